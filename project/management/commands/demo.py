@@ -1,0 +1,37 @@
+"""`manage.py demo`: submits a steady stream of sample jobs until it is stopped; `up --demo` runs it as a part."""
+
+import itertools
+import random
+import time
+
+from django.core.management.base import BaseCommand, CommandParser
+from django.db import OperationalError
+
+from tasks import lifecycle
+
+
+class Command(BaseCommand):
+    help = "Submits a steady stream of sample jobs."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--every", type=float, default=2.0, help="seconds between two jobs (2)")
+
+    def handle(self, *, every: float, **_) -> None:
+        try:
+            for number in itertools.count(1):
+                submit(number)
+                time.sleep(every)
+        except KeyboardInterrupt:
+            pass
+
+
+def submit(number: int) -> None:
+    """One sample job: every fifth does nothing, every ninth fails, the rest count down."""
+    seconds = random.randint(2, 8)  # noqa: S311 - only for show
+    try:
+        if number % 5 == 0:
+            lifecycle.submit("noop", {})
+        else:
+            lifecycle.submit("countdown", {"seconds": seconds, "steps": seconds * 4, "fail": number % 9 == 0})
+    except OperationalError:
+        pass  # the database is busy or restarts; the next one will do

