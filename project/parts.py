@@ -5,6 +5,7 @@ Production runs the same ones (docs/deployment.md). It knows no Django.
 
 import http.client
 import os
+import re
 import socket
 import sys
 from functools import partial
@@ -45,20 +46,26 @@ def web(server: str, host: str, port: int, probe_host: str) -> Part:
     return Part("web", command, ready=partial(answers, host=reachable(host), port=port, name=probe_host))
 
 
-def worker(concurrency: int) -> Part:
-    command = python(
-        "-m", "celery", "-A", "project.supervised", "worker", "-n", "main@%h", "-l", "INFO", "--pool", "prefork"
+def celery(*words: str) -> list[str]:
+    # As root Celery warns of pickle, which the settings refuse.
+    return python(
+        "-W", "ignore:You're running the worker", "-m", "celery", "-A", "project.supervised", "--quiet", *words
     )
-    return Part("worker", [*command, "--concurrency", str(concurrency), *WORKER], ready=has_said_ready)
+
+
+def worker(concurrency: int) -> Part:
+    options = ["-n", "main@%h", "-l", "INFO", "--pool", "prefork", "--concurrency", str(concurrency), *WORKER]
+    return Part("worker", celery("worker", *options), ready=has_said_ready)
 
 
 def beat() -> Part:
-    command = python("-m", "celery", "-A", "project.supervised", "beat", "-l", "INFO", "--pidfile=")
-    return Part("beat", command, ready=has_said_ready)
+    return Part("beat", celery("beat", "-l", "INFO", "--pidfile="), ready=has_said_ready)
 
 
 def valkey(command: list[str], url: str) -> Part:
-    return Part("valkey", command, ready=partial(pongs, url=url), stop_first=False)
+    return Part(
+        "valkey", command, ready=partial(pongs, url=url), stop_first=False, mute=re.compile("Memory overcommit")
+    )
 
 
 def demo(manage: Path) -> Part:

@@ -37,6 +37,7 @@ class Part:
     ready: Callable[["Part"], bool] | None = None
     env: dict[str, str] = field(default_factory=dict)
     stop_first: bool = True  # False for what the others need until their end
+    mute: re.Pattern | None = None  # lines that tell people nothing
     process: subprocess.Popen | None = None
     heard: set[str] = field(default_factory=set)
     is_ready: bool = False
@@ -191,7 +192,7 @@ class Supervisor:
         text = _CONTROL.sub("", line.decode(errors="replace")).rstrip()
         if text.startswith("signalbox:"):  # a word from the part to us, such as "signalbox:ready"
             part.heard.add(text.removeprefix("signalbox:"))
-        elif text:
+        elif text and not (part.mute and part.mute.search(text)):
             self.say(text, part.name)
 
     def _drain(self, part: Part) -> None:

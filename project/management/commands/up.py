@@ -52,10 +52,10 @@ class Command(BaseCommand):
             shown = f"[{parts.reachable(host)}]" if ":" in host else parts.reachable(host)
             url = f"http://{shown}:{port}/"
             try:
-                if "REDIS_URL" not in os.environ:
-                    supervisor.start(parts.valkey(*embedded_valkey(home)))
-                supervisor.say(f"Preparing the database in {home}.")
+                supervisor.say(f"Preparing the database; everything else is kept in {home}.")
                 prepare_database()
+                if not os.environ.get("REDIS_URL", "").strip():
+                    supervisor.start(parts.valkey(*embedded_valkey(home)))
                 for part in (parts.web(server, host, port, probe_host()), parts.worker(concurrency), parts.beat()):
                     if not supervisor.stopping:
                         supervisor.start(part)
@@ -95,6 +95,7 @@ def refuse_failed_checks(command: BaseCommand) -> None:
 def prepare(home: Path) -> None:
     try:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (home / "static").mkdir(exist_ok=True)  # whitenoise warns of a missing one
         probe = home / f".write-{os.getpid()}"
         probe.touch()
         probe.unlink()
@@ -156,7 +157,7 @@ def prepare_database() -> None:
         call_command("migrate", interactive=False, verbosity=0, skip_checks=True)
         start.admin_from_environment()
     except DatabaseError as error:
-        reason = " ".join(str(error).split()).rstrip(".")
+        reason = str(error).partition("\n")[0].rstrip(".")
         raise Refused(f"The database cannot be used: {reason}.") from None
     finally:
         connections.close_all()
