@@ -1,11 +1,14 @@
-"""Fixtures that every test may use: the servers of the run, the product as a process, the test database."""
+"""Fixtures that every test may use: the servers of the run, the product as a process, workers on the test database."""
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.db import connection
 
-from tests.servers import Servers
+from tests.processes import Product, Worker
+from tests.servers import FAST, Servers
 
 
 @pytest.fixture(scope="session")
@@ -19,3 +22,51 @@ def django_db_modify_db_settings(servers: Servers) -> None:
     database = settings.DATABASES["default"]
     if database["ENGINE"].endswith("sqlite3"):
         database.setdefault("TEST", {})["NAME"] = str(Path(servers.folder) / "test.sqlite3")
+
+
+@pytest.fixture(scope="session")
+def product(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+    """The whole product, running and ready: one for all tests that leave it as they found it."""
+    running = Product(servers, tmp_path_factory.mktemp("product"))
+    try:
+        yield running.start()
+    finally:
+        running.stop()
+
+
+@pytest.fixture
+def new_product(servers: Servers, tmp_path: Path) -> Iterator[Callable[..., Product]]:
+    """Makes products (not yet started) for one test: ``new_product("--server", "uvicorn", SIGNALBOX_LEASE_S="1")``."""
+    made: list[Product] = []
+
+    def make(*options: str, **more) -> Product:
+        made.append(Product(servers, tmp_path / f"product{len(made)}", *options, **more))
+        return made[-1]
+
+    yield make
+    for one in made:
+        if one.process is not None:
+            one.stop()
+
+
+@pytest.fixture
+def start_worker(servers: Servers, tmp_path: Path, transactional_db: None) -> Iterator[Callable[..., Worker]]:
+    """Starts real workers on the test database: ``start_worker("w1", concurrency=2, SIGNALBOX_LEASE_S="1")``."""
+    started: list[Worker] = []
+
+    def start(name: str = "test", concurrency: int = 2, wait: bool = True, **more: str) -> Worker:
+        environment = FAST | {"DATABASE_URL": database_url_of_the_test(servers)} | more
+        started.append(Worker(servers, environment, name, concurrency, tmp_path / f"{name}{len(started)}.log"))
+        return started[-1].wait_ready() if wait else started[-1]
+
+    yield start
+    for worker in started:
+        worker.kill()
+
+
+def database_url_of_the_test(servers: Servers) -> str:
+    """DATABASE_URL of the database that the test itself uses."""
+    name = connection.settings_dict["NAME"]
+    if connection.vendor == "sqlite":
+        return f"sqlite:///{name}"
+    return servers.database_url.rpartition("/")[0] + f"/{name}"
