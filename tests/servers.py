@@ -108,6 +108,7 @@ class Servers:
             "SIGNALBOX_HOME": str(self.folder / "home"),
             "REDIS_URL": self.redis_url,
             "SIGNALBOX_ALLOW_NETWORKS": "127.0.0.0/8,::1",
+            "SIGNALBOX_APPS": "tests",
             "SECRET_KEY": "only-for-tests-0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFG",
         }
         return names | ({"DATABASE_URL": self.database_url} if self.database_url else {})

@@ -1,0 +1,15 @@
+"""Wires Celery to Django: when the apps are ready, this process knows the Celery app, every kind, and a worker's signals."""
+
+from django.apps import AppConfig
+from django.utils.module_loading import autodiscover_modules
+
+
+class ProjectConfig(AppConfig):
+    name = "project"
+
+    def ready(self) -> None:
+        from project import celery  # noqa: F401 - makes it Celery's current app
+        from tasks import workers  # noqa: F401 - connects the signals
+        from tasks.kinds import OWN
+
+        autodiscover_modules(*OWN, "tasks")

@@ -1,0 +1,36 @@
+"""The Celery app. Messages are bells that carry a job's id; everything else is in the database."""
+
+import os
+
+from celery import Celery
+from django.conf import settings
+
+from tasks import queues
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
+app = Celery("signalbox")
+app.conf.update(
+    broker_url=settings.CELERY_BROKER_URL,
+    broker_transport_options=queues.transport_options(),
+    broker_connection_retry_on_startup=True,
+    broker_connection_max_retries=None,
+    result_backend=None,
+    task_ignore_result=True,
+    task_serializer="json",
+    accept_content=["json"],
+    event_serializer="json",
+    task_acks_late=True,
+    task_acks_on_failure_or_timeout=True,
+    task_reject_on_worker_lost=False,  # without an attempt limit a job that kills its process would run for ever
+    task_default_queue=queues.broker_name("default"),
+    worker_lost_wait=0.5,
+    worker_prefetch_multiplier=1,  # with late acknowledgement nothing waits behind a long job beside an idle slot
+    worker_enable_remote_control=False,  # whoever writes to Redis could stop workers; cancel, pause and workers are rows
+    worker_send_task_events=False,
+    worker_hijack_root_logger=False,
+    worker_redirect_stdouts=False,
+    worker_cancel_long_running_tasks_on_connection_loss=False,
+    beat_scheduler="django_celery_beat.schedulers:DatabaseScheduler",
+    enable_utc=True,
+    timezone="UTC",
+)

@@ -1,0 +1,64 @@
+"""System checks: a wrong or dangerous configuration is a sentence at the start, not an error page later.
+
+They run before `up` and every other management command; what concerns one environment variable alone is in env.py.
+"""
+
+import ipaddress
+from collections.abc import Iterable
+
+from django.apps import AppConfig
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+
+WEAK_LENGTH, WEAK_VARIETY = 32, 8
+LOCAL_NAMES = {"localhost", "testserver"}
+
+
+def is_local(host: str) -> bool:
+    """Whether a name of ALLOWED_HOSTS can only mean this machine."""
+    name = host.strip("[]").lower()
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return name in LOCAL_NAMES or name.endswith(".localhost")
+
+
+def is_public() -> bool:
+    return not settings.DEBUG and not all(is_local(host) for host in settings.ALLOWED_HOSTS)
+
+
+@register(Tags.security)
+def secret_key(app_configs: Iterable[AppConfig] | None, **_) -> list[CheckMessage]:
+    """Whoever guesses the key can forge sessions, share links and cursors."""
+    key = settings.SECRET_KEY
+    weak = len(key) < WEAK_LENGTH or len(set(key)) < WEAK_VARIETY or key.startswith("django-insecure")
+    if not (weak and is_public()):
+        return []
+    hint = "Leave SECRET_KEY unset: a strong one is then made and kept in SIGNALBOX_HOME."
+    return [Error("SECRET_KEY is too weak for other hosts than this one.", hint=hint, id="signalbox.E001")]
+
+
+@register(Tags.security)
+def debug_in_public(app_configs: Iterable[AppConfig] | None, **_) -> list[CheckMessage]:
+    """Debug pages show settings and code to whoever asks."""
+    if not settings.DEBUG or all(is_local(host) for host in settings.ALLOWED_HOSTS):
+        return []
+    return [Error("DEBUG is on although ALLOWED_HOSTS names other hosts than this one.", id="signalbox.E002")]
+
+
+@register(Tags.database)
+def engine(app_configs: Iterable[AppConfig] | None, **_) -> list[CheckMessage]:
+    """The moves of a job are one text for two databases; no other one has been tried."""
+    wrong = settings.DATABASES["default"]["ENGINE"]
+    if wrong in ("django.db.backends.sqlite3", "django.db.backends.postgresql"):
+        return []
+    return [Error(f"DATABASE_URL means {wrong}, but only SQLite and PostgreSQL are supported.", id="signalbox.E003")]
+
+
+@register(Tags.security)
+def everything_allowed(app_configs: Iterable[AppConfig] | None, **_) -> list[CheckMessage]:
+    """A network of length 0 switches off the protection of the machines around us."""
+    if all(network.prefixlen for network in settings.SIGNALBOX_ALLOW_NETWORKS):
+        return []
+    text = "SIGNALBOX_ALLOW_NETWORKS names every address: jobs and webhooks may reach every machine around this one."
+    return [Warning(text, id="signalbox.W001")]

@@ -1,0 +1,174 @@
+"""All settings of Signalbox, read from the environment.
+
+Every name and its meaning stands in docs/settings.md; a wrong value stops the start with one clear sentence.
+"""
+
+import os
+import re
+import sys
+from pathlib import Path
+
+import dj_database_url
+from csp.constants import NONCE, NONE, SELF  # noqa: F401
+from django.core.exceptions import ImproperlyConfigured
+
+from project import env, keys
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+# A worker waits long for SQLite's one writer and may lose its last commit to a power cut (the lease gives the job
+# to another); a web process answers 503 soon and never says yes to a job that a power cut could take back.
+IN_WORKER = "worker" in sys.argv and "celery" in Path(sys.argv[0]).as_posix()
+
+# --- Signalbox -------------------------------------------------------------------------------------------------
+SIGNALBOX_HOME = Path(env.text("SIGNALBOX_HOME", str(BASE_DIR / "var"))).absolute()
+SIGNALBOX_NAME = env.read(
+    "SIGNALBOX_NAME",
+    "signalbox",
+    lambda v: re.fullmatch(r"[a-z][a-z0-9_-]{0,31}", v)[0] if re.fullmatch(r"[a-z][a-z0-9_-]{0,31}", v) else int("x"),
+    "a short name of lower-case letters, digits, - and _",
+)
+SIGNALBOX_APPS = env.words("SIGNALBOX_APPS", [])
+SIGNALBOX_LEASE_S = env.number("SIGNALBOX_LEASE_S", 10.0, 0.2, 3600)
+SIGNALBOX_HEARTBEAT_S = env.number("SIGNALBOX_HEARTBEAT_S", 2.0, 0.05, 600)
+SIGNALBOX_SWEEP_S = env.number("SIGNALBOX_SWEEP_S", 5.0, 0.05, 600)
+SIGNALBOX_RECONCILE_S = env.number("SIGNALBOX_RECONCILE_S", 3.0, 0.05, 600)
+SIGNALBOX_BEAT_S = env.number("SIGNALBOX_BEAT_S", 5.0, 0.05, 600)
+SIGNALBOX_TICK_MS = env.number("SIGNALBOX_TICK_MS", 50, 1, 10_000)
+SIGNALBOX_ALLOW_NETWORKS = env.networks("SIGNALBOX_ALLOW_NETWORKS")
+if SIGNALBOX_HEARTBEAT_S * 2 > SIGNALBOX_LEASE_S:
+    raise ImproperlyConfigured(
+        "SIGNALBOX_LEASE_S must be at least twice SIGNALBOX_HEARTBEAT_S, or living jobs would be taken for dead."
+    )
+
+# --- Django ----------------------------------------------------------------------------------------------------
+DEBUG = env.flag("DEBUG", False)
+SECRET_KEY = env.text("SECRET_KEY") or keys.kept(SIGNALBOX_HOME / "secret_key")
+ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+ROOT_URLCONF = "project.urls"
+ASGI_APPLICATION = "project.asgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en"
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "board"
+LOGOUT_REDIRECT_URL = "login"
+
+INSTALLED_APPS = [
+    "daphne",
+    "project.apps.ProjectConfig",
+    "live",
+    "tasks",
+    *SIGNALBOX_APPS,
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "channels",
+    "csp",
+    "django_celery_beat",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "knox",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+]
+
+# --- The database: the truth -----------------------------------------------------------------------------------
+DATABASES = {
+    "default": env.read(
+        "DATABASE_URL",
+        {"ENGINE": "django.db.backends.sqlite3", "NAME": SIGNALBOX_HOME / "signalbox.sqlite3"},
+        dj_database_url.parse,
+        "a database address such as postgres://user:password@host/name",
+    )
+}
+DATABASES["default"] |= {"CONN_MAX_AGE": None, "CONN_HEALTH_CHECKS": True, "ATOMIC_REQUESTS": False}
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    DATABASES["default"]["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20 if IN_WORKER else 2,
+        "init_command": f"PRAGMA journal_mode=WAL; PRAGMA synchronous={'NORMAL' if IN_WORKER else 'FULL'}; PRAGMA busy_timeout={20_000 if IN_WORKER else 2_000};",
+    }
+else:
+    DATABASES["default"].setdefault("OPTIONS", {})
+    if env.flag("SIGNALBOX_PREPARE", True):  # off behind a transaction pooler, which prepared statements do not survive
+        DATABASES["default"]["OPTIONS"] |= {"server_side_binding": True, "prepare_threshold": 3}
+    DATABASES["default"]["OPTIONS"].setdefault("connect_timeout", 5)
+
+# --- Redis: bells and hints ------------------------------------------------------------------------------------
+REDIS_URL = env.text("REDIS_URL") or keys.written(SIGNALBOX_HOME / "valkey.url") or "redis://127.0.0.1:6379/0"
+CELERY_BROKER_URL = env.text("CELERY_BROKER_URL", REDIS_URL)
+CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": env.text("SIGNALBOX_CHANNEL_LAYER", "channels_redis.pubsub.RedisPubSubChannelLayer"),
+        "CONFIG": {"hosts": [REDIS_URL], "prefix": SIGNALBOX_NAME},
+    }
+}
+
+# --- What a browser may do -------------------------------------------------------------------------------------
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+        "base-uri": [NONE],
+        "manifest-src": [SELF],
+    }
+}
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_NAME = "signalbox_session"
+CSRF_COOKIE_NAME = "signalbox_csrf"
+
+STATIC_URL = "static/"
+STATIC_ROOT = SIGNALBOX_HOME / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+WHITENOISE_USE_FINDERS = True
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": env.text("SIGNALBOX_LOG_LEVEL", "INFO")},
+}

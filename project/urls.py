@@ -1,0 +1,9 @@
+"""Where every address of the product is dealt with."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("", include("tasks.urls")),
+]

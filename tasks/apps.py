@@ -1,0 +1,7 @@
+"""The app that owns jobs."""
+
+from django.apps import AppConfig
+
+
+class TasksConfig(AppConfig):
+    name = "tasks"

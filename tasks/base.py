@@ -1,0 +1,289 @@
+"""The @job decorator and JobTask: a Celery task whose every call is a row.
+
+Submits through the lifecycle, claims when its bell is heard, runs the function, and records how that ended.
+Every Celery option means what Celery says; one that cannot be honoured raises TypeError and names itself.
+"""
+
+import asyncio
+import functools
+import inspect
+import logging
+import os
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from celery import Task, shared_task
+from celery.exceptions import Ignore, MaxRetriesExceededError, Retry, SoftTimeLimitExceeded
+from celery.result import AsyncResult
+from celery.worker.request import Request
+from django.db import DatabaseError, InterfaceError, connection
+
+from tasks import lifecycle, pulse, registry
+from tasks.failure import Failure
+from tasks.models import Job
+from tasks.params import Signature
+from tasks.report import Cancelled, Fenced, Report, current_report
+
+log = logging.getLogger(__name__)
+
+ENDLESS = 1_000_000  # attempts, where Celery says max_retries=None
+# Options that Celery's own callers (delay, canvas, beat) pass along and that mean nothing here.
+HARMLESS = {
+    "add_to_parent", "chord", "group_id", "group_index", "headers", "ignore_result", "producer", "reply_to",
+    "retry", "retry_policy", "root_id", "parent_id", "serializer", "compression", "shadow", "connection", "publisher",
+    "router", "time_limit", "soft_time_limit", "stamped_headers", "replaced_task_nesting", "argsrepr", "kwargsrepr",
+}  # fmt: skip
+
+
+class JobResult(AsyncResult):
+    """What ``delay()`` returns: the job's id, and its state read from the row."""
+
+    @property
+    def state(self) -> str:
+        return Job.objects.values_list("state", flat=True).get(uid=self.id)
+
+    status = state
+
+    def get(self, timeout: float | None = None, propagate: bool = True, interval: float = 0.25, **options: Any) -> Any:
+        """Wait for the result, in a script or shell. Refused inside a job, which would hold its slot while it waits."""
+        if current_report().job_id is not None:
+            raise RuntimeError(
+                "A job cannot wait for another job: both could wait for the same worker slot. Use a chain."
+            )
+        until = None if timeout is None else time.monotonic() + timeout
+        while (job := Job.objects.get(uid=self.id)).state not in Job.FINAL:
+            if until is not None and time.monotonic() > until:
+                raise TimeoutError(f"The job was still {job.state} after {timeout:g} s.")
+            time.sleep(interval)
+        if propagate and job.state != Job.State.SUCCEEDED:
+            raise RuntimeError(job.error or f"The job was {job.state}.")
+        return job.result
+
+    wait = get
+
+
+class JobRequest(Request):
+    """In the worker's parent process: a child that died, or ran over its hard limit, is reported at once."""
+
+    def on_failure(self, exc_info: Any, send_failed_event: bool = True, return_ok: bool = False) -> Any:
+        if type(exc_info.exception).__name__ == "WorkerLostError":
+            self._report(lambda job: lifecycle.rescue(job, sentence="The process that ran the job died."))
+        return super().on_failure(exc_info, send_failed_event=send_failed_event, return_ok=return_ok)
+
+    def on_timeout(self, soft: bool, timeout: float) -> None:
+        if not soft:
+            sentence = f"Time limit: the job was stopped after {timeout:g} s."
+            self._report(lambda job: lifecycle.fail(job, Failure.said(sentence)))
+        super().on_timeout(soft, timeout)
+
+    def _report(self, tell: Callable[[Job], Any]) -> None:
+        try:
+            job = Job.objects.filter(uid=self.id, state=Job.State.RUNNING, pid=self.worker_pid).first()
+            if job is not None and job.worker == self.hostname:
+                tell(job)
+        except Exception:  # noqa: BLE001 - the reaper does it a lease later
+            log.warning("A dead process could not be reported; the reaper will see it.", exc_info=True)
+        finally:
+            connection.close()  # children forked from here must not share it
+
+
+class JobTask(Task):
+    """The class of every task made with @job."""
+
+    abstract = True
+    typing = False
+    Request = "tasks.base:JobRequest"
+    kind: registry.Kind
+
+    # --- asking ---
+
+    def apply_async(
+        self, args: Any = None, kwargs: Any = None, task_id: str | None = None, **options: Any
+    ) -> JobResult:
+        """Accept a job. ``countdown`` (seconds) and ``eta`` become its due time; ``priority`` is 0 to 9, 9 first."""
+        if self._get_app().conf.task_always_eager:
+            return self.apply(args, kwargs, task_id=task_id, **options)
+        countdown, eta = options.pop("countdown", None), options.pop("eta", None)
+        if countdown is not None:
+            eta = datetime.now(UTC) + timedelta(seconds=countdown)
+        if eta is not None and eta.tzinfo is None:
+            eta = eta.replace(tzinfo=UTC)
+        named = {name: options.pop(name, None) for name in ("priority", "idempotency_key")}
+        owner = options.pop("owner", None)
+        if options.get("queue") in (None, self.kind.queue):
+            options.pop("queue", None)
+        for name, value in options.items():
+            if value not in (None, [], ()) and name not in HARMLESS:
+                raise TypeError(f"{self.name}: the option {name!r} cannot be honoured for a job.")
+        params = self.kind.signature.bind(tuple(args or ()), dict(kwargs or {}))
+        uid = UUID(task_id) if task_id else None
+        job, _ = lifecycle.submit(self.name, params, owner=owner, due_at=eta, uid=uid, **named)
+        return JobResult(str(job.uid), app=self._get_app())
+
+    def retry(
+        self,
+        args: Any = None,
+        kwargs: Any = None,
+        exc: BaseException | None = None,
+        throw: bool = True,
+        eta: datetime | None = None,
+        countdown: float | None = None,
+        max_retries: int | None = None,
+        **options: Any,
+    ) -> Retry:
+        """As Celery's, but nothing is published: the row says when the next attempt is due."""
+        if self.request.called_directly or self.request.is_eager:
+            return super().retry(args, kwargs, exc, throw, eta, countdown, max_retries, **options)
+        if args is not None or kwargs is not None or options:
+            named = ", ".join(["args"] * (args is not None) + ["kwargs"] * (kwargs is not None) + list(options))
+            raise TypeError(f"{self.name}: retry cannot change {named} of a job.")
+        most = self.max_retries if max_retries is None else max_retries
+        if most is not None and self.request.retries >= most:
+            raise exc or MaxRetriesExceededError(f"{self.name} was tried {most + 1} times.")
+        if eta is None and countdown is None:
+            countdown = self.default_retry_delay
+        reason = Retry(exc=exc, when=eta if eta is not None else countdown)
+        if throw:
+            raise reason from exc
+        return reason
+
+    # --- running ---
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        request = self.request
+        if request.called_directly or request.is_eager:
+            return self._body(Report(), self.kind.signature.bind(args, kwargs))
+        job = self._claimed(request.id, request.hostname or "")
+        if job is None:
+            raise Ignore  # None would count as success and start the next link of a chain
+        return self.perform(job)
+
+    def perform(self, job: Job) -> Any:
+        """Run a claimed job here and record how it ends. Raises what Celery must hear: Ignore, Retry, or the failure."""
+        self.request.retries = job.failures
+        self.request.timelimit = [self.time_limit, self.soft_time_limit]
+        beating = pulse.current()
+        try:
+            params, secrets = lifecycle.opened(job)
+            report = Report(str(job.uid), job.attempt, job.log_seq, secrets)
+        except Exception as error:
+            self._record(lambda news: lifecycle.fail(job, Failure.of(error)), None)
+            raise
+        running = pulse.Running(job, report, self.kind.cancel_grace, self.kind.lease)
+        if beating:
+            beating.watch(running)
+        try:
+            with report:
+                result = self._body(report, self.kind.signature.load(params))
+            ending, heard = lambda news: lifecycle.succeed(job, result, news), None
+        except (Cancelled, Fenced) as stopped:
+            ending, heard = lambda news: lifecycle.cancel_acknowledged(job, news, "Cancelled."), Ignore()
+            if isinstance(stopped, Fenced):
+                ending = lambda news: lifecycle.cancel_acknowledged(job, news, "")  # noqa: E731 - finds itself fenced
+        except Retry as later:
+            failure = Failure.of(later.exc or later, report.hidden)
+            ending, heard = lambda news: lifecycle.retry_later(job, _seconds(later.when), failure, news), later
+        except Ignore as ignored:
+            ending, heard = lambda news: lifecycle.succeed(job, None, news), ignored
+        except SoftTimeLimitExceeded as error:
+            failure = Failure.of(error, report.hidden)._replace(
+                error=f"Time limit: more than {self.soft_time_limit} s."
+            )
+            ending, heard = lambda news: lifecycle.fail(job, failure, news), error
+        except Exception as error:
+            failure = Failure.of(error, report.hidden)
+            ending, heard = lambda news: lifecycle.fail(job, failure, news), error
+        except BaseException:  # the process is told to end: the job goes back
+            self._finish(running, beating, lambda news: lifecycle.release(job, news))
+            raise
+        self._finish(running, beating, ending)
+        if heard is not None:
+            raise heard
+        return None
+
+    def _body(self, report: Report, params: dict[str, Any]) -> Any:
+        return self.run(report, **params) if self.kind.signature.takes_report else self.run(**params)
+
+    def _claimed(self, uid: str, worker: str) -> Job | None:
+        try:
+            return lifecycle.claim(UUID(uid), worker, os.getpid())
+        except ValueError:  # a foreign message
+            return None
+
+    def _finish(self, running: pulse.Running, beating: pulse.Pulse | None, ending: Callable[[Any], Any]) -> None:
+        if beating:
+            beating.unwatch(running)
+        self._record(ending, running.report.take(most_lines=1_000_000))
+
+    def _record(self, ending: Callable[[Any], Any], news: Any) -> None:
+        """Write the end, as soon as the database can be reached, unless the job was given away meanwhile."""
+        pause = 0.05
+        while True:
+            try:
+                ending(news)
+                return
+            except (DatabaseError, InterfaceError) as error:
+                log.warning("The end of a job cannot be written yet: %s", error)
+                connection.close()
+                if pulse.stopping() and pause >= 1:
+                    raise
+                time.sleep(pause)
+                pause = min(pause * 2, 2.0)
+
+
+def job(*plain: Callable[..., Any], **options: Any) -> Any:
+    """Make a function a kind of job: ``@job`` or ``@job(queue="io", max_retries=5, …)``.
+
+    Options are those of ``celery.shared_task``, and: ``on_lost`` "retry" or "fail", ``effects`` "none", "idempotent" or
+    "once", ``lease`` and ``cancel_grace`` in seconds, ``serial_key`` a format string over the parameters or a function of
+    them, ``quiet`` for chores. The kind's name is the function's, unless ``name`` says otherwise. TypeError for a
+    signature that no form could be made of.
+    """
+    if plain:
+        return job()(plain[0])
+    own = {
+        "on_lost": "retry", "effects": "idempotent", "lease": None, "cancel_grace": None, "serial_key": None, "quiet": False,
+    }  # fmt: skip
+    own = {name: options.pop(name, default) for name, default in own.items()}
+
+    def made(function: Callable[..., Any]) -> Any:
+        celery = {"name": function.__name__, "max_retries": 3, **options}
+        signature = Signature.of(function, bound=celery.get("bind", False))
+        kind = registry.Kind(
+            name=celery["name"],
+            signature=signature,
+            doc=inspect.getdoc(function) or "",
+            queue=celery.get("queue") or "default",
+            priority=5 if celery.get("priority") is None else celery["priority"],
+            max_attempts=ENDLESS if celery["max_retries"] is None else 1 + celery["max_retries"],
+            own_retries=bool(celery.get("autoretry_for")),
+            soft_time_limit=celery.get("soft_time_limit"),
+            time_limit=celery.get("time_limit"),
+            retry={name: celery[name] for name in celery if name.startswith("retry_") or name == "max_retries"},
+            **own,
+        )
+        registry.register(kind)
+        body = _run_to_end(function) if inspect.iscoroutinefunction(function) else function
+        return shared_task(base=JobTask, typing=False, kind=kind, **celery)(body)
+
+    return made
+
+
+def _run_to_end(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A coroutine function as a plain one: it runs on a loop of its own, so a job leaves no task of it behind."""
+
+    @functools.wraps(function)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        return asyncio.run(function(*args, **kwargs))
+
+    run.__dict__.pop("__wrapped__", None)
+    return run
+
+
+def _seconds(when: Any) -> float:
+    if isinstance(when, datetime):
+        return (when - datetime.now(when.tzinfo)).total_seconds()
+    return float(when or 0)

@@ -1,0 +1,49 @@
+"""From a request to a job's row, not yet saved: parameters checked, secrets sealed apart, the same request recognised."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from tasks import registry, sealing
+from tasks.models import Job, State
+from tasks.params import MASK
+from tasks.uid import uuid7
+
+
+def drafted(
+    kind: registry.Kind,
+    params: Mapping[str, Any],
+    owner: Any,
+    priority: int | None,
+    due_at: datetime | None,
+    uid: UUID | None = None,
+) -> Job:
+    """A job of ``kind`` that is not yet saved; its secrets are sealed apart from its parameters."""
+    clean = kind.signature.clean(params)
+    secrets = {name: clean[name] for name in kind.signature.secrets if clean.get(name) is not None}
+    made = datetime.now(UTC)
+    later = due_at is not None and due_at > made
+    return Job(
+        uid=uid or uuid7(),
+        state=State.SCHEDULED if later else State.QUEUED,
+        kind=kind.name,
+        queue=kind.queue,
+        priority=kind.priority if priority is None else priority,
+        max_attempts=kind.max_attempts,
+        owner=owner,
+        params={**clean, **dict.fromkeys(secrets, MASK)},
+        secrets=sealing.seal(secrets) if secrets else "",
+        serial_key=kind.serial_key_of(clean),
+        created_at=made,
+        due_at=due_at if later else None,
+        rung_at=None if later else made,
+    )
+
+
+def digest(job: Job, due_at: datetime | None, params: Mapping[str, Any]) -> str:
+    """What must be equal for a repeated key to mean the same request."""
+    asked = [job.kind, dict(params), job.priority, str(due_at), job.callback_url, str(job.copy_of)]
+    return hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()

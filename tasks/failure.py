@@ -1,0 +1,34 @@
+"""Why an attempt ended badly, in words fit to be stored and shown."""
+
+import hashlib
+import re
+import traceback as tracebacks
+from collections.abc import Callable
+from typing import NamedTuple
+
+from tasks import storable
+
+
+class Failure(NamedTuple):
+    """Why an attempt ended badly; ``key`` is the same for failures that differ only in numbers and names."""
+
+    error: str
+    traceback: str = ""
+    key: str = ""
+
+    @classmethod
+    def of(cls, error: BaseException, hide: Callable[[str], str] = str) -> "Failure":
+        """From an exception; ``hide`` takes secrets out of both texts."""
+        shown = f"{type(error).__name__}: {error}".rstrip(": ")
+        trace = "".join(tracebacks.format_exception(error))
+        pattern = re.sub(r"0x[0-9a-f]+|\d+|'[^']*'|\"[^\"]*\"", "…", shown)
+        return cls(
+            storable.text(hide(shown), 2_000),
+            storable.text(hide(trace)[-60_000:], 60_000),
+            hashlib.sha256(pattern.encode(errors="replace")).hexdigest()[:32],
+        )
+
+    @classmethod
+    def said(cls, sentence: str) -> "Failure":
+        """From a sentence of our own, such as that the worker died."""
+        return cls(sentence, key=hashlib.sha256(sentence.encode()).hexdigest()[:32])

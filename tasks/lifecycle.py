@@ -1,0 +1,432 @@
+"""THE state machine: every verb that moves a job, and the only code that writes a job's state.
+
+Each verb is one guarded UPDATE (docs/lifecycle.md shows the table of moves); None in place of a job means that
+somebody else moved it first and nothing was written. What a move owes is written in its own transaction by
+tasks.outbox; browsers are told, and bells rung, after the commit.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.db.models import F
+
+from live import push
+from tasks import drafting, queues, registry, sealing, storable
+from tasks.failure import Failure
+from tasks.models import Attempt, Job, LogLine, Outcome, Queue, State
+from tasks.moves import Raw, afterwards, move, steadily
+
+HELD = "uid = %s AND attempt = %s AND state = 'running'"  # the fencing token: true for the attempt that holds the job
+NOT_PAUSED = "NOT EXISTS (SELECT 1 FROM tasks_queue WHERE tasks_queue.name = tasks_job.queue AND tasks_queue.paused)"
+IN_TURN = (
+    "(serial_key = '' OR NOT EXISTS (SELECT 1 FROM tasks_job AS other WHERE other.serial_key = tasks_job.serial_key"
+    " AND other.id <> tasks_job.id AND (other.state IN ('running', 'retrying')"
+    " OR (other.state = 'queued' AND other.id < tasks_job.id))))"
+)
+RING_AT_ONCE = 500
+
+
+class Refused(Exception):
+    """What was asked cannot be done; ``code`` names the problem, the text says it in one sentence."""
+
+    code = "refused"
+
+
+class NotInState(Refused):
+    """The job is in no state that allows this; ``job`` is what is true instead."""
+
+    code = "not-in-this-state"
+
+    def __init__(self, job: Job, sentence: str) -> None:
+        super().__init__(sentence)
+        self.job = job
+
+
+class KeyReused(Refused):
+    """The idempotency key belongs to another request."""
+
+    code = "key-reused"
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+# --- asked for -------------------------------------------------------------------------------------------------
+
+
+@steadily
+def submit(
+    kind: str,
+    params: Mapping[str, Any],
+    *,
+    owner: Any = None,
+    priority: int | None = None,
+    due_at: datetime | None = None,
+    idempotency_key: str | None = None,
+    copy_of: Job | None = None,
+    parent: UUID | None = None,
+    callback_url: str = "",
+    schedule: UUID | None = None,
+    slot: str | None = None,
+    uid: UUID | None = None,
+    then: list[Any] | None = None,
+) -> tuple[Job, bool]:
+    """Accept a job; returns it and whether it is new: a repeated key, slot or uid gives the job that has it.
+
+    Raises UnknownKind, ParamError (wrong parameters, field by field), KeyReused. Once this returns and its
+    transaction is committed, the job exists whatever happens to the broker.
+    """
+    job = drafting.drafted(registry.get(kind), params, owner, priority, due_at, uid)
+    job.idempotency_key = idempotency_key or None
+    job.copy_of, job.parent, job.callback_url = copy_of and copy_of.uid, parent, callback_url
+    job.schedule, job.slot, job.then = schedule, slot, then
+    job.idempotency_digest = drafting.digest(job, due_at, params) if idempotency_key else ""
+    repeatable = idempotency_key or slot or uid
+    if repeatable and (found := _twin(job)) is not None:
+        return found, False
+    try:
+        with transaction.atomic():
+            job.save(force_insert=True)
+    except IntegrityError:
+        if not repeatable or (found := _twin(job)) is None:
+            raise
+        return found, False
+    _announce([job])
+    return job, True
+
+
+@steadily
+def submit_many(kind: str, many: Sequence[Mapping[str, Any]], *, owner: Any = None, **common: Any) -> list[Job]:
+    """Accept many jobs of one kind at once; all or none. ``common``: priority, due_at, and columns such as parent."""
+    options = {name: common.pop(name, None) for name in ("priority", "due_at")}
+    jobs = [drafting.drafted(registry.get(kind), params, owner, **options) for params in many]
+    for job in jobs:
+        for column, value in common.items():
+            setattr(job, column, value)
+    with transaction.atomic():
+        Job.objects.bulk_create(jobs, batch_size=500)
+    _announce(jobs)
+    return jobs
+
+
+@steadily
+def cancel(uid: UUID, by: Any = None, reason: str = "") -> Job:
+    """Cancel what waits; ask what runs to stop. The same again is no error. Raises Job.DoesNotExist, NotInState."""
+    asked = {
+        "cancel_requested_at": now(),
+        "cancel_requested_by_id": by and by.pk,
+        "cancel_reason": storable.text(reason, 500),
+    }
+    waiting = "uid = %s AND state IN ('scheduled', 'queued', 'retrying')"
+    moved = move({"state": State.CANCELLED, "finished_at": now(), "due_at": None, **asked}, waiting, [uid])
+    moved = moved or move(asked, "uid = %s AND state = 'running' AND cancel_requested_at IS NULL", [uid])
+    if moved:
+        _tell(moved)
+        _next_in_line(moved[0])
+        return moved[0]
+    job = Job.objects.select_related("owner").get(uid=uid)
+    if job.state == State.CANCELLED or (job.state == State.RUNNING and job.cancel_requested_at):
+        return job
+    raise NotInState(job, f"Too late to cancel: the job has {job.state}.")
+
+
+@steadily
+def retry(uid: UUID, by: Any = None) -> Job:
+    """Queue a failed or cancelled job again, for a new attempt with a full budget. Raises Job.DoesNotExist, NotInState."""
+    fresh = {
+        "state": State.QUEUED,
+        "failures": 0,
+        "rung_at": now(),
+        "finished_at": None,
+        "error": "",
+        "traceback": "",
+        "error_key": "",
+    }
+    asked = {"cancel_requested_at": None, "cancel_requested_by_id": None, "cancel_reason": ""}
+    moved = move({**fresh, **asked}, "uid = %s AND state IN ('failed', 'cancelled')", [uid])
+    if not moved:
+        job = Job.objects.select_related("owner").get(uid=uid)
+        instead = "submit a copy to run it again" if job.state == State.SUCCEEDED else "it has not ended"
+        raise NotInState(job, f"The job is {job.state}: {instead}.")
+    _announce(moved)
+    return moved[0]
+
+
+@steadily
+def pause(queue: str, by: Any = None) -> None:
+    """From now on no job of the queue is rung or claimed; what runs goes on."""
+    Queue.objects.update_or_create(name=queue, defaults={"paused": True, "paused_by": by, "paused_at": now()})
+
+
+@steadily
+def resume(queue: str) -> None:
+    """Let the queue's jobs start again; the oldest are rung at once, the dispatcher rings the rest."""
+    Queue.objects.update_or_create(name=queue, defaults={"paused": False, "paused_by": None, "paused_at": None})
+    waiting = Job.objects.filter(queue=queue, state=State.QUEUED).order_by("-priority", "id")[:RING_AT_ONCE]
+    _announce(list(waiting.select_related("owner")))
+
+
+# --- the holder of an attempt ----------------------------------------------------------------------------------
+
+
+@steadily
+def claim(uid: UUID, worker: str, pid: int) -> Job | None:
+    """Take a queued job, due, in turn and of no paused queue: attempt + 1, and running. None: it was not to be had."""
+    fresh = {
+        "state": State.RUNNING,
+        "worker": worker,
+        "pid": pid,
+        "started_at": now(),
+        "finished_at": None,
+        "due_at": None,
+    }
+    empty = {
+        "progress_done": 0,
+        "progress_total": 0,
+        "progress_note": "",
+        "error": "",
+        "traceback": "",
+        "error_key": "",
+    }
+    try:
+        moved = move(
+            {"attempt": Raw("attempt + 1"), "beat": Raw("beat + 1"), **fresh, **empty},
+            f"uid = %s AND state = 'queued' AND {NOT_PAUSED} AND {IN_TURN}",
+            [uid],
+        )
+    except IntegrityError:  # another job of its serial key was claimed in the same moment
+        return None
+    _tell(moved)
+    return moved[0] if moved else None
+
+
+def opened(job: Job) -> tuple[dict[str, Any], list[str]]:
+    """A claimed job's parameters as stored, its secrets put back in their places, and the secret texts to hide."""
+    secrets = sealing.unseal(job.secrets) if job.secrets else {}
+    return {**job.params, **secrets}, [value for value in secrets.values() if isinstance(value, str)]
+
+
+class Heard(NamedTuple):
+    """What the holder learns when it writes."""
+
+    cancel_requested: bool
+
+
+@steadily
+def flush(job: Job, news: Any) -> Heard | None:
+    """Write progress and log lines of a running attempt. None: the attempt does not hold the job any more."""
+    with transaction.atomic():
+        moved = move(_told(news), HELD, [job.uid, job.attempt])
+        if moved:
+            _write_lines(job, news.lines)
+    _tell(moved)
+    return Heard(moved[0].cancel_requested_at is not None) if moved else None
+
+
+@steadily
+def beat(job: Job) -> Heard | None:
+    """Raise the lease. No version and no push: nobody looks at a beat but the reaper."""
+    held = Job.objects.filter(uid=job.uid, attempt=job.attempt, state=State.RUNNING)
+    return hear(job) if held.update(beat=F("beat") + 1) else None
+
+
+@steadily
+def hear(job: Job) -> Heard | None:
+    """Read whether the attempt still holds its job, and whether somebody wants it to stop."""
+    asked = Job.objects.filter(pk=job.pk, attempt=job.attempt, state=State.RUNNING).values_list("cancel_requested_at")
+    return Heard(asked[0][0] is not None) if asked else None
+
+
+def succeed(job: Job, result: Any, news: Any) -> Job | None:
+    """The attempt did its work; what comes after it in a chain is queued in the same transaction."""
+    ended = {"state": State.SUCCEEDED, "result": storable.result(result), "finished_at": now()}
+    return _leave(job, ended, Outcome.SUCCEEDED, news)
+
+
+def fail(job: Job, failure: Failure, news: Any = None, outcome: Outcome = Outcome.FAILED) -> Job | None:
+    """The attempt failed and no other follows."""
+    ended = {"state": State.FAILED, "finished_at": now(), "failures": Raw("failures + 1"), **_why(failure)}
+    return _leave(job, ended, outcome, news, failure)
+
+
+def retry_later(job: Job, delay_s: float, failure: Failure, news: Any = None) -> Job | None:
+    """The attempt failed and another follows in ``delay_s`` seconds."""
+    due = now() + timedelta(seconds=max(0.0, delay_s))
+    ended = {"state": State.RETRYING, "due_at": due, "failures": Raw("failures + 1"), **_why(failure)}
+    return _leave(job, ended, Outcome.RETRYING, news, failure)
+
+
+def cancel_acknowledged(job: Job, news: Any = None, sentence: str = "") -> Job | None:
+    """The attempt heard the cancel and stopped."""
+    ended = {"state": State.CANCELLED, "finished_at": now()}
+    return _leave(job, ended, Outcome.CANCELLED, news, Failure(sentence))
+
+
+def release(job: Job, news: Any = None) -> Job | None:
+    """The worker stops and gives the job back; not counted as a failure."""
+    return _leave(
+        job, {"state": State.QUEUED, "rung_at": now()}, Outcome.RELEASED, news, Failure("The worker was stopped.")
+    )
+
+
+def rescue(job: Job, beat: int | None = None, sentence: str = "The worker died.") -> Job | None:
+    """Take a job from an attempt that is lost: queued again, failed when its attempts are spent, cancelled when that was asked.
+
+    ``beat``: only if the lease has not moved since.
+    """
+    lost = Failure.said(sentence)
+    spent = job.failures + 1 >= job.max_attempts or not registry.repeatable(job.kind)
+    counted = {"failures": Raw("failures + 1")}
+    if job.cancel_requested_at:
+        ended = {"state": State.CANCELLED, "finished_at": now()}
+    elif spent:
+        ended = {"state": State.FAILED, "finished_at": now(), **counted, **_why(lost)}
+    else:
+        ended = {"state": State.QUEUED, "rung_at": now(), **counted}
+    return _leave(job, ended, Outcome.LOST, None, lost, beat)
+
+
+# --- what falls due --------------------------------------------------------------------------------------------
+
+
+@steadily
+def wake(most: int = 500) -> int:
+    """Queue the scheduled and retrying jobs that are due, the longest due first; returns how many."""
+    due = "SELECT id FROM tasks_job WHERE state IN ('scheduled', 'retrying') AND due_at <= %s ORDER BY due_at LIMIT %s"
+    clock = now()
+    moved = move(
+        {"state": State.QUEUED, "rung_at": clock, "due_at": None},
+        f"id IN ({due}) AND state IN ('scheduled', 'retrying') AND due_at <= %s",
+        [clock, most, clock],
+    )
+    _announce(sorted(moved, key=lambda job: job.id))
+    for job in moved:
+        _next_in_line(job)
+    return len(moved)
+
+
+@steadily
+def ring_again(queue: str, before: datetime, most: int) -> int:
+    """Ring up to ``most`` startable jobs of a queue whose last bell is older than ``before``, the most urgent first."""
+    old = f"state = 'queued' AND queue = %s AND rung_at < %s AND {NOT_PAUSED} AND {IN_TURN}"
+    oldest = f"SELECT id FROM tasks_job WHERE {old} ORDER BY priority DESC, id LIMIT %s"
+    again = "state = 'queued' AND rung_at < %s"
+    moved = move({"rung_at": now()}, f"id IN ({oldest}) AND {again}", [queue, before, most, before], raises="")
+    _ring([queues.Bell(job.uid, job.kind, job.queue, job.priority) for job in sorted(moved, key=lambda job: job.id)])
+    return len(moved)
+
+
+# --- shared by the verbs ---------------------------------------------------------------------------------------
+
+
+@steadily
+def _leave(
+    job: Job,
+    ended: dict[str, Any],
+    outcome: Outcome,
+    news: Any,
+    failure: Failure | None = None,
+    beat: int | None = None,
+) -> Job | None:
+    """End a running attempt: the row, the attempt, last lines and what is owed, in one transaction."""
+    sets = {**ended, **(_told(news) if news else {})}
+    where, args = (f"{HELD} AND beat = %s", [beat]) if beat is not None else (HELD, [])
+    with transaction.atomic():
+        moved = move(sets, where, [job.uid, job.attempt, *args])
+        if moved:
+            left = moved[0]
+            _write_lines(left, news.lines if news else ())
+            if outcome != Outcome.SUCCEEDED:
+                _write_attempt(left, outcome, failure)
+    if not moved:
+        _fence(job, outcome)
+        return None
+    if left.state == State.QUEUED:
+        _announce(moved)
+    else:
+        _tell(moved)
+        _next_in_line(left)
+    return left
+
+
+def _fence(job: Job, outcome: Outcome) -> None:
+    """An attempt that lost its job meanwhile and ends only now: show it as what it is."""
+    if outcome != Outcome.LOST:
+        Attempt.objects.filter(job_id=job.pk, number=job.attempt, outcome=Outcome.LOST).update(outcome=Outcome.FENCED)
+
+
+def _write_attempt(job: Job, outcome: Outcome, failure: Failure | None) -> None:
+    Attempt.objects.create(
+        job_id=job.pk,
+        number=job.attempt,
+        worker=job.worker,
+        started_at=job.started_at,
+        finished_at=job.finished_at or now(),
+        outcome=outcome,
+        error=failure.error if failure else "",
+        traceback=failure.traceback if failure else "",
+    )
+
+
+def _write_lines(job: Job, lines: Iterable[Any]) -> None:
+    if lines:
+        LogLine.objects.bulk_create([LogLine(job_id=job.pk, **line._asdict()) for line in lines], batch_size=500)
+
+
+def _told(news: Any) -> dict[str, Any]:
+    return {
+        "progress_done": news.done,
+        "progress_total": news.total,
+        "progress_note": news.note,
+        "log_seq": news.log_seq,
+    }
+
+
+def _why(failure: Failure) -> dict[str, Any]:
+    return {"error": failure.error, "traceback": failure.traceback, "error_key": failure.key}
+
+
+def _twin(job: Job) -> Job | None:
+    """The job that was already accepted in this one's place."""
+    found = Job.objects.select_related("owner")
+    if job.idempotency_key and job.owner_id:
+        twin = found.filter(owner_id=job.owner_id, idempotency_key=job.idempotency_key).first()
+        if twin and twin.idempotency_digest != job.idempotency_digest:
+            raise KeyReused("This idempotency key was used for another request.")
+        if twin:
+            return twin
+    if job.schedule and job.slot:
+        return found.filter(schedule=job.schedule, slot=job.slot).first()
+    return found.filter(uid=job.uid).first()
+
+
+def _announce(jobs: Sequence[Job]) -> None:
+    """Tell browsers of jobs that are queued or scheduled now, and ring for the queued ones."""
+    _tell(jobs)
+    bells = [queues.Bell(job.uid, job.kind, job.queue, job.priority) for job in jobs if job.state == State.QUEUED]
+    if bells:
+        afterwards(lambda: _ring(bells))
+
+
+def _ring(bells: Sequence[queues.Bell]) -> None:
+    paused = set(Queue.objects.filter(paused=True).values_list("name", flat=True))
+    queues.ring([bell for bell in bells if bell.queue not in paused])
+
+
+def _tell(jobs: Sequence[Job]) -> None:
+    for job in jobs:
+        summary = job.summary()
+        afterwards(lambda summary=summary: push.job_changed(summary))
+
+
+def _next_in_line(job: Job) -> None:
+    """A serial key is free again: ring the oldest job that waits for it."""
+    if job.serial_key and job.state != State.RETRYING:
+        waiting = Job.objects.filter(serial_key=job.serial_key, state=State.QUEUED).order_by("id")[:1]
+        afterwards(
+            lambda: _ring([queues.Bell(next_.uid, next_.kind, next_.queue, next_.priority) for next_ in waiting])
+        )

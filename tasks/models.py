@@ -1,0 +1,271 @@
+"""What a job is: its row, its attempts, its log lines, and the rows of workers and queues.
+
+Columns, constraints, indexes and shapes only. Nothing here moves a job from one state to another.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from tasks.uid import uuid7
+
+
+def instant(moment: datetime | None) -> str | None:
+    """RFC 3339 in UTC with microseconds, as every surface shows a time."""
+    return moment and moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+class State(models.TextChoices):
+    SCHEDULED = "scheduled"
+    QUEUED = "queued"
+    RUNNING = "running"
+    RETRYING = "retrying"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class Outcome(models.TextChoices):
+    """How an attempt ended. A fenced one ran on after its job was given to another."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    RETRYING = "retrying"
+    CANCELLED = "cancelled"
+    LOST = "lost"
+    RELEASED = "released"
+    FENCED = "fenced"
+
+
+class Job(models.Model):
+    """One job: the truth about it. Only tasks.lifecycle writes its state."""
+
+    State = State
+    LIVE = frozenset({State.SCHEDULED, State.QUEUED, State.RUNNING, State.RETRYING})
+    FINAL = frozenset({State.SUCCEEDED, State.FAILED, State.CANCELLED})
+
+    uid = models.UUIDField(default=uuid7, unique=True, editable=False)
+    state = models.CharField(max_length=9, choices=State)
+    version = models.BigIntegerField(default=1)
+    attempt = models.IntegerField(default=0)
+    beat = models.BigIntegerField(default=0)
+    failures = models.IntegerField(default=0)
+    max_attempts = models.IntegerField(default=4)
+    kind = models.CharField(max_length=200)
+    queue = models.CharField(max_length=100)
+    priority = models.SmallIntegerField(default=5)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="jobs", db_index=False)
+    params = models.JSONField(default=dict)
+    secrets = models.TextField(default="")
+    result = models.JSONField(null=True)
+    error = models.TextField(default="")
+    traceback = models.TextField(default="")
+    error_key = models.CharField(max_length=64, default="")
+    progress_done = models.BigIntegerField(default=0)
+    progress_total = models.BigIntegerField(default=0)
+    progress_note = models.CharField(max_length=200, default="")
+    log_seq = models.BigIntegerField(default=0)
+    cancel_requested_at = models.DateTimeField(null=True)
+    cancel_requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", db_index=False
+    )
+    cancel_reason = models.CharField(max_length=500, default="")
+    due_at = models.DateTimeField(null=True)
+    rung_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField()
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    worker = models.CharField(max_length=200, default="")
+    pid = models.IntegerField(null=True)  # of the process that runs it: a parent reports only its own dead child
+    schedule = models.UUIDField(null=True)
+    slot = models.CharField(max_length=40, null=True)  # noqa: DJ001 - NULL: no slot, and NULLs do not collide
+    serial_key = models.CharField(max_length=200, default="")
+    idempotency_key = models.CharField(max_length=255, null=True)  # noqa: DJ001 - the same
+    idempotency_digest = models.CharField(max_length=64, default="")
+    parent = models.UUIDField(null=True)
+    copy_of = models.UUIDField(null=True)
+    then = models.JSONField(null=True, db_column="follow_ups")  # "then" is a word of SQL
+    callback_url = models.TextField(default="")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["owner", "idempotency_key"], name="job_idempotency"),
+            models.UniqueConstraint(fields=["schedule", "slot"], name="job_slot"),
+            models.UniqueConstraint(
+                fields=["serial_key"],
+                condition=Q(state__in=["running", "retrying"]) & ~Q(serial_key=""),
+                name="job_serial",
+            ),
+            models.CheckConstraint(condition=Q(state__in=State.values), name="job_state"),
+            models.CheckConstraint(condition=Q(priority__range=(0, 9)), name="job_priority"),
+        ]
+        # Partial indexes: a full one on state would make every move rewrite all indexes.
+        indexes = [
+            models.Index("queue", models.F("priority").desc(), "id", name="job_queued", condition=Q(state="queued")),
+            models.Index("id", name="job_running", condition=Q(state="running")),
+            models.Index("due_at", name="job_due", condition=Q(state__in=["scheduled", "retrying"])),
+            models.Index("state", "id", name="job_bad", condition=Q(state__in=["failed", "cancelled"])),
+            models.Index("finished_at", name="job_finished", condition=Q(finished_at__isnull=False)),
+            models.Index("kind", "id", name="job_kind"),
+            models.Index("owner", "id", name="job_owner"),
+            models.Index("serial_key", "id", name="job_serial_order", condition=~Q(serial_key="")),
+            models.Index("parent", name="job_parent", condition=Q(parent__isnull=False)),
+            models.Index("copy_of", name="job_copy", condition=Q(copy_of__isnull=False)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.uid} {self.state}"
+
+    @property
+    def owner_name(self) -> str | None:
+        """The owner's user name; a row that a move returned carries it along, others read it from ``owner``."""
+        if "_owner_name" not in self.__dict__:
+            self._owner_name = self.owner and self.owner.get_username()
+        return self._owner_name
+
+    def summary(self) -> dict[str, Any]:
+        """The job as lists, pushes and frames show it. May read the owner's name: select_related("owner") first."""
+        return {
+            "id": str(self.uid),
+            "version": self.version,
+            "kind": self.kind,
+            "queue": self.queue,
+            "state": str(self.state),
+            "attempt": self.attempt,
+            "max_attempts": self.max_attempts,
+            "priority": self.priority,
+            "owner": self.owner_name,
+            "progress": {"done": self.progress_done, "total": self.progress_total, "note": self.progress_note},
+            "cancel_requested": self.cancel_requested_at is not None,
+            "error": self.error or None,
+            "worker": self.worker or None,
+            "schedule": self.schedule and str(self.schedule),
+            "parent": self.parent and str(self.parent),
+            "log_seq": self.log_seq,
+            "created_at": instant(self.created_at),
+            "due_at": instant(self.due_at),
+            "started_at": instant(self.started_at),
+            "finished_at": instant(self.finished_at),
+        }
+
+    def attempt_list(self) -> list[dict[str, Any]]:
+        """All attempts, oldest first. The one that succeeded, or runs now, is this very row."""
+        rows = [attempt.shown() for attempt in self.attempts.order_by("number", "id")]
+        if self.state in (State.RUNNING, State.SUCCEEDED):
+            rows.append(
+                {
+                    "number": self.attempt,
+                    "worker": self.worker or None,
+                    "started_at": instant(self.started_at),
+                    "finished_at": instant(self.finished_at),
+                    "outcome": "succeeded" if self.state == State.SUCCEEDED else None,
+                    "error": None,
+                    "traceback": None,
+                }
+            )
+        return sorted(rows, key=lambda row: row["number"])
+
+
+class Attempt(models.Model):
+    """How one attempt ended, written once, at its end. A success is no row: it is the job row itself."""
+
+    job = models.ForeignKey(Job, models.CASCADE, related_name="attempts")
+    number = models.IntegerField()
+    worker = models.CharField(max_length=200, default="")
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField()
+    outcome = models.CharField(max_length=9, choices=Outcome)
+    error = models.TextField(default="")
+    traceback = models.TextField(default="")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["job", "number"], name="attempt_once")]
+
+    def __str__(self) -> str:
+        return f"attempt {self.number}: {self.outcome}"
+
+    def shown(self) -> dict[str, Any]:
+        return {
+            "number": self.number,
+            "worker": self.worker or None,
+            "started_at": instant(self.started_at),
+            "finished_at": instant(self.finished_at),
+            "outcome": self.outcome,
+            "error": self.error or None,
+            "traceback": self.traceback or None,
+        }
+
+
+class LogLine(models.Model):
+    """One line that a job wrote, numbered from 1 within its job."""
+
+    class Level(models.TextChoices):
+        DEBUG = "debug"
+        INFO = "info"
+        WARNING = "warning"
+        ERROR = "error"
+
+    job = models.ForeignKey(Job, models.CASCADE, related_name="log", db_index=False)
+    seq = models.BigIntegerField()
+    at = models.DateTimeField()
+    level = models.CharField(max_length=7, choices=Level, default=Level.INFO)
+    text = models.TextField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["job", "seq"], name="log_line_once")]
+
+    def __str__(self) -> str:
+        return self.text
+
+    def shown(self) -> dict[str, Any]:
+        return {"seq": self.seq, "at": instant(self.at), "level": self.level, "text": self.text}
+
+
+class Worker(models.Model):
+    """A Celery worker that has called in. Its beat rises while it lives."""
+
+    name = models.CharField(max_length=200, unique=True)
+    host = models.CharField(max_length=200)
+    pid = models.IntegerField()
+    queues = models.JSONField(default=list)
+    concurrency = models.IntegerField(default=1)
+    beat = models.BigIntegerField(default=0)
+    seen_at = models.DateTimeField()
+    started_at = models.DateTimeField()
+    stopped_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Queue(models.Model):
+    """What people have said of a queue. A queue without a row is simply not paused."""
+
+    name = models.CharField(max_length=100, unique=True)
+    paused = models.BooleanField(default=False)
+    paused_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+    paused_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Minute(models.Model):
+    """What finished in one minute, by kind, queue and outcome, counted from rows again whenever it is asked for."""
+
+    at = models.DateTimeField()
+    kind = models.CharField(max_length=200)
+    queue = models.CharField(max_length=100)
+    outcome = models.CharField(max_length=9)
+    n = models.IntegerField(default=0)
+    waiting = models.JSONField(default=list)  # counts by bucket of tasks.picture.EDGES
+    running = models.JSONField(default=list)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["at", "kind", "queue", "outcome"], name="minute_once")]
+
+    def __str__(self) -> str:
+        return f"{self.at} {self.kind} {self.outcome}"

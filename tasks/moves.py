@@ -1,0 +1,114 @@
+"""One guarded UPDATE … RETURNING: how every change of a job's row is made.
+
+The same text runs on PostgreSQL and SQLite. Nothing is read before or after: the row that comes back is the
+row that was written, and no row means that somebody else moved the job first.
+"""
+
+import random
+import time
+from collections.abc import Callable, Iterable
+from functools import cache, wraps
+from typing import Any, NamedTuple, ParamSpec, TypeVar
+
+from django.contrib.auth import get_user_model
+from django.db import InterfaceError, OperationalError, connection, transaction
+
+from tasks.models import Job
+
+P = ParamSpec("P")
+T = TypeVar("T")
+PAUSES_S = (0.02, 0.1, 0.3)
+
+
+class Raw(NamedTuple):
+    """An SQL expression in place of a value."""
+
+    sql: str
+
+
+def move(
+    sets: dict[str, Any], where: str, args: Iterable[Any] = (), raises: str = "version = version + 1, "
+) -> list[Job]:
+    """UPDATE the jobs that ``where`` names, raise their version, and return them as they are now, their owners' names with them.
+
+    ``sets`` maps columns to values or Raw; ``args`` fill the ``%s`` of ``where``.
+    """
+    columns = ", ".join(f"{name} = {value.sql if isinstance(value, Raw) else '%s'}" for name, value in sets.items())
+    values = [stored(name, value) for name, value in sets.items() if not isinstance(value, Raw)]
+    table, returning = Job._meta.db_table, _returning()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"UPDATE {table} SET {raises}{columns} WHERE {where} RETURNING {returning}",
+            [*values, *(adapted(arg) for arg in args)],
+        )
+        return [_built(row) for row in cursor.fetchall()]
+
+
+def stored(column: str, value: Any) -> Any:
+    """``value`` as the driver wants it for a column of Job."""
+    return _fields()[column].get_db_prep_save(value, connection)
+
+
+def adapted(value: Any) -> Any:
+    """A value of a WHERE clause as the driver wants it."""
+    for kind, adapt in (("UUID", "uid"), ("datetime", "due_at")):
+        if type(value).__name__ == kind:
+            return stored(adapt, value)
+    return value
+
+
+def steadily(action: Callable[P, T]) -> Callable[P, T]:
+    """Repeat a move from its start after a deadlock, a busy SQLite or a dead connection; inside a transaction the caller repeats."""
+
+    @wraps(action)
+    def repeated(*args: P.args, **kwargs: P.kwargs) -> T:
+        for pause in (*PAUSES_S, None):
+            try:
+                return action(*args, **kwargs)
+            except (OperationalError, InterfaceError):
+                if pause is None or connection.in_atomic_block:
+                    raise
+                if not connection.is_usable():
+                    connection.close()
+                time.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - not a secret
+        raise AssertionError("unreachable")
+
+    return repeated
+
+
+def afterwards(action: Callable[[], Any]) -> None:
+    """Run ``action`` when what was written is committed; an error in it concerns nobody who wrote."""
+    transaction.on_commit(action, robust=True)
+
+
+@cache
+def _fields() -> dict[str, Any]:
+    return {field.column: field for field in Job._meta.concrete_fields}
+
+
+@cache
+def _returning() -> str:
+    table = Job._meta.db_table
+    user = get_user_model()._meta
+    name = user.get_field(get_user_model().USERNAME_FIELD).column
+    owner = f"(SELECT {name} FROM {user.db_table} WHERE {user.db_table}.{user.pk.column} = {table}.owner_id)"
+    return ", ".join([*_fields(), owner])
+
+
+@cache
+def _converters(vendor: str) -> list[tuple[int, list[Callable[..., Any]], Any]]:
+    """What turns a driver's values into Python's, by position, taken from Django's own compiler."""
+    columns = [field.get_col(Job._meta.db_table) for field in Job._meta.concrete_fields]
+    compiler = Job.objects.all().query.get_compiler(connection=connection)
+    return [(i, converters, column) for i, (converters, column) in compiler.get_converters(columns).items()]
+
+
+def _built(row: tuple[Any, ...]) -> Job:
+    values = list(row)
+    owner = values.pop()
+    for i, converters, column in _converters(connection.vendor):
+        for convert in converters:
+            values[i] = convert(values[i], column, connection)
+    job = Job.from_db(connection.alias, [field.attname for field in Job._meta.concrete_fields], values)
+    job._owner_name = owner
+    return job

@@ -1,0 +1,189 @@
+"""The kept thread of a pool child: carries news to the database, beats leases, hears cancels.
+
+Also says that the worker lives (one child of it does) and, while the worker stops, gives back what cannot finish in
+time. It never touches a job's code but through its report.
+"""
+
+import logging
+import mmap
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, close_old_connections, connection
+
+from tasks import lifecycle
+from tasks.models import Job, Worker
+from tasks.report import Cancelled, Fenced, Report
+
+log = logging.getLogger(__name__)
+
+TICK_S = 0.25
+HEAR_S = 0.5  # a running job hears a cancel within a second
+STOP_S = 5.0  # from SIGTERM until what still runs is given back
+
+
+class Running:
+    """One attempt that this process runs now."""
+
+    def __init__(self, job: Job, report: Report, grace: float | None, lease: float | None) -> None:
+        self.job, self.report, self.grace = job, report, grace
+        self.every = min(settings.SIGNALBOX_HEARTBEAT_S, (lease or settings.SIGNALBOX_LEASE_S) / 2)
+        self.beaten = self.heard = time.monotonic()
+        self.stop_by: float | None = None
+        self.writing = threading.Lock()  # the pulse and the job's own last words take turns
+
+
+class Pulse(threading.Thread):
+    """One for each process that runs jobs. ``duties`` run beside, each a (period in seconds, call) pair."""
+
+    def __init__(self, duties: list[tuple[float, Callable[[], None]]], kills: bool) -> None:
+        super().__init__(name="signalbox-pulse", daemon=True)
+        self.running: dict[str, Running] = {}
+        self.kills = kills  # in a process of its own a job can be stopped by ending the process
+        self._duties = [[period, call, 0.0] for period, call in duties]
+        self._stopping_since: float | None = None
+        self._wake = threading.Event()
+
+    def watch(self, running: Running) -> None:
+        self.running[str(running.job.uid)] = running
+        self._wake.set()
+
+    def unwatch(self, running: Running) -> None:
+        """After this the pulse writes nothing more for the attempt."""
+        with running.writing:
+            self.running.pop(str(running.job.uid), None)
+
+    def run(self) -> None:
+        while True:
+            self._wake.wait(TICK_S if self.running else min(settings.SIGNALBOX_HEARTBEAT_S, 1.0))
+            if self._wake.is_set():
+                self._wake.clear()
+                time.sleep(min(TICK_S, 0.05))  # most jobs end within that: no write for them
+            for running in list(self.running.values()):
+                self._safely(lambda running=running: self._attend(running))
+            for duty in self._duties:
+                period, call, last = duty
+                if time.monotonic() - last >= period:
+                    duty[2] = time.monotonic()
+                    self._safely(call)
+
+    def _safely(self, call: Callable[[], None]) -> None:
+        """A pulse outlives every error: what could not be written now is written at a later beat."""
+        try:
+            call()
+        except (DatabaseError, InterfaceError) as error:
+            log.warning("The database could not be reached by the pulse: %s", error)
+            connection.close()
+        except Exception:
+            log.exception("The pulse stumbled and goes on.")
+
+    def _attend(self, running: Running) -> None:
+        with running.writing:
+            if str(running.job.uid) not in self.running:
+                return
+            clock = time.monotonic()
+            heard: Any = True
+            if clock - running.beaten >= running.every:
+                running.beaten = running.heard = clock
+                heard = lifecycle.beat(running.job)
+            elif clock - running.heard >= HEAR_S:
+                running.heard = clock
+                heard = lifecycle.hear(running.job)
+            if running.report.has_news() and heard is not None:
+                heard = self._flush(running)
+            self._react(running, heard)
+
+    def _flush(self, running: Running) -> Any:
+        news = running.report.take()
+        try:
+            return lifecycle.flush(running.job, news)
+        except BaseException:
+            running.report.put_back(news)
+            raise
+
+    def _react(self, running: Running, heard: Any) -> None:
+        if heard is None:
+            running.report.stop(Fenced)
+        elif heard is not True and heard.cancel_requested:
+            running.report.stop(Cancelled)
+            running.stop_by = (
+                running.stop_by or (running.grace is not None and time.monotonic() + running.grace) or None
+            )
+            if self.kills and running.stop_by and time.monotonic() >= running.stop_by:
+                sentence = f"Stopped {running.grace:g} s after the cancel: the job did not end by itself."
+                lifecycle.cancel_acknowledged(running.job, running.report.take(), sentence)
+                _end_process()
+        if self.kills and stopping():
+            self._stopping_since = self._stopping_since or time.monotonic()
+            if time.monotonic() - self._stopping_since >= STOP_S:
+                lifecycle.release(running.job, running.report.take())
+                _end_process()
+
+
+def _end_process() -> None:
+    """End this pool child now. Its job is accounted for; Celery starts another child."""
+    connection.close()
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+# --- the worker's own row --------------------------------------------------------------------------------------
+
+_pulse: tuple[int, Pulse] | None = None
+_worker: Any = None  # Celery's WorkController, kept by the parent before it forks
+_stopping = mmap.mmap(-1, 1)  # shared with the children that are forked later
+
+
+def remember_worker(worker: Any) -> None:
+    """Called in the parent before it forks: children tell the world about it."""
+    global _worker
+    _worker = worker
+
+
+def say_stopping() -> None:
+    _stopping[0] = 1
+
+
+def stopping() -> bool:
+    return _stopping[0] == 1
+
+
+def current() -> Pulse | None:
+    """The pulse of this very process, not the one its parent had."""
+    return _pulse[1] if _pulse and _pulse[0] == os.getpid() else None
+
+
+def start(first: bool, kills: bool, duties: list[tuple[float, Callable[[], None]]]) -> Pulse:
+    """Start this process's pulse, once. ``first``: this process speaks for its worker and does ``duties``."""
+    global _pulse
+    if (found := current()) is not None:
+        return found
+    spoken = [(settings.SIGNALBOX_HEARTBEAT_S, say_alive), *duties] if first else []
+    pulse = Pulse(spoken, kills)
+    _pulse = (os.getpid(), pulse)
+    pulse.start()
+    return pulse
+
+
+def say_alive() -> None:
+    """Write the worker's row."""
+    close_old_connections()
+    now = lifecycle.now()
+    row = {
+        "host": socket.gethostname(),
+        "pid": _worker.pid if getattr(_worker, "pid", None) else os.getppid(),
+        "queues": sorted(
+            name.removeprefix(f"{settings.SIGNALBOX_NAME}.") for name in _worker.app.amqp.queues.consume_from
+        ),
+        "concurrency": _worker.concurrency,
+        "seen_at": now,
+        "stopped_at": now if stopping() else None,
+    }
+    found = Worker.objects.filter(name=_worker.hostname)
+    if found.filter(pid=row["pid"]).update(beat=lifecycle.F("beat") + 1, **row) == 0:
+        Worker.objects.update_or_create(name=_worker.hostname, defaults={**row, "beat": 1, "started_at": now})

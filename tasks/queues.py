@@ -1,0 +1,124 @@
+"""The only file that talks to the broker: rings the bells of queued jobs and counts the bells that wait.
+
+A bell carries a job's id. It may be lost, doubled or late without harm, so ringing never waits long and never raises.
+"""
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from celery import current_app
+from django.conf import settings
+from kombu import Connection
+from kombu.exceptions import ChannelError
+
+log = logging.getLogger(__name__)
+
+PATIENCE_S = 0.25  # for each step of the broker's protocol
+SULK_S = 2.0  # after a failure nothing is sent for so long: the dispatcher rings what was missed
+_ring_lock = threading.Lock()
+_producers: dict[int, Any] = {}  # by process id: a forked child must not share its parent's socket
+_quiet_until = 0.0
+
+
+class Bell(NamedTuple):
+    """What a message needs to say."""
+
+    uid: UUID
+    kind: str
+    queue: str
+    priority: int
+
+
+def broker_name(queue: str) -> str:
+    """The broker's name of a queue: several installations can share a broker."""
+    return f"{settings.SIGNALBOX_NAME}.{queue}"
+
+
+def transport_options(patience: float = 5.0) -> dict[str, Any]:
+    """Options for every connection to the broker. Timeouts in seconds."""
+    if not settings.CELERY_BROKER_URL.startswith(("redis", "valkey", "unix", "sentinel")):
+        return {}
+    return {
+        "global_keyprefix": f"{settings.SIGNALBOX_NAME}:",
+        "priority_steps": list(range(10)),
+        "queue_order_strategy": "priority",
+        "visibility_timeout": 86_400,  # recovery comes from the job row; a second delivery would only be refused
+        "socket_timeout": patience,
+        "socket_connect_timeout": patience,
+        "socket_keepalive": True,
+        "health_check_interval": 10,
+    }
+
+
+def ring(bells: Iterable[Bell]) -> int:
+    """Send a message for each job; returns how many were sent. Never raises; at most about half a second, then 2 s of silence."""
+    global _quiet_until
+    sent = 0
+    with _ring_lock:
+        if time.monotonic() < _quiet_until:
+            return 0
+        try:
+            producer = _producer()
+            for bell in bells:
+                _send(producer, bell)
+                sent += 1
+        except Exception as error:  # noqa: BLE001 - whatever a broker's driver raises, the job is safe in its row
+            _forget()
+            _quiet_until = time.monotonic() + SULK_S
+            log.warning("The broker cannot be reached (%s); the dispatcher will ring again.", type(error).__name__)
+    return sent
+
+
+def ready(queue: str) -> int:
+    """How many messages wait in a queue, all priorities together. Raises what the broker's driver raises."""
+    with _connection() as connection, connection.channel() as channel:
+        try:
+            return channel.queue_declare(queue=broker_name(queue), passive=True).message_count
+        except ChannelError:  # no such queue yet, so nothing waits in it
+            return 0
+        except connection.channel_errors:
+            return 0
+
+
+def _send(producer: Any, bell: Bell) -> None:
+    current_app.send_task(
+        bell.kind,
+        task_id=str(bell.uid),
+        queue=broker_name(bell.queue),
+        priority=_urgency(bell.priority),
+        producer=producer,
+        retry=False,
+        ignore_result=True,
+    )
+
+
+def _urgency(priority: int) -> int:
+    """Redis serves low numbers first, AMQP high ones; 9 is the most urgent here."""
+    return 9 - priority if settings.CELERY_BROKER_URL.startswith(("redis", "valkey", "unix", "sentinel")) else priority
+
+
+def _connection() -> Connection:
+    return Connection(
+        settings.CELERY_BROKER_URL, connect_timeout=PATIENCE_S, transport_options=transport_options(PATIENCE_S)
+    )
+
+
+def _producer() -> Any:
+    if os.getpid() not in _producers:
+        _producers.clear()
+        _producers[os.getpid()] = current_app.amqp.Producer(_connection(), auto_declare=False)
+    return _producers[os.getpid()]
+
+
+def _forget() -> None:
+    producer = _producers.pop(os.getpid(), None)
+    if producer is not None:
+        try:
+            producer.connection.collapse() if hasattr(producer.connection, "collapse") else producer.connection.close()
+        except Exception:  # noqa: BLE001 - a broken connection may refuse to be closed
+            log.debug("A broken broker connection did not close.", exc_info=True)

@@ -1,0 +1,36 @@
+"""Values as every database can store them: JSON without NaN, NUL or lone surrogates, within a size."""
+
+import json
+from typing import Any
+
+from django.core.serializers.json import DjangoJSONEncoder
+
+RESULT_BYTES = 512 * 1024
+
+
+def text(value: str, limit: int) -> str:
+    """``value`` without characters that PostgreSQL refuses, cut to ``limit`` characters with a mark."""
+    value = value.replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+    return value if len(value) <= limit else value[: limit - 1] + "…"
+
+
+def result(value: Any) -> Any:
+    """A job's result as JSON. What has no JSON is kept as its ``repr``; what is too large, as a note that says so."""
+    try:
+        dumped = json.dumps(value, cls=DjangoJSONEncoder, allow_nan=False)
+    except (TypeError, ValueError, RecursionError):
+        return text(repr(value), 2_000)
+    if len(dumped) > RESULT_BYTES:
+        return f"(a result of {len(dumped):,} bytes was not kept: at most {RESULT_BYTES:,} are)"
+    return _clean(json.loads(dumped))
+
+
+def _clean(value: Any) -> Any:
+    match value:
+        case str():
+            return text(value, RESULT_BYTES)
+        case list():
+            return [_clean(item) for item in value]
+        case dict():
+            return {text(key, RESULT_BYTES): _clean(item) for key, item in value.items()}
+    return value

@@ -1,0 +1,106 @@
+"""Dispatcher and reaper: what makes up for bells that got lost and for workers that died.
+
+Runs in the pulse of each worker's first child. Several sweep side by side, harmlessly: every move is guarded. Leases
+are judged by this process's monotonic clock alone, so a jump of a wall clock kills nobody.
+"""
+
+import logging
+import os
+import socket
+import time
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import close_old_connections, connection
+from django.db.models import Count, Min
+
+from tasks import lifecycle, queues, registry
+from tasks.models import Job, State, Worker
+
+log = logging.getLogger(__name__)
+
+MOST_BELLS = 500  # a queue, a sweep
+FORGOTTEN = timedelta(minutes=10)
+
+
+class Reaper:
+    """Remembers when it first saw each running attempt's beat; takes the job away when the beat stands still for a lease."""
+
+    def __init__(self) -> None:
+        self._seen: dict[int, tuple[int, int, float]] = {}  # job: (attempt, beat, when first seen)
+
+    def __call__(self) -> None:
+        close_old_connections()
+        clock, seen = time.monotonic(), {}
+        columns = ("id", "attempt", "beat", "kind", "worker", "pid")
+        for pk, attempt, beat, kind, worker, pid in Job.objects.filter(state=State.RUNNING).values_list(*columns):
+            *known, since = self._seen.get(pk, (None, None, clock))
+            since = since if known == [attempt, beat] else clock
+            seen[pk] = (attempt, beat, since)
+            if clock - since >= lease(kind) or (clock - since >= confirmed() and gone(worker, pid)):
+                self._rescue(pk, attempt, beat)
+        self._seen = seen
+
+    def _rescue(self, pk: int, attempt: int, beat: int) -> None:
+        job = Job.objects.filter(pk=pk, attempt=attempt).first()
+        if job is not None and lifecycle.rescue(job, beat):
+            log.warning("job %s: attempt %s was lost with its worker %s", job.uid, attempt, job.worker)
+
+
+def lease(kind: str) -> float:
+    """Seconds after which an attempt whose beat stands still is lost."""
+    try:
+        return registry.get(kind).lease or settings.SIGNALBOX_LEASE_S
+    except registry.UnknownKind:
+        return settings.SIGNALBOX_LEASE_S
+
+
+def confirmed() -> float:
+    """Seconds that a beat must stand still before a missing process is believed to be dead."""
+    return min(settings.SIGNALBOX_HEARTBEAT_S * 1.5, settings.SIGNALBOX_LEASE_S)
+
+
+def gone(worker: str, pid: int | None) -> bool:
+    """Whether a process of this very host does not exist any more. Unknown counts as no."""
+    if pid is None or not Worker.objects.filter(name=worker, host=socket.gethostname()).exists():
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False
+
+
+def dispatch() -> None:
+    """Queue what is due; ring for queued jobs that the broker seems to have no message for."""
+    close_old_connections()
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SET statement_timeout = 2000")
+    try:
+        while lifecycle.wake() >= 500:
+            pass
+        _ring_missing()
+    finally:
+        if connection.vendor == "postgresql":
+            with connection.cursor() as cursor:
+                cursor.execute("RESET statement_timeout")
+
+
+def _ring_missing() -> None:
+    clock = lifecycle.now()
+    waiting = Job.objects.filter(state=State.QUEUED).values("queue").annotate(n=Count("id"), oldest=Min("rung_at"))
+    for row in waiting.order_by():
+        before = clock - timedelta(seconds=settings.SIGNALBOX_SWEEP_S)
+        if row["oldest"] is None or row["oldest"] >= before:
+            continue
+        try:
+            missing = row["n"] - queues.ready(row["queue"])
+        except Exception as error:  # noqa: BLE001 - the broker is away: nothing can be rung
+            log.debug("The broker could not be asked: %s", error)
+            return
+        if missing > 0:
+            lifecycle.ring_again(row["queue"], before, min(missing, MOST_BELLS))
+        lifecycle.ring_again(row["queue"], clock - FORGOTTEN, MOST_BELLS)

@@ -1,0 +1,61 @@
+"""Signals of Celery's worker: what a worker process does when it starts, forks, stops.
+
+The only place that knows how a worker is built; imported by project.celery.
+"""
+
+from typing import Any
+
+from billiard import current_process
+from celery import signals
+from django.db import close_old_connections
+
+from live import push
+from tasks import pulse
+
+
+@signals.celeryd_after_setup.connect
+def remember(sender: str, instance: Any, **_: Any) -> None:
+    pulse.remember_worker(instance)
+
+
+@signals.worker_init.connect
+def keep_connections(sender: Any, **_: Any) -> None:
+    """Celery's Django fixup closes the database connection around every task: half the speed. Ours keeps a healthy one."""
+    fixup = next(fixup for fixup in sender.app._fixups if hasattr(fixup, "worker_fixup")).worker_fixup
+    signals.task_prerun.disconnect(fixup.on_task_prerun)
+    signals.task_postrun.disconnect(fixup.on_task_postrun)
+    for name in [name for name in sender.app.tasks if name.startswith("celery.")]:
+        sender.app.tasks.unregister(
+            name
+        )  # celery.map and its like would run a job's code for whoever writes to the broker
+
+
+@signals.task_prerun.connect
+def check_connection(**_: Any) -> None:
+    close_old_connections()
+
+
+@signals.worker_process_init.connect
+def start_in_child(**_: Any) -> None:
+    pulse.start(first=_child_index() == 0, kills=True, duties=[])
+
+
+@signals.worker_ready.connect
+def start_in_process(sender: Any, **_: Any) -> None:
+    """With solo or threads, the one process has the pulse; with prefork, its children do."""
+    if "prefork" not in type(sender.pool).__module__:
+        pulse.start(first=True, kills=False, duties=[])
+
+
+@signals.worker_shutting_down.connect
+def stop(**_: Any) -> None:
+    pulse.say_stopping()
+
+
+@signals.worker_process_shutdown.connect
+def say_last_words(**_: Any) -> None:
+    push.flush(1.0)
+
+
+def _child_index() -> int:
+    return getattr(current_process(), "index", 0)

@@ -1,0 +1,212 @@
+"""States move along one table and no other way: every allowed move is made, every other one is refused and writes nothing."""
+
+from datetime import timedelta
+
+import pytest
+
+from live import push
+from tasks import lifecycle
+from tasks.failure import Failure
+from tasks.models import Attempt, Job, LogLine, State
+from tasks.report import Report
+from tests.people import person
+
+pytestmark = pytest.mark.django_db(transaction=True)
+FAILURE = Failure("GatewayError: 502", "Traceback …", "k")
+
+# verb: (the states it moves from, the state it moves to)
+TABLE = {
+    "claim": ({"queued"}, "running"),
+    "succeed": ({"running"}, "succeeded"),
+    "fail": ({"running"}, "failed"),
+    "retry_later": ({"running"}, "retrying"),
+    "cancel_acknowledged": ({"running"}, "cancelled"),
+    "release": ({"running"}, "queued"),
+    "rescue": ({"running"}, "queued"),
+    "wake": ({"scheduled", "retrying"}, "queued"),
+    "cancel": ({"scheduled", "queued", "retrying"}, "cancelled"),
+    "retry": ({"failed", "cancelled"}, "queued"),
+}
+
+
+def job_in(state: str) -> Job:
+    """A job brought to ``state`` by the moves themselves."""
+    if state == "scheduled":
+        return lifecycle.submit("noop", {}, due_at=lifecycle.now() + timedelta(seconds=0.2))[0]
+    job = lifecycle.submit("noop", {})[0]
+    if state == "queued":
+        return job
+    if state == "cancelled":
+        return lifecycle.cancel(job.uid)
+    job = lifecycle.claim(job.uid, "w1@here", 1)
+    match state:
+        case "succeeded":
+            return lifecycle.succeed(job, 1, Report().take())
+        case "failed":
+            return lifecycle.fail(job, FAILURE)
+        case "retrying":
+            return lifecycle.retry_later(job, 0, FAILURE)
+    return job
+
+
+def make(verb: str, job: Job) -> None:
+    """Try a move, whatever the state; a refusal by exception is as good as one by None."""
+    news = Report().take()
+    match verb:
+        case "claim":
+            lifecycle.claim(job.uid, "w2@here", 2)
+        case "succeed":
+            lifecycle.succeed(job, {"n": 1}, news)
+        case "fail" | "rescue":
+            getattr(lifecycle, verb)(job, *([FAILURE] if verb == "fail" else []))
+        case "retry_later":
+            lifecycle.retry_later(job, 5, FAILURE, news)
+        case "cancel_acknowledged" | "release":
+            getattr(lifecycle, verb)(job, news)
+        case "wake":
+            Job.objects.filter(due_at__isnull=False).update(due_at=lifecycle.now())
+            lifecycle.wake()
+        case "cancel" | "retry":
+            try:
+                getattr(lifecycle, verb)(job.uid)
+            except lifecycle.NotInState as refused:
+                assert refused.job.state == job.state
+
+
+@pytest.mark.parametrize("verb", TABLE)
+@pytest.mark.parametrize("state", State.values)
+def test_the_table_of_moves(state, verb):
+    job = job_in(state)
+    assert job.state == state
+    told = []
+    push_job, push.job_changed = push.job_changed, told.append
+    try:
+        make(verb, job)
+    finally:
+        push.job_changed = push_job
+    after = Job.objects.get(pk=job.pk)
+    froms, to = TABLE[verb]
+    if state in froms:
+        assert (after.state, after.version) == (to, job.version + 1)
+        assert [(t["id"], t["version"], t["state"]) for t in told] == [(str(job.uid), after.version, to)]
+    else:
+        assert after.state == state
+        # the one thing that is written without a move: somebody asks a running job to stop
+        asked = verb == "cancel" and state == "running"
+        assert after.version == job.version + asked
+        assert len(told) == asked
+
+
+@pytest.mark.parametrize("verb", ["succeed", "fail", "retry_later", "cancel_acknowledged", "release", "rescue"])
+def test_a_stale_attempt_writes_nothing(verb):
+    stale = job_in("running")
+    lifecycle.rescue(stale)
+    holder = lifecycle.claim(stale.uid, "w2@here", 2)
+    make(verb, stale)
+    after = Job.objects.get(pk=stale.pk)
+    assert (after.state, after.attempt, after.version) == ("running", 2, holder.version)
+    assert LogLine.objects.count() == 0
+
+
+def test_an_attempt_that_ends_after_its_job_was_given_away_is_shown_as_fenced():
+    stale = job_in("running")
+    lifecycle.rescue(stale)
+    holder = lifecycle.claim(stale.uid, "w2@here", 2)
+    assert lifecycle.succeed(stale, "too late", Report().take()) is None
+    assert lifecycle.succeed(holder, "in time", Report().take()).result == "in time"
+    outcomes = [(row["number"], row["outcome"]) for row in Job.objects.get(pk=stale.pk).attempt_list()]
+    assert outcomes == [(1, "fenced"), (2, "succeeded")]
+
+
+def test_losses_are_counted_until_the_attempts_are_spent():
+    job = lifecycle.submit("noop", {})[0]
+    for _ in range(job.max_attempts):
+        assert lifecycle.rescue(lifecycle.claim(job.uid, "w@here", 1))
+    job.refresh_from_db()
+    assert (job.state, job.attempt, job.error) == ("failed", 4, "The worker died.")
+    assert [a.outcome for a in Attempt.objects.order_by("number")] == ["lost"] * 4
+
+
+def test_a_release_is_not_counted():
+    job = lifecycle.submit("noop", {})[0]
+    for _ in range(10):
+        assert lifecycle.release(lifecycle.claim(job.uid, "w@here", 1))
+    job.refresh_from_db()
+    assert (job.state, job.attempt, job.failures) == ("queued", 10, 0)
+
+
+def test_a_lost_job_that_somebody_wanted_cancelled_is_cancelled():
+    job = job_in("running")
+    lifecycle.cancel(job.uid, person("bob"), "not needed")
+    lost = lifecycle.rescue(Job.objects.get(pk=job.pk))
+    assert (lost.state, lost.cancel_reason) == ("cancelled", "not needed")
+
+
+def test_a_second_cancel_says_the_same():
+    job = job_in("running")
+    first = lifecycle.cancel(job.uid, person("bob"), "first")
+    again = lifecycle.cancel(job.uid, person("alice"), "second")
+    assert again.summary() == first.summary()
+    assert again.summary()["cancel_requested"] is True
+    assert Job.objects.get(pk=job.pk).cancel_requested_by == person("bob")
+
+
+def test_a_paused_queue_is_not_claimed_and_goes_on_when_resumed():
+    job = job_in("queued")
+    lifecycle.pause("default", person("bob"))
+    assert lifecycle.claim(job.uid, "w@here", 1) is None
+    lifecycle.resume("default")
+    assert lifecycle.claim(job.uid, "w@here", 1).state == "running"
+
+
+def test_what_a_move_returns_is_what_the_database_holds():
+    alice = person("alice")
+    job = lifecycle.submit("countdown", {"seconds": 3}, owner=alice, priority=7)[0]
+    claimed = lifecycle.claim(job.uid, "w@here", 1)
+    fresh = Job.objects.select_related("owner").get(pk=job.pk)
+    assert claimed.summary() == fresh.summary()
+    assert claimed.summary()["owner"] == "alice"
+    for field in Job._meta.concrete_fields:
+        assert getattr(claimed, field.attname) == getattr(fresh, field.attname), field
+
+
+def test_progress_and_log_lines_are_written_by_the_holder_only():
+    job = job_in("running")
+    report = Report(str(job.uid), 1)
+    report.progress(3, 10, "parsing")
+    report.log("one")
+    report.log("two", level="warning")
+    assert lifecycle.flush(job, report.take()).cancel_requested is False
+    row = Job.objects.get(pk=job.pk)
+    assert row.summary()["progress"] == {"done": 3, "total": 10, "note": "parsing"}
+    assert [(line.seq, line.level, line.text) for line in row.log.order_by("seq")] == [
+        (1, "info", "one"),
+        (2, "warning", "two"),
+    ]
+    lifecycle.rescue(row)
+    report.log("three")
+    assert lifecycle.flush(job, report.take()) is None
+    assert row.log.count() == 2
+
+
+def test_one_key_is_one_job():
+    alice, bob = person("alice"), person("bob")
+    first, made = lifecycle.submit("noop", {}, owner=alice, idempotency_key="k")
+    again, made_again = lifecycle.submit("noop", {}, owner=alice, idempotency_key="k")
+    other, _ = lifecycle.submit("noop", {}, owner=bob, idempotency_key="k")
+    assert (made, made_again, again.uid) == (True, False, first.uid)
+    assert other.uid != first.uid
+    with pytest.raises(lifecycle.KeyReused):
+        lifecycle.submit("countdown", {}, owner=alice, idempotency_key="k")
+
+
+def test_the_oldest_of_a_serial_key_goes_first_and_alone():
+    first, second, other = (lifecycle.submit("serial", {"feed": feed})[0] for feed in ("a", "a", "b"))
+    assert lifecycle.claim(second.uid, "w@here", 1) is None
+    held = lifecycle.claim(first.uid, "w@here", 1)
+    assert lifecycle.claim(second.uid, "w@here", 1) is None
+    assert lifecycle.claim(other.uid, "w@here", 1)
+    lifecycle.retry_later(held, 60, FAILURE)
+    assert lifecycle.claim(second.uid, "w@here", 1) is None
+    lifecycle.cancel(first.uid)
+    assert lifecycle.claim(second.uid, "w@here", 1)
