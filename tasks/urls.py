@@ -1,5 +1,20 @@
-"""Addresses of the pages."""
+"""The addresses of the pages."""
 
-from django.urls import URLPattern
+from django.contrib.auth.views import LoginView, LogoutView
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from tasks import views
+
+urlpatterns = [
+    path("", views.BoardView.as_view(), name="board"),
+    path("login/", LoginView.as_view(), name="login"),
+    path("logout/", LogoutView.as_view(), name="logout"),
+    path("submit/", views.SubmitView.as_view(), name="submit"),
+    path("submit/<str:kind>/", views.SubmitKindView.as_view(), name="submit-kind"),
+    path("jobs/", views.HistoryView.as_view(), name="jobs"),
+    path("jobs/picked/", views.PickedView.as_view(), name="picked"),
+    path("jobs/<uuid:uid>/", views.JobView.as_view(), name="job"),
+    path("jobs/<uuid:uid>/cancel/", views.CancelView.as_view(), name="job-cancel"),
+    path("jobs/<uuid:uid>/retry/", views.RetryView.as_view(), name="job-retry"),
+    path("workers/", views.WorkersView.as_view(), name="workers"),
+]

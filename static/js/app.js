@@ -1,0 +1,105 @@
+// @ts-check
+/** Where the parts of a page meet: what the page says it watches decides what is started. */
+
+import * as actions from "./actions.js";
+import { Announcer } from "./announce.js";
+import { showBadge } from "./badge.js";
+import { Board } from "./board.js";
+import { showCounts } from "./counts.js";
+import { Freshness } from "./freshness.js";
+import { JobPage } from "./job.js";
+import * as prefs from "./prefs.js";
+import { Socket } from "./socket.js";
+import { Store } from "./store.js";
+import * as time from "./time.js";
+import { mark } from "./title.js";
+import { WorkersPage } from "./workers.js";
+
+const main = /** @type {HTMLElement} */ (document.querySelector("main"));
+const region = document.querySelector("[data-announce]");
+const announcer = region && new Announcer(region);
+
+prefs.start();
+time.start();
+actions.start((words) => announcer?.say(words));
+if (main.dataset.watch) live(main.dataset.watch);
+
+/** @param {string} watch  "board", "workers" or the id of a job */
+function live(watch) {
+  const store = new Store();
+  const freshness = new Freshness();
+  const badge = document.querySelector("[data-live]");
+  let hint = "";
+  let linked = false;
+  let ended = "";
+
+  const socket = new Socket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}${document.body.dataset.socket}`, {
+    onFrame(frame) {
+      freshness.heard(frame);
+      time.learn(frame);
+      store.apply(frame);
+      tell();
+    },
+    onLink(link, wait) {
+      linked = link === "open";
+      hint = link === "waiting" ? `The link is down; the next try is in ${Math.ceil(wait)} s` : "";
+      tell();
+    },
+    onEnd(code, reason) {
+      if (code === 4401) location.assign(`${document.body.dataset.login}?next=${encodeURIComponent(location.pathname + location.search)}`);
+      ended = reason || "You are no longer allowed to see this.";
+      announcer?.say(ended);
+      tell();
+    },
+  });
+
+  const board = watch === "board" ? watchBoard(store) : null;
+  if (watch === "board" || watch === "workers") socket.watch("board", { type: "watch", board: true });
+  else watchJob(watch, store, socket);
+  if (watch === "workers") new WorkersPage(main, store);
+
+  function tell() {
+    const believed = freshness.word();
+    const word = ended ? "forbidden" : board?.hold.paused ? "paused" : believed === "live" && !linked ? "catching-up" : believed;
+    if (badge instanceof HTMLElement) showBadge(badge, word, freshness.age(), ended || hint);
+    mark(store.stats?.last_hour.failed ?? 0, believed === "stale");
+  }
+
+  document.querySelector("[data-pause]")?.addEventListener("click", (event) => {
+    const button = /** @type {HTMLElement} */ (event.currentTarget);
+    const paused = button.getAttribute("aria-pressed") !== "true";
+    button.setAttribute("aria-pressed", String(paused));
+    board?.pause(paused);
+    tell();
+  });
+  setInterval(tell, 1000);
+  addEventListener("online", () => socket.hurry());
+  document.addEventListener("visibilitychange", () => document.hidden || socket.hurry());
+  addEventListener("pagehide", () => socket.close());
+  addEventListener("pageshow", (event) => event.persisted && socket.open());
+  socket.open();
+}
+
+/** @param {Store} store */
+function watchBoard(store) {
+  const board = new Board(main, store);
+  store.subscribe((change) => {
+    if (change.stats && store.stats && !board.hold.paused) showCounts(main, store.stats);
+    announcer?.note(change, store.jobs);
+  });
+  return board;
+}
+
+/** @param {string} id @param {Store} store @param {Socket} socket */
+function watchJob(id, store, socket) {
+  const page = new JobPage(main);
+  const watch = () => ({ type: "watch", job: id, after: page.log.last });
+  let said = main.dataset.state;
+  store.subscribe(({ detail, frame }) => {
+    if (!detail || frame !== "job") return;
+    page.show(detail);
+    if (detail.state !== said) announcer?.say(`${detail.kind}: ${detail.state}.`);
+    said = detail.state;
+  });
+  socket.watch("job", watch);
+}

@@ -1,0 +1,123 @@
+// @ts-check
+/**
+ * The board's lists. What a row says changes in place at once; which rows there are and in which order waits while
+ * the reader holds them, and a button says how many came meanwhile.
+ */
+
+import { Hold } from "./hold.js";
+import { List } from "./list.js";
+import { fill, make } from "./row.js";
+import { ORDERS, SECTIONS } from "./status.js";
+
+/** @typedef {import("./store.js").Summary} Summary */
+
+export class Board {
+  /** @type {Map<string, {list: List<Summary>, head: HTMLElement, stale: boolean}>} */
+  #sections = new Map();
+  /** @type {Set<string>} */
+  #changed = new Set();
+  #frame = 0;
+
+  /** @param {HTMLElement} root @param {import("./store.js").Store} store */
+  constructor(root, store) {
+    this.store = store;
+    const template = /** @type {HTMLTemplateElement} */ (document.querySelector("template[data-row]"));
+    const painter = { key: "job", fill, make: (/** @type {Summary} */ job) => make(template, job) };
+    for (const section of /** @type {NodeListOf<HTMLElement>} */ (root.querySelectorAll("[data-section]"))) {
+      const element = /** @type {HTMLElement} */ (section.querySelector("[data-list]"));
+      this.#sections.set(section.dataset.section ?? "", { list: new List(element, painter), head: section, stale: false });
+      section.querySelector("[data-new]")?.addEventListener("click", () => this.#render(true));
+    }
+    this.hold = new Hold(root, () => this.#soon());
+    store.subscribe((change) => this.#note(change));
+  }
+
+  /** @param {boolean} paused */
+  pause(paused) {
+    this.hold.paused = paused;
+    this.#soon();
+  }
+
+  /** @param {import("./store.js").Change} change */
+  #note(change) {
+    for (const [id, before] of change.jobs) {
+      this.#changed.add(id);
+      const job = /** @type {Summary} */ (this.store.jobs.get(id));
+      const [from, to] = [before && SECTIONS[before.state], SECTIONS[job.state]];
+      if (from && from === to && before && ORDERS[to](before, job) === 0) continue;
+      this.#spoil(from);
+      this.#spoil(to);
+    }
+    // A job that is gone may stand in any list: in the one where it was last seen, if its move was held back.
+    if (change.gone.size || change.frame === "snapshot") for (const name of this.#sections.keys()) this.#spoil(name);
+    if (change.jobs.size || change.gone.size || change.stats || change.frame === "snapshot") this.#soon();
+  }
+
+  /** @param {string|undefined} name */
+  #spoil(name) {
+    const section = name && this.#sections.get(name);
+    if (section) section.stale = true;
+  }
+
+  /** Once a frame, and not at all in a hidden tab: it catches up when it is looked at. */
+  #soon() {
+    this.#frame ||= requestAnimationFrame(() => this.#render());
+  }
+
+  /** @param {boolean} [now] move rows although they are held */
+  #render(now = false) {
+    cancelAnimationFrame(this.#frame);
+    this.#frame = 0;
+    if (this.hold.paused && !now) return;
+    this.#patch();
+    const held = this.hold.rows && !now;
+    for (const [name, section] of this.#sections) {
+      if (section.stale) {
+        const jobs = [...this.store.jobs.values()].filter((job) => SECTIONS[job.state] === name).sort(ORDERS[name]);
+        if (!held) {
+          section.list.arrange(jobs);
+          section.stale = false;
+        }
+        announce(section.head, held ? news(section.list, jobs) : "");
+      }
+      this.#head(name, section);
+    }
+  }
+
+  #patch() {
+    for (const id of this.#changed) {
+      const job = this.store.jobs.get(id);
+      if (job) for (const { list } of this.#sections.values()) list.patch(job);
+    }
+    this.#changed.clear();
+  }
+
+  /** @param {string} name @param {{list: List<Summary>, head: HTMLElement}} section */
+  #head(name, { list, head }) {
+    const shown = list.rows.size;
+    const all = this.store.stats?.now[name] ?? shown;
+    write(head.querySelector("[data-total]"), name === "finished" || all <= shown ? `${shown}` : `${shown} of ${all}`);
+    const empty = /** @type {HTMLElement|null} */ (head.querySelector("[data-empty]"));
+    if (empty) empty.hidden = shown > 0;
+  }
+}
+
+/** What the reader would see if rows could move. @param {List<Summary>} list @param {Summary[]} jobs */
+function news(list, jobs) {
+  const fresh = jobs.filter((job) => !list.rows.has(job.id)).length;
+  const left = list.rows.size + fresh - jobs.length;
+  return fresh ? `${fresh} new` : left ? `${left} moved on` : "";
+}
+
+/** @param {HTMLElement} head @param {string} words */
+function announce(head, words) {
+  const button = /** @type {HTMLElement|null} */ (head.querySelector("[data-new]"));
+  if (!button) return;
+  write(button, words);
+  button.hidden = !words;
+}
+
+/** @param {Element|null} element @param {string} words */
+function write(element, words) {
+  if (element && element.textContent !== words) element.textContent = words;
+}

@@ -1,0 +1,96 @@
+// @ts-check
+/** One job's row: written from a summary, touching only what differs. The markup itself is the server's include. */
+
+import { WORDS, moment, note, remarks, travel } from "./status.js";
+import { show } from "./time.js";
+
+/** @typedef {import("./store.js").Summary} Summary */
+/** @typedef {Record<string, any>} Parts */
+
+/** @type {WeakMap<Element, Parts>} */
+const known = new WeakMap();
+
+/** @param {Element} row @returns {Parts} */
+function parts(row) {
+  let found = known.get(row);
+  if (!found) {
+    found = {};
+    for (const element of row.querySelectorAll("[data-part]")) {
+      const name = /** @type {HTMLElement} */ (element).dataset.part ?? "";
+      (found[name] ??= []).push(element);
+    }
+    known.set(row, found);
+  }
+  return found;
+}
+
+/** @param {Element|undefined} element @param {string} words */
+function write(element, words) {
+  if (element && element.textContent !== words) element.textContent = words;
+}
+
+/**
+ * A new row from the page's template.
+ * @param {HTMLTemplateElement} template @param {Summary} job
+ */
+export function make(template, job) {
+  const row = /** @type {HTMLElement} */ (document.importNode(template.content, true).firstElementChild);
+  const part = parts(row);
+  row.dataset.job = job.id;
+  const link = part.link[0];
+  link.href = link.getAttribute("href").replace(/[0-9a-f-]{36}/, job.id);
+  write(part.kind[0], job.kind);
+  write(part.short[0], job.id.slice(-6));
+  if (part.pick) {
+    part.pick[0].value = job.id;
+    part.pick[0].setAttribute("aria-label", `Select ${job.kind} ${job.id.slice(-6)}`);
+  }
+  fill(row, job);
+  return row;
+}
+
+/** @param {HTMLElement} row @param {Summary} job */
+export function fill(row, job) {
+  const part = parts(row);
+  row.dataset.version = String(job.version);
+  if (row.dataset.state !== job.state) {
+    row.dataset.state = job.state;
+    part.lamp[0].setAttribute("href", `#lamp-${job.state}`);
+    write(part.word[0], WORDS[job.state]);
+  }
+  const { tell, at } = moment(job);
+  show(part.time[0], at, tell);
+  remarks(job).forEach((words, i) => write(part.remark[i], words));
+  rail(part, job);
+}
+
+/** @param {Parts} part @param {Summary} job */
+function rail(part, job) {
+  const bar = part.rail[0];
+  const way = travel(job);
+  bar.hidden = !way;
+  if (way) advance(bar, way);
+  write(part.fraction[0], way ? fraction(way) : "");
+  const { text, wrong } = note(job);
+  write(part.note[0], text);
+  part.note[0].toggleAttribute("data-error", wrong);
+}
+
+/**
+ * @param {HTMLProgressElement} bar
+ * @param {{done: number, total: number|null}} way
+ */
+export function advance(bar, way) {
+  if (way.total === null) {
+    bar.removeAttribute("value");
+    return;
+  }
+  if (bar.max !== way.total) bar.max = way.total;
+  if (bar.value !== way.done || !bar.hasAttribute("value")) bar.value = way.done;
+}
+
+/** @param {{done: number, total: number|null}} way */
+export function fraction(way) {
+  if (way.total === null) return way.done ? String(way.done) : "";
+  return `${way.done} / ${way.total}`;
+}

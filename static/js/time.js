@@ -1,0 +1,105 @@
+// @ts-check
+/**
+ * Moments and lengths of time in the reader's zone, by the server's clock. Elements say what they want:
+ * <time datetime data-tell="since|until|ago|clock">; one timer a second brings those that move up to date.
+ */
+
+let skew = 0;
+let known = false;
+
+/** The server's clock, learnt from frames: the smallest delay seen is nearest to the truth. @param {{as_of?: string, age?: number}} frame */
+export function learn(frame) {
+  if (!frame.as_of || typeof frame.age !== "number") return;
+  const seen = Date.parse(frame.as_of) + frame.age * 1000 - Date.now();
+  if (!known || seen > skew || Math.abs(seen - skew) > 5000) skew = seen;
+  known = true;
+}
+
+/** Milliseconds since the epoch, as the server counts them. */
+export const now = () => Date.now() + skew;
+
+/** @param {number} ms */
+export function length(ms) {
+  const s = Math.max(0, ms) / 1000;
+  if (s < 10) return `${(Math.floor(s * 10) / 10).toFixed(1)} s`;
+  return rough(ms);
+}
+
+/** Whole seconds and larger: for what moves every second. @param {number} ms */
+export function rough(ms) {
+  const s = Math.floor(Math.max(0, ms) / 1000);
+  if (s < 60) return `${s} s`;
+  if (s < 3600) return `${Math.floor(s / 60)} min ${two(s % 60)} s`;
+  if (s < 86400) return `${Math.floor(s / 3600)} h ${two(Math.floor((s % 3600) / 60))} min`;
+  return `${Math.floor(s / 86400)} d ${Math.floor((s % 86400) / 3600)} h`;
+}
+
+/** @param {number} ms */
+function ago(ms) {
+  const s = Math.floor(Math.max(0, ms) / 1000);
+  if (s < 60) return `${s} s ago`;
+  if (s < 3600) return `${Math.floor(s / 60)} min ago`;
+  if (s < 86400) return `${Math.floor(s / 3600)} h ago`;
+  return `${Math.floor(s / 86400)} d ago`;
+}
+
+/** @param {number} n */
+const two = (n) => String(n).padStart(2, "0");
+
+const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const day = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
+const exact = new Intl.DateTimeFormat("en-GB", {
+  weekday: "short", day: "numeric", month: "short", year: "numeric",
+  hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3, timeZoneName: "short",
+});
+
+/** @param {number} at */
+function told(at) {
+  return Math.abs(now() - at) < 12 * 3600 * 1000 ? clock.format(at) : day.format(at);
+}
+
+/** @type {Record<string, (at: number) => string>} */
+const TELL = {
+  since: (at) => rough(now() - at),
+  until: (at) => (at > now() ? `in ${rough(at - now() + 999)}` : "due now"),
+  ago: (at) => ago(now() - at),
+  clock: told,
+};
+
+/**
+ * Bring one <time> up to date; with `at`, give it another moment first.
+ * @param {HTMLTimeElement} element @param {string|null} [at] @param {string} [tell]
+ */
+export function show(element, at, tell) {
+  if (tell && element.dataset.tell !== tell) element.dataset.tell = tell;
+  if (at !== undefined) {
+    if ((at ?? "") !== element.dateTime) {
+      element.dateTime = at ?? "";
+      element.removeAttribute("title");
+    }
+  }
+  const value = Date.parse(element.dateTime);
+  const words = Number.isNaN(value) ? "" : (TELL[element.dataset.tell ?? ""] ?? told)(value);
+  if (element.textContent !== words) element.textContent = words;
+}
+
+/** The exact moment, worked out only for what the pointer or the focus comes to. @param {Event} event */
+function explain(event) {
+  const element = event.target instanceof Element ? event.target.closest("time") : null;
+  if (element?.dateTime && !element.title) element.title = exact.format(Date.parse(element.dateTime));
+}
+
+/** @param {ParentNode} [root] */
+export function refresh(root = document) {
+  for (const element of root.querySelectorAll("time")) show(element);
+}
+
+export function start() {
+  refresh();
+  document.addEventListener("pointerover", explain);
+  setInterval(() => {
+    if (document.hidden) return;
+    for (const element of /** @type {NodeListOf<HTMLTimeElement>} */ (document.querySelectorAll("time:not([data-tell=clock])"))) show(element);
+  }, 1000);
+  document.addEventListener("visibilitychange", () => document.hidden || refresh());
+}

@@ -1,0 +1,189 @@
+"""What templates say of a job, in the same words as static/js/status.js and time.js: a page that is painted by the
+server and then kept up by the browser must not change its wording when the browser takes over."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from django import template
+from django.utils import timezone
+
+register = template.Library()
+
+NIL = "00000000-0000-0000-0000-000000000000"  # in the place of a job's id inside <template>
+FINAL = ("succeeded", "failed", "cancelled")
+LONG, MANY = 4096, 20  # a text, or a list, that stays folded
+
+Job = Mapping[str, Any]
+
+
+@register.filter
+def word(state: str | None) -> str:
+    return (state or "").capitalize()
+
+
+@register.filter
+def short(job: Job | str | None) -> str:
+    """The end of a public id: its beginning is the time, and alike for all jobs of a minute."""
+    return str(job["id"] if isinstance(job, Mapping) else job or "")[-6:]
+
+
+@register.filter
+def moment(job: Job | None) -> dict[str, Any]:
+    """The moment a reader asks about first, and how it is told."""
+    if not job:
+        return {"tell": "since", "at": None}
+    match job["state"]:
+        case "running":
+            return {"tell": "since", "at": job["started_at"]}
+        case "queued":
+            return {"tell": "since", "at": job["due_at"] or job["created_at"]}
+        case "scheduled" | "retrying":
+            return {"tell": "until", "at": job["due_at"]}
+        case _:
+            return {"tell": "ago", "at": job["finished_at"]}
+
+
+@register.filter
+def told(at: str | None, tell: str = "clock") -> str:
+    """The words of a <time> at this moment."""
+    if not at:
+        return ""
+    then, now = datetime.fromisoformat(at), timezone.now()
+    seconds = (now - then).total_seconds()
+    match tell:
+        case "since":
+            return rough(seconds)
+        case "until":
+            return "due now" if seconds >= 0 else f"in {rough(0.999 - seconds)}"
+        case "ago":
+            return ago(seconds)
+    local = then.astimezone(timezone.get_current_timezone())
+    return f"{local:%H:%M:%S}" if abs(seconds) < 12 * 3600 else f"{local.day} {local:%b}, {local:%H:%M}"
+
+
+def rough(seconds: float) -> str:
+    s = int(max(0.0, seconds))
+    if s < 60:
+        return f"{s} s"
+    if s < 3600:
+        return f"{s // 60} min {s % 60:02} s"
+    if s < 86_400:
+        return f"{s // 3600} h {s % 3600 // 60:02} min"
+    return f"{s // 86_400} d {s % 86_400 // 3600} h"
+
+
+def ago(seconds: float) -> str:
+    s = int(max(0.0, seconds))
+    for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
+        if s >= size:
+            return f"{s // size} {unit} ago"
+    return f"{s} s ago"
+
+
+@register.simple_tag
+def took(start: str | None, end: str | None) -> str:
+    if not (start and end):
+        return ""
+    seconds = max(0.0, (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds())
+    return f"{int(seconds * 10) / 10:.1f} s" if seconds < 10 else rough(seconds)
+
+
+@register.filter
+def travel(job: Job | None) -> dict[str, Any] | None:
+    """The bar of a job: none, of unknown length, or done of total."""
+    if not job:
+        return None
+    done, total = job["progress"]["done"], job["progress"]["total"]
+    if not (job["state"] == "running" or (job["state"] in ("retrying", "failed", "cancelled") and total > 0)):
+        return None
+    if total > 0:
+        return {"done": min(done, total), "total": total, "words": f"{min(done, total)} / {total}"}
+    return {"done": done, "total": None, "words": str(done) if done else ""}
+
+
+@register.filter
+def journey(job: Job) -> dict[str, Any] | None:
+    """The bar on a job's own page, which stays when the job has arrived."""
+    progress = job["progress"]
+    if job["state"] == "succeeded" and progress["total"] > 0:
+        return {**progress, "words": f"{progress['done']} / {progress['total']}"}
+    return travel(job)
+
+
+@register.filter
+def note(job: Job | None) -> dict[str, Any]:
+    """One line about a job: what went wrong, or where it is."""
+    if not job:
+        return {"text": "", "wrong": False}
+    if job["state"] in ("failed", "retrying") and job["error"]:
+        return {"text": job["error"].split("\n", 1)[0], "wrong": True}
+    return {"text": job["progress"]["note"], "wrong": False}
+
+
+@register.filter
+def remarks(job: Job | None) -> list[str]:
+    """What stands in small beside a job; always five, so that each has its own element."""
+    if not job:
+        return [""] * 5
+    again = job["attempt"] > 1 or (job["attempt"] > 0 and job["state"] == "retrying")
+    return [
+        job["queue"],
+        job["owner"] or "",
+        f"attempt {job['attempt']} of {job['max_attempts']}" if again else "",
+        f"priority {job['priority']}" if job["priority"] != 5 else "",
+        "cancel requested" if job["cancel_requested"] and job["state"] not in FINAL else "",
+    ]
+
+
+@register.filter
+def traceback_of(job: Job) -> str:
+    """The newest traceback, for a job that did not succeed in the end."""
+    if job["state"] == "succeeded":
+        return ""
+    return next((attempt["traceback"] for attempt in reversed(job["attempts"]) if attempt["traceback"]), "")
+
+
+@register.filter
+def is_one_of(state: str, states: str) -> bool:
+    return state in states.split()
+
+
+@register.filter
+def beat(age_s: float | None) -> str:
+    """Ages of beats come in steps of five seconds: finer ones would make a frame of every breath."""
+    if age_s is None:
+        return "never"
+    return "just now" if age_s < 5 else f"{rough(age_s // 5 * 5)} ago"
+
+
+@register.filter
+def waiting(age_s: float | None) -> str:
+    return "–" if age_s is None else rough(age_s // 5 * 5)
+
+
+@register.filter
+def tree(value: Any, depth: int = 0) -> dict[str, Any]:
+    """A JSON value as templates/jobs/_tree.html wants it: a leaf, or entries that are trees again."""
+    if isinstance(value, dict | list) and value:
+        pairs = value.items() if isinstance(value, dict) else ((str(i), item) for i, item in enumerate(value, 1))
+        size = f"{len(value)} in a list" if isinstance(value, list) else f"{len(value)} field{'s' * (len(value) > 1)}"
+        entries = [(name, tree(item, depth + 1)) for name, item in pairs]
+        return {"entries": entries, "size": size, "fold": depth > 0, "open": depth < 2 and len(value) <= MANY}
+    kind, text = _leaf(value)
+    return {"type": kind, "text": text, "size": f"{len(text) / 1024:.0f} KiB of text", "fold": len(text) > LONG}
+
+
+def _leaf(value: Any) -> tuple[str, str]:
+    match value:
+        case None:
+            return "null", "none"
+        case bool():
+            return "boolean", "yes" if value else "no"
+        case "":
+            return "empty", "empty text"
+        case dict() | list():
+            return "empty", "empty list" if isinstance(value, list) else "empty"
+        case str():
+            return "string", value
+    return "number", str(value)

@@ -1,0 +1,312 @@
+"""The pages, and what people do on them. Thin: `picture` says what is, `lifecycle` does what is asked, `access` allows.
+
+Each action is a POST of its own. It answers with a page that goes back to the job, or with JSON to a page that stays.
+"""
+
+import hashlib
+import json
+import zoneinfo
+from functools import cache
+from typing import Any
+from uuid import UUID, uuid4
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.mixins import LoginRequiredMixin
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.utils import timezone
+from django.utils.http import urlencode
+from django.views.generic import TemplateView, View
+
+from tasks import lifecycle, picture, registry
+from tasks.access import may
+from tasks.forms import KindForm
+from tasks.models import Job, State
+from tasks.templatetags.signalbox import NIL
+
+SECTIONS = {"running": "running", "queued": "queued", "retrying": "retrying"} | dict.fromkeys(Job.FINAL, "finished")
+PAGE = 50
+PICKED = 500  # jobs one form may act on: more than a board shows
+
+
+@cache
+def modules() -> list[str]:
+    """All scripts, so that a page asks for them before it finds out that it needs them, and never later."""
+    return sorted(f"js/{path.name}" for path in (settings.BASE_DIR / "static/js").glob("*.js"))
+
+
+class Allowed(LoginRequiredMixin):
+    """Only for those who may do ``action``; and in the reader's own time zone, if a cookie tells it."""
+
+    action = "see"
+    request: HttpRequest
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if request.user.is_authenticated and not may(request.user, self.action):
+            raise PermissionDenied
+        self.activate_zone(request.COOKIES.get("signalbox_zone", ""))
+        return super().dispatch(request, *args, **kwargs)
+
+    def activate_zone(self, name: str) -> None:
+        try:
+            timezone.activate(zoneinfo.ZoneInfo(name.replace("%2F", "/")))
+        except (ValueError, OSError, zoneinfo.ZoneInfoNotFoundError):
+            timezone.deactivate()
+
+
+class Page(Allowed, TemplateView):
+    """What all pages show."""
+
+    here = ""
+
+    def get_context_data(self, **context: Any) -> dict[str, Any]:
+        return super().get_context_data(
+            here=self.here,
+            modules=modules(),
+            nil=NIL,
+            zone=timezone.get_current_timezone_name(),
+            may_submit=may(self.request.user, "submit"),
+            **context,
+        )
+
+
+class BoardView(Page):
+    template_name = "jobs/board.html"
+    here = "board"
+
+    def get_context_data(self, **context: Any) -> dict[str, Any]:
+        board = picture.board()
+        sections: dict[str, list[dict[str, Any]]] = {name: [] for name in SECTIONS.values()}
+        for job in board["jobs"]:
+            sections[SECTIONS[job["state"]]].append(job)
+        now = board["stats"]["now"]
+        user = self.request.user
+        return super().get_context_data(
+            sections=sections,
+            totals={name: total(len(jobs), now.get(name, 0)) for name, jobs in sections.items()},
+            stats=board["stats"],
+            kinds=offered() if may(user, "submit") else [],
+            may_pick=may(user, "cancel") or may(user, "retry"),
+            **context,
+        )
+
+
+def total(shown: int, known: int) -> str:
+    return f"{shown} of {known}" if known > shown else str(shown)
+
+
+def offered() -> list[registry.Kind]:
+    """The kinds that people submit; chores submit themselves."""
+    return [kind for kind in registry.kinds() if not kind.quiet]
+
+
+class HistoryView(Page):
+    """All jobs, newest first, by keyset: page after page costs the same."""
+
+    template_name = "jobs/history.html"
+    here = "jobs"
+
+    def get_context_data(self, **context: Any) -> dict[str, Any]:
+        state, before = self.request.GET.get("state", ""), self.request.GET.get("before", "")
+        jobs = Job.objects.select_related("owner").order_by("-id")
+        if state in State.values:
+            jobs = jobs.filter(state=state)
+        if before:
+            jobs = jobs.filter(id__lt=get_object_or_404(Job, uid=uid_or_404(before)).pk)
+        found = list(jobs[: PAGE + 1])
+        more = urlencode({"state": state, "before": found[PAGE - 1].uid}) if len(found) > PAGE else ""
+        return super().get_context_data(
+            jobs=[job.summary() for job in found[:PAGE]], state=state, states=State.values, more=more, **context
+        )
+
+
+class JobView(Page):
+    template_name = "jobs/job.html"
+    here = "jobs"
+
+    def get_context_data(self, uid: UUID, **context: Any) -> dict[str, Any]:
+        job = get_object_or_404(Job.objects.select_related("owner", "cancel_requested_by"), uid=uid)
+        user = self.request.user
+        if not may(user, "see", job):
+            raise PermissionDenied
+        kind = next((kind for kind in registry.kinds() if kind.name == job.kind), None)
+        return super().get_context_data(
+            job=picture.detail(job),
+            doc=kind.signature.help if kind else "",
+            known=kind is not None,
+            copy_of=job.copy_of and str(job.copy_of),
+            cancelled_by=job.cancel_requested_by and job.cancel_requested_by.get_username(),
+            cancel_reason=job.cancel_reason,
+            may_cancel=may(user, "cancel", job),
+            may_retry=may(user, "retry", job),
+            **context,
+        )
+
+
+class WorkersView(Page):
+    template_name = "workers/workers.html"
+    here = "workers"
+
+    def get_context_data(self, **context: Any) -> dict[str, Any]:
+        return super().get_context_data(workers=picture.workers(), queues=picture.queues(), **context)
+
+
+class SubmitView(Page):
+    """Choose a kind. ``?kind=`` goes straight to its form."""
+
+    template_name = "jobs/submit.html"
+    here = "submit"
+    action = "submit"
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if kind := request.GET.get("kind"):
+            return redirect("submit-kind", kind)
+        return super().get(request, *args, **kwargs)
+
+    def get_context_data(self, **context: Any) -> dict[str, Any]:
+        return super().get_context_data(kinds=offered(), **context)
+
+
+class SubmitKindView(SubmitView):
+    """The form of one kind. Wrong input comes back as it was typed, with nothing queued."""
+
+    def setup(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+        super().setup(request, *args, **kwargs)
+        try:
+            self.kind = registry.get(kwargs["kind"])
+        except registry.UnknownKind as unknown:
+            raise Http404(str(unknown)) from None
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        copied = self.original(request.GET.get("copy", ""))
+        return self.shown(self.form(copied=copied.params if copied else None), str(uuid4()), copied)
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        form, once = self.form(request.POST), request.POST.get("once", "")
+        copied = self.original(request.POST.get("copy", ""))
+        if not form.is_valid():
+            form.focus_first_wrong()
+            return self.shown(form, once, copied, status=422)
+        order = {name: form.cleaned_data.get(name) for name in ("priority", "due_at")}
+        job, created = lifecycle.submit(
+            self.kind.name,
+            form.params,
+            owner=request.user,
+            copy_of=copied,
+            idempotency_key=once_for(once, self.kind.name, form.params, order),
+            **order,
+        )
+        if not created:
+            messages.info(request, "This form was sent before: here is the job it made.")
+        return redirect("job", job.uid)
+
+    def form(self, data: Any = None, **options: Any) -> KindForm:
+        return KindForm(self.kind, data, may_order=may(self.request.user, "order"), **options)
+
+    def shown(self, form: KindForm, once: str, copied: Job | None, status: int = 200) -> HttpResponse:
+        context = self.get_context_data(form=form, once=once, copied=copied and str(copied.uid))
+        return self.render_to_response({**context, "kind": self.kind}, status=status)
+
+    def original(self, uid: str) -> Job | None:
+        """The job that is run again, if it is of this kind and may be seen."""
+        job = Job.objects.filter(uid=uid_or_404(uid), kind=self.kind.name).first() if uid else None
+        return job if job and may(self.request.user, "see", job) else None
+
+
+def once_for(once: str, *asked: Any) -> str | None:
+    """One form, sent twice, is one job; sent again with other values, it is another."""
+    if not once:
+        return None
+    return f"form:{once[:40]}:{hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()}"
+
+
+class Deed(Allowed, View):
+    """Something done to one job."""
+
+    http_method_names = ["post"]
+
+    def post(self, request: HttpRequest, uid: UUID) -> HttpResponse:
+        job = get_object_or_404(Job, uid=uid)
+        if not may(request.user, self.action, job):
+            raise PermissionDenied
+        stays = request.get_preferred_type(["text/html", "application/json"]) == "application/json"
+        try:
+            job = self.do(uid)
+        except lifecycle.Refused as refused:
+            if stays:
+                return JsonResponse({"title": "Not done", "status": 409, "detail": str(refused)}, status=409)
+            messages.error(request, str(refused))
+        else:
+            if stays:
+                return JsonResponse(job.summary())
+        return redirect("job", uid)
+
+    def do(self, uid: UUID) -> Job:
+        raise NotImplementedError
+
+
+class CancelView(Deed):
+    action = "cancel"
+
+    def do(self, uid: UUID) -> Job:
+        return lifecycle.cancel(uid, self.request.user, self.request.POST.get("reason", ""))
+
+
+class RetryView(Deed):
+    action = "retry"
+
+    def do(self, uid: UUID) -> Job:
+        return lifecycle.retry(uid, self.request.user)
+
+
+class PickedView(Page):
+    """What is done to all jobs that were picked on the board: asks first, then says how it went."""
+
+    template_name = "jobs/picked.html"
+    here = "board"
+    http_method_names = ["post"]
+    deeds = {"cancel": lifecycle.cancel, "retry": lifecycle.retry}
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        self.deed = request.POST.get("action", "")
+        if self.deed not in self.deeds:
+            raise Http404("There is no such action.")
+        uids = [uid_or_404(uid) for uid in request.POST.getlist("job")[:PICKED]]
+        jobs = list(Job.objects.select_related("owner").filter(uid__in=uids).order_by("-id"))
+        if not all(may(request.user, self.deed, job) for job in jobs):
+            raise PermissionDenied
+        if not jobs:
+            messages.error(request, "No job was selected.")
+            return redirect("board")
+        if request.POST.get("sure") != "yes":
+            return self.render_to_response(self.get_context_data(jobs=[job.summary() for job in jobs]))
+        self.do(jobs)
+        return redirect("board")
+
+    def do(self, jobs: list[Job]) -> None:
+        refused = []
+        for job in jobs:
+            try:
+                self.deeds[self.deed](job.uid, self.request.user)
+            except lifecycle.Refused as reason:
+                refused.append(str(reason))
+        done = len(jobs) - len(refused)
+        if done:
+            said = "to be cancelled" if self.deed == "cancel" else "queued again"
+            messages.info(self.request, f"{done} job{'s' * (done != 1)} {said}.")
+        if refused:
+            messages.error(self.request, f"{len(refused)} left as they are. {refused[0]}")
+
+    def get_context_data(self, jobs: list[dict[str, Any]], **context: Any) -> dict[str, Any]:
+        n = f"{len(jobs)} job{'s' * (len(jobs) != 1)}"
+        asked = f"Cancel {n}?" if self.deed == "cancel" else f"Try {n} again?"
+        return super().get_context_data(jobs=jobs, action=self.deed, title=asked, button=asked.rstrip("?"), **context)
+
+
+def uid_or_404(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise Http404("That is no job's id.") from None
