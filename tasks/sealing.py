@@ -1,0 +1,97 @@
+"""Secrets of jobs: sealed where they rest, hidden where they would be read.
+
+Owns the encryption of secret parameters, and how their values vanish from log lines, errors and tracebacks. Knows no
+job: it is handed a dict or a text.
+"""
+
+import html
+import json
+import re
+from base64 import urlsafe_b64encode
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any
+from urllib.parse import quote, quote_plus
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from django.conf import settings
+
+from tasks.rules import MASK
+
+PURPOSE = b"signalbox: secret parameters of jobs, 1"  # other uses of SECRET_KEY get other keys from it
+SHORT = 4  # characters; a shorter secret is hidden only where it stands alone, or "a" would blank every text
+A_LINE = 8  # characters; the shorter lines of a secret, such as "}", say nothing
+
+
+class Unsealable(ValueError):
+    """The text was not sealed with the SECRET_KEY of now or one of SECRET_KEY_FALLBACKS, or was changed since."""
+
+
+def seal(values: dict[str, Any]) -> str:
+    """Encrypt a dict of JSON values. The same values give another text each time: never compare sealed texts."""
+    return _box(_keys()).encrypt(json.dumps(values).encode()).decode() if values else ""
+
+
+def unseal(text: str) -> dict[str, Any]:
+    """What was sealed; Unsealable if the keys do not fit."""
+    if not text:
+        return {}
+    try:
+        return json.loads(_box(_keys()).decrypt(text))
+    except (InvalidToken, ValueError):
+        raise Unsealable("The secrets of this job were sealed with a SECRET_KEY that is no longer known.") from None
+
+
+def hide(text: str, secrets: Iterable[str]) -> str:
+    """The text with MASK for each secret: as it is, as repr, JSON, HTML or a URL show it, and each line of a long one.
+
+    Hide before cutting a text: half of a secret is not recognised. Neither is one that was encoded in other ways.
+    """
+    values = frozenset(secret for secret in secrets if secret)
+    return _pattern(values).sub(MASK, text) if values else text
+
+
+def _keys() -> tuple[str | bytes, ...]:
+    return (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
+
+
+@lru_cache(maxsize=4)
+def _box(keys: tuple[str | bytes, ...]) -> MultiFernet:
+    return MultiFernet([Fernet(urlsafe_b64encode(_derived(key))) for key in keys])
+
+
+def _derived(key: str | bytes) -> bytes:
+    return HKDF(SHA256(), length=32, salt=None, info=PURPOSE).derive(key.encode() if isinstance(key, str) else key)
+
+
+@lru_cache(maxsize=16)
+def _pattern(secrets: frozenset[str]) -> re.Pattern[str]:
+    """Whole forms side by side, the longest first: one pass in linear time, and a mask is never masked again."""
+    wholes = {secret.strip() for secret in secrets}
+    lines = {line.strip() for secret in wholes for line in secret.splitlines() if len(line.strip()) >= A_LINE}
+    shown = {form for value in (wholes | lines) - {""} for form in _forms(value)}
+    return re.compile("|".join(_literal(form) for form in sorted(shown, key=len, reverse=True)) or r"(?!)")
+
+
+def _forms(value: str) -> set[str]:
+    escaped = {value} | _escaped(value)
+    twice = {form for once in escaped for form in _escaped(once)}  # the repr of a message that holds a repr
+    raw = value.encode(errors="surrogatepass")
+    urls = {quote(raw), quote(raw, safe=""), quote_plus(raw), quote(raw, safe="!#$%&'()*+,/:;=?@[]~")}
+    return escaped | twice | urls | {html.escape(value), repr(raw)[2:-1]}
+
+
+def _escaped(value: str) -> set[str]:
+    # Whether repr escapes an apostrophe depends on the text around the value: with a quotation mark in it, it does.
+    reprs = {shown(value + '"')[1:-2] for shown in (repr, ascii)}
+    jsons = {json.dumps(value, ensure_ascii=ensure)[1:-1] for ensure in (True, False)}
+    return reprs | {form.replace("\\'", "'") for form in reprs} | jsons
+
+
+def _literal(form: str) -> str:
+    found = re.escape(form)
+    if "%" in form:
+        found = f"(?i:{found})"  # %2F and %2f
+    return rf"(?<!\w){found}(?!\w)" if len(form) < SHORT else found
