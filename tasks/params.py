@@ -150,8 +150,8 @@ class Signature:
         for name in dict.fromkeys((*self._known, *raw)):
             try:
                 field = self._named(name)
-                if name in raw:
-                    value = raw[name]
+                value = raw.get(name)
+                if name in raw and not (text and field.omitted and value == ""):  # nothing typed is nothing given
                     cleaned[name] = field.clean(field.rule.parse(value) if text and isinstance(value, str) else value)
                 elif field.required:
                     raise Wrong("Give a value.")

@@ -436,6 +436,7 @@ def test_an_existing_task_without_annotations_takes_what_it_took():
     }, "a default that JSON cannot hold is left to Python"  # fmt: skip
     assert signature.load(clean) == clean
     assert signature.clean({"x": 1, "wait": 3})["wait"] == 3
+    assert "wait" not in signature.clean({"x": "1", "wait": ""}, text=True), "a form shows it empty"
     assert signature.schema()["additionalProperties"] == {}
     assert "default" not in signature.schema()["properties"]["wait"]
 
