@@ -8,6 +8,7 @@ from django.conf import settings
 from tasks import queues
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
+os.environ.setdefault("CELERY_SKIP_CHECKS", "1")  # `up` and the deployment have checked; a worker needs no pages
 app = Celery("signalbox")
 app.conf.update(
     broker_url=settings.CELERY_BROKER_URL,

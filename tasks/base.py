@@ -5,13 +5,13 @@ Every Celery option means what Celery says; one that cannot be honoured raises T
 """
 
 import asyncio
-import functools
 import inspect
 import logging
 import os
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial, wraps
 from typing import Any
 from uuid import UUID
 
@@ -25,7 +25,7 @@ from tasks import lifecycle, pulse, registry
 from tasks.failure import Failure
 from tasks.models import Job
 from tasks.params import Signature
-from tasks.report import Cancelled, Fenced, Report, current_report
+from tasks.report import MOST_LINES, Cancelled, Fenced, Report, current_report
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +84,7 @@ class JobRequest(Request):
             job = Job.objects.filter(uid=self.id, state=Job.State.RUNNING, pid=self.worker_pid).first()
             if job is not None and job.worker == self.hostname:
                 tell(job)
-        except Exception:  # noqa: BLE001 - the reaper does it a lease later
+        except Exception:
             log.warning("A dead process could not be reported; the reaper will see it.", exc_info=True)
         finally:
             connection.close()  # children forked from here must not share it
@@ -162,47 +162,46 @@ class JobTask(Task):
         return self.perform(job)
 
     def perform(self, job: Job) -> Any:
-        """Run a claimed job here and record how it ends. Raises what Celery must hear: Ignore, Retry, or the failure."""
+        """Run a claimed job here and record how it ends. Raises what Celery must hear: Ignore, Retry or the failure."""
         self.request.retries = job.failures
-        self.request.timelimit = [self.time_limit, self.soft_time_limit]
-        beating = pulse.current()
         try:
             params, secrets = lifecycle.opened(job)
-            report = Report(str(job.uid), job.attempt, job.log_seq, secrets)
-        except Exception as error:
-            self._record(lambda news: lifecycle.fail(job, Failure.of(error)), None)
+        except Exception as error:  # such as secrets sealed with a key that is gone
+            self._record(partial(lifecycle.fail, job, Failure.of(error)))
             raise
-        running = pulse.Running(job, report, self.kind.cancel_grace, self.kind.lease)
+        report = Report(str(job.uid), job.attempt, job.log_seq, secrets)
+        beating, running = pulse.current(), pulse.Running(job, report, self.kind.cancel_grace, self.kind.lease)
         if beating:
             beating.watch(running)
+        ending, heard = self._run(job, report, params)
+        if beating:
+            beating.unwatch(running)
+        self._record(partial(ending, news=report.take(most_lines=MOST_LINES + 1)))
+        if heard is not None:
+            raise heard
+
+    def _run(self, job: Job, report: Report, params: dict[str, Any]) -> tuple[Callable[..., Any], BaseException | None]:
+        """Run the function; returns the verb that records its end, and what to raise after that."""
         try:
             with report:
                 result = self._body(report, self.kind.signature.load(params))
-            ending, heard = lambda news: lifecycle.succeed(job, result, news), None
-        except (Cancelled, Fenced) as stopped:
-            ending, heard = lambda news: lifecycle.cancel_acknowledged(job, news, "Cancelled."), Ignore()
-            if isinstance(stopped, Fenced):
-                ending = lambda news: lifecycle.cancel_acknowledged(job, news, "")  # noqa: E731 - finds itself fenced
+        except Fenced:  # the verb finds that the attempt holds nothing any more, and says so in the attempt
+            return partial(lifecycle.cancel_acknowledged, job), Ignore()
+        except Cancelled:
+            return partial(lifecycle.cancel_acknowledged, job, sentence="Cancelled while it ran."), Ignore()
         except Retry as later:
             failure = Failure.of(later.exc or later, report.hidden)
-            ending, heard = lambda news: lifecycle.retry_later(job, _seconds(later.when), failure, news), later
+            return partial(lifecycle.retry_later, job, _seconds(later.when), failure), later
         except Ignore as ignored:
-            ending, heard = lambda news: lifecycle.succeed(job, None, news), ignored
+            return partial(lifecycle.succeed, job, None), ignored
         except SoftTimeLimitExceeded as error:
-            failure = Failure.of(error, report.hidden)._replace(
-                error=f"Time limit: more than {self.soft_time_limit} s."
-            )
-            ending, heard = lambda news: lifecycle.fail(job, failure, news), error
+            sentence = f"Time limit: it ran for more than {self.soft_time_limit} s."
+            return partial(lifecycle.fail, job, Failure.of(error, report.hidden)._replace(error=sentence)), error
         except Exception as error:
-            failure = Failure.of(error, report.hidden)
-            ending, heard = lambda news: lifecycle.fail(job, failure, news), error
-        except BaseException:  # the process is told to end: the job goes back
-            self._finish(running, beating, lambda news: lifecycle.release(job, news))
-            raise
-        self._finish(running, beating, ending)
-        if heard is not None:
-            raise heard
-        return None
+            return partial(lifecycle.fail, job, Failure.of(error, report.hidden)), error
+        except BaseException as error:  # this process is told to end: the job goes back
+            return partial(lifecycle.release, job), error
+        return partial(lifecycle.succeed, job, result), None
 
     def _body(self, report: Report, params: dict[str, Any]) -> Any:
         return self.run(report, **params) if self.kind.signature.takes_report else self.run(**params)
@@ -213,17 +212,12 @@ class JobTask(Task):
         except ValueError:  # a foreign message
             return None
 
-    def _finish(self, running: pulse.Running, beating: pulse.Pulse | None, ending: Callable[[Any], Any]) -> None:
-        if beating:
-            beating.unwatch(running)
-        self._record(ending, running.report.take(most_lines=1_000_000))
-
-    def _record(self, ending: Callable[[Any], Any], news: Any) -> None:
+    def _record(self, ending: Callable[[], Any]) -> None:
         """Write the end, as soon as the database can be reached, unless the job was given away meanwhile."""
         pause = 0.05
         while True:
             try:
-                ending(news)
+                ending()
                 return
             except (DatabaseError, InterfaceError) as error:
                 log.warning("The end of a job cannot be written yet: %s", error)
@@ -275,7 +269,7 @@ def job(*plain: Callable[..., Any], **options: Any) -> Any:
 def _run_to_end(function: Callable[..., Any]) -> Callable[..., Any]:
     """A coroutine function as a plain one: it runs on a loop of its own, so a job leaves no task of it behind."""
 
-    @functools.wraps(function)
+    @wraps(function)
     def run(*args: Any, **kwargs: Any) -> Any:
         return asyncio.run(function(*args, **kwargs))
 

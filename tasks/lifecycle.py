@@ -241,7 +241,7 @@ def hear(job: Job) -> Heard | None:
     return Heard(asked[0][0] is not None) if asked else None
 
 
-def succeed(job: Job, result: Any, news: Any) -> Job | None:
+def succeed(job: Job, result: Any = None, news: Any = None) -> Job | None:
     """The attempt did its work; what comes after it in a chain is queued in the same transaction."""
     ended = {"state": State.SUCCEEDED, "result": storable.result(result), "finished_at": now()}
     return _leave(job, ended, Outcome.SUCCEEDED, news)
@@ -260,7 +260,7 @@ def retry_later(job: Job, delay_s: float, failure: Failure, news: Any = None) ->
     return _leave(job, ended, Outcome.RETRYING, news, failure)
 
 
-def cancel_acknowledged(job: Job, news: Any = None, sentence: str = "") -> Job | None:
+def cancel_acknowledged(job: Job, sentence: str = "", news: Any = None) -> Job | None:
     """The attempt heard the cancel and stopped."""
     ended = {"state": State.CANCELLED, "finished_at": now()}
     return _leave(job, ended, Outcome.CANCELLED, news, Failure(sentence))

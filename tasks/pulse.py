@@ -16,6 +16,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection
+from django.db.models import F
 
 from tasks import lifecycle
 from tasks.models import Job, Worker
@@ -117,7 +118,7 @@ class Pulse(threading.Thread):
             )
             if self.kills and running.stop_by and time.monotonic() >= running.stop_by:
                 sentence = f"Stopped {running.grace:g} s after the cancel: the job did not end by itself."
-                lifecycle.cancel_acknowledged(running.job, running.report.take(), sentence)
+                lifecycle.cancel_acknowledged(running.job, sentence, running.report.take())
                 _end_process()
         if self.kills and stopping():
             self._stopping_since = self._stopping_since or time.monotonic()
@@ -185,5 +186,5 @@ def say_alive() -> None:
         "stopped_at": now if stopping() else None,
     }
     found = Worker.objects.filter(name=_worker.hostname)
-    if found.filter(pid=row["pid"]).update(beat=lifecycle.F("beat") + 1, **row) == 0:
+    if found.filter(pid=row["pid"]).update(beat=F("beat") + 1, **row) == 0:
         Worker.objects.update_or_create(name=_worker.hostname, defaults={**row, "beat": 1, "started_at": now})

@@ -67,7 +67,7 @@ def ring(bells: Iterable[Bell]) -> int:
             for bell in bells:
                 _send(producer, bell)
                 sent += 1
-        except Exception as error:  # noqa: BLE001 - whatever a broker's driver raises, the job is safe in its row
+        except Exception as error:
             _forget()
             _quiet_until = time.monotonic() + SULK_S
             log.warning("The broker cannot be reached (%s); the dispatcher will ring again.", type(error).__name__)
@@ -120,5 +120,5 @@ def _forget() -> None:
     if producer is not None:
         try:
             producer.connection.collapse() if hasattr(producer.connection, "collapse") else producer.connection.close()
-        except Exception:  # noqa: BLE001 - a broken connection may refuse to be closed
+        except Exception:
             log.debug("A broken broker connection did not close.", exc_info=True)

@@ -7,10 +7,11 @@ from typing import Any
 
 from billiard import current_process
 from celery import signals
+from django.conf import settings
 from django.db import close_old_connections
 
 from live import push
-from tasks import pulse
+from tasks import pulse, sweep
 
 
 @signals.celeryd_after_setup.connect
@@ -35,16 +36,22 @@ def check_connection(**_: Any) -> None:
     close_old_connections()
 
 
+def duties() -> list[tuple[float, Any]]:
+    """What the first child of each worker does for the whole installation: (seconds between, call)."""
+    often = min(settings.SIGNALBOX_SWEEP_S, settings.SIGNALBOX_LEASE_S / 10, settings.SIGNALBOX_HEARTBEAT_S)
+    return [(often, sweep.Reaper()), (settings.SIGNALBOX_SWEEP_S, sweep.dispatch)]
+
+
 @signals.worker_process_init.connect
 def start_in_child(**_: Any) -> None:
-    pulse.start(first=_child_index() == 0, kills=True, duties=[])
+    pulse.start(first=getattr(current_process(), "index", 0) == 0, kills=True, duties=duties())
 
 
 @signals.worker_ready.connect
 def start_in_process(sender: Any, **_: Any) -> None:
     """With solo or threads, the one process has the pulse; with prefork, its children do."""
     if "prefork" not in type(sender.pool).__module__:
-        pulse.start(first=True, kills=False, duties=[])
+        pulse.start(first=True, kills=False, duties=duties())
 
 
 @signals.worker_shutting_down.connect
@@ -55,7 +62,3 @@ def stop(**_: Any) -> None:
 @signals.worker_process_shutdown.connect
 def say_last_words(**_: Any) -> None:
     push.flush(1.0)
-
-
-def _child_index() -> int:
-    return getattr(current_process(), "index", 0)

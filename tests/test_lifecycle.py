@@ -62,7 +62,7 @@ def make(verb: str, job: Job) -> None:
         case "retry_later":
             lifecycle.retry_later(job, 5, FAILURE, news)
         case "cancel_acknowledged" | "release":
-            getattr(lifecycle, verb)(job, news)
+            getattr(lifecycle, verb)(job, news=news)
         case "wake":
             Job.objects.filter(due_at__isnull=False).update(due_at=lifecycle.now())
             lifecycle.wake()

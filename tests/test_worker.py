@@ -1,0 +1,50 @@
+"""Real workers: a bell is heard, the job runs, and the row tells all of it."""
+
+import pytest
+
+from tasks import lifecycle
+from tasks.models import Job, Worker
+from tests.people import person
+from tests.processes import wait_until
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
+
+
+def ended(job: Job) -> Job | None:
+    found = Job.objects.select_related("owner").get(pk=job.pk)
+    return found if found.state in Job.FINAL else None
+
+
+def test_a_job_runs_and_its_row_tells_all_of_it(start_worker):
+    start_worker("w1")
+    job, _ = lifecycle.submit("countdown", {"seconds": 1, "steps": 4}, owner=person("alice"))
+    done = wait_until(lambda: ended(job), what="the end of the countdown")
+    shown = done.summary()
+    assert (shown["state"], shown["attempt"], shown["owner"]) == ("succeeded", 1, "alice")
+    assert shown["progress"] == {"done": 4, "total": 4, "note": "0 s left"}
+    assert shown["worker"].startswith("w1@")
+    assert done.result == {"seconds": 1, "steps": 4}
+    assert [line.text for line in done.log.all()] == ["Counted down to zero."]
+    worker = wait_until(lambda: Worker.objects.first(), what="the worker's row")
+    assert (worker.concurrency, worker.queues[0]) == (2, "default")
+
+
+def test_a_failure_has_its_error_and_traceback_and_no_secret(start_worker):
+    start_worker("w1")
+    job, _ = lifecycle.submit("keeps_a_secret", {"name": "n", "password": "hunter2-and-more"})
+    done = wait_until(lambda: ended(job), what="the failure")
+    assert (done.state, done.error) == ("failed", "ValueError: wrong password •••")
+    everything = repr([done.params, done.error, done.progress_note, *done.attempts.values(), *done.log.values()])
+    assert "hunter2" not in everything + done.traceback
+    assert "raise ValueError" in done.traceback
+
+
+def test_a_running_job_hears_a_cancel(start_worker):
+    start_worker("w1")
+    job, _ = lifecycle.submit("countdown", {"seconds": 60})
+    wait_until(lambda: Job.objects.get(pk=job.pk).state == "running")
+    asked = lifecycle.cancel(job.uid, person("bob"), "wrong one")
+    assert (asked.state, asked.summary()["cancel_requested"]) == ("running", True)
+    done = wait_until(lambda: ended(job), 5, "the cancel")
+    assert (done.state, done.cancel_reason) == ("cancelled", "wrong one")
+    assert (done.finished_at - done.cancel_requested_at).total_seconds() < 2
