@@ -1,0 +1,201 @@
+"""The picture that every browser shares, in memory: rows by id, each with the place of its last change.
+
+Pure: no I/O, no clock, no loop. ``apply`` takes hints, ``diff`` takes what the database says; only ``diff`` removes.
+A reader is a place in the order of changes: what it has missed is whatever changed later, merged by nature. So a slow
+reader costs nothing, and the newest version wins without a queue.
+"""
+
+from bisect import bisect_left, insort
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from live import frames
+
+LIMITS = {"running": 300, "queued": 100, "retrying": 50, "finished": 50}
+SECTIONS = {"running": "running", "queued": "queued", "retrying": "retrying"} | dict.fromkeys(
+    ("succeeded", "failed", "cancelled"), "finished"
+)
+EXTRAS = ("stats", "workers", "queues")
+ROOM = 2_000  # rows in all: between two reconciles hints may add rows, but not without end
+REMEMBERED = 2_000  # removed rows that a reader may have missed; who missed more gets a snapshot
+
+Summary = dict[str, Any]
+
+
+class Row(NamedTuple):
+    summary: Summary
+    text: str
+    place: int
+    section: str
+    rank: tuple
+
+
+class Place(NamedTuple):
+    """How far a reader has come: with the rows (a large snapshot takes several frames), and with all the rest."""
+
+    rows: int
+    rest: int
+
+
+class News(NamedTuple):
+    """What a reader has missed: ready members of a frame, and the place it has reached with them."""
+
+    members: tuple[str, ...]
+    place: Place
+    whole: bool
+
+
+def rank(summary: Summary) -> tuple:
+    """The order within a section, first shown first: the same that ``tasks.picture.board`` reads rows in."""
+    match SECTIONS[summary["state"]]:
+        case "running":
+            return (_seconds(summary["started_at"]), summary["id"])
+        case "queued":
+            return (-summary["priority"], summary["id"])
+        case "retrying":
+            return (_seconds(summary["due_at"]), summary["id"])
+        case _:
+            return (-_seconds(summary["finished_at"]), summary["id"])
+
+
+def _seconds(instant: str | None) -> float:
+    return datetime.fromisoformat(instant).timestamp() if instant else 0.0
+
+
+class Board:
+    """The rows that one audience may see. There is one audience today: everybody who may see the board."""
+
+    def __init__(self, audience: str = "all") -> None:
+        self.audience = audience
+        self.place = 0
+        self.rows: dict[str, Row] = {}  # in the order of their last change
+        self.gone: dict[str, int] = {}  # likewise
+        self.floor = 0  # a reader behind this place may have missed a removal that is forgotten
+        self.extras: dict[str, tuple[str, int]] = {}
+        self._signs: dict[str, Any] = {}
+        self._order: dict[str, list[tuple]] = {section: [] for section in LIMITS}
+        self._touched: set[str] = set()
+
+    def apply(self, summaries: Iterable[Summary]) -> bool:
+        """Take hints: known rows move to their newest version, and who ranks within a section's limit comes in."""
+        before = self.place
+        for summary in summaries:
+            job, section = summary["id"], SECTIONS.get(summary["state"])
+            known = self.rows.get(job)
+            if section is None or (known and known.summary["version"] >= summary["version"]):
+                continue
+            if known or self._ranks(section, rank(summary)):
+                self._put(summary)
+                self._touched.add(job)
+        return self.place > before
+
+    @property
+    def now(self) -> Place:
+        """The place of a reader who has missed nothing."""
+        return Place(self.place, self.place)
+
+    def begin(self) -> None:
+        """A read of the database starts now: what hints say from here on may be newer than what it returns."""
+        self._touched.clear()
+
+    def diff(self, picture: dict[str, Any]) -> bool:
+        """Agree with the picture that was read since ``begin``; true if that changed anything.
+
+        A row that a hint touched since then is left alone. A row that is newer here than in the database, although
+        nothing touched it, was never committed: it goes, and comes back as it is with the next picture.
+        """
+        before = self.place
+        real = {summary["id"]: summary for summary in picture["jobs"]}
+        for job in [job for job in self.rows if job not in real and job not in self._touched]:
+            self._remove(job)
+        for job, summary in real.items():
+            known = self.rows.get(job)
+            if known is None or known.summary["version"] < summary["version"]:
+                self._put(summary)
+            elif job not in self._touched and known.summary != summary:
+                if known.summary["version"] > summary["version"]:
+                    self._remove(job)
+                else:
+                    self._put(summary)
+        for name in EXTRAS:
+            self._extra(name, picture[name])
+        return self.place > before
+
+    def snapshot(self, limit: int = frames.LIMIT) -> News:
+        """All rows; or, if they burst a frame, those that changed longest ago, and ``since`` has the rest."""
+        return self._news(Place(-1, -1), limit)
+
+    def since(self, place: Place, limit: int = frames.LIMIT) -> News:
+        """What changed after a place, oldest change first, as much as a frame holds."""
+        return self.snapshot(limit) if place.rest < self.floor else self._news(place, limit)
+
+    def _news(self, place: Place, limit: int) -> News:
+        whole = place.rows < 0
+        members = [f'"{name}":{text}' for name, (text, at) in self.extras.items() if at > place.rest]
+        if not whole and (gone := [job for job, _ in _later(self.gone.items(), lambda item: item[1], place.rest)]):
+            members.append('"gone":' + frames.dumps(gone))
+        room = limit - frames.HEAD - sum(map(len, members))
+        later = list(_later(self.rows.values(), lambda row: row.place, place.rows))
+        texts, reached = [], place.rows
+        for row in reversed(later):
+            room -= len(row.text) + 1
+            if room < 0 and texts:
+                break
+            texts.append(row.text)
+            reached = row.place
+        if len(texts) == len(later):
+            reached = self.place
+        if whole or texts:
+            members.append('"jobs":[' + ",".join(texts) + "]")
+        return News(tuple(members), Place(reached, self.place), whole)
+
+    def _ranks(self, section: str, key: tuple) -> bool:
+        ranked, limit = self._order[section], LIMITS[section]
+        return len(self.rows) < ROOM and (len(ranked) < limit or key < ranked[limit - 1])
+
+    def _put(self, summary: Summary) -> None:
+        job = summary["id"]
+        self._take_out(job)
+        self.gone.pop(job, None)
+        self.place += 1
+        row = Row(summary, frames.row(summary), self.place, SECTIONS[summary["state"]], rank(summary))
+        self.rows[job] = row
+        insort(self._order[row.section], row.rank)
+
+    def _remove(self, job: str) -> None:
+        self._take_out(job)
+        self.place += 1
+        self.gone[job] = self.place
+        if len(self.gone) > REMEMBERED:
+            self.floor = self.gone.pop(next(iter(self.gone)))
+
+    def _take_out(self, job: str) -> None:
+        if row := self.rows.pop(job, None):
+            order = self._order[row.section]
+            del order[bisect_left(order, row.rank)]
+
+    def _extra(self, name: str, value: Any) -> None:
+        if name in self.extras and self._signs[name] == _sign(value):
+            return
+        self.place += 1
+        self._signs[name] = _sign(value)
+        self.extras[name] = (frames.dumps(value), self.place)
+
+
+def _later(items: Iterable, at: Any, place: int) -> Iterable:
+    """From the newest back to a place; the items are in the order of their changes."""
+    for item in reversed(items):
+        if at(item) <= place:
+            return
+        yield item
+
+
+AGES = ("beat_age_s", "oldest_s")
+
+
+def _sign(value: Any) -> Any:
+    """What must differ to be worth a frame: an age that only grew by a moment is no news, five seconds are."""
+    if isinstance(value, list):
+        return [{k: (v or 0) // 5 if k in AGES else v for k, v in item.items()} for item in value]
+    return value

@@ -1,0 +1,129 @@
+"""One browser's WebSocket: let in or refused, then only listened to. Commands go by HTTP.
+
+A Channels consumer with a dispatch of its own: Channels hops to a thread before every message, and a channel of its own
+for each socket would be one too many: the hub writes to sockets itself.
+"""
+
+import json
+import logging
+import time
+from typing import Any
+from uuid import UUID
+
+from channels.consumer import AsyncConsumer
+
+from live import door, frames, hub
+from live.mailbox import Mailbox
+
+SUBPROTOCOL = "signalbox.v1"
+FRAME_LIMIT = 64 * 1024
+RATE, BURST = 200.0, 400.0  # frames a second that a client may send, and how many more at once
+WATCHED = 50  # jobs at once
+BAD_FRAME = 4400
+
+log = logging.getLogger(__name__)
+
+
+class BadFrame(ValueError):
+    """What the client sent is not of the protocol; the text says why."""
+
+
+class LiveConsumer(AsyncConsumer):
+    """``/ws/live/``, protocol ``signalbox.v1``: see docs/protocol.md."""
+
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        await receive()  # websocket.connect
+        self.hub = hub.current()
+        offered = scope.get("subprotocols") or []
+        try:
+            visitor = await self.hub.door.run(door.admit, scope)
+        except Exception:
+            log.exception("a visitor could not be looked up")
+            await send({"type": "websocket.accept"})
+            return await send({"type": "websocket.close", "code": 1013, "reason": "the database does not answer"})
+        finally:
+            self.hub.linger()
+        if visitor is None or (offered and SUBPROTOCOL not in offered):
+            return await send({"type": "websocket.close"})  # before accept: HTTP 403
+        await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL if offered else None})
+        try:
+            self.mailbox = self.hub.join(send, visitor)
+        except hub.Full as full:
+            return await send({"type": "websocket.close", "code": 1013, "reason": str(full)})
+        try:
+            await self._listen(receive)
+        finally:
+            self.hub.leave(self.mailbox)
+
+    async def _listen(self, receive: Any) -> None:
+        allowance, last = BURST, time.monotonic()
+        while (message := await receive())["type"] != "websocket.disconnect":
+            if self.mailbox.closing:
+                continue
+            now = time.monotonic()
+            allowance, last = min(BURST, allowance + (now - last) * RATE) - 1, now
+            try:
+                if allowance < 0:
+                    raise BadFrame(f"more than {RATE:g} frames a second")
+                self._take(message)
+            except BadFrame as bad:
+                close(self.mailbox, BAD_FRAME, "bad-frame", str(bad))
+
+    def _take(self, message: dict[str, Any]) -> None:
+        text = message.get("text")
+        if text is None:
+            raise BadFrame("a binary frame")
+        if len(text) > FRAME_LIMIT or len(text.encode()) > FRAME_LIMIT:
+            close(self.mailbox, 1009, "too-large", f"a frame has at most {FRAME_LIMIT} bytes")
+            return
+        match parse(text):
+            case {"type": "ack", "n": int(n)}:
+                self.hub.ack(self.mailbox, n)
+            case {"type": "watch" | "unwatch" as verb, **what} if {"board", "job"} & what.keys():
+                if "board" in what:
+                    self._board(verb, what["board"])
+                if "job" in what:
+                    self._job(verb, what["job"], what.get("after", 0))
+            case {"type": "ack" | "watch" | "unwatch" as kind}:
+                raise BadFrame(f"this is no {kind} frame of {SUBPROTOCOL}")
+            case {"type": kind}:
+                raise BadFrame(f"unknown type {kind!r:.40}")
+            case _:
+                raise BadFrame("not an object with a type")
+
+    def _board(self, verb: str, asked: Any) -> None:
+        if asked is not True:
+            raise BadFrame('"board" is true, or absent')
+        if verb == "unwatch":
+            self.hub.unwatch_board(self.mailbox)
+        elif self.mailbox.visitor.reach == door.ALL:
+            self.hub.watch_board(self.mailbox)
+        else:
+            self.mailbox.tell(frames.error("forbidden", "this token sees jobs of its owner only, not the board"))
+
+    def _job(self, verb: str, job: Any, after: Any) -> None:
+        if not isinstance(job, str) or isinstance(after, bool) or not isinstance(after, int) or not 0 <= after < 2**63:
+            raise BadFrame('"job" is an id, "after" a number from 0')
+        try:
+            uid = str(UUID(job))
+        except ValueError:
+            uid = job[:36]
+        if verb == "unwatch":
+            self.hub.unwatch_job(self.mailbox, uid)
+        elif uid not in self.mailbox.follows and len(self.mailbox.follows) >= WATCHED:
+            self.mailbox.tell(frames.error("too-many-jobs", f"at most {WATCHED} jobs are watched at once", job=uid))
+        else:
+            self.hub.watch_job(self.mailbox, uid, after)
+
+
+def parse(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        raise BadFrame("not JSON") from None
+
+
+def close(mailbox: Mailbox, code: int, error: str, reason: str) -> None:
+    """Close with the reason in the close frame, and before it in an error, for clients that cannot read it there."""
+    mailbox.tell(frames.error(error, reason))
+    mailbox.close(code, reason)

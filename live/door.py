@@ -1,0 +1,168 @@
+"""Who may come in, and who may stay: sessions with an allowed Origin, API tokens, and what they let one see.
+
+Synchronous and read-only: it runs on a thread of its own. Knows no hub and no sockets.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, get_user_model
+from django.contrib.sessions.backends.db import SessionStore as RowStore
+from django.core.exceptions import DisallowedHost
+from django.core.handlers.asgi import ASGIRequest
+from django.utils import timezone
+from django.utils.crypto import constant_time_compare
+from knox.crypto import hash_token
+from knox.models import get_token_model
+
+ALL, OWN = "all", "own"  # what one may see: the board and every job, or one's own jobs only
+ROLES = frozenset({"viewer", "operator", "admin"})
+REACH = {"read": ALL, "manage": ALL, "submit": OWN}  # token scope → what it lets its owner see
+PORTS = {"http": 80, "https": 443}
+
+LOGGED_OUT = (4401, "no longer logged in")
+FORBIDDEN = (4403, "no longer allowed")
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Somebody who was let in, and what that rests on. Equal visitors came by the same login."""
+
+    user: int
+    name: str
+    reach: str
+    session: str = ""  # session key, or else
+    token: str = ""  # digest of the token
+    data: str = ""  # the session as it was stored: unchanged, it needs no second look
+    proof: str = ""  # the session's hash of the password
+
+    def sees(self, summary: dict[str, Any]) -> bool:
+        return self.reach == ALL or summary["owner"] == self.name
+
+
+def reach(user: Any, scope: str | None) -> str | None:
+    """What a user, by a token of this scope or by a session, may see live; None: nothing."""
+    if not user.is_active or not (user.is_superuser or ROLES & {group.name for group in user.groups.all()}):
+        return None
+    return ALL if scope is None else REACH.get(scope)
+
+
+def admit(scope: dict[str, Any]) -> Visitor | None:
+    """The visitor of a handshake, or None: refused. Only headers count; a token in the URL is never looked at."""
+    headers = dict(scope["headers"])
+    if b"authorization" in headers:
+        return _by_token(headers[b"authorization"])
+    request = ASGIRequest(scope | {"method": "GET", "scheme": _web(scope.get("scheme", "ws"))}, None)
+    key = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
+    if not key or not _same_origin(request, headers.get(b"origin", b"").decode("latin1")):
+        return None
+    return _by_session(key)
+
+
+def withdrawn(visitors: Iterable[Visitor]) -> dict[Visitor, tuple[int, str]]:
+    """Those who may not stay, with the close code and reason. A few queries, however many visitors."""
+    visitors = list(visitors)
+    users = get_user_model().objects.prefetch_related("groups").in_bulk({visitor.user for visitor in visitors})
+    sessions = _sessions({visitor.session for visitor in visitors if visitor.session})
+    tokens = _tokens({visitor.token for visitor in visitors if visitor.token})
+    answer = {}
+    for visitor in visitors:
+        user, token = users.get(visitor.user), tokens.get(visitor.token)
+        if user is None or not user.is_active or not (token or _holds(visitor, sessions.get(visitor.session), user)):
+            answer[visitor] = LOGGED_OUT
+        elif reach(user, token and _scope(token)) != visitor.reach:
+            answer[visitor] = FORBIDDEN
+    return answer
+
+
+def _by_token(header: bytes) -> Visitor | None:
+    word, _, token = header.decode("latin1").partition(" ")
+    try:
+        digest = hash_token(token.strip())
+    except (TypeError, ValueError):  # not even the form of a token
+        return None
+    found = _tokens({digest}).get(digest) if word.lower() == "token" else None
+    if found is None or not (allowed := reach(found.user, _scope(found))):
+        return None
+    return Visitor(found.user.pk, found.user.get_username(), allowed, token=digest)
+
+
+def _by_session(key: str) -> Visitor | None:
+    data = _sessions({key}).get(key)
+    content = _content(data)
+    try:
+        pk = get_user_model()._meta.pk.to_python(content[SESSION_KEY])
+        user = get_user_model().objects.prefetch_related("groups").filter(pk=pk).first()
+    except Exception:
+        return None
+    if user is None or content.get(BACKEND_SESSION_KEY) not in settings.AUTHENTICATION_BACKENDS:
+        return None
+    proof = content.get(HASH_SESSION_KEY, "")
+    if not _proves(proof, user) or not (allowed := reach(user, None)):
+        return None
+    return Visitor(user.pk, user.get_username(), allowed, session=key, data=data, proof=proof)
+
+
+def _same_origin(request: ASGIRequest, origin: str) -> bool:
+    """Is the page that opened the socket one of ours: same scheme, host and port, or listed in the settings?"""
+    try:
+        own = f"{'https' if request.is_secure() else 'http'}://{request.get_host()}"
+        allowed = {_origin(each) for each in (own, *getattr(settings, "SIGNALBOX_ORIGINS", ()))}
+        return bool(origin) and _origin(origin) in allowed
+    except (DisallowedHost, ValueError):
+        return False
+
+
+def _origin(text: str) -> tuple[str, str, int]:
+    parts = urlsplit(text)
+    if parts.scheme not in PORTS or not parts.hostname or parts.path or parts.query or parts.username:
+        raise ValueError(f"{text!r} is no origin")
+    return parts.scheme, parts.hostname, parts.port or PORTS[parts.scheme]
+
+
+def _web(scheme: str) -> str:
+    return {"ws": "http", "wss": "https"}.get(scheme, scheme)
+
+
+def _sessions(keys: set[str]) -> dict[str, Any]:
+    """Session key → what is stored under it (rows as text, other stores decoded), those that live."""
+    store = import_module(settings.SESSION_ENGINE).SessionStore
+    if store.__mro__[0] is RowStore:
+        rows = store.get_model_class().objects.filter(session_key__in=keys, expire_date__gt=timezone.now())
+        return dict(rows.values_list("session_key", "session_data"))
+    contents = {key: store(key).load() for key in keys}
+    return {key: content for key, content in contents.items() if content}
+
+
+def _content(data: Any) -> dict[str, Any]:
+    return RowStore().decode(data) if isinstance(data, str) else (data or {})
+
+
+def _holds(visitor: Visitor, data: Any, user: Any) -> bool:
+    """Does the session still exist, of the same user, with the same password?"""
+    if not data or not _proves(visitor.proof, user):
+        return False
+    if data == visitor.data:
+        return True
+    content = _content(data)
+    return content.get(SESSION_KEY) == str(user.pk) and content.get(HASH_SESSION_KEY) == visitor.proof
+
+
+def _proves(proof: str, user: Any) -> bool:
+    hashes = [user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()]
+    return bool(proof) and any(constant_time_compare(proof, each) for each in hashes)
+
+
+def _tokens(digests: set[str]) -> dict[str, Any]:
+    """Digest → token, those that live."""
+    rows = get_token_model().objects.filter(digest__in=digests).select_related("user").prefetch_related("user__groups")
+    now = timezone.now()
+    return {token.digest: token for token in rows if token.expiry is None or token.expiry > now}
+
+
+def _scope(token: Any) -> str:
+    return getattr(token, "scope", "")

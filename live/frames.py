@@ -1,0 +1,52 @@
+"""How frames are written: JSON as ASCII text, so that its length is its size, never more than 512 KiB.
+
+Pure text. Pieces are encoded once and joined for many sockets; which pieces go to whom is decided elsewhere.
+"""
+
+import json
+from typing import Any
+
+LIMIT = 512 * 1024
+HEAD = 1024  # room for type, n, as_of, age and brackets
+TEXT_LIMIT = 4_000  # characters of an error within a row: a row is a line on a page, the rest is in the job's detail
+VALUE_LIMIT = 64 * 1024
+
+_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+
+
+def dumps(value: Any) -> str:
+    """JSON that every parser reads; what JSON cannot say (NaN, a foreign object) becomes a note that says so."""
+    try:
+        return _encode(value)
+    except (TypeError, ValueError) as error:
+        return _encode({"note": f"not shown: {error}"})
+
+
+def row(summary: dict[str, Any]) -> str:
+    """A summary as it stands in a frame; a text that would burst it is cut."""
+    return dumps({name: cut(value) for name, value in summary.items()})
+
+
+def cut(value: Any) -> Any:
+    """A long text ends with an ellipsis; everything else is as it was."""
+    return value[:TEXT_LIMIT] + "…" if isinstance(value, str) and len(value) > TEXT_LIMIT else value
+
+
+def value(thing: Any) -> str:
+    """Parameters or a result; a large one is replaced by a note that says its size (the API has it whole)."""
+    text = dumps(thing)
+    if len(text) <= VALUE_LIMIT:
+        return text
+    return dumps({"note": f"{len(text)} bytes: too large to show here", "bytes": len(text)})
+
+
+def frame(kind: str, n: int | None, *members: str) -> str:
+    """One frame of ready members such as ``"jobs":[…]``; empty ones are left out."""
+    head = f'"type":"{kind}"' if n is None else f'"type":"{kind}","n":{n}'
+    return "{" + ",".join([head, *filter(None, members)]) + "}"
+
+
+def error(code: str, detail: str, **more: str) -> str:
+    """Not a word of it repeats more than a client has sent."""
+    members = {"code": code, "detail": detail} | more
+    return frame("error", None, *(f'"{name}":{dumps(text)}' for name, text in members.items()))

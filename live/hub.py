@@ -1,0 +1,297 @@
+"""One for each process and running loop: the board in memory, and every socket of the process kept current with it.
+
+Hints come from the channel layer, the truth from the database every few seconds; a frame is encoded once for all. Knows
+what a mailbox is, not what a WebSocket is, and asks ``live.door`` who may stay.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import count
+from typing import Any, NamedTuple
+
+from django.conf import settings
+
+from live import door, frames
+from live.board import Board, Place
+from live.listener import Listener
+from live.mailbox import Mailbox
+from live.reader import Reader
+from live.watches import Watches
+from tasks import picture
+from tasks.models import instant
+
+LINGER_S = 60.0
+SLICE_S = 0.01  # so long may sending keep the loop from everything else
+FRESH_S = 0.1  # a written frame says its age: it is used again only for a moment
+
+log = logging.getLogger(__name__)
+
+
+class Full(Exception):
+    """Too many sockets; the text says whose."""
+
+
+class Frame(NamedTuple):
+    n: int
+    text: str
+    place: Place
+    made: float
+
+
+class Look(NamedTuple):
+    """What one reconcile read."""
+
+    picture: dict[str, Any]
+    watched: list[dict[str, Any]]
+    withdrawn: dict[door.Visitor, tuple[int, str]]
+
+
+@dataclass
+class Counters:
+    """For metrics: what this hub has done since it started."""
+
+    frames: int = 0
+    hints: int = 0
+    reconciles: int = 0
+    failures: int = 0
+    closed_slow: int = 0
+
+
+def look(watched: list[str], visitors: set[door.Visitor]) -> Look:
+    return Look(picture.board(), picture.summaries(watched) if watched else [], door.withdrawn(visitors))
+
+
+class Hub:
+    """Made by ``current()``. All its methods belong to its loop."""
+
+    def __init__(self) -> None:
+        self.board = Board()
+        self.counters = Counters()
+        self.mailboxes: dict[Mailbox, None] = {}
+        self.agreed: tuple[str, float] | None = None  # when picture and database agreed: as people and clocks say it
+        self.door = Reader("signalbox-door")
+        self._reader = Reader("signalbox-hub")
+        self._watches = Watches(self._reader, self._post_job, self.serve)
+        self._listener = Listener(self._hints)
+        self._changed = asyncio.Event()
+        self._numbers = count(1)
+        self._written: dict[Place | None, Frame] = {}
+        self._beaten = 0.0
+        self._well = True
+        self._tasks: list[asyncio.Task] = []
+        self._farewell: asyncio.TimerHandle | None = None
+
+    # --- sockets come and go ------------------------------------------------------------------------------------
+
+    def join(self, send: Callable[[dict[str, Any]], Awaitable[None]], visitor: door.Visitor) -> Mailbox:
+        """Take a socket in. It gets beats at once, and what it watches as soon as it says so. Raises Full."""
+        if len(self.mailboxes) >= getattr(settings, "SIGNALBOX_SOCKETS", 5_000):
+            raise Full("too many sockets in this process")
+        own = sum(mailbox.visitor.user == visitor.user for mailbox in self.mailboxes)
+        if own >= getattr(settings, "SIGNALBOX_SOCKETS_PER_USER", 100):
+            raise Full("too many sockets of this user")
+        mailbox = Mailbox(send, visitor)
+        mailbox.written = self.serve
+        self.mailboxes[mailbox] = None
+        self._wake()
+        return mailbox
+
+    def leave(self, mailbox: Mailbox) -> None:
+        for job in list(mailbox.follows):
+            self._watches.unfollow(mailbox, job)
+        self.mailboxes.pop(mailbox, None)
+        mailbox.left()
+        self.linger()
+
+    def linger(self) -> None:
+        """Stay for a minute without sockets: a page that is loaded again finds the picture ready."""
+        if not self.mailboxes and self._farewell is None:
+            self._farewell = asyncio.get_running_loop().call_later(LINGER_S, self.stop)
+
+    def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        self._listener.stop() if self._tasks else None
+        self._watches.stop()
+        self._reader.stop()
+        self.door.stop()
+        _hubs.pop(asyncio.get_running_loop(), None)
+
+    def _wake(self) -> None:
+        if self._farewell is not None:
+            self._farewell.cancel()
+            self._farewell = None
+        if not self._tasks:
+            self._listener.start()
+            self._tasks = [asyncio.create_task(work()) for work in (self._reconcile, self._pump, self._beat)]
+
+    # --- what a socket asks for ---------------------------------------------------------------------------------
+
+    def watch_board(self, mailbox: Mailbox) -> None:
+        """Ask for a snapshot and what follows; asking again is the way to start over."""
+        mailbox.board, mailbox.place = True, None
+        if self.agreed:
+            self._changed.set()
+
+    def unwatch_board(self, mailbox: Mailbox) -> None:
+        mailbox.board = False
+
+    def watch_job(self, mailbox: Mailbox, job: str, after: int) -> None:
+        self._watches.follow(mailbox, job, after)
+
+    def unwatch_job(self, mailbox: Mailbox, job: str) -> None:
+        self._watches.unfollow(mailbox, job)
+
+    def ack(self, mailbox: Mailbox, n: int) -> None:
+        mailbox.ack(n, time.monotonic())
+        self.serve(mailbox)
+
+    # --- what it gets -------------------------------------------------------------------------------------------
+
+    def serve(self, mailbox: Mailbox) -> None:
+        """Send a mailbox what it has missed, as far as it can take it."""
+        while mailbox.ready:
+            if not (self._feed_board(mailbox) or (mailbox.follows and self._watches.feed(mailbox))):
+                return
+        if self._behind(mailbox) or (mailbox.follows and self._watches.waits(mailbox)):
+            mailbox.wait(time.monotonic())
+
+    def _behind(self, mailbox: Mailbox) -> bool:
+        return mailbox.board and self.agreed is not None and mailbox.place != self.board.now
+
+    def _feed_board(self, mailbox: Mailbox) -> bool:
+        if not self._behind(mailbox):
+            return False
+        frame = self._frame(mailbox.place)
+        if frame.n <= mailbox.n:  # it was written before another frame that this socket already has
+            frame = self._frame(mailbox.place, anew=True)
+        mailbox.place = frame.place
+        self._post(mailbox, frame.n, frame.text)
+        return True
+
+    def _frame(self, place: Place | None, anew: bool = False) -> Frame:
+        """The snapshot, or the patch that leads on from a place: written once for everybody who is there."""
+        frame, now = self._written.get(place), time.monotonic()
+        if frame is None or anew or now - frame.made > FRESH_S:
+            news = self.board.snapshot() if place is None else self.board.since(place)
+            n = next(self._numbers)
+            text = frames.frame("snapshot" if news.whole else "patch", n, *self._age(now), *news.members)
+            self._written[place] = frame = Frame(n, text, news.place, now)
+        return frame
+
+    def _post(self, mailbox: Mailbox, n: int, text: str) -> None:
+        self.counters.frames += 1
+        mailbox.post(n, text)
+
+    def _post_job(self, mailbox: Mailbox, text: str) -> None:
+        n = next(self._numbers)
+        self._post(mailbox, n, frames.frame("job", n, text))
+
+    def _age(self, now: float) -> tuple[str, str]:
+        as_of, agreed = self.agreed
+        return f'"as_of":"{as_of}"', f'"age":{now - agreed:.2f}'
+
+    # --- what keeps the picture current -------------------------------------------------------------------------
+
+    def _hints(self, message: dict[str, Any]) -> None:
+        jobs = message["jobs"]
+        self.counters.hints += len(jobs)
+        self._watches.hint(jobs)
+        if self.board.apply(jobs):
+            self._news()
+
+    def _news(self) -> None:
+        self._written.clear()
+        self._changed.set()
+
+    async def _pump(self) -> None:
+        """The first change goes out at once, the next ones together a tick later."""
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            began = time.monotonic()
+            await self._everyone(self.serve)
+            await asyncio.sleep(max(0.0, began + settings.SIGNALBOX_TICK_MS / 1000 - time.monotonic()))
+
+    async def _reconcile(self) -> None:
+        while True:
+            now, began = datetime.now(UTC), time.monotonic()
+            visitors = {mailbox.visitor for mailbox in self.mailboxes}
+            self.board.begin()
+            try:
+                seen = await self._reader.run(look, self._watches.jobs, visitors)
+            except Exception as error:
+                self.counters.failures += 1
+                if self._well:
+                    log.warning("the database could not be read, pages will say that they are stale: %r", error)
+                self._well = False
+            else:
+                self._well = True
+                self.counters.reconciles += 1
+                self._settle(seen, (instant(now), began))
+                await self._beat_early()
+            await asyncio.sleep(max(0.01, began + settings.SIGNALBOX_RECONCILE_S - time.monotonic()))
+
+    def _settle(self, seen: Look, agreed: tuple[str, float]) -> None:
+        first, self.agreed = self.agreed is None, agreed
+        for mailbox in [mailbox for mailbox in self.mailboxes if mailbox.visitor in seen.withdrawn]:
+            mailbox.close(*seen.withdrawn[mailbox.visitor])
+        self._watches.hint(seen.watched)
+        if self.board.diff(seen.picture) or first:
+            self._news()
+
+    # --- signs of life ------------------------------------------------------------------------------------------
+
+    async def _beat(self) -> None:
+        while True:
+            while (rest := self._beaten + settings.SIGNALBOX_BEAT_S - time.monotonic()) > 0:
+                await asyncio.sleep(rest)
+            await self._beat_once()
+
+    async def _beat_early(self) -> None:
+        """Right after a reconcile the picture's age is least: a beat that is due before the next one goes now."""
+        if time.monotonic() - self._beaten > settings.SIGNALBOX_BEAT_S - settings.SIGNALBOX_RECONCILE_S:
+            await self._beat_once()
+
+    async def _beat_once(self) -> None:
+        self._beaten = now = time.monotonic()
+        if self.agreed is not None:
+            text = frames.frame("beat", None, *self._age(now), f'"every":{settings.SIGNALBOX_BEAT_S:g}')
+            await self._everyone(lambda mailbox: self._beat_to(mailbox, text, now))
+
+    def _beat_to(self, mailbox: Mailbox, text: str, now: float) -> None:
+        if mailbox.too_slow(now):
+            self.counters.closed_slow += 1
+            mailbox.close(1013, "too slow: nothing was acknowledged for 30 s")
+        mailbox.tell(text)
+
+    async def _everyone(self, action: Callable[[Mailbox], None]) -> None:
+        """Do something for every mailbox, and let others have the loop in between."""
+        end = time.monotonic() + SLICE_S
+        for mailbox in list(self.mailboxes):
+            action(mailbox)
+            if time.monotonic() > end:
+                await asyncio.sleep(0)
+                end = time.monotonic() + SLICE_S
+
+
+_hubs: dict[asyncio.AbstractEventLoop, Hub] = {}
+
+
+def current() -> Hub:
+    """The hub of the running loop."""
+    loop = asyncio.get_running_loop()
+    if loop not in _hubs:
+        for ended in [each for each in _hubs if each.is_closed()]:
+            del _hubs[ended]
+        _hubs[loop] = Hub()
+    return _hubs[loop]
+
+
+def all_hubs() -> Iterable[Hub]:
+    """The hubs of this process, for metrics: one, nearly always."""
+    return list(_hubs.values())

@@ -1,0 +1,138 @@
+"""One browser's side of the hub: what it wants, what it has, and whether it can take more.
+
+At most four frames stay unacknowledged and at most one write is under way, so nothing piles up for a slow reader: what
+it misses stays in the shared picture. Knows the ASGI ``send`` of its socket, no jobs and no database.
+"""
+
+import asyncio
+import types
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
+
+from live.board import Place
+
+WINDOW = 4
+PATIENCE_S = 30.0  # something waits and nothing is acknowledged: the reader is too slow
+FAREWELL_S = 5.0  # for a close frame to get through; then the connection is cut
+UNSENT = 50  # beats and errors behind a blocked write; a reader that causes more is not reading
+
+
+class Mailbox:
+    """What the hub keeps for one socket."""
+
+    __slots__ = (
+        "acknowledged", "board", "closing", "follows", "inflight", "n", "place", "send", "task", "unsent", "visitor",
+        "waiting_since", "written",
+    )  # fmt: skip
+
+    def __init__(self, send: Callable[[dict[str, Any]], Awaitable[None]], visitor: Any) -> None:
+        self.send = send
+        self.visitor = visitor
+        self.board = False  # does it watch the board?
+        self.place: Place | None = None  # how far it has come with it; None: it needs a snapshot
+        self.follows: dict[str, Any] = {}  # job id → how far it has come with that job
+        self.n = 0  # of the last frame sent
+        self.inflight: deque[int] = deque()
+        self.acknowledged = 0.0  # when
+        self.waiting_since: float | None = None
+        self.task: asyncio.Task | None = None  # a write that could not finish at once
+        self.unsent: deque[dict[str, Any]] = deque()
+        self.closing = False
+        self.written: Callable[[Mailbox], None] | None = None  # told when a blocked write is over
+
+    @property
+    def ready(self) -> bool:
+        return self.task is None and len(self.inflight) < WINDOW and not self.closing
+
+    def post(self, n: int, text: str) -> None:
+        """Send a frame that counts."""
+        self.n = n
+        self.inflight.append(n)
+        self.waiting_since = None
+        self._write({"type": "websocket.send", "text": text})
+
+    def tell(self, text: str) -> None:
+        """Send a beat or an error: they never count."""
+        if not self.closing:
+            self._write({"type": "websocket.send", "text": text})
+
+    def ack(self, n: int, now: float) -> None:
+        if self.inflight and n >= self.inflight[0]:
+            while self.inflight and self.inflight[0] <= n:
+                self.inflight.popleft()
+            self.acknowledged = now
+            self.waiting_since = None
+
+    def wait(self, now: float) -> None:
+        """Something is there that it cannot take yet."""
+        if self.waiting_since is None:
+            self.waiting_since = now
+
+    def too_slow(self, now: float) -> bool:
+        return self.waiting_since is not None and now - self.waiting_since > PATIENCE_S
+
+    def close(self, code: int, reason: str) -> None:
+        """Say goodbye, and cut the connection if that does not get through. The consumer then sees a disconnect."""
+        if self.closing:
+            return
+        self.closing = True
+        self.unsent.clear()
+        self._write({"type": "websocket.close", "code": code, "reason": reason[:120]})
+        if self.task is not None:
+            asyncio.get_running_loop().call_later(FAREWELL_S, self._cut)
+
+    def left(self) -> None:
+        """The socket is gone: whatever is being written to it may stop."""
+        self.closing = True
+        self.unsent.clear()
+        if self.task is not None:
+            self.task.cancel()
+
+    def _write(self, message: dict[str, Any]) -> None:
+        """Write at once, without a task, as nearly every write can; only what blocks gets a task of its own."""
+        if self.task is not None:
+            if len(self.unsent) < UNSENT:
+                self.unsent.append(message)
+            return
+        step = self.send(message).__await__()
+        try:
+            waiting = next(step)
+        except StopIteration:
+            return
+        except Exception:
+            self.closing = True
+            return
+        self.task = asyncio.get_running_loop().create_task(self._finish(step, waiting))
+
+    async def _finish(self, step: Iterator, waiting: Any) -> None:
+        try:
+            await _resume(step, waiting)
+            while self.unsent:
+                await self.send(self.unsent.popleft())
+        except Exception:
+            self.closing = True
+        finally:
+            self.task = None
+        if self.written is not None:
+            self.written(self)
+
+    def _cut(self) -> None:
+        """ASGI has no word for it: uvicorn's ``send`` is a method of the protocol that owns the transport.
+
+        (Daphne's own close handshake gives up after a second, and never blocks a sender.)
+        """
+        transport = getattr(getattr(self.send, "__self__", None), "transport", None)
+        if self.task is not None and transport is not None:
+            transport.abort()
+
+
+@types.coroutine
+def _resume(step: Iterator, waiting: Any) -> Iterator:
+    """Go on with a coroutine that was started by hand and yielded the future it waits for."""
+    try:
+        yield waiting
+    except BaseException as error:
+        step.throw(error)
+        raise
+    yield from step

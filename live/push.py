@@ -1,0 +1,147 @@
+"""Tell every server process that a job changed: a hint, at most once, never an error and never a wait.
+
+Owns the only ``group_send`` of the project and one daemon thread for each process, started by the first hint. Knows no
+models: it is handed ``Job.summary()``. Whoever needs certainty reads the row.
+"""
+
+import asyncio
+import logging
+import os
+import threading
+import time
+from itertools import islice
+from typing import Any
+
+from live import layer
+
+PERIOD_S = 0.02
+AT_ONCE = 200
+KEPT = 10_000
+REST_S = 0.25  # after a failure: a refused connection must not turn into a busy loop
+
+log = logging.getLogger(__name__)
+
+
+class Sender:
+    """The newest summary of each job that waits, and the thread that sends them. One for each process."""
+
+    def __init__(self) -> None:
+        # Reentrant: a signal handler may interrupt job_changed in the same thread and call it again.
+        self._lock = threading.RLock()
+        self._waiting: dict[str, dict[str, Any]] = {}
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._bell: asyncio.Event | None = None
+        self._rung = False
+        self._idle = threading.Event()
+        self._idle.set()
+        self._layer: Any = None
+        self._well = True
+        self.sent = self.failed = self.dropped = 0
+
+    def put(self, summary: dict[str, Any]) -> None:
+        job = summary["id"]
+        with self._lock:
+            known = self._waiting.get(job)
+            if known is None:
+                if len(self._waiting) >= KEPT:
+                    del self._waiting[next(iter(self._waiting))]
+                    self.dropped += 1
+            elif known["version"] > summary["version"]:
+                return
+            self._waiting[job] = summary
+            if self._rung:
+                return
+            if self._thread is None:
+                thread = threading.Thread(target=self._run, name="signalbox-push", daemon=True)
+                thread.start()
+                self._thread = thread
+            elif self._loop is not None:
+                self._loop.call_soon_threadsafe(self._bell.set)
+            self._rung = True
+            self._idle.clear()
+
+    def flush(self, timeout: float) -> bool:
+        return self._idle.wait(timeout)
+
+    def counters(self) -> dict[str, int]:
+        return {"sent": self.sent, "failed": self.failed, "dropped": self.dropped, "waiting": len(self._waiting)}
+
+    def _take(self) -> list[dict[str, Any]]:
+        """What waits, oldest first, at most one message full. Taking nothing is going to sleep."""
+        with self._lock:
+            jobs = [self._waiting.pop(job) for job in list(islice(self._waiting, AT_ONCE))]
+            if not jobs:
+                self._rung = False
+                self._idle.set()
+            return jobs
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        except Exception:
+            log.exception("the push thread ended; the next hint starts another")
+        finally:
+            with self._lock:
+                self._thread = self._loop = self._bell = None
+                self._rung = False
+                self._idle.set()
+
+    async def _serve(self) -> None:
+        bell = asyncio.Event()
+        with self._lock:
+            self._layer, self._bell, self._loop = None, bell, asyncio.get_running_loop()
+        while True:
+            while jobs := self._take():
+                began = time.monotonic()
+                rest = PERIOD_S if await self._send(jobs) else REST_S
+                await asyncio.sleep(max(0.0, began + rest - time.monotonic()))
+            await bell.wait()
+            bell.clear()
+
+    async def _send(self, jobs: list[dict[str, Any]]) -> bool:
+        try:
+            self._layer = self._layer or layer.fresh()
+            async with asyncio.timeout(layer.TIMEOUT_S):
+                await self._layer.group_send(layer.group(), {"type": "jobs", "jobs": jobs})
+        except Exception as error:
+            if self._well:
+                log.warning("hints do not get through (%r); pages stay current by reading the database", error)
+            self._well = False
+            self.failed += len(jobs)
+            if self._layer:
+                await layer.drop(self._layer)
+            return False
+        self._well = True
+        self.sent += len(jobs)
+        return True
+
+
+_sender = Sender()
+
+
+def _forked() -> None:
+    """A child has its parent's memory but neither its thread nor, perhaps, an unlocked lock: it starts afresh."""
+    global _sender
+    _sender = Sender()
+
+
+os.register_at_fork(after_in_child=_forked)
+
+
+def job_changed(summary: dict[str, Any]) -> None:
+    """Hint that a job is now at this version. Call it after the commit, from any thread; it only touches memory."""
+    try:
+        _sender.put(summary)
+    except Exception:  # a hint never fails a job
+        log.exception("a hint was lost")
+
+
+def flush(timeout: float = 1.0) -> bool:
+    """Wait until everything has been handed to the layer (or given up); False if that took too long."""
+    return _sender.flush(timeout)
+
+
+def counters() -> dict[str, int]:
+    """Summaries of this process: sent, failed (the layer was away), dropped (too many waited), waiting now."""
+    return _sender.counters()

@@ -1,0 +1,81 @@
+"""A thread of one's own with one database connection, for a loop that must never wait for the database.
+
+A daemon thread, not an executor: a database that hangs must not keep the process from ending.
+"""
+
+import asyncio
+import queue
+import threading
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
+
+from django.db import DatabaseError, InterfaceError, close_old_connections, connection
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+STATEMENT_TIMEOUT_MS = 5_000
+
+
+class Reader:
+    """Runs functions one after the other. Started by the first, ended by ``stop``."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._work: queue.SimpleQueue = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+
+    async def run(self, function: Callable[P, T], *args: P.args) -> T:
+        """What the function returns or raises; if the caller is cancelled, its answer is thrown away."""
+        loop = asyncio.get_running_loop()
+        answer = loop.create_future()
+        self._work.put((loop, answer, function, args))
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._serve, name=self._name, daemon=True)
+            self._thread.start()
+        return await answer
+
+    def stop(self) -> None:
+        """End the thread when it has done what was asked so far. The next ``run`` starts another."""
+        if self._thread is not None:
+            self._work.put(None)
+            self._thread = None
+
+    def _serve(self) -> None:
+        limited = None
+        while (work := self._work.get()) is not None:
+            loop, answer, function, args = work
+            result, error = None, None
+            try:
+                close_old_connections()
+                if limited is None or connection.connection is not limited:
+                    limited = _limit()
+                result = function(*args)
+            except (DatabaseError, InterfaceError) as broken:
+                connection.close()
+                error = broken
+            except Exception as wrong:
+                error = wrong
+            try:
+                loop.call_soon_threadsafe(_tell, answer, result, error)
+            except RuntimeError:  # the loop has ended meanwhile
+                break
+        connection.close()
+
+
+def _limit() -> Any:
+    """No statement of this connection takes longer than a few seconds. Returns the connection that this is true of."""
+    connection.ensure_connection()
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET statement_timeout = {STATEMENT_TIMEOUT_MS}")
+    return connection.connection
+
+
+def _tell(answer: asyncio.Future, result: Any, error: Exception | None) -> None:
+    if answer.done():
+        return
+    if error is None:
+        answer.set_result(result)
+    else:
+        answer.set_exception(error)

@@ -1,0 +1,211 @@
+"""What the rows say, in the shapes that every surface shows: board, job detail, statistics, queues, workers.
+
+Read-only. Each question is bounded, however long the history: live states are counted by their partial indexes, what
+finished is counted by ``tasks.history``. Autocommit reads only: inside ``atomic`` SQLite would call them locked.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models import Count, Min, QuerySet
+from django.db.models.expressions import RawSQL
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from tasks import history, registry
+from tasks.models import Job, LogLine, Queue, State, Worker
+
+RUNNING, QUEUED, RETRYING, FINISHED = 300, 100, 50, 50
+WORKERS = 200
+SHOWN_FOR = timedelta(days=1)  # a worker that has not called since is history
+LINES = 500
+UNSHOWN = (
+    "params", "secrets", "result", "traceback", "idempotency_key", "idempotency_digest", "then", "callback_url",
+)  # fmt: skip
+
+
+def board() -> dict[str, Any]:
+    """``{"jobs": [summary…], "stats": {"now", "last_hour"}, "workers": […], "queues": […]}``, in a bounded read."""
+    running = list(_summaries(state("running")).order_by("started_at", "id")[:RUNNING])
+    waiting = _waiting()
+    jobs = running + _next_queued(waiting)
+    jobs += _summaries(state("retrying")).order_by("due_at", "id")[:RETRYING]
+    jobs += _newest_finished()
+    busy = _busy()
+    recent = history.recent()
+    return {
+        "jobs": [job.summary() for job in jobs],
+        "stats": {"now": _now(waiting, busy), "last_hour": recent.last_hour},
+        "workers": _workers(running),
+        "queues": _queues(waiting, busy, recent.started),
+    }
+
+
+def detail(job: Job | UUID | str, after: int | None = None, lines: int = LINES) -> dict[str, Any] | None:
+    """A job whole: its summary, ``params``, ``result``, ``attempts`` and ``log``; None when there is no such job.
+
+    The log is its last lines; or, with ``after``, the first ones that follow that number.
+    """
+    if not isinstance(job, Job):
+        job = Job.objects.select_related("owner").filter(uid=job).first()
+    if job is None:
+        return None
+    return job.summary() | {
+        "params": job.params,
+        "result": job.result,
+        "attempts": job.attempt_list(),
+        "log": log_end(job, lines) if after is None else log_after(job, after, lines),
+    }
+
+
+def log_after(job: Job | UUID | str, seq: int, limit: int = LINES) -> list[dict[str, Any]]:
+    """The first log lines after a number: ``seq, at, level, text``."""
+    return [line.shown() for line in _log(job).filter(seq__gt=seq).order_by("seq")[:limit]]
+
+
+def log_end(job: Job | UUID | str, limit: int = LINES) -> list[dict[str, Any]]:
+    """The last log lines, oldest first."""
+    return [line.shown() for line in _log(job).order_by("-seq")[:limit]][::-1]
+
+
+def summaries(uids: Iterable[str]) -> list[dict[str, Any]]:
+    """The summaries of these jobs, those that exist."""
+    return [job.summary() for job in _summaries(Job.objects.filter(uid__in=list(uids)))]
+
+
+def stats(period: str = "1h") -> dict[str, Any]:
+    """``now``, ``last_hour``, and the ``buckets`` and ``kinds`` of a period: ``1h``, ``24h`` or ``30d``."""
+    since = history.PERIODS[period]
+    return {
+        "now": _now(_waiting(), _busy()),
+        "last_hour": history.recent().last_hour,
+        "buckets": history.buckets(*since),
+        "kinds": history.kinds(*since),
+    }
+
+
+def workers() -> list[dict[str, Any]]:
+    """``name, host, pid, queues, concurrency, running: [ids], beat_age_s, alive``, those that called today, by name."""
+    return _workers(list(_summaries(state("running")).order_by("started_at", "id")[:RUNNING]))
+
+
+def queues() -> list[dict[str, Any]]:
+    """``name, paused, queued, oldest_s, running, started_per_min, workers``, by name."""
+    return _queues(_waiting(), _busy(), history.recent().started)
+
+
+def state(*names: str) -> QuerySet[Job]:
+    """Jobs in these states, named in the SQL itself: with a parameter, no planner dares to use a partial index."""
+    for name in names:
+        State(name)  # whatever stands in SQL must be one of ours
+    literals = [RawSQL(f"'{name}'", ()) for name in names]  # noqa: S611 - checked above
+    return Job.objects.filter(state=literals[0]) if len(literals) == 1 else Job.objects.filter(state__in=literals)
+
+
+def _summaries(jobs: QuerySet[Job]) -> QuerySet[Job]:
+    return jobs.select_related("owner").defer(*UNSHOWN)
+
+
+def _log(job: Job | UUID | str) -> QuerySet[LogLine]:
+    return LogLine.objects.filter(job=job) if isinstance(job, Job) else LogLine.objects.filter(job__uid=job)
+
+
+def _waiting() -> dict[str, dict[str, Any]]:
+    """Queue → how many wait in it, and the key of the first. From the index alone."""
+    rows = state("queued").order_by().values("queue").annotate(n=Count("id"), first=Min("id"))
+    return {row["queue"]: row for row in rows}
+
+
+def _busy() -> Counter[str]:
+    """How many run, by queue."""
+    rows = state("running").order_by().values_list("queue").annotate(n=Count("id"))
+    return Counter(dict(rows))
+
+
+def _next_queued(waiting: Iterable[str]) -> list[Job]:
+    """The next to run of all queues. Asked queue by queue, or a million waiting jobs would be sorted each time."""
+    heads = []
+    for queue in waiting:
+        jobs = state("queued").filter(queue=queue).order_by("-priority", "id")
+        heads += _summaries(jobs)[:QUEUED]
+    return sorted(heads, key=lambda job: (-job.priority, job.id))[:QUEUED]
+
+
+def _newest_finished() -> list[Job]:
+    """The newest finished, without the successes of chores (what failed is shown whatever it was)."""
+    quiet = {kind.name for kind in registry.kinds() if kind.quiet}
+    newest = _summaries(Job.objects.filter(finished_at__isnull=False)).order_by("-finished_at", "-id")
+    looked = newest[: FINISHED * (4 if quiet else 1)]
+    return [job for job in looked if job.state != State.SUCCEEDED or job.kind not in quiet][:FINISHED]
+
+
+def _now(waiting: dict[str, dict[str, Any]], busy: Counter[str]) -> dict[str, int]:
+    later = dict(state("scheduled", "retrying").order_by().values_list("state").annotate(n=Count("id")))
+    return {
+        "scheduled": later.get(State.SCHEDULED, 0),
+        "queued": sum(row["n"] for row in waiting.values()),
+        "running": busy.total(),
+        "retrying": later.get(State.RETRYING, 0),
+    }
+
+
+def _workers(running: list[Job]) -> list[dict[str, Any]]:
+    now = timezone.now()
+    rows = Worker.objects.filter(seen_at__gt=now - SHOWN_FOR).order_by("-seen_at")[:WORKERS]
+    held: dict[str, list[str]] = {}
+    for job in running:
+        held.setdefault(job.worker, []).append(str(job.uid))
+    return [
+        {
+            "name": worker.name,
+            "host": worker.host,
+            "pid": worker.pid,
+            "queues": worker.queues,
+            "concurrency": worker.concurrency,
+            "running": held.get(worker.name, []),
+            "beat_age_s": _age(worker.seen_at, now),
+            "alive": _alive(worker, now),
+        }
+        for worker in sorted(rows, key=lambda worker: worker.name)
+    ]
+
+
+def _queues(waiting: dict[str, dict[str, Any]], busy: Counter[str], started: Counter[str]) -> list[dict[str, Any]]:
+    now = timezone.now()
+    paused = dict(Queue.objects.values_list("name", "paused"))
+    firsts = Job.objects.filter(id__in=[row["first"] for row in waiting.values()])
+    since = dict(firsts.values_list("queue", Coalesce("due_at", "created_at")))
+    started = started + _started_and_running(now)
+    served: Counter[str] = Counter()
+    for worker in Worker.objects.filter(seen_at__gt=now - SHOWN_FOR).order_by("-seen_at")[:WORKERS]:
+        served.update(worker.queues if _alive(worker, now) else ())
+    return [
+        {
+            "name": name,
+            "paused": paused.get(name, False),
+            "queued": waiting[name]["n"] if name in waiting else 0,
+            "oldest_s": _age(since[name], now) if name in since else None,
+            "running": busy[name],
+            "started_per_min": started[name],
+            "workers": served[name],
+        }
+        for name in sorted({*registry.queues(), *paused, *waiting, *busy, *served})
+    ]
+
+
+def _started_and_running(now: datetime) -> Counter[str]:
+    """Queue → jobs that started within the last minute and still run (the others: ``history.recent``)."""
+    recent = state("running").filter(started_at__gt=now - history.MINUTE)
+    return Counter(dict(recent.order_by().values_list("queue").annotate(n=Count("id"))))
+
+
+def _alive(worker: Worker, now: datetime) -> bool:
+    return worker.stopped_at is None and _age(worker.seen_at, now) <= settings.SIGNALBOX_LEASE_S
+
+
+def _age(since: datetime, now: datetime) -> float:
+    return round(max(0.0, (now - since).total_seconds()), 1)
