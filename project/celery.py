@@ -26,7 +26,7 @@ app.conf.update(
     task_default_queue=queues.broker_name("default"),
     worker_lost_wait=0.5,
     worker_prefetch_multiplier=1,  # with late acknowledgement nothing waits behind a long job beside an idle slot
-    worker_enable_remote_control=False,  # whoever writes to Redis could stop workers; cancel, pause and workers are rows
+    worker_enable_remote_control=False,  # whoever writes to Redis could stop workers
     worker_send_task_events=False,
     worker_hijack_root_logger=False,
     worker_redirect_stdouts=False,

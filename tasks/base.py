@@ -29,6 +29,7 @@ from tasks.report import MOST_LINES, Cancelled, Fenced, Report, current_report
 
 log = logging.getLogger(__name__)
 
+OWN = {"on_lost", "effects", "lease", "cancel_grace", "serial_key", "quiet"}  # options that Celery does not know
 ENDLESS = 1_000_000  # attempts, where Celery says max_retries=None
 # Options that Celery's own callers (delay, canvas, beat) pass along and that mean nothing here.
 HARMLESS = {
@@ -231,17 +232,14 @@ class JobTask(Task):
 def job(*plain: Callable[..., Any], **options: Any) -> Any:
     """Make a function a kind of job: ``@job`` or ``@job(queue="io", max_retries=5, …)``.
 
-    Options are those of ``celery.shared_task``, and: ``on_lost`` "retry" or "fail", ``effects`` "none", "idempotent" or
-    "once", ``lease`` and ``cancel_grace`` in seconds, ``serial_key`` a format string over the parameters or a function of
-    them, ``quiet`` for chores. The kind's name is the function's, unless ``name`` says otherwise. TypeError for a
+    Options are those of ``celery.shared_task``, and: ``on_lost`` "retry" or "fail", ``effects`` "none", "idempotent"
+    or "once", ``lease`` and ``cancel_grace`` in seconds, ``serial_key`` a format over the parameters or a function
+    of them, ``quiet`` for chores. The kind's name is the function's, unless ``name`` says otherwise. TypeError for a
     signature that no form could be made of.
     """
     if plain:
         return job()(plain[0])
-    own = {
-        "on_lost": "retry", "effects": "idempotent", "lease": None, "cancel_grace": None, "serial_key": None, "quiet": False,
-    }  # fmt: skip
-    own = {name: options.pop(name, default) for name, default in own.items()}
+    own = {name: options.pop(name) for name in OWN & options.keys()}
 
     def made(function: Callable[..., Any]) -> Any:
         celery = {"name": function.__name__, "max_retries": 3, **options}

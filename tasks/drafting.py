@@ -1,11 +1,12 @@
-"""From a request to a job's row, not yet saved: parameters checked, secrets sealed apart, the same request recognised."""
+"""From a request to a job's row, not yet saved: parameters checked, secrets sealed apart."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
+
+from django.utils.crypto import salted_hmac
 
 from tasks import registry, sealing
 from tasks.models import Job, State
@@ -46,4 +47,4 @@ def drafted(
 def digest(job: Job, due_at: datetime | None, params: Mapping[str, Any]) -> str:
     """What must be equal for a repeated key to mean the same request."""
     asked = [job.kind, dict(params), job.priority, str(due_at), job.callback_url, str(job.copy_of)]
-    return hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()
+    return salted_hmac("idempotency", json.dumps(asked, sort_keys=True, default=str), algorithm="sha256").hexdigest()

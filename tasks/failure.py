@@ -1,4 +1,4 @@
-"""Why an attempt ended badly, in words fit to be stored and shown."""
+"""Why an attempt ended badly, or a request was refused, in words fit to be stored and shown."""
 
 import hashlib
 import re
@@ -7,6 +7,29 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from tasks import storable
+from tasks.models import Job
+
+
+class Refused(Exception):
+    """What was asked cannot be done; ``code`` names the problem, the text says it in one sentence."""
+
+    code = "refused"
+
+
+class NotInState(Refused):
+    """The job is in no state that allows this; ``job`` is what is true instead."""
+
+    code = "not-in-this-state"
+
+    def __init__(self, job: Job, sentence: str) -> None:
+        super().__init__(sentence)
+        self.job = job
+
+
+class KeyReused(Refused):
+    """The idempotency key belongs to another request."""
+
+    code = "key-reused"
 
 
 class Failure(NamedTuple):

@@ -5,7 +5,7 @@ somebody else moved it first and nothing was written. What a move owes is writte
 tasks.outbox; browsers are told, and bells rung, after the commit.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -14,9 +14,9 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 
 from live import push
-from tasks import drafting, queues, registry, sealing, storable
-from tasks.failure import Failure
-from tasks.models import Attempt, Job, LogLine, Outcome, Queue, State
+from tasks import drafting, queues, records, registry, sealing, storable
+from tasks.failure import Failure, KeyReused, NotInState
+from tasks.models import Job, Outcome, Queue, State
 from tasks.moves import Raw, afterwards, move, steadily
 
 HELD = "uid = %s AND attempt = %s AND state = 'running'"  # the fencing token: true for the attempt that holds the job
@@ -27,28 +27,6 @@ IN_TURN = (
     " OR (other.state = 'queued' AND other.id < tasks_job.id))))"
 )
 RING_AT_ONCE = 500
-
-
-class Refused(Exception):
-    """What was asked cannot be done; ``code`` names the problem, the text says it in one sentence."""
-
-    code = "refused"
-
-
-class NotInState(Refused):
-    """The job is in no state that allows this; ``job`` is what is true instead."""
-
-    code = "not-in-this-state"
-
-    def __init__(self, job: Job, sentence: str) -> None:
-        super().__init__(sentence)
-        self.job = job
-
-
-class KeyReused(Refused):
-    """The idempotency key belongs to another request."""
-
-    code = "key-reused"
 
 
 def now() -> datetime:
@@ -136,7 +114,7 @@ def cancel(uid: UUID, by: Any = None, reason: str = "") -> Job:
 
 @steadily
 def retry(uid: UUID, by: Any = None) -> Job:
-    """Queue a failed or cancelled job again, for a new attempt with a full budget. Raises Job.DoesNotExist, NotInState."""
+    """Queue a failed or cancelled job again, with a full budget. Raises Job.DoesNotExist, NotInState."""
     fresh = {
         "state": State.QUEUED,
         "failures": 0,
@@ -220,9 +198,9 @@ class Heard(NamedTuple):
 def flush(job: Job, news: Any) -> Heard | None:
     """Write progress and log lines of a running attempt. None: the attempt does not hold the job any more."""
     with transaction.atomic():
-        moved = move(_told(news), HELD, [job.uid, job.attempt])
+        moved = move(records.told(news), HELD, [job.uid, job.attempt])
         if moved:
-            _write_lines(job, news.lines)
+            records.write_lines(job, news.lines)
     _tell(moved)
     return Heard(moved[0].cancel_requested_at is not None) if moved else None
 
@@ -249,14 +227,14 @@ def succeed(job: Job, result: Any = None, news: Any = None) -> Job | None:
 
 def fail(job: Job, failure: Failure, news: Any = None, outcome: Outcome = Outcome.FAILED) -> Job | None:
     """The attempt failed and no other follows."""
-    ended = {"state": State.FAILED, "finished_at": now(), "failures": Raw("failures + 1"), **_why(failure)}
+    ended = {"state": State.FAILED, "finished_at": now(), "failures": Raw("failures + 1"), **records.why(failure)}
     return _leave(job, ended, outcome, news, failure)
 
 
 def retry_later(job: Job, delay_s: float, failure: Failure, news: Any = None) -> Job | None:
     """The attempt failed and another follows in ``delay_s`` seconds."""
     due = now() + timedelta(seconds=max(0.0, delay_s))
-    ended = {"state": State.RETRYING, "due_at": due, "failures": Raw("failures + 1"), **_why(failure)}
+    ended = {"state": State.RETRYING, "due_at": due, "failures": Raw("failures + 1"), **records.why(failure)}
     return _leave(job, ended, Outcome.RETRYING, news, failure)
 
 
@@ -274,7 +252,7 @@ def release(job: Job, news: Any = None) -> Job | None:
 
 
 def rescue(job: Job, beat: int | None = None, sentence: str = "The worker died.") -> Job | None:
-    """Take a job from an attempt that is lost: queued again, failed when its attempts are spent, cancelled when that was asked.
+    """Take a job from a lost attempt: queued again, cancelled if that was asked, failed when its attempts are spent.
 
     ``beat``: only if the lease has not moved since.
     """
@@ -284,7 +262,7 @@ def rescue(job: Job, beat: int | None = None, sentence: str = "The worker died."
     if job.cancel_requested_at:
         ended = {"state": State.CANCELLED, "finished_at": now()}
     elif spent:
-        ended = {"state": State.FAILED, "finished_at": now(), **counted, **_why(lost)}
+        ended = {"state": State.FAILED, "finished_at": now(), **counted, **records.why(lost)}
     else:
         ended = {"state": State.QUEUED, "rung_at": now(), **counted}
     return _leave(job, ended, Outcome.LOST, None, lost, beat)
@@ -313,7 +291,7 @@ def wake(most: int = 500) -> int:
 def ring_again(queue: str, before: datetime, most: int) -> int:
     """Ring up to ``most`` startable jobs of a queue whose last bell is older than ``before``, the most urgent first."""
     old = f"state = 'queued' AND queue = %s AND rung_at < %s AND {NOT_PAUSED} AND {IN_TURN}"
-    oldest = f"SELECT id FROM tasks_job WHERE {old} ORDER BY priority DESC, id LIMIT %s"
+    oldest = f"SELECT id FROM tasks_job WHERE {old} ORDER BY priority DESC, id LIMIT %s"  # noqa: S608 - constants
     again = "state = 'queued' AND rung_at < %s"
     moved = move({"rung_at": now()}, f"id IN ({oldest}) AND {again}", [queue, before, most, before], raises="")
     _ring([queues.Bell(job.uid, job.kind, job.queue, job.priority) for job in sorted(moved, key=lambda job: job.id)])
@@ -333,17 +311,17 @@ def _leave(
     beat: int | None = None,
 ) -> Job | None:
     """End a running attempt: the row, the attempt, last lines and what is owed, in one transaction."""
-    sets = {**ended, **(_told(news) if news else {})}
+    sets = {**ended, **(records.told(news) if news else {})}
     where, args = (f"{HELD} AND beat = %s", [beat]) if beat is not None else (HELD, [])
     with transaction.atomic():
         moved = move(sets, where, [job.uid, job.attempt, *args])
         if moved:
             left = moved[0]
-            _write_lines(left, news.lines if news else ())
+            records.write_lines(left, news.lines if news else ())
             if outcome != Outcome.SUCCEEDED:
-                _write_attempt(left, outcome, failure)
+                records.write_attempt(left, outcome, failure)
     if not moved:
-        _fence(job, outcome)
+        records.fence(job, outcome)
         return None
     if left.state == State.QUEUED:
         _announce(moved)
@@ -351,43 +329,6 @@ def _leave(
         _tell(moved)
         _next_in_line(left)
     return left
-
-
-def _fence(job: Job, outcome: Outcome) -> None:
-    """An attempt that lost its job meanwhile and ends only now: show it as what it is."""
-    if outcome != Outcome.LOST:
-        Attempt.objects.filter(job_id=job.pk, number=job.attempt, outcome=Outcome.LOST).update(outcome=Outcome.FENCED)
-
-
-def _write_attempt(job: Job, outcome: Outcome, failure: Failure | None) -> None:
-    Attempt.objects.create(
-        job_id=job.pk,
-        number=job.attempt,
-        worker=job.worker,
-        started_at=job.started_at,
-        finished_at=job.finished_at or now(),
-        outcome=outcome,
-        error=failure.error if failure else "",
-        traceback=failure.traceback if failure else "",
-    )
-
-
-def _write_lines(job: Job, lines: Iterable[Any]) -> None:
-    if lines:
-        LogLine.objects.bulk_create([LogLine(job_id=job.pk, **line._asdict()) for line in lines], batch_size=500)
-
-
-def _told(news: Any) -> dict[str, Any]:
-    return {
-        "progress_done": news.done,
-        "progress_total": news.total,
-        "progress_note": news.note,
-        "log_seq": news.log_seq,
-    }
-
-
-def _why(failure: Failure) -> dict[str, Any]:
-    return {"error": failure.error, "traceback": failure.traceback, "error_key": failure.key}
 
 
 def _twin(job: Job) -> Job | None:

@@ -29,18 +29,16 @@ class Raw(NamedTuple):
 def move(
     sets: dict[str, Any], where: str, args: Iterable[Any] = (), raises: str = "version = version + 1, "
 ) -> list[Job]:
-    """UPDATE the jobs that ``where`` names, raise their version, and return them as they are now, their owners' names with them.
+    """UPDATE the jobs that ``where`` names, raise their version, and return them as they are now, with owners' names.
 
     ``sets`` maps columns to values or Raw; ``args`` fill the ``%s`` of ``where``.
     """
     columns = ", ".join(f"{name} = {value.sql if isinstance(value, Raw) else '%s'}" for name, value in sets.items())
     values = [stored(name, value) for name, value in sets.items() if not isinstance(value, Raw)]
     table, returning = Job._meta.db_table, _returning()
+    sql = f"UPDATE {table} SET {raises}{columns} WHERE {where} RETURNING {returning}"  # noqa: S608 - our own words
     with connection.cursor() as cursor:
-        cursor.execute(
-            f"UPDATE {table} SET {raises}{columns} WHERE {where} RETURNING {returning}",
-            [*values, *(adapted(arg) for arg in args)],
-        )
+        cursor.execute(sql, [*values, *(adapted(arg) for arg in args)])
         return [_built(row) for row in cursor.fetchall()]
 
 
@@ -58,7 +56,7 @@ def adapted(value: Any) -> Any:
 
 
 def steadily(action: Callable[P, T]) -> Callable[P, T]:
-    """Repeat a move from its start after a deadlock, a busy SQLite or a dead connection; inside a transaction the caller repeats."""
+    """Repeat a move from its start after a deadlock, a busy SQLite or a dead connection; not inside a transaction."""
 
     @wraps(action)
     def repeated(*args: P.args, **kwargs: P.kwargs) -> T:
@@ -91,7 +89,7 @@ def _returning() -> str:
     table = Job._meta.db_table
     user = get_user_model()._meta
     name = user.get_field(get_user_model().USERNAME_FIELD).column
-    owner = f"(SELECT {name} FROM {user.db_table} WHERE {user.db_table}.{user.pk.column} = {table}.owner_id)"
+    owner = f"(SELECT {name} FROM {user.db_table} AS u WHERE u.{user.pk.column} = {table}.owner_id)"  # noqa: S608
     return ", ".join([*_fields(), owner])
 
 

@@ -56,7 +56,7 @@ def transport_options(patience: float = 5.0) -> dict[str, Any]:
 
 
 def ring(bells: Iterable[Bell]) -> int:
-    """Send a message for each job; returns how many were sent. Never raises; at most about half a second, then 2 s of silence."""
+    """Send a message for each job; returns how many were sent. Never raises; waits about half a second at most."""
     global _quiet_until
     sent = 0
     with _ring_lock:

@@ -65,7 +65,7 @@ class Report:
         self._stop: type[Stopped] | None = None
 
     def progress(self, done: int, total: int | None = None, note: str | None = None) -> None:
-        """Say how far the job is. ``total`` and ``note`` stay as they were when left out. Raises Cancelled when asked to stop."""
+        """Say how far the job is; what is left out stays as it was. Raises Cancelled when asked to stop."""
         if self._stop is not None:
             raise self._stop
         _, old_total, old_note = self._progress
@@ -105,7 +105,7 @@ class Report:
         return self._progress != self._told or self._log_seq != self._told_seq
 
     def take(self, most_lines: int = 1_000) -> News:
-        """What has to be written; at most ``most_lines`` lines at once. Give it back with ``put_back`` when that failed."""
+        """What has to be written, at most ``most_lines`` lines. Give it back with ``put_back`` when that failed."""
         with self._lock:
             lines, self._lines = self._lines[:most_lines], self._lines[most_lines:]
         self._told = self._progress
@@ -134,7 +134,7 @@ class Report:
 
 
 def current_report() -> Report:
-    """The report of the job that runs here; outside a job, one that nobody reads. In a thread of a job's own, its process's only one."""
+    """The report of the job that runs here (in a thread of the job's own too); outside a job, one that nobody reads."""
     found = _current.get()
     if found is None and len(_running) == 1:
         found = next(iter(_running.values()), None)

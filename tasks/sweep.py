@@ -24,7 +24,7 @@ FORGOTTEN = timedelta(minutes=10)
 
 
 class Reaper:
-    """Remembers when it first saw each running attempt's beat; takes the job away when the beat stands still for a lease."""
+    """Remembers when it first saw each running attempt's beat; takes a job away whose beat stood still for a lease."""
 
     def __init__(self) -> None:
         self._seen: dict[int, tuple[int, int, float]] = {}  # job: (attempt, beat, when first seen)

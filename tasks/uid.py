@@ -1,4 +1,4 @@
-"""Public ids: UUID version 7 of RFC 9562, so that ids sort by the time they were made. The standard library has it from 3.14."""
+"""Public ids: UUID version 7 of RFC 9562, so that they sort by time. (In the standard library from 3.14.)"""
 
 import os
 import time

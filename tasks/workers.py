@@ -21,7 +21,7 @@ def remember(sender: str, instance: Any, **_: Any) -> None:
 
 @signals.worker_init.connect
 def keep_connections(sender: Any, **_: Any) -> None:
-    """Celery's Django fixup closes the database connection around every task: half the speed. Ours keeps a healthy one."""
+    """Celery's Django fixup closes the connection around every task: half the speed. Ours keeps a healthy one."""
     fixup = next(fixup for fixup in sender.app._fixups if hasattr(fixup, "worker_fixup")).worker_fixup
     signals.task_prerun.disconnect(fixup.on_task_prerun)
     signals.task_postrun.disconnect(fixup.on_task_postrun)

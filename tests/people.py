@@ -1,4 +1,4 @@
-"""The people of every test of rights: Alice the owner, Bob the operator, Charlie the stranger, Ada the admin, Vera who only looks."""
+"""Whom the tests of rights are about: Alice the owner, Bob the operator, Charlie the stranger, Ada and Vera."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 
 ROLES = {"alice": "operator", "bob": "operator", "charlie": None, "ada": "admin", "vera": "viewer"}
-PASSWORD = "a long enough pass phrase"  # noqa: S105 - of people who do not exist
+PASSWORD = "a long enough pass phrase"
 
 
 def person(name: str) -> Any:

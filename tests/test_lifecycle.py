@@ -1,4 +1,4 @@
-"""States move along one table and no other way: every allowed move is made, every other one is refused and writes nothing."""
+"""States move along one table and no other way: every other move is refused and writes nothing."""
 
 from datetime import timedelta
 

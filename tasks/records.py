@@ -1,0 +1,45 @@
+"""What stays of an attempt beside its job's row: how it ended, and its log lines. Part of a move's transaction."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from tasks.failure import Failure
+from tasks.models import Attempt, Job, LogLine, Outcome
+
+
+def fence(job: Job, outcome: Outcome) -> None:
+    """An attempt that lost its job meanwhile and ends only now: show it as what it is."""
+    if outcome != Outcome.LOST:
+        Attempt.objects.filter(job_id=job.pk, number=job.attempt, outcome=Outcome.LOST).update(outcome=Outcome.FENCED)
+
+
+def write_attempt(job: Job, outcome: Outcome, failure: Failure | None) -> None:
+    Attempt.objects.create(
+        job_id=job.pk,
+        number=job.attempt,
+        worker=job.worker,
+        started_at=job.started_at,
+        finished_at=job.finished_at or datetime.now(UTC),
+        outcome=outcome,
+        error=failure.error if failure else "",
+        traceback=failure.traceback if failure else "",
+    )
+
+
+def write_lines(job: Job, lines: Iterable[Any]) -> None:
+    if lines:
+        LogLine.objects.bulk_create([LogLine(job_id=job.pk, **line._asdict()) for line in lines], batch_size=500)
+
+
+def told(news: Any) -> dict[str, Any]:
+    return {
+        "progress_done": news.done,
+        "progress_total": news.total,
+        "progress_note": news.note,
+        "log_seq": news.log_seq,
+    }
+
+
+def why(failure: Failure) -> dict[str, Any]:
+    return {"error": failure.error, "traceback": failure.traceback, "error_key": failure.key}
