@@ -1,7 +1,9 @@
-"""Wires Celery to Django: when the apps are ready, this process knows the Celery app, every kind, and a worker's signals."""
+"""Wires Celery to Django: a process whose apps are ready knows the Celery app, every kind and a worker's signals."""
 
 from django.apps import AppConfig
 from django.utils.module_loading import autodiscover_modules
+
+from project import checks  # noqa: F401 - registers them
 
 
 class ProjectConfig(AppConfig):

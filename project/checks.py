@@ -4,12 +4,16 @@ They run before `up` and every other management command; what concerns one envir
 """
 
 import ipaddress
+import os
 from collections.abc import Iterable
 
 from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
+from project import env
+
+FOR_TESTS = {"SIGNALBOX_CHROMIUM"}
 WEAK_LENGTH, WEAK_VARIETY = 32, 8
 LOCAL_NAMES = {"localhost", "testserver"}
 
@@ -46,13 +50,20 @@ def debug_in_public(app_configs: Iterable[AppConfig] | None, **_) -> list[CheckM
     return [Error("DEBUG is on although ALLOWED_HOSTS names other hosts than this one.", id="signalbox.E002")]
 
 
-@register(Tags.database)
+@register()
 def engine(app_configs: Iterable[AppConfig] | None, **_) -> list[CheckMessage]:
     """The moves of a job are one text for two databases; no other one has been tried."""
     wrong = settings.DATABASES["default"]["ENGINE"]
     if wrong in ("django.db.backends.sqlite3", "django.db.backends.postgresql"):
         return []
     return [Error(f"DATABASE_URL means {wrong}, but only SQLite and PostgreSQL are supported.", id="signalbox.E003")]
+
+
+@register()
+def unknown_names(app_configs: Iterable[AppConfig] | None, **_) -> list[CheckMessage]:
+    """A misspelt setting would be ignored in silence."""
+    names = sorted(name for name in os.environ if name.startswith("SIGNALBOX_") and name not in env.known | FOR_TESTS)
+    return [Warning(f"{name} is set, but there is no such setting.", id="signalbox.W002") for name in names]
 
 
 @register(Tags.security)

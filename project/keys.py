@@ -8,7 +8,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 
 def kept(path: Path) -> str:
-    """The secret in ``path``; made there, once, when it does not exist. ImproperlyConfigured when the folder cannot be written."""
+    """The secret in ``path``, made once; ImproperlyConfigured when the folder cannot be written."""
     found = written(path)
     if found:
         return found

@@ -3,13 +3,10 @@
 Every name and its meaning stands in docs/settings.md; a wrong value stops the start with one clear sentence.
 """
 
-import os
-import re
 import sys
 from pathlib import Path
 
-import dj_database_url
-from csp.constants import NONCE, NONE, SELF  # noqa: F401
+from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from project import env, keys
@@ -20,14 +17,14 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 IN_WORKER = "worker" in sys.argv and "celery" in Path(sys.argv[0]).as_posix()
 
 # --- Signalbox -------------------------------------------------------------------------------------------------
-SIGNALBOX_HOME = Path(env.text("SIGNALBOX_HOME", str(BASE_DIR / "var"))).absolute()
-SIGNALBOX_NAME = env.read(
+SIGNALBOX_HOME = env.folder("SIGNALBOX_HOME", BASE_DIR / "var")
+SIGNALBOX_NAME = env.matching(
     "SIGNALBOX_NAME",
     "signalbox",
-    lambda v: re.fullmatch(r"[a-z][a-z0-9_-]{0,31}", v)[0] if re.fullmatch(r"[a-z][a-z0-9_-]{0,31}", v) else int("x"),
-    "a short name of lower-case letters, digits, - and _",
+    r"[a-z][a-z0-9_-]{0,31}",
+    "a name of at most 32 lower-case letters, digits, - and _ that begins with a letter",
 )
-SIGNALBOX_APPS = env.words("SIGNALBOX_APPS", [])
+SIGNALBOX_APPS = env.apps("SIGNALBOX_APPS")
 SIGNALBOX_LEASE_S = env.number("SIGNALBOX_LEASE_S", 10.0, 0.2, 3600)
 SIGNALBOX_HEARTBEAT_S = env.number("SIGNALBOX_HEARTBEAT_S", 2.0, 0.05, 600)
 SIGNALBOX_SWEEP_S = env.number("SIGNALBOX_SWEEP_S", 5.0, 0.05, 600)
@@ -35,6 +32,9 @@ SIGNALBOX_RECONCILE_S = env.number("SIGNALBOX_RECONCILE_S", 3.0, 0.05, 600)
 SIGNALBOX_BEAT_S = env.number("SIGNALBOX_BEAT_S", 5.0, 0.05, 600)
 SIGNALBOX_TICK_MS = env.number("SIGNALBOX_TICK_MS", 50, 1, 10_000)
 SIGNALBOX_ALLOW_NETWORKS = env.networks("SIGNALBOX_ALLOW_NETWORKS")
+SIGNALBOX_ORIGINS = env.origins("SIGNALBOX_ORIGINS")
+SIGNALBOX_SOCKETS = env.number("SIGNALBOX_SOCKETS", 5_000, 1, 1_000_000, whole=True)
+SIGNALBOX_SOCKETS_PER_USER = env.number("SIGNALBOX_SOCKETS_PER_USER", 100, 1, 1_000_000, whole=True)
 if SIGNALBOX_HEARTBEAT_S * 2 > SIGNALBOX_LEASE_S:
     raise ImproperlyConfigured(
         "SIGNALBOX_LEASE_S must be at least twice SIGNALBOX_HEARTBEAT_S, or living jobs would be taken for dead."
@@ -43,7 +43,7 @@ if SIGNALBOX_HEARTBEAT_S * 2 > SIGNALBOX_LEASE_S:
 # --- Django ----------------------------------------------------------------------------------------------------
 DEBUG = env.flag("DEBUG", False)
 SECRET_KEY = env.text("SECRET_KEY") or keys.kept(SIGNALBOX_HOME / "secret_key")
-ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+ALLOWED_HOSTS = env.hosts("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 ROOT_URLCONF = "project.urls"
 ASGI_APPLICATION = "project.asgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -107,19 +107,17 @@ AUTH_PASSWORD_VALIDATORS = [
 
 # --- The database: the truth -----------------------------------------------------------------------------------
 DATABASES = {
-    "default": env.read(
-        "DATABASE_URL",
-        {"ENGINE": "django.db.backends.sqlite3", "NAME": SIGNALBOX_HOME / "signalbox.sqlite3"},
-        dj_database_url.parse,
-        "a database address such as postgres://user:password@host/name",
+    "default": env.database(
+        "DATABASE_URL", {"ENGINE": "django.db.backends.sqlite3", "NAME": SIGNALBOX_HOME / "signalbox.sqlite3"}
     )
 }
 DATABASES["default"] |= {"CONN_MAX_AGE": None, "CONN_HEALTH_CHECKS": True, "ATOMIC_REQUESTS": False}
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    patience, sync = (20, "NORMAL") if IN_WORKER else (2, "FULL")
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
-        "timeout": 20 if IN_WORKER else 2,
-        "init_command": f"PRAGMA journal_mode=WAL; PRAGMA synchronous={'NORMAL' if IN_WORKER else 'FULL'}; PRAGMA busy_timeout={20_000 if IN_WORKER else 2_000};",
+        "timeout": patience,
+        "init_command": f"PRAGMA journal_mode=WAL; PRAGMA synchronous={sync}; PRAGMA busy_timeout={patience * 1000};",
     }
 else:
     DATABASES["default"].setdefault("OPTIONS", {})
@@ -128,11 +126,20 @@ else:
     DATABASES["default"]["OPTIONS"].setdefault("connect_timeout", 5)
 
 # --- Redis: bells and hints ------------------------------------------------------------------------------------
-REDIS_URL = env.text("REDIS_URL") or keys.written(SIGNALBOX_HOME / "valkey.url") or "redis://127.0.0.1:6379/0"
-CELERY_BROKER_URL = env.text("CELERY_BROKER_URL", REDIS_URL)
+REDIS_URL = (
+    env.url("REDIS_URL", "", ("redis", "rediss"))
+    or keys.written(SIGNALBOX_HOME / "valkey.url")
+    or "redis://127.0.0.1:6379/0"
+)
+CELERY_BROKER_URL = env.url("CELERY_BROKER_URL", REDIS_URL, ("redis", "rediss", "amqp", "amqps", "pyamqp"))
 CHANNEL_LAYERS = {
     "default": {
-        "BACKEND": env.text("SIGNALBOX_CHANNEL_LAYER", "channels_redis.pubsub.RedisPubSubChannelLayer"),
+        "BACKEND": env.matching(
+            "SIGNALBOX_CHANNEL_LAYER",
+            "channels_redis.pubsub.RedisPubSubChannelLayer",
+            r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+",
+            "the dotted path of a channel layer class",
+        ),
         "CONFIG": {"hosts": [REDIS_URL], "prefix": SIGNALBOX_NAME},
     }
 }
@@ -159,16 +166,28 @@ SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_NAME = "signalbox_session"
 CSRF_COOKIE_NAME = "signalbox_csrf"
+CSRF_TRUSTED_ORIGINS = SIGNALBOX_ORIGINS
+if env.flag("SIGNALBOX_HTTPS", False):  # a proxy in front speaks TLS, and sets this header whatever the client sent
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
+    SECURE_HSTS_SECONDS = 31_536_000
 
 STATIC_URL = "static/"
 STATIC_ROOT = SIGNALBOX_HOME / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = True
 
+LOG_LEVEL = env.choice("SIGNALBOX_LOG_LEVEL", "info", {w: w.upper() for w in ("debug", "info", "warning", "error")})
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["console"], "level": env.text("SIGNALBOX_LOG_LEVEL", "INFO")},
+    "root": {"handlers": ["console"], "level": LOG_LEVEL},
+    "loggers": {
+        # One or two lines for each job would be the work of the log; a job's own log and fate are in its row.
+        "celery.app.trace": {"level": "WARNING"},
+        "celery.worker.strategy": {"level": "WARNING"},
+        "daphne": {"level": "WARNING"},
+    },
 }

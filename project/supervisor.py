@@ -5,6 +5,7 @@ a process group of its own, so that what a killed part leaves behind can be ende
 docs/decisions/supervisor.md.
 """
 
+import io
 import os
 import re
 import selectors
@@ -63,6 +64,8 @@ class Undertaker:
     def ensure(self) -> None:
         if self.process is not None and self.process.poll() is None:
             return
+        if self.process is not None:
+            self.close()
         script = Path(__file__).with_name("undertaker.py")
         self.process = subprocess.Popen(
             [sys.executable, "-I", "-S", str(script)],
@@ -87,7 +90,10 @@ class Undertaker:
         self._tell("-", group)
 
     def close(self) -> None:
-        self.process.stdin.close()
+        try:
+            self.process.stdin.close()
+        except BrokenPipeError:
+            pass  # it was killed with a word of ours unread
         self.process.wait()
 
 
@@ -124,12 +130,11 @@ class Supervisor:
         self._colour = self.out.isatty() and "NO_COLOR" not in os.environ
         self._selector = selectors.DefaultSelector()
         self._undertaker = Undertaker()
-        self._wake_read, wake_write = socket.socketpair()
+        self._wake_read, self._wake_write = socket.socketpair()
         self._wake_read.setblocking(False)
-        wake_write.setblocking(False)
-        self._wake_write = wake_write
+        self._wake_write.setblocking(False)
         self._selector.register(self._wake_read, selectors.EVENT_READ, None)
-        signal.set_wakeup_fd(wake_write.fileno(), warn_on_full_buffer=False)
+        signal.set_wakeup_fd(self._wake_write.fileno(), warn_on_full_buffer=False)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._asked_to_stop)
         signal.signal(signal.SIGCHLD, lambda *_: None)  # only so that it wakes the loop
@@ -154,7 +159,7 @@ class Supervisor:
             print(text, file=self.out, flush=True)
         except (BrokenPipeError, OSError):
             self.stopping = True
-            self.out = open(os.devnull, "w")  # noqa: SIM115 - kept until the end of the process
+            self.out = io.StringIO()
 
     # --- the life of a part ------------------------------------------------------------------------------------
     def start(self, part: Part) -> None:
@@ -259,11 +264,15 @@ class Supervisor:
     def stop(self, patience: float = 6.0) -> None:
         """Asks the parts to end, then what they need, and ends whatever stays; within 10 s in any case."""
         self.stopping = True
+        if self._selector.get_map() is None:
+            return  # done already
         self._stop([part for part in self.parts if part.stop_first], patience)
         self._stop([part for part in self.parts if not part.stop_first], min(patience, 2.0))
         self._undertaker.close()
         signal.set_wakeup_fd(-1)
         self._selector.close()
+        self._wake_read.close()
+        self._wake_write.close()
 
     def _stop(self, parts: Iterable[Part], patience: float) -> None:
         alive = [part for part in parts if part.process is not None]
