@@ -18,6 +18,7 @@ from live.mailbox import Mailbox
 SUBPROTOCOL = "signalbox.v1"
 FRAME_LIMIT = 64 * 1024
 RATE, BURST = 200.0, 400.0  # frames a second that a client may send, and how many more at once
+LOOK_UP = 8  # what the frame that watches a job counts as: it makes the server read
 WATCHED = 50  # jobs at once
 BAD_FRAME = 4400
 
@@ -56,15 +57,14 @@ class LiveConsumer(AsyncConsumer):
             self.hub.leave(self.mailbox)
 
     async def _listen(self, receive: Any) -> None:
-        allowance, last = BURST, time.monotonic()
+        self.allowance, last = BURST, time.monotonic()
         while (message := await receive())["type"] != "websocket.disconnect":
             if self.mailbox.closing:
                 continue
             now = time.monotonic()
-            allowance, last = min(BURST, allowance + (now - last) * RATE) - 1, now
+            self.allowance, last = min(BURST, self.allowance + (now - last) * RATE), now
             try:
-                if allowance < 0:
-                    raise BadFrame(f"more than {RATE:g} frames a second")
+                self._spend(1)
                 self._take(message)
             except BadFrame as bad:
                 close(self.mailbox, BAD_FRAME, "bad-frame", str(bad))
@@ -77,7 +77,7 @@ class LiveConsumer(AsyncConsumer):
             close(self.mailbox, 1009, "too-large", f"a frame has at most {FRAME_LIMIT} bytes")
             return
         match parse(text):
-            case {"type": "ack", "n": int(n)}:
+            case {"type": "ack", "n": int(n)} if not isinstance(n, bool):
                 self.hub.ack(self.mailbox, n)
             case {"type": "watch" | "unwatch" as verb, **what} if {"board", "job"} & what.keys():
                 if "board" in what:
@@ -90,6 +90,11 @@ class LiveConsumer(AsyncConsumer):
                 raise BadFrame(f"unknown type {kind!r:.40}")
             case _:
                 raise BadFrame("not an object with a type")
+
+    def _spend(self, cost: int) -> None:
+        self.allowance -= cost
+        if self.allowance < 0:
+            raise BadFrame(f"more than {RATE:g} frames a second")
 
     def _board(self, verb: str, asked: Any) -> None:
         if asked is not True:
@@ -113,6 +118,7 @@ class LiveConsumer(AsyncConsumer):
         elif uid not in self.mailbox.follows and len(self.mailbox.follows) >= WATCHED:
             self.mailbox.tell(frames.error("too-many-jobs", f"at most {WATCHED} jobs are watched at once", job=uid))
         else:
+            self._spend(LOOK_UP)
             self.hub.watch_job(self.mailbox, uid, after)
 
 

@@ -26,6 +26,7 @@ from tasks.models import instant
 
 LINGER_S = 60.0
 SLICE_S = 0.01  # so long may sending keep the loop from everything else
+WRITTEN = 32  # frames kept; slow readers may all be at places of their own
 FRESH_S = 0.1  # a written frame says its age: it is used again only for a moment
 
 log = logging.getLogger(__name__)
@@ -73,9 +74,9 @@ class Hub:
         self.counters = Counters()
         self.mailboxes: dict[Mailbox, None] = {}
         self.agreed: tuple[str, float] | None = None  # when picture and database agreed: as people and clocks say it
-        self.door = Reader("signalbox-door")
+        self.door = Reader("signalbox-door")  # for what clients ask: however much that is, it delays no reconcile
         self._reader = Reader("signalbox-hub")
-        self._watches = Watches(self._reader, self._post_job, self.serve)
+        self._watches = Watches(self.door, self._post_job, self.serve)
         self._listener = Listener(self._hints)
         self._changed = asyncio.Event()
         self._numbers = count(1)
@@ -115,7 +116,7 @@ class Hub:
     def stop(self) -> None:
         for task in self._tasks:
             task.cancel()
-        self._listener.stop() if self._tasks else None
+        self._listener.stop()
         self._watches.stop()
         self._reader.stop()
         self.door.stop()
@@ -180,6 +181,8 @@ class Hub:
             news = self.board.snapshot() if place is None else self.board.since(place)
             n = next(self._numbers)
             text = frames.frame("snapshot" if news.whole else "patch", n, *self._age(now), *news.members)
+            if len(self._written) >= WRITTEN:
+                self._written.clear()
             self._written[place] = frame = Frame(n, text, news.place, now)
         return frame
 
@@ -248,9 +251,11 @@ class Hub:
 
     async def _beat(self) -> None:
         while True:
-            while (rest := self._beaten + settings.SIGNALBOX_BEAT_S - time.monotonic()) > 0:
+            rest = self._beaten + settings.SIGNALBOX_BEAT_S - time.monotonic()
+            if rest > 0:
                 await asyncio.sleep(rest)
-            await self._beat_once()
+            else:
+                await self._beat_once()
 
     async def _beat_early(self) -> None:
         """Right after a reconcile the picture's age is least: a beat that is due before the next one goes now."""

@@ -31,6 +31,7 @@ class Listener:
         self._well = True
         self._ear: asyncio.Task | None = None
         self._nurse: asyncio.Task | None = None
+        self._last_words: asyncio.Task | None = None
         self.connects = 0
 
     def start(self) -> None:
@@ -42,7 +43,8 @@ class Listener:
         """End both tasks; the connections are closed in the background."""
         if self._nurse is not None:
             self._nurse.cancel()
-            self._nurse = asyncio.create_task(self._hang_up())
+            self._nurse = None
+            self._last_words = asyncio.create_task(self._hang_up())
 
     async def _listen(self) -> None:
         while True:
@@ -62,7 +64,8 @@ class Listener:
             except Exception as error:
                 self._sick(error)
                 self._channel = None
-                await layer.drop(self._layer) if self._layer else None
+                if self._layer is not None:
+                    await layer.drop(self._layer)
                 await asyncio.sleep(REST_S)
 
     async def _tend(self) -> None:

@@ -5,12 +5,15 @@ it misses stays in the shared picture. Knows the ASGI ``send`` of its socket, no
 """
 
 import asyncio
+import logging
 import types
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 from live.board import Place
+
+log = logging.getLogger(__name__)
 
 WINDOW = 4
 PATIENCE_S = 30.0  # something waits and nothing is acknowledged: the reader is too slow
@@ -101,7 +104,7 @@ class Mailbox:
         except StopIteration:
             return
         except Exception:
-            self.closing = True
+            self._failed()
             return
         self.task = asyncio.get_running_loop().create_task(self._finish(step, waiting))
 
@@ -111,11 +114,16 @@ class Mailbox:
             while self.unsent:
                 await self.send(self.unsent.popleft())
         except Exception:
-            self.closing = True
+            self._failed()
         finally:
             self.task = None
         if self.written is not None:
             self.written(self)
+
+    def _failed(self) -> None:
+        """Nearly always the peer has left, and the disconnect is on its way to the consumer."""
+        log.debug("a frame could not be written", exc_info=True)
+        self.closing = True
 
     def _cut(self) -> None:
         """ASGI has no word for it: uvicorn's ``send`` is a method of the protocol that owns the transport.

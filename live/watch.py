@@ -12,6 +12,7 @@ from live import frames
 TAIL = 2_000  # log lines kept for each watched job
 TAIL_BYTES = 512 * 1024
 LINES = 1_000  # read at once
+READY = 8  # frames kept for the next watcher at the same place
 SHARED = ("params", "result", "attempts", "log")  # the parts of a detail with rules of their own
 NEVER = 0  # the revision of a watcher who has seen nothing
 
@@ -98,6 +99,8 @@ class Watch:
         members.append('"log":[' + ",".join(texts) + "]")
         answer = '"job":{' + ",".join(members) + "}", Follow(self.revision, seq)
         if older is None:
+            if len(self._ready) >= READY:
+                self._ready.clear()
             self._ready[follow] = answer
         return answer
 

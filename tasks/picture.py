@@ -30,15 +30,18 @@ UNSHOWN = (
 
 def board() -> dict[str, Any]:
     """``{"jobs": [summary…], "stats": {"now", "last_hour"}, "workers": […], "queues": […]}``, in a bounded read."""
-    running = list(_summaries(state("running")).order_by("started_at", "id")[:RUNNING])
     waiting = _waiting()
-    jobs = running + _next_queued(waiting)
+    jobs = _next_queued(waiting)
+    running = list(_summaries(state("running")).order_by("started_at", "id")[:RUNNING])
+    jobs += running
     jobs += _summaries(state("retrying")).order_by("due_at", "id")[:RETRYING]
     jobs += _newest_finished()
+    # Read in the order in which jobs move: one that moves meanwhile is met twice, not missed, and newest last.
+    newest = {job.uid: job for job in jobs}
     busy = _busy()
     recent = history.recent()
     return {
-        "jobs": [job.summary() for job in jobs],
+        "jobs": [job.summary() for job in newest.values()],
         "stats": {"now": _now(waiting, busy), "last_hour": recent.last_hour},
         "workers": _workers(running),
         "queues": _queues(waiting, busy, recent.started),
