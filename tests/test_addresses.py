@@ -105,7 +105,7 @@ def test_the_operator_can_allow_networks():
         ("http://a_b.example./", "http://a_b.example./"),
         ("http://8.8.8.8/", "http://8.8.8.8/"),
         ("http://①②⑦.⓪.⓪.①/", "http://127.0.0.1/"),  # the form is fine; the address behind it is judged at connecting
-        ("http://[::FFFF:127.0.0.1]/", "http://[::ffff:7f00:1]/"),
+        ("http://[2001:DB8::A]:8080/", "http://[2001:db8::a]:8080/"),
         ("http://example.com/@me?mail=a@b", "http://example.com/@me?mail=a@b"),
         ("http://4chan.example/", "http://4chan.example/"),
     ],

@@ -120,7 +120,12 @@ async def test_proxies_of_the_environment_are_ignored(monkeypatch):
 async def test_tls_needs_a_trusted_certificate_for_the_name_asked_for(tmp_path):
     server, trusting = certificate(tmp_path, "site.test")
     lookup = names(site="127.0.0.1", other="127.0.0.1")
-    plain = await asyncio.start_server(lambda _, writer: writer.write(b"HTTP/1.1 400 No\r\n\r\n"), "127.0.0.1", 0)
+
+    async def speak_plainly(reader, writer):
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        writer.close()
+
+    plain = await asyncio.start_server(speak_plainly, "127.0.0.1", 0)
     async with plain, origin(reply(b"safe"), tls=server) as site:
         at = f"site.test:{site.port}"
         assert await reason(f"https://{at}/", lookup=lookup) == "tls"
