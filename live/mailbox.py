@@ -103,8 +103,8 @@ class Mailbox:
             waiting = next(step)
         except StopIteration:
             return
-        except Exception:
-            self._failed()
+        except Exception as error:
+            self._failed(error)
             return
         self.task = asyncio.get_running_loop().create_task(self._finish(step, waiting))
 
@@ -113,16 +113,16 @@ class Mailbox:
             await _resume(step, waiting)
             while self.unsent:
                 await self.send(self.unsent.popleft())
-        except Exception:
-            self._failed()
+        except Exception as error:
+            self._failed(error)
         finally:
             self.task = None
         if self.written is not None:
             self.written(self)
 
-    def _failed(self) -> None:
+    def _failed(self, error: Exception) -> None:
         """Nearly always the peer has left, and the disconnect is on its way to the consumer."""
-        log.debug("a frame could not be written", exc_info=True)
+        log.debug("a frame could not be written: %r", error)
         self.closing = True
 
     def _cut(self) -> None:
