@@ -36,7 +36,7 @@ class Typed(forms.Field):
     def __init__(self, field: Field, **options: Any) -> None:
         super().__init__(required=False, widget=widget(field), **options)
         self.param = field
-        self.may_be_empty = not field.required
+        self.may_be_empty = field.nullable
 
     def clean(self, value: Any) -> Any:
         return value
@@ -96,9 +96,7 @@ class KindForm(forms.Form):
 
 
 class Own(forms.IntegerField):
-    """A whole number that may be left out."""
-
-    may_be_empty = True
+    """A whole number; left empty, it is what the kind says."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(

@@ -35,7 +35,8 @@ function live(watch) {
 
   const socket = new Socket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}${document.body.dataset.socket}`, {
     onFrame(frame) {
-      freshness.heard(frame);
+      // The first job frame was read just now; how old the whole picture is, the next beat says.
+      freshness.heard(frame.type === "job" && freshness.age() === null ? { age: 0 } : frame);
       time.learn(frame);
       store.apply(frame);
       tell();
@@ -94,7 +95,7 @@ function watchBoard(store) {
 function watchJob(id, store, socket) {
   const page = new JobPage(main);
   const watch = () => ({ type: "watch", job: id, after: page.log.last });
-  let said = main.dataset.state;
+  let said = page.state;
   store.subscribe(({ detail, frame }) => {
     if (!detail || frame !== "job") return;
     page.show(detail);

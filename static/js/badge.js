@@ -1,7 +1,7 @@
 // @ts-check
 /** The badge in the header: live, catching up, stale, and how old the picture is. */
 
-import { rough } from "./time.js";
+import { rough } from "./length.js";
 
 /** @type {Record<string, string>} */
 const WORDS = {

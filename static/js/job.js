@@ -1,10 +1,11 @@
 // @ts-check
 /** A job's own page: the server painted it; from then on each frame writes what differs. */
 
+import { length } from "./length.js";
 import { Log } from "./log.js";
-import { advance, fraction } from "./row.js";
-import { FINAL, WORDS, moment, note, travel } from "./status.js";
-import { length, show } from "./time.js";
+import { advance } from "./row.js";
+import { FINAL, WORDS, fraction, moment, way } from "./status.js";
+import { show } from "./time.js";
 import { tree } from "./tree.js";
 
 /** @typedef {import("./store.js").Detail} Detail */
@@ -17,7 +18,7 @@ export class JobPage {
     this.root = root;
     this.log = new Log(this.#part("log"), /** @type {HTMLTemplateElement} */ (document.querySelector("template[data-line]")),
       root.querySelector("button[data-follow]"));
-    this.#result = root.dataset.state === "succeeded" ? "painted" : "";
+    this.state = /** @type {HTMLElement} */ (root.querySelector("[data-state-of]")).dataset.state ?? "";
   }
 
   /** @param {string} name @returns {any} */
@@ -48,7 +49,7 @@ export class JobPage {
   /** @param {Detail} job */
   #state(job) {
     for (const element of /** @type {NodeListOf<HTMLElement>} */ (this.root.querySelectorAll("[data-state-of]"))) element.dataset.state = job.state;
-    this.root.dataset.state = job.state;
+    this.state = job.state;
     this.#part("lamp").setAttribute("href", `#lamp-${job.state}`);
     this.#write("word", WORDS[job.state]);
     const { tell, at } = moment(job);
@@ -62,13 +63,12 @@ export class JobPage {
 
   /** @param {Detail} job */
   #travel(job) {
-    const done = job.state === "succeeded";
-    const way = travel(job) ?? (done && job.progress.total > 0 ? job.progress : null);
+    const far = way(job);
     const bar = this.#part("rail");
-    bar.hidden = !way;
-    if (way) advance(bar, way);
-    this.#write("fraction", way ? fraction(way) : "");
-    this.#write("note", job.progress.note || note(job).text);
+    bar.hidden = !far;
+    if (far) advance(bar, far);
+    this.#write("fraction", fraction(far));
+    this.#write("note", job.progress.note);
   }
 
   /** @param {Detail} job */

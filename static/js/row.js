@@ -1,7 +1,7 @@
 // @ts-check
 /** One job's row: written from a summary, touching only what differs. The markup itself is the server's include. */
 
-import { WORDS, moment, note, remarks, travel } from "./status.js";
+import { WORDS, moment, note, reached, remarks, way } from "./status.js";
 import { show } from "./time.js";
 
 /** @typedef {import("./store.js").Summary} Summary */
@@ -67,19 +67,16 @@ export function fill(row, job) {
 /** @param {Parts} part @param {Summary} job */
 function rail(part, job) {
   const bar = part.rail[0];
-  const way = travel(job);
-  bar.hidden = !way;
-  if (way) advance(bar, way);
-  write(part.fraction[0], way ? fraction(way) : "");
+  const far = job.state === "running" ? way(job) : null;
+  bar.hidden = !far;
+  if (far) advance(bar, far);
+  write(part.fraction[0], reached(job));
   const { text, wrong } = note(job);
   write(part.note[0], text);
   part.note[0].toggleAttribute("data-error", wrong);
 }
 
-/**
- * @param {HTMLProgressElement} bar
- * @param {{done: number, total: number|null}} way
- */
+/** @param {HTMLProgressElement} bar @param {import("./status.js").Way} way */
 export function advance(bar, way) {
   if (way.total === null) {
     bar.removeAttribute("value");
@@ -87,10 +84,4 @@ export function advance(bar, way) {
   }
   if (bar.max !== way.total) bar.max = way.total;
   if (bar.value !== way.done || !bar.hasAttribute("value")) bar.value = way.done;
-}
-
-/** @param {{done: number, total: number|null}} way */
-export function fraction(way) {
-  if (way.total === null) return way.done ? String(way.done) : "";
-  return `${way.done} / ${way.total}`;
 }

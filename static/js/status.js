@@ -1,5 +1,7 @@
 // @ts-check
-/** What each state is called, where it stands on the board, and which of its moments matters. Knows no DOM. */
+/** What each state is called, where it stands on the board, and what is worth saying of it. Knows no DOM. */
+
+import { length } from "./length.js";
 
 /** @typedef {import("./store.js").Summary} Summary */
 
@@ -54,18 +56,39 @@ export function remarks(job) {
   ];
 }
 
-/** The bar of a job: none, of unknown length (total null), or done of total. @param {Summary} job */
-export function travel(job) {
+/** @typedef {{done: number, total: number|null}} Way  how far it has come; of null: nobody knows how far it is */
+
+/** @param {Summary} job @returns {Way|null} */
+export function way(job) {
   const { done, total } = job.progress;
-  const started = job.state === "running" || ((job.state === "retrying" || job.state === "failed" || job.state === "cancelled") && total > 0);
-  if (!started) return null;
-  return total > 0 ? { done: Math.min(done, total), total } : { done, total: null };
+  if (total > 0) return { done: Math.min(done, total), total };
+  return job.state === "running" ? { done, total: null } : null;
 }
 
-/** One line about it: what went wrong, or where it is. @param {Summary} job */
+/** How far, in words. @param {Way|null} way */
+export function fraction(way) {
+  if (!way) return "";
+  if (way.total === null) return way.done ? way.done.toLocaleString("en") : "";
+  return `${way.done.toLocaleString("en")} / ${way.total.toLocaleString("en")}`;
+}
+
+/** How far a row says it came: while it runs, or if it stopped on the way. @param {Summary} job */
+export function reached(job) {
+  const far = way(job);
+  const stopped = far && far.done < (far.total ?? 0) && (job.state === "failed" || job.state === "cancelled");
+  return job.state === "running" || stopped ? fraction(far) : "";
+}
+
+/** One line about it: what went wrong, where it is, or how long it took. @param {Summary} job */
 export function note(job) {
-  const wrong = job.state === "failed" || job.state === "retrying";
-  return wrong && job.error ? { text: firstLine(job.error), wrong: true } : { text: job.progress.note, wrong: false };
+  if ((job.state === "failed" || job.state === "retrying") && job.error) return { text: firstLine(job.error), wrong: true };
+  return { text: FINAL.has(job.state) ? span(job) : job.progress.note, wrong: false };
+}
+
+/** How long the last attempt took. @param {Summary} job */
+export function span(job) {
+  if (!job.started_at || !job.finished_at) return job.state === "cancelled" ? "before it started" : "";
+  return `${job.state === "cancelled" ? "after" : "took"} ${length(Date.parse(job.finished_at) - Date.parse(job.started_at))}`;
 }
 
 /** @param {string} text */

@@ -4,6 +4,8 @@
  * <time datetime data-tell="since|until|ago|clock">; one timer a second brings those that move up to date.
  */
 
+import { ago, rough } from "./length.js";
+
 let skew = 0;
 let known = false;
 
@@ -17,34 +19,6 @@ export function learn(frame) {
 
 /** Milliseconds since the epoch, as the server counts them. */
 export const now = () => Date.now() + skew;
-
-/** @param {number} ms */
-export function length(ms) {
-  const s = Math.max(0, ms) / 1000;
-  if (s < 10) return `${(Math.floor(s * 10) / 10).toFixed(1)} s`;
-  return rough(ms);
-}
-
-/** Whole seconds and larger: for what moves every second. @param {number} ms */
-export function rough(ms) {
-  const s = Math.floor(Math.max(0, ms) / 1000);
-  if (s < 60) return `${s} s`;
-  if (s < 3600) return `${Math.floor(s / 60)} min ${two(s % 60)} s`;
-  if (s < 86400) return `${Math.floor(s / 3600)} h ${two(Math.floor((s % 3600) / 60))} min`;
-  return `${Math.floor(s / 86400)} d ${Math.floor((s % 86400) / 3600)} h`;
-}
-
-/** @param {number} ms */
-function ago(ms) {
-  const s = Math.floor(Math.max(0, ms) / 1000);
-  if (s < 60) return `${s} s ago`;
-  if (s < 3600) return `${Math.floor(s / 60)} min ago`;
-  if (s < 86400) return `${Math.floor(s / 3600)} h ago`;
-  return `${Math.floor(s / 86400)} d ago`;
-}
-
-/** @param {number} n */
-const two = (n) => String(n).padStart(2, "0");
 
 const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 const day = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });

@@ -2,7 +2,7 @@
 /** The workers page: one card for each worker, one row for each queue, from the same frames as the board. */
 
 import { List } from "./list.js";
-import { rough } from "./time.js";
+import { rough } from "./length.js";
 
 /** @typedef {import("./store.js").WorkerInfo} WorkerInfo */
 /** @typedef {import("./store.js").QueueInfo} QueueInfo */
@@ -25,7 +25,7 @@ const steps = (s) => rough(Math.floor(s / 5) * 5000);
 /** @param {number|null} s */
 const beat = (s) => (s === null ? "never" : s < 5 ? "just now" : `${steps(s)} ago`);
 
-/** @param {HTMLElement} card @param {WorkerInfo} worker */
+/** @param {any} card @param {WorkerInfo} worker */
 function fillWorker(card, worker) {
   card.dataset.alive = String(worker.alive);
   card.querySelector("use")?.setAttribute("href", worker.alive ? "#lamp-live" : "#lamp-lost");
@@ -67,13 +67,9 @@ export class WorkersPage {
   /** @param {HTMLElement} root @param {import("./store.js").Store} store */
   constructor(root, store) {
     /** @type {List<any>} */
-    const cards = new List(/** @type {HTMLElement} */ (root.querySelector("[data-workers]")), {
-      key: "worker", fill: fillWorker, make: (item) => fresh(template("worker-card"), "worker", item, fillWorker),
-    });
+    const cards = new List(/** @type {HTMLElement} */ (root.querySelector("[data-workers]")), painter("worker", "worker-card", fillWorker));
     /** @type {List<any>} */
-    const rows = new List(/** @type {HTMLElement} */ (root.querySelector("[data-queues]")), {
-      key: "queue", fill: fillQueue, make: (item) => fresh(template("queue-row"), "queue", item, fillQueue),
-    });
+    const rows = new List(/** @type {HTMLElement} */ (root.querySelector("[data-queues]")), painter("queue", "queue-row", fillQueue));
     const empty = /** @type {HTMLElement} */ (root.querySelector("[data-empty]"));
     store.subscribe((change) => {
       if (change.workers) lay(cards, store.workers);
@@ -83,12 +79,19 @@ export class WorkersPage {
   }
 }
 
-/** @param {HTMLTemplateElement} from @param {string} key @param {any} item @param {(row: any, item: any) => void} fill */
-function fresh(from, key, item, fill) {
-  const row = copy(from);
-  row.dataset[key] = item.id;
-  fill(row, item);
-  return row;
+/**
+ * @param {string} key @param {string} from the template's name
+ * @param {(row: HTMLElement, item: any) => void} fill
+ * @returns {import("./list.js").Painter<any>}
+ */
+function painter(key, from, fill) {
+  const make = (/** @type {any} */ item) => {
+    const row = copy(template(from));
+    row.dataset[key] = item.id;
+    fill(row, item);
+    return row;
+  };
+  return { key, fill, make };
 }
 
 /** @param {List<any>} list @param {{name: string}[]} items */

@@ -90,35 +90,43 @@ def took(start: str | None, end: str | None) -> str:
 
 
 @register.filter
-def travel(job: Job | None) -> dict[str, Any] | None:
-    """The bar of a job: none, of unknown length, or done of total."""
+def way(job: Job | None) -> dict[str, Any] | None:
+    """How far a job has come: done of total, or of None when nobody knows how far it is."""
     if not job:
         return None
     done, total = job["progress"]["done"], job["progress"]["total"]
-    if not (job["state"] == "running" or (job["state"] in ("retrying", "failed", "cancelled") and total > 0)):
-        return None
     if total > 0:
-        return {"done": min(done, total), "total": total, "words": f"{min(done, total)} / {total}"}
-    return {"done": done, "total": None, "words": str(done) if done else ""}
+        done = min(done, total)
+        return {"done": done, "total": total, "words": f"{done:,} / {total:,}"}
+    return {"done": done, "total": None, "words": f"{done:,}" if done else ""} if job["state"] == "running" else None
 
 
 @register.filter
-def journey(job: Job) -> dict[str, Any] | None:
-    """The bar on a job's own page, which stays when the job has arrived."""
-    progress = job["progress"]
-    if job["state"] == "succeeded" and progress["total"] > 0:
-        return {**progress, "words": f"{progress['done']} / {progress['total']}"}
-    return travel(job)
+def reached(job: Job | None) -> str:
+    """How far a row says it came: while it runs, or if it stopped on the way."""
+    far = way(job)
+    if not job or not far:
+        return ""
+    stopped = job["state"] in ("failed", "cancelled") and far["done"] < (far["total"] or 0)
+    return far["words"] if job["state"] == "running" or stopped else ""
 
 
 @register.filter
 def note(job: Job | None) -> dict[str, Any]:
-    """One line about a job: what went wrong, or where it is."""
+    """One line about a job: what went wrong, where it is, or how long it took."""
     if not job:
         return {"text": "", "wrong": False}
     if job["state"] in ("failed", "retrying") and job["error"]:
         return {"text": job["error"].split("\n", 1)[0], "wrong": True}
-    return {"text": job["progress"]["note"], "wrong": False}
+    return {"text": span(job) if job["state"] in FINAL else job["progress"]["note"], "wrong": False}
+
+
+def span(job: Job) -> str:
+    """How long the last attempt took."""
+    cancelled = job["state"] == "cancelled"
+    if not (job["started_at"] and job["finished_at"]):
+        return "before it started" if cancelled else ""
+    return f"{'after' if cancelled else 'took'} {took(job['started_at'], job['finished_at'])}"
 
 
 @register.filter
@@ -152,14 +160,14 @@ def is_one_of(state: str, states: str) -> bool:
 @register.filter
 def beat(age_s: float | None) -> str:
     """Ages of beats come in steps of five seconds: finer ones would make a frame of every breath."""
-    if age_s is None:
+    if not isinstance(age_s, float | int):
         return "never"
     return "just now" if age_s < 5 else f"{rough(age_s // 5 * 5)} ago"
 
 
 @register.filter
 def waiting(age_s: float | None) -> str:
-    return "–" if age_s is None else rough(age_s // 5 * 5)
+    return rough(age_s // 5 * 5) if isinstance(age_s, float | int) else "–"
 
 
 @register.filter

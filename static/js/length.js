@@ -1,0 +1,30 @@
+// @ts-check
+/** Lengths of time in words; tasks/templatetags/signalbox.py says them alike. */
+
+/** @param {number} ms */
+export function length(ms) {
+  const s = Math.max(0, ms) / 1000;
+  if (s < 10) return `${(Math.floor(s * 10) / 10).toFixed(1)} s`;
+  return rough(ms);
+}
+
+/** Whole seconds and larger: for what moves every second. @param {number} ms */
+export function rough(ms) {
+  const s = Math.floor(Math.max(0, ms) / 1000);
+  if (s < 60) return `${s} s`;
+  if (s < 3600) return `${Math.floor(s / 60)} min ${two(s % 60)} s`;
+  if (s < 86400) return `${Math.floor(s / 3600)} h ${two(Math.floor((s % 3600) / 60))} min`;
+  return `${Math.floor(s / 86400)} d ${Math.floor((s % 86400) / 3600)} h`;
+}
+
+/** @param {number} ms */
+export function ago(ms) {
+  const s = Math.floor(Math.max(0, ms) / 1000);
+  if (s < 60) return `${s} s ago`;
+  if (s < 3600) return `${Math.floor(s / 60)} min ago`;
+  if (s < 86400) return `${Math.floor(s / 3600)} h ago`;
+  return `${Math.floor(s / 86400)} d ago`;
+}
+
+/** @param {number} n */
+const two = (n) => String(n).padStart(2, "0");
