@@ -1,8 +1,10 @@
 """Whom the tests of rights are about: Alice the owner, Bob the operator, Charlie the stranger, Ada and Vera."""
 
+from functools import cache
 from typing import Any
 
 from django.contrib.auth import get_user_model
+from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import Group
 
 ROLES = {"alice": "operator", "bob": "operator", "charlie": None, "ada": "admin", "vera": "viewer"}
@@ -13,8 +15,14 @@ def person(name: str) -> Any:
     """One of them, made on first use."""
     user, made = get_user_model().objects.get_or_create(username=name)
     if made:
-        user.set_password(PASSWORD)
+        user.password = encoded()
         user.save()
         if ROLES[name]:
             user.groups.add(Group.objects.get_or_create(name=ROLES[name])[0])
     return user
+
+
+@cache
+def encoded() -> str:
+    """The password as it is stored; made once, since making it slowly is its purpose."""
+    return make_password(PASSWORD)

@@ -1,0 +1,140 @@
+"""Who may do what: the whole of it is the table RULES, which pages, API, socket and tests read. Deny by default.
+
+A role comes from a user's groups, a scope from the token in hand; what both allow is allowed. Knows no URLs.
+"""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Self
+
+from django.contrib.auth.backends import BaseBackend
+from django.db.models import QuerySet, prefetch_related_objects
+
+from tasks.door.models import Scope, Token
+from tasks.models import Job
+
+NO, OWN, YES = "no", "own", "yes"  # OWN: one's own jobs only
+ANONYMOUS, NOBODY = "anonymous", "nobody"  # not logged in; logged in without a role
+ROLES = ("viewer", "operator", "admin")  # names of groups, the weaker first; a superuser is an admin
+
+
+class Rule(NamedTuple):
+    """A row of the table: what each role, and each scope of a token, lets one do. Anonymous and nobody may nothing."""
+
+    viewer: str
+    operator: str
+    admin: str
+    read: str
+    submit: str
+    manage: str
+
+
+# action                        viewer operator admin | tokens: read submit manage
+RULES = {
+    "page": Rule(               YES,   YES,     YES,            NO,  NO,    NO),
+    "live": Rule(               YES,   YES,     YES,            YES, OWN,   YES),
+    "board": Rule(              YES,   YES,     YES,            YES, NO,    YES),  # also queues, workers, statistics
+    "see": Rule(                YES,   YES,     YES,            YES, OWN,   YES),  # jobs
+    "kinds": Rule(              YES,   YES,     YES,            YES, YES,   YES),
+    "submit": Rule(             NO,    YES,     YES,            NO,  YES,   YES),
+    "order": Rule(              NO,    YES,     YES,            NO,  YES,   YES),  # priority and due time
+    "cancel": Rule(             NO,    YES,     YES,            NO,  OWN,   YES),
+    "retry": Rule(              NO,    YES,     YES,            NO,  OWN,   YES),
+    "share": Rule(              NO,    YES,     YES,            NO,  OWN,   YES),
+    "bulk": Rule(               NO,    YES,     YES,            NO,  NO,    YES),
+    "pause": Rule(              NO,    YES,     YES,            NO,  NO,    YES),  # and resume
+    "run_schedule": Rule(       NO,    YES,     YES,            NO,  NO,    YES),
+    "replay": Rule(             NO,    YES,     YES,            NO,  NO,    YES),
+    "see_schedules": Rule(      YES,   YES,     YES,            YES, NO,    YES),
+    "change_schedules": Rule(   NO,    NO,      YES,            NO,  NO,    YES),
+    "see_webhooks": Rule(       NO,    YES,     YES,            NO,  NO,    YES),
+    "change_webhooks": Rule(    NO,    NO,      YES,            NO,  NO,    YES),
+    "see_rows": Rule(           YES,   YES,     YES,            YES, NO,    YES),  # feeds, alerts, failures …
+    "change_rows": Rule(        NO,    YES,     YES,            NO,  NO,    YES),
+    "see_tokens": Rule(         YES,   YES,     YES,            YES, NO,    YES),  # one's own, never the token itself
+    "change_tokens": Rule(      YES,   YES,     YES,            NO,  NO,    YES),  # a token makes no stronger one
+    "audit": Rule(              NO,    NO,      YES,            NO,  NO,    NO),
+    "people": Rule(             NO,    NO,      YES,            NO,  NO,    NO),  # users, roles, Django's admin
+    "metrics": Rule(            NO,    NO,      YES,            YES, NO,    YES),  # and the details of /readyz
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Somebody at the door: a user (or None), what the user's role is now, and the token in hand, if any."""
+
+    user: Any
+    role: str
+    token: Token | None = None
+
+    @property
+    def scope(self) -> str | None:
+        return self.token and self.token.scope
+
+    @property
+    def name(self) -> str:
+        return self.user.get_username() if self.user else ""
+
+    @property
+    def is_anonymous(self) -> bool:
+        return self.role == ANONYMOUS
+
+    @classmethod
+    def of(cls, who: Any) -> Self:
+        """The actor behind a request, a token, a user or None."""
+        if isinstance(who, cls):
+            return who
+        if isinstance(who, Token):
+            return cls(who.user, role_of(who.user), who)
+        if hasattr(who, "META"):
+            token = getattr(who, "auth", None)
+            return cls.of(token if isinstance(token, Token) else who.user)
+        role = role_of(who)
+        return cls(None if role == ANONYMOUS else who, role)
+
+
+def role_of(user: Any) -> str:
+    """The strongest role of a user, as the groups say it now; one who may not log in is nobody."""
+    if user is None or not user.is_authenticated:
+        return ANONYMOUS
+    if not user.is_active:
+        return NOBODY
+    if user.is_superuser:
+        return "admin"
+    if "groups" not in getattr(user, "_prefetched_objects_cache", ()):
+        prefetch_related_objects([user], "groups")
+    names = {group.name for group in user.groups.all()}
+    return next((role for role in reversed(ROLES) if role in names), NOBODY)
+
+
+def grant(who: Any, action: str) -> str:
+    """YES, OWN or NO: the lesser of what the role and the token's scope allow. KeyError: no such action."""
+    actor, rule = Actor.of(who), RULES[action]
+    by_role = getattr(rule, actor.role) if actor.role in ROLES else NO
+    by_scope = YES if actor.token is None else getattr(rule, Scope(actor.scope))
+    return min(by_role, by_scope, key=(NO, OWN, YES).index)
+
+
+def may(who: Any, action: str, job: Job | None = None) -> bool:
+    """Whether ``who`` (request, user, token or Actor) may do it, to this job; without a job: to any at all."""
+    granted = grant(who, action)
+    if granted == OWN and job is not None:
+        return job.owner_id is not None and job.owner_id == Actor.of(who).user.pk
+    return granted != NO
+
+
+def visible(who: Any, jobs: QuerySet[Job], action: str = "see") -> QuerySet[Job]:
+    """Those of the jobs that ``who`` may see, or may do ``action`` to."""
+    granted = grant(who, action)
+    if granted == NO:
+        return jobs.none()
+    return jobs if granted == YES else jobs.filter(owner=Actor.of(who).user)
+
+
+class AdminsAreAdmins(BaseBackend):
+    """Django's own permissions, for its admin: whoever has the role has them all, nobody else has one."""
+
+    def has_perm(self, user_obj: Any, perm: str, obj: Any = None) -> bool:
+        return role_of(user_obj) == "admin"
+
+    def has_module_perms(self, user_obj: Any, app_label: str) -> bool:
+        return role_of(user_obj) == "admin"

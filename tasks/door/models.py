@@ -1,0 +1,181 @@
+"""What the door keeps: API tokens (digests only), share links, and the audit trail that nobody edits.
+
+Columns and shapes only. Who may do what is for ``tasks.access`` to say; who writes an entry, for ``tasks.audit``.
+"""
+
+from datetime import timedelta
+from typing import Any, NoReturn, Self
+from uuid import UUID
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+from knox.crypto import create_token_string, hash_token
+from knox.models import AbstractAuthToken
+
+from tasks.models import instant
+from tasks.uid import uuid7
+
+HINT = 8  # characters of a token that are kept to tell it from others; 224 of its 256 bits stay unknown
+
+
+class Scope(models.TextChoices):
+    """What a token lets a program do; never more than its owner may do at that moment."""
+
+    READ = "read"
+    SUBMIT = "submit"
+    MANAGE = "manage"
+
+
+class Tokens(models.Manager):
+    def live(self) -> models.QuerySet["Token"]:
+        """Those that have not expired and whose owner is active, the owner and the owner's groups with them."""
+        unspent = Q(expiry__isnull=True) | Q(expiry__gt=timezone.now())
+        return self.filter(unspent, user__is_active=True).select_related("user").prefetch_related("user__groups")
+
+    def make(
+        self, user: Any, scope: str, *, name: str = "", days: float | None = None, made_by: "Token | None" = None
+    ) -> tuple["Token", str]:
+        """A new token and the text of it, which is shown once and kept nowhere."""
+        text = create_token_string()
+        expiry = None if days is None else timezone.now() + timedelta(days=days)
+        if made_by and made_by.expiry:
+            expiry = min(expiry or made_by.expiry, made_by.expiry)
+        token = self.create(
+            user=user,
+            scope=Scope(scope),
+            name=name,
+            digest=hash_token(text),
+            token_key=text[:HINT],
+            expiry=expiry,
+            made_by=made_by,
+        )
+        return token, text
+
+
+class Token(AbstractAuthToken):
+    """A program's way in. Knox gives digest, owner and expiry; a token that made others takes them along."""
+
+    uid = models.UUIDField(default=uuid7, unique=True, editable=False)
+    name = models.CharField(max_length=100, blank=True)
+    scope = models.CharField(max_length=6, choices=Scope)
+    last_used_at = models.DateTimeField(null=True)
+    made_by = models.ForeignKey("self", models.CASCADE, null=True, related_name="made")
+
+    objects = Tokens()
+
+    def __str__(self) -> str:
+        return f"{self.token_key}… ({self.scope})"
+
+    def shown(self) -> dict[str, Any]:
+        """The token as its owner sees it, without the token."""
+        return {
+            "id": str(self.uid),
+            "name": self.name,
+            "scope": self.scope,
+            "begins_with": self.token_key,
+            "created_at": instant(self.created),
+            "expires_at": instant(self.expiry),
+            "last_used_at": instant(self.last_used_at),
+        }
+
+
+class ShareLink(models.Model):
+    """One job shown to whoever has the link. The link is a signed id; this row lets it expire and be taken back."""
+
+    uid = models.UUIDField(default=uuid7, unique=True, editable=False)
+    job = models.ForeignKey("tasks.Job", models.CASCADE, related_name="share_links")
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="share_links")
+    created_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True)
+    framed_by = models.JSONField(default=list)  # origins that may show it in a frame
+
+    def __str__(self) -> str:
+        return f"share link of job {self.job_id}"
+
+    @property
+    def is_live(self) -> bool:
+        return self.revoked_at is None and self.expires_at > timezone.now()
+
+
+class Unchangeable(TypeError):
+    """The audit trail is written once."""
+
+
+class EntryRows(models.QuerySet):
+    def older_than(self, moment: Any) -> Self:
+        return self.filter(at__lt=moment)
+
+    def update(self, **_: Any) -> NoReturn:
+        raise Unchangeable("An audit entry is never changed.")
+
+    def bulk_update(self, *_: Any, **__: Any) -> NoReturn:
+        self.update()
+
+    def delete(self) -> NoReturn:
+        raise Unchangeable("Audit entries are not deleted; what is old is taken away by forget().")
+
+    def forget(self) -> int:
+        """Take old entries away. For the chore that prunes, which says so in an entry of its own."""
+        return self._raw_delete(self.db)
+
+
+class Entry(models.Model):
+    """Who did, or tried, what, on what, when, from where, and how that went. Names as text: people may leave."""
+
+    class Outcome(models.TextChoices):
+        DONE = "done"
+        REFUSED = "refused"
+
+    uid = models.UUIDField(default=uuid7, unique=True, editable=False)
+    at = models.DateTimeField(default=timezone.now)
+    who = models.CharField(max_length=150, blank=True)
+    via = models.CharField(max_length=8)  # session, token, shell, link or job
+    token = models.UUIDField(null=True)
+    action = models.CharField(max_length=60)
+    target = models.CharField(max_length=300, blank=True)
+    outcome = models.CharField(max_length=7, choices=Outcome)
+    code = models.CharField(max_length=40, blank=True)  # why it was refused
+    address = models.CharField(max_length=45, blank=True)
+    request = models.CharField(max_length=64, blank=True)
+    detail = models.JSONField(default=dict)
+
+    objects = EntryRows.as_manager()
+
+    class Meta:
+        verbose_name_plural = "entries"
+        indexes = [
+            models.Index("who", "id", name="entry_who"),
+            models.Index("action", "id", name="entry_action"),
+            models.Index("token", "id", name="entry_token", condition=Q(token__isnull=False, action="submit")),
+            models.Index("address", "id", name="entry_login", condition=Q(action="login", outcome="refused")),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.who or 'somebody'}: {self.action} {self.target} {self.outcome}"
+
+    def save(self, *args: Any, **options: Any) -> None:
+        if not self._state.adding:
+            raise Unchangeable("An audit entry is never changed.")
+        super().save(*args, **{**options, "force_insert": True})
+
+    def delete(self, *args: Any, **options: Any) -> NoReturn:
+        raise Unchangeable("An audit entry is not deleted.")
+
+    def shown(self) -> dict[str, Any]:
+        return {
+            "id": str(self.uid),
+            "at": instant(self.at),
+            "who": self.who or None,
+            "via": self.via,
+            "token": self.token and str(UUID(str(self.token))),
+            "action": self.action,
+            "target": self.target,
+            "outcome": self.outcome,
+            "code": self.code or None,
+            "address": self.address or None,
+            "request": self.request or None,
+            "detail": self.detail,
+        }
