@@ -10,8 +10,9 @@ class ProjectConfig(AppConfig):
     name = "project"
 
     def ready(self) -> None:
-        from project import celery  # noqa: F401 - makes it Celery's current app
-        from tasks import workers  # noqa: F401 - connects the signals
+        from project import celery
+        from tasks import queues, registry, workers  # noqa: F401 - connects the signals
         from tasks.kinds import OWN
 
         autodiscover_modules(*OWN, "tasks")
+        celery.app.conf.task_queues = queues.declared(registry.queues())

@@ -224,6 +224,20 @@ class LogLine(models.Model):
         return {"seq": self.seq, "at": instant(self.at), "level": self.level, "text": self.text}
 
 
+class Effect(models.Model):
+    """A thing that a job did once and must not do again, whatever attempt comes next."""
+
+    job = models.ForeignKey(Job, models.CASCADE, related_name="effects", db_index=False)
+    name = models.CharField(max_length=200)
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["job", "name"], name="effect_once")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class Worker(models.Model):
     """A Celery worker that has called in. Its beat rises while it lives."""
 

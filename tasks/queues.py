@@ -13,7 +13,7 @@ from uuid import UUID
 
 from celery import current_app
 from django.conf import settings
-from kombu import Connection
+from kombu import Connection, Exchange, Queue
 from kombu.exceptions import ChannelError
 
 log = logging.getLogger(__name__)
@@ -39,9 +39,18 @@ def broker_name(queue: str) -> str:
     return f"{settings.SIGNALBOX_NAME}.{queue}"
 
 
+def declared(names: Iterable[str]) -> list[Queue]:
+    """The queues as Celery declares them; a worker without ``-Q`` serves them all."""
+    levels = {} if _low_first() else {"x-max-priority": 9}
+    return [
+        Queue(broker_name(name), Exchange(broker_name(name)), broker_name(name), queue_arguments=levels)
+        for name in names
+    ]
+
+
 def transport_options(patience: float = 5.0) -> dict[str, Any]:
     """Options for every connection to the broker. Timeouts in seconds."""
-    if not settings.CELERY_BROKER_URL.startswith(("redis", "valkey", "unix", "sentinel")):
+    if not _low_first():
         return {}
     return {
         "global_keyprefix": f"{settings.SIGNALBOX_NAME}:",
@@ -99,7 +108,11 @@ def _send(producer: Any, bell: Bell) -> None:
 
 def _urgency(priority: int) -> int:
     """Redis serves low numbers first, AMQP high ones; 9 is the most urgent here."""
-    return 9 - priority if settings.CELERY_BROKER_URL.startswith(("redis", "valkey", "unix", "sentinel")) else priority
+    return 9 - priority if _low_first() else priority
+
+
+def _low_first() -> bool:
+    return settings.CELERY_BROKER_URL.startswith(("redis", "valkey", "unix", "sentinel"))
 
 
 def _connection() -> Connection:
@@ -119,6 +132,6 @@ def _forget() -> None:
     producer = _producers.pop(os.getpid(), None)
     if producer is not None:
         try:
-            producer.connection.collapse() if hasattr(producer.connection, "collapse") else producer.connection.close()
+            producer.connection.collapse()
         except Exception:
             log.debug("A broken broker connection did not close.", exc_info=True)

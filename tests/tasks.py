@@ -1,14 +1,26 @@
 """Kinds that only the tests know: each shows one property of @job."""
 
+import asyncio
+import os
+import signal
+import time
+from pathlib import Path
 from typing import Annotated
 
 from tasks.base import job
+from tasks.effects import once
 from tasks.params import Secret
+from tasks.report import current_report
+
+
+class GatewayError(Exception):
+    """A fault that goes away by itself."""
 
 
 @job(serial_key="{feed}", effects="none")
-def serial(feed: str) -> None:
+def serial(feed: str, seconds: float = 0.0) -> None:
     """One at a time for each feed."""
+    time.sleep(seconds)
 
 
 @job(effects="none")
@@ -17,3 +29,95 @@ def keeps_a_secret(report, name: str, password: Annotated[str, Secret]) -> str:
     report.log(f"the password is {password}")
     report.progress(1, 1, password)
     raise ValueError(f"wrong password {password}")
+
+
+@job(effects="none")
+def chatters(report, seconds: float, calls: int = 20_000) -> int:
+    """Report progress ``calls`` times a second for so long."""
+    started, n = time.monotonic(), 0
+    while (passed := time.monotonic() - started) < seconds:
+        while n < passed * calls:
+            n += 1
+            report.progress(n, int(seconds * calls))
+        time.sleep(0.001)
+    report.progress(int(seconds * calls))
+    return int(seconds * calls)
+
+
+@job(autoretry_for=(GatewayError,), retry_backoff=8, retry_jitter=True, max_retries=5, effects="none")
+def unlucky(report, fails: int = 100) -> int:
+    """Fail in the first attempts."""
+    if report.attempt <= fails:
+        raise GatewayError(f"502 at attempt {report.attempt}")
+    return report.attempt
+
+
+@job(bind=True, max_retries=2, effects="none")
+def asks_again(self, report, countdown: float = 0.05) -> None:
+    """Retry from inside the code, as a plain Celery task does."""
+    try:
+        raise GatewayError(f"retries so far: {self.request.retries}")
+    except GatewayError as error:
+        raise self.retry(exc=error, countdown=countdown) from error
+
+
+@job(effects="none")
+def kills_itself() -> None:
+    """Take its own process down, each time."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@job(cancel_grace=1, effects="none")
+def deaf(seconds: float = 60.0) -> None:
+    """Never look whether somebody wants it to stop."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        time.sleep(0.05)
+
+
+@job(soft_time_limit=1, effects="none")
+def softly_limited(seconds: float = 30.0) -> None:
+    """Run too long, and hear it."""
+    time.sleep(seconds)
+
+
+@job(time_limit=1, effects="none")
+def hard_limited(seconds: float = 30.0) -> None:
+    """Run too long, and be stopped."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            time.sleep(0.05)
+        except BaseException:
+            continue
+
+
+@job
+def works(path: str, seconds: float = 0.0, lines: int = 1) -> str:
+    """Write one effect once, and a line to a file in every attempt that runs."""
+    report = current_report()
+    with open(path, "a") as file:
+        file.write(f"{report.job_id} {report.attempt} {time.time():.3f}\n")
+    time.sleep(seconds)
+    with once("work"):
+        pass
+    return Path(path).name
+
+
+@job(effects="none", queue="io")
+async def in_a_coroutine(report, seconds: float = 0.0) -> str:
+    """An async def kind on a loop of its own."""
+    await asyncio.sleep(seconds)
+    report.progress(1, 1)
+    return "awaited"
+
+
+@job(effects="none")
+def waits_for_another() -> None:
+    """Wait for a job inside a job: refused."""
+    serial.delay(feed="x").get(timeout=1)
+
+
+@job
+def plain_task(a, b=2):
+    return a + b
