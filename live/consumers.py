@@ -12,7 +12,7 @@ from uuid import UUID
 
 from channels.consumer import AsyncConsumer
 
-from live import door, frames, hub
+from live import frames, hub, visitors
 from live.mailbox import Mailbox
 
 SUBPROTOCOL = "signalbox.v1"
@@ -37,7 +37,7 @@ class LiveConsumer(AsyncConsumer):
         self.hub = hub.current()
         offered = scope.get("subprotocols") or []
         try:
-            visitor = await self.hub.door.run(door.admit, scope)
+            visitor = await self.hub.clerk.run(visitors.admit, scope)
         except Exception:
             log.exception("a visitor could not be looked up")
             await send({"type": "websocket.accept"})
@@ -101,7 +101,7 @@ class LiveConsumer(AsyncConsumer):
             raise BadFrame('"board" is true, or absent')
         if verb == "unwatch":
             self.hub.unwatch_board(self.mailbox)
-        elif self.mailbox.visitor.reach == door.ALL:
+        elif self.mailbox.visitor.sees_all:
             self.hub.watch_board(self.mailbox)
         else:
             self.mailbox.tell(frames.error("forbidden", "this token sees jobs of its owner only, not the board"))

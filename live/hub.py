@@ -1,7 +1,7 @@
 """One for each process and running loop: the board in memory, and every socket of the process kept current with it.
 
 Hints come from the channel layer, the truth from the database every few seconds; a frame is encoded once for all. Knows
-what a mailbox is, not what a WebSocket is, and asks ``live.door`` who may stay.
+what a mailbox is, not what a WebSocket is, and asks ``live.visitors`` who may stay.
 """
 
 import asyncio
@@ -15,11 +15,12 @@ from typing import Any, NamedTuple
 
 from django.conf import settings
 
-from live import door, frames
+from live import frames
 from live.board import Board, Place
 from live.listener import Listener
 from live.mailbox import Mailbox
 from live.reader import Reader
+from live.visitors import Visitor, withdrawn
 from live.watches import Watches
 from tasks import picture
 from tasks.models import instant
@@ -48,7 +49,7 @@ class Look(NamedTuple):
 
     picture: dict[str, Any]
     watched: list[dict[str, Any]]
-    withdrawn: dict[door.Visitor, tuple[int, str]]
+    withdrawn: dict[Visitor, tuple[int, str]]
 
 
 @dataclass
@@ -62,8 +63,8 @@ class Counters:
     closed_slow: int = 0
 
 
-def look(watched: list[str], visitors: set[door.Visitor]) -> Look:
-    return Look(picture.board(), picture.summaries(watched) if watched else [], door.withdrawn(visitors))
+def look(watched: list[str], visitors: set[Visitor]) -> Look:
+    return Look(picture.board(), picture.summaries(watched) if watched else [], withdrawn(visitors))
 
 
 class Hub:
@@ -74,9 +75,9 @@ class Hub:
         self.counters = Counters()
         self.mailboxes: dict[Mailbox, None] = {}
         self.agreed: tuple[str, float] | None = None  # when picture and database agreed: as people and clocks say it
-        self.door = Reader("signalbox-door")  # for what clients ask: however much that is, it delays no reconcile
+        self.clerk = Reader("signalbox-clerk")  # for what clients ask: however much that is, it delays no reconcile
         self._reader = Reader("signalbox-hub")
-        self._watches = Watches(self.door, self._post_job, self.serve)
+        self._watches = Watches(self.clerk, self._post_job, self.serve)
         self._listener = Listener(self._hints)
         self._changed = asyncio.Event()
         self._numbers = count(1)
@@ -88,7 +89,7 @@ class Hub:
 
     # --- sockets come and go ------------------------------------------------------------------------------------
 
-    def join(self, send: Callable[[dict[str, Any]], Awaitable[None]], visitor: door.Visitor) -> Mailbox:
+    def join(self, send: Callable[[dict[str, Any]], Awaitable[None]], visitor: Visitor) -> Mailbox:
         """Take a socket in. It gets beats at once, and what it watches as soon as it says so. Raises Full."""
         if len(self.mailboxes) >= getattr(settings, "SIGNALBOX_SOCKETS", 5_000):
             raise Full("too many sockets in this process")
@@ -119,7 +120,7 @@ class Hub:
         self._listener.stop()
         self._watches.stop()
         self._reader.stop()
-        self.door.stop()
+        self.clerk.stop()
         _hubs.pop(asyncio.get_running_loop(), None)
 
     def _wake(self) -> None:

@@ -17,11 +17,10 @@ from django.core.handlers.asgi import ASGIRequest
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 from knox.crypto import hash_token
-from knox.models import get_token_model
 
-ALL, OWN = "all", "own"  # what one may see: the board and every job, or one's own jobs only
-ROLES = frozenset({"viewer", "operator", "admin"})
-REACH = {"read": ALL, "manage": ALL, "submit": OWN}  # token scope → what it lets its owner see
+from tasks import access
+from tasks.door.models import Token
+
 PORTS = {"http": 80, "https": 443}
 
 LOGGED_OUT = (4401, "no longer logged in")
@@ -34,21 +33,18 @@ class Visitor:
 
     user: int
     name: str
-    reach: str
+    reach: str  # access.YES: the board and every job; access.OWN: one's own jobs
     session: str = ""  # session key, or else
     token: str = ""  # digest of the token
     data: str = ""  # the session as it was stored: unchanged, it needs no second look
     proof: str = ""  # the session's hash of the password
 
     def sees(self, summary: dict[str, Any]) -> bool:
-        return self.reach == ALL or summary["owner"] == self.name
+        return self.sees_all or summary["owner"] == self.name
 
-
-def reach(user: Any, scope: str | None) -> str | None:
-    """What a user, by a token of this scope or by a session, may see live; None: nothing."""
-    if not user.is_active or not (user.is_superuser or ROLES & {group.name for group in user.groups.all()}):
-        return None
-    return ALL if scope is None else REACH.get(scope)
+    @property
+    def sees_all(self) -> bool:
+        return self.reach == access.YES
 
 
 def admit(scope: dict[str, Any]) -> Visitor | None:
@@ -74,7 +70,7 @@ def withdrawn(visitors: Iterable[Visitor]) -> dict[Visitor, tuple[int, str]]:
         user, token = users.get(visitor.user), tokens.get(visitor.token)
         if user is None or not user.is_active or not (token or _holds(visitor, sessions.get(visitor.session), user)):
             answer[visitor] = LOGGED_OUT
-        elif reach(user, token and _scope(token)) != visitor.reach:
+        elif access.grant(token or user, "live") != visitor.reach:
             answer[visitor] = FORBIDDEN
     return answer
 
@@ -86,9 +82,9 @@ def _by_token(header: bytes) -> Visitor | None:
     except (TypeError, ValueError):  # not even the form of a token
         return None
     found = _tokens({digest}).get(digest) if word.lower() == "token" else None
-    if found is None or not (allowed := reach(found.user, _scope(found))):
+    if found is None or (reach := access.grant(found, "live")) == access.NO:
         return None
-    return Visitor(found.user.pk, found.user.get_username(), allowed, token=digest)
+    return Visitor(found.user.pk, found.user.get_username(), reach, token=digest)
 
 
 def _by_session(key: str) -> Visitor | None:
@@ -102,9 +98,9 @@ def _by_session(key: str) -> Visitor | None:
     if user is None or content.get(BACKEND_SESSION_KEY) not in settings.AUTHENTICATION_BACKENDS:
         return None
     proof = content.get(HASH_SESSION_KEY, "")
-    if not _proves(proof, user) or not (allowed := reach(user, None)):
+    if not _proves(proof, user) or (reach := access.grant(user, "live")) == access.NO:
         return None
-    return Visitor(user.pk, user.get_username(), allowed, session=key, data=data, proof=proof)
+    return Visitor(user.pk, user.get_username(), reach, session=key, data=data, proof=proof)
 
 
 def _same_origin(request: ASGIRequest, origin: str) -> bool:
@@ -157,12 +153,6 @@ def _proves(proof: str, user: Any) -> bool:
     return bool(proof) and any(constant_time_compare(proof, each) for each in hashes)
 
 
-def _tokens(digests: set[str]) -> dict[str, Any]:
+def _tokens(digests: set[str]) -> dict[str, Token]:
     """Digest → token, those that live."""
-    rows = get_token_model().objects.filter(digest__in=digests).select_related("user").prefetch_related("user__groups")
-    now = timezone.now()
-    return {token.digest: token for token in rows if token.expiry is None or token.expiry > now}
-
-
-def _scope(token: Any) -> str:
-    return getattr(token, "scope", "")
+    return {token.digest: token for token in Token.objects.live().filter(digest__in=digests)}
