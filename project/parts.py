@@ -13,6 +13,9 @@ from pathlib import Path
 
 from project.supervisor import Part
 
+ROOT = Path(__file__).resolve().parent.parent
+# From wherever `up` was called: relative paths in the settings mean the same for every part, and ours is found.
+ENVIRONMENT = {"PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))}
 MAX_MESSAGE = 64 * 1024  # bytes of one WebSocket message of a browser
 DAPHNE = [
     "-v", "0", "--websocket_timeout", "-1", "--application-close-timeout", "3", "--no-server-name",
@@ -43,7 +46,9 @@ def web(server: str, host: str, port: int, probe_host: str) -> Part:
     where = ["--host" if server == "uvicorn" else "-b", host, "--port" if server == "uvicorn" else "-p", str(port)]
     options = UVICORN if server == "uvicorn" else DAPHNE
     command = python("-m", server, *options, *where, "project.asgi:application")
-    return Part("web", command, ready=partial(answers, host=reachable(host), port=port, name=probe_host))
+    return Part(
+        "web", command, ready=partial(answers, host=reachable(host), port=port, name=probe_host), env=ENVIRONMENT
+    )
 
 
 def celery(*words: str) -> list[str]:
@@ -55,11 +60,11 @@ def celery(*words: str) -> list[str]:
 
 def worker(concurrency: int) -> Part:
     options = ["-n", "main@%h", "-l", "INFO", "--pool", "prefork", "--concurrency", str(concurrency), *WORKER]
-    return Part("worker", celery("worker", *options), ready=has_said_ready)
+    return Part("worker", celery("worker", *options), ready=has_said_ready, env=ENVIRONMENT)
 
 
 def beat() -> Part:
-    return Part("beat", celery("beat", "-l", "INFO", "--pidfile="), ready=has_said_ready)
+    return Part("beat", celery("beat", "-l", "INFO", "--pidfile="), ready=has_said_ready, env=ENVIRONMENT)
 
 
 def valkey(command: list[str], url: str) -> Part:
@@ -68,8 +73,8 @@ def valkey(command: list[str], url: str) -> Part:
     )
 
 
-def demo(manage: Path) -> Part:
-    return Part("demo", python(str(manage), "demo"))
+def demo() -> Part:
+    return Part("demo", python(str(ROOT / "manage.py"), "demo"))
 
 
 def reachable(host: str) -> str:

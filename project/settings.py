@@ -60,6 +60,7 @@ INSTALLED_APPS = [
     "live",
     "tasks",
     "tasks.door",
+    "tasks.hooks",
     *SIGNALBOX_APPS,
     "django.contrib.admin",
     "django.contrib.auth",
@@ -102,7 +103,7 @@ TEMPLATES = [
     },
 ]
 AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend", "tasks.access.AdminsAreAdmins"]
-KNOX_TOKEN_MODEL = "door.Token"
+KNOX_TOKEN_MODEL = "door.Token"  # noqa: S105 - a model, no password
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
@@ -114,6 +115,9 @@ DATABASES = {
         "DATABASE_URL", {"ENGINE": "django.db.backends.sqlite3", "NAME": SIGNALBOX_HOME / "signalbox.sqlite3"}
     )
 }
+PREPARE = env.flag(
+    "SIGNALBOX_PREPARE", True
+)  # off behind a transaction pooler, which prepared statements do not survive
 DATABASES["default"] |= {"CONN_MAX_AGE": None, "CONN_HEALTH_CHECKS": True, "ATOMIC_REQUESTS": False}
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     patience, sync = (20, "NORMAL") if IN_WORKER else (2, "FULL")
@@ -124,7 +128,7 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     }
 else:
     DATABASES["default"].setdefault("OPTIONS", {})
-    if env.flag("SIGNALBOX_PREPARE", True):  # off behind a transaction pooler, which prepared statements do not survive
+    if PREPARE:
         DATABASES["default"]["OPTIONS"] |= {"server_side_binding": True, "prepare_threshold": 3}
     DATABASES["default"]["OPTIONS"].setdefault("connect_timeout", 5)
 

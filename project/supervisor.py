@@ -261,7 +261,7 @@ class Supervisor:
         while not self.stopping:
             self.step()
 
-    def stop(self, patience: float = 6.0) -> None:
+    def stop(self, patience: float = 7.0) -> None:
         """Asks the parts to end, then what they need, and ends whatever stays; within 10 s in any case."""
         self.stopping = True
         if self._selector.get_map() is None:

@@ -36,6 +36,7 @@ class Servers:
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="signalbox-tests-"))
+        (self.folder / "home" / "static").mkdir(parents=True)  # whitenoise warns of a missing one
         self.undertaker = Undertaker()
         self.processes: list[subprocess.Popen] = []
         self.redis_url = ""

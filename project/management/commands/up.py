@@ -61,7 +61,7 @@ class Command(BaseCommand):
                         supervisor.start(part)
                 if supervisor.wait_ready():
                     if demo:
-                        supervisor.start(parts.demo(settings.BASE_DIR / "manage.py"))
+                        supervisor.start(parts.demo())
                     supervisor.print(f"Signalbox is ready: {url}")
                     if token := start.open_link(home):
                         supervisor.print(
