@@ -115,9 +115,7 @@ DATABASES = {
         "DATABASE_URL", {"ENGINE": "django.db.backends.sqlite3", "NAME": SIGNALBOX_HOME / "signalbox.sqlite3"}
     )
 }
-PREPARE = env.flag(
-    "SIGNALBOX_PREPARE", True
-)  # off behind a transaction pooler, which prepared statements do not survive
+PREPARE = env.flag("SIGNALBOX_PREPARE", True)  # off behind a transaction pooler, which has no prepared statements
 DATABASES["default"] |= {"CONN_MAX_AGE": None, "CONN_HEALTH_CHECKS": True, "ATOMIC_REQUESTS": False}
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     patience, sync = (20, "NORMAL") if IN_WORKER else (2, "FULL")
