@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import json
+import socket
 import subprocess
 import sys
 import time
@@ -18,6 +19,7 @@ from tasks.models import Job
 from tasks.params import ParamError
 from tasks.report import Cancelled, Report
 from tests.origins import moved, origin, reply
+from tests.processes import wait_until
 
 ROOT = Path(__file__).parent.parent
 
@@ -209,6 +211,24 @@ async def test_the_job_from_its_form_to_its_row():
         job = await asyncio.to_thread(work)
     assert (job.state, job.progress_done, job.progress_total) == ("succeeded", 2, 2)
     assert (job.result["ok"], job.result["failed"], job.result["total_bytes"]) == (1, 1, 18)
+
+
+@pytest.mark.process
+@pytest.mark.django_db(transaction=True)
+def test_a_real_worker_measures_and_hears_a_cancel_while_every_server_is_silent(start_worker):
+    start_worker("w1")
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as silent:  # connects, and never says a word
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+        short, _ = lifecycle.submit("site_sizes", {"addresses": [address], "timeout": 1})
+        wait_until(lambda: Job.objects.get(pk=short.pk).state == "succeeded", what="the end of one address")
+        assert Job.objects.get(pk=short.pk).result["rows"][0]["error"].startswith("timeout: ")
+        assert short.log.get().level == "warning"
+        job, _ = lifecycle.submit("site_sizes", {"addresses": [address] * 100, "timeout": 60})
+        wait_until(lambda: Job.objects.get(pk=job.pk).state == "running", what="the start")
+        lifecycle.cancel(job.uid)
+        wait_until(lambda: Job.objects.get(pk=job.pk).state == "cancelled", 5, "the cancel")
+        done = Job.objects.get(pk=job.pk)
+    assert (done.finished_at - done.cancel_requested_at).total_seconds() < 2
 
 
 def bench(*options: str) -> dict:
