@@ -14,7 +14,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 
 from live import push
-from tasks import drafting, queues, records, registry, sealing, storable
+from tasks import drafting, outbox, queues, records, registry, sealing, storable
 from tasks.failure import Failure, KeyReused, NotInState
 from tasks.models import Job, Outcome, Queue, State
 from tasks.moves import Raw, afterwards, move, steadily
@@ -69,6 +69,7 @@ def submit(
     try:
         with transaction.atomic():
             job.save(force_insert=True)
+            outbox.owe([job])
     except IntegrityError:
         if not repeatable or (found := _twin(job)) is None:
             raise
@@ -87,6 +88,7 @@ def submit_many(kind: str, many: Sequence[Mapping[str, Any]], *, owner: Any = No
             setattr(job, column, value)
     with transaction.atomic():
         Job.objects.bulk_create(jobs, batch_size=500)
+        outbox.owe(jobs)
     _announce(jobs)
     return jobs
 
@@ -100,7 +102,7 @@ def cancel(uid: UUID, by: Any = None, reason: str = "") -> Job:
         "cancel_reason": storable.text(reason, 500),
     }
     waiting = "uid = %s AND state IN ('scheduled', 'queued', 'retrying')"
-    moved = move({"state": State.CANCELLED, "finished_at": now(), "due_at": None, **asked}, waiting, [uid])
+    moved = _moved({"state": State.CANCELLED, "finished_at": now(), "due_at": None, **asked}, waiting, [uid])
     moved = moved or move(asked, "uid = %s AND state = 'running' AND cancel_requested_at IS NULL", [uid])
     if moved:
         _tell(moved)
@@ -125,7 +127,7 @@ def retry(uid: UUID, by: Any = None) -> Job:
         "error_key": "",
     }
     asked = {"cancel_requested_at": None, "cancel_requested_by_id": None, "cancel_reason": ""}
-    moved = move({**fresh, **asked}, "uid = %s AND state IN ('failed', 'cancelled')", [uid])
+    moved = _moved({**fresh, **asked}, "uid = %s AND state IN ('failed', 'cancelled')", [uid])
     if not moved:
         job = Job.objects.select_related("owner").get(uid=uid)
         instead = "submit a copy to run it again" if job.state == State.SUCCEEDED else "it has not ended"
@@ -170,12 +172,12 @@ def claim(uid: UUID, worker: str, pid: int) -> Job | None:
         "traceback": "",
         "error_key": "",
     }
+    sets = {"attempt": Raw("attempt + 1"), "beat": Raw("beat + 1"), **fresh, **empty}
+    startable = f"uid = %s AND state = 'queued' AND {NOT_PAUSED} AND {IN_TURN}"
     try:
-        moved = move(
-            {"attempt": Raw("attempt + 1"), "beat": Raw("beat + 1"), **fresh, **empty},
-            f"uid = %s AND state = 'queued' AND {NOT_PAUSED} AND {IN_TURN}",
-            [uid],
-        )
+        moved = move(sets, f"{startable} AND {outbox.NOBODY_HEARS[State.RUNNING]}", [uid])
+        if not moved and outbox.somebody_hears(State.RUNNING):
+            moved = _moved(sets, startable, [uid])
     except IntegrityError:  # another job of its serial key was claimed in the same moment
         return None
     _tell(moved)
@@ -276,7 +278,7 @@ def wake(most: int = 500) -> int:
     """Queue the scheduled and retrying jobs that are due, the longest due first; returns how many."""
     due = "SELECT id FROM tasks_job WHERE state IN ('scheduled', 'retrying') AND due_at <= %s ORDER BY due_at LIMIT %s"
     clock = now()
-    moved = move(
+    moved = _moved(
         {"state": State.QUEUED, "rung_at": clock, "due_at": None},
         f"id IN ({due}) AND state IN ('scheduled', 'retrying') AND due_at <= %s",
         [clock, most, clock],
@@ -301,6 +303,15 @@ def ring_again(queue: str, before: datetime, most: int) -> int:
 # --- shared by the verbs ---------------------------------------------------------------------------------------
 
 
+def _moved(sets: dict[str, Any], where: str, args: Sequence[Any]) -> list[Job]:
+    """A move, and what it owes, in one transaction."""
+    with transaction.atomic():
+        moved = move(sets, where, args)
+        if moved:
+            outbox.owe(moved)
+    return moved
+
+
 @steadily
 def _leave(
     job: Job,
@@ -312,17 +323,25 @@ def _leave(
 ) -> Job | None:
     """End a running attempt: the row, the attempt, last lines and what is owed, in one transaction."""
     sets = {**ended, **(records.told(news) if news else {})}
-    where, args = (f"{HELD} AND beat = %s", [beat]) if beat is not None else (HELD, [])
-    with transaction.atomic():
-        moved = move(sets, where, [job.uid, job.attempt, *args])
-        if moved:
-            left = moved[0]
-            records.write_lines(left, news.lines if news else ())
-            if outcome != Outcome.SUCCEEDED:
-                records.write_attempt(left, outcome, failure)
+    where, args = f"{HELD} AND beat = %s" if beat is not None else HELD, [job.uid, job.attempt]
+    args += [beat] if beat is not None else []
+    lines = news.lines if news else ()
+    if outcome == Outcome.SUCCEEDED and not (lines or job.then or job.callback_url):
+        moved = move(sets, f"{where} AND {outbox.NOBODY_HEARS[State.SUCCEEDED]}", args)
+    else:
+        moved = []
+    if not moved:
+        with transaction.atomic():
+            moved = move(sets, where, args)
+            if moved:
+                records.write_lines(moved[0], lines)
+                if outcome != Outcome.SUCCEEDED:
+                    records.write_attempt(moved[0], outcome, failure)
+                outbox.owe(moved)
     if not moved:
         records.fence(job, outcome)
         return None
+    left = moved[0]
     if left.state == State.QUEUED:
         _announce(moved)
     else:

@@ -58,6 +58,10 @@ def repeatable(name: str) -> bool:
     return name not in _kinds or _kinds[name].on_lost == "retry"
 
 
+def is_chore(name: str) -> bool:
+    return name in _kinds and _kinds[name].quiet
+
+
 def kinds() -> list[Kind]:
     return sorted(_kinds.values(), key=lambda kind: kind.name)
 

@@ -1,0 +1,111 @@
+"""The outbox: deliveries that a move owes, written in the move's own transaction, so that neither is without the other.
+
+Called by every verb of tasks.lifecycle that changes a state. Sends nothing: tasks.webhooks finds the rows.
+"""
+
+import json
+from base64 import b64encode
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from secrets import token_bytes
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.db import transaction
+from standardwebhooks import Webhook
+
+from tasks import registry, sealing
+from tasks.hooks.models import Delivery, Endpoint
+from tasks.models import Job, State, instant
+
+# The two moves that every job makes ask this in their own UPDATE: nobody to tell, nothing to write beside it.
+NOBODY_HEARS = {
+    state: f"NOT EXISTS (SELECT 1 FROM hooks_endpoint AS e WHERE e.enabled AND e.hears_{state})"  # noqa: S608 - constants
+    for state in (State.RUNNING, State.SUCCEEDED)
+}
+_nudge: Callable[[], Any] | None = None
+
+
+def somebody_hears(state: State) -> bool:
+    return Endpoint.objects.filter(enabled=True, **{f"hears_{state}": True}).exists()
+
+
+def owe(jobs: Sequence[Job]) -> None:
+    """Write a delivery for each of these moves and each endpoint that hears of it. Inside the move's transaction."""
+    endpoints = list(Endpoint.objects.filter(enabled=True, callbacks_of__isnull=True))
+    rows: list[Delivery] = []
+    for job in jobs:
+        calls_back = bool(job.callback_url) and job.state in Job.FINAL
+        if not (endpoints or calls_back):
+            continue
+        summary = job.summary()
+        hearing = [endpoint for endpoint in endpoints if endpoint.wants(summary, registry.is_chore(job.kind))]
+        event = f"job.{job.state}"
+        rows += _deliveries(hearing, event, summary, job)
+        if calls_back:
+            rows += _deliveries([callbacks_of(job.owner_id)], event, summary, job, job.callback_url)
+    _write(rows)
+
+
+def owe_alert(event: str, alert: dict[str, Any]) -> None:
+    """The same for ``alert.opened`` and ``alert.closed``."""
+    hearing = Endpoint.objects.filter(enabled=True, alerts=True, callbacks_of__isnull=True)
+    _write(_deliveries(list(hearing), event, alert))
+
+
+def owe_test(endpoint: Endpoint) -> Delivery:
+    """One delivery that says nothing but that it arrives."""
+    (row,) = _deliveries([endpoint], "webhook.test", {"webhook": str(endpoint.uid)})
+    with transaction.atomic():
+        _write([row])
+    return row
+
+
+def callbacks_of(owner_id: int | None) -> Endpoint:
+    """What signs the callbacks of one person's jobs; made at the first one."""
+    return Endpoint.objects.get_or_create(
+        callbacks_of="nobody" if owner_id is None else f"user:{owner_id}",
+        defaults={"owner_id": owner_id, "url": "", "secret": sealed(fresh_secret())},
+    )[0]
+
+
+def fresh_secret() -> str:
+    """32 random bytes in the notation of Standard Webhooks."""
+    return "whsec_" + b64encode(token_bytes(32)).decode()
+
+
+def sealed(secret: str) -> str:
+    Webhook(secret)  # raises for what could sign nothing
+    return sealing.seal({"secret": secret})
+
+
+def listen(nudge: Callable[[], Any] | None) -> None:
+    """The sender of this process asks to hear at once of what this process commits."""
+    global _nudge
+    _nudge = nudge
+
+
+def _deliveries(
+    endpoints: Sequence[Endpoint], event: str, data: dict[str, Any], job: Job | None = None, url: str = ""
+) -> list[Delivery]:
+    now = datetime.now(UTC)
+    body = json.dumps({"type": event, "timestamp": instant(now), "data": data}, separators=(",", ":"))
+    return [
+        Delivery(
+            endpoint=endpoint,
+            lane=f"to {urlsplit(url).netloc.lower()}"[:300] if url else str(endpoint.uid),
+            url=url,
+            event=event,
+            job=job and job.uid,
+            body=body,
+            next_try_at=now,
+            created_at=now,
+        )
+        for endpoint in endpoints
+    ]
+
+
+def _write(rows: list[Delivery]) -> None:
+    if rows:
+        Delivery.objects.bulk_create(rows, batch_size=500)
+        transaction.on_commit(lambda: _nudge and _nudge(), robust=True)
