@@ -1,0 +1,110 @@
+"""Order: long jobs starve nobody, the urgent go first, then the oldest; one key runs alone; deadlocks end well."""
+
+import threading
+from itertools import pairwise
+
+import pytest
+from django.db import OperationalError, connection, transaction
+
+from tasks import lifecycle, moves
+from tasks.models import Job
+from tests.processes import wait_until
+from tests.test_worker import ended
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def all_ended(jobs: list[Job]) -> list[Job] | None:
+    found = list(Job.objects.filter(pk__in=[job.pk for job in jobs], finished_at__isnull=False))
+    return found if len(found) == len(jobs) else None
+
+
+@pytest.mark.process
+def test_short_jobs_do_not_wait_behind_a_long_one(start_worker):
+    start_worker("w1", concurrency=2)
+    long, _ = lifecycle.submit("countdown", {"seconds": 60})
+    wait_until(lambda: Job.objects.get(pk=long.pk).state == "running")
+    for _ in range(6):
+        short, _ = lifecycle.submit("countdown", {"seconds": 0, "steps": 1})
+        done = wait_until(lambda job=short: ended(job), 10)
+        assert (done.started_at - done.created_at).total_seconds() < 0.5
+    lifecycle.cancel(long.uid)
+    wait_until(lambda: ended(long), 10)
+
+
+@pytest.mark.process
+def test_the_urgent_go_first_and_then_the_oldest(start_worker):
+    jobs = [lifecycle.submit("noop", {}, priority=priority)[0] for priority in (0, 5, 9, 5, 0, 9)]
+    start_worker("w1", concurrency=1)
+    done = sorted(wait_until(lambda: all_ended(jobs)), key=lambda job: job.started_at)
+    assert [job.pk for job in done] == [jobs[i].pk for i in (2, 5, 1, 3, 0, 4)]
+
+
+@pytest.mark.process
+def test_jobs_of_one_key_run_one_at_a_time_and_in_order(start_worker):
+    start_worker("w1", concurrency=2)
+    start_worker("w2", concurrency=2)
+    jobs = [lifecycle.submit("serial", {"feed": "a", "seconds": 0.1})[0] for _ in range(12)]
+    done = sorted(wait_until(lambda: all_ended(jobs), 40), key=lambda job: job.started_at)
+    assert [job.pk for job in done] == [job.pk for job in jobs]
+    assert all(earlier.finished_at <= later.started_at for earlier, later in pairwise(done))
+
+
+@pytest.mark.process
+def test_a_paused_queue_rests_and_resumes(start_worker):
+    start_worker("w1")
+    lifecycle.pause("default")
+    jobs = [lifecycle.submit("noop", {})[0] for _ in range(20)]
+    other, _ = lifecycle.submit("in_a_coroutine", {})
+    wait_until(lambda: ended(other))
+    assert not Job.objects.filter(queue="default").exclude(state="queued").exists()
+    lifecycle.resume("default")
+    wait_until(lambda: all_ended(jobs))
+
+
+def test_a_deadlock_on_postgresql_ends_well_for_both():
+    """Two transactions lock two jobs crosswise: the server ends one of them, which starts again and finishes."""
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite has one writer at a time: the next test is its counterpart")
+    first, second = (lifecycle.submit("noop", {})[0] for _ in range(2))
+    both_hold, tries, errors = threading.Barrier(2, timeout=10), [], []
+
+    @moves.steadily
+    def cross(one: Job, other: Job) -> None:
+        tries.append(one.pk)
+        with transaction.atomic():
+            moves.move({"priority": 7}, "uid = %s", [one.uid])
+            if len(tries) <= 2:
+                both_hold.wait()
+            moves.move({"priority": 8}, "uid = %s", [other.uid])
+
+    def run(one: Job, other: Job) -> None:
+        try:
+            cross(one, other)
+        except Exception as error:
+            errors.append(error)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=run, args=pair) for pair in ((first, second), (second, first))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert errors == []
+    assert len(tries) == 3
+    assert {job.version for job in Job.objects.all()} == {3}
+
+
+def test_a_busy_database_is_tried_again_from_the_start():
+    tries = []
+
+    @moves.steadily
+    def busy() -> str:
+        tries.append(1)
+        if len(tries) < 3:
+            raise OperationalError("database is locked")
+        return "written"
+
+    assert busy() == "written"
+    assert len(tries) == 3
