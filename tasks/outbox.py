@@ -85,6 +85,11 @@ def listen(nudge: Callable[[], Any] | None) -> None:
     _nudge = nudge
 
 
+def nudge() -> None:
+    """Let the sender of this process look, once what was written is committed."""
+    transaction.on_commit(lambda: _nudge and _nudge(), robust=True)
+
+
 def _deliveries(
     endpoints: Sequence[Endpoint], event: str, data: dict[str, Any], job: Job | None = None, url: str = ""
 ) -> list[Delivery]:
@@ -108,4 +113,4 @@ def _deliveries(
 def _write(rows: list[Delivery]) -> None:
     if rows:
         Delivery.objects.bulk_create(rows, batch_size=500)
-        transaction.on_commit(lambda: _nudge and _nudge(), robust=True)
+        nudge()

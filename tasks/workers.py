@@ -3,6 +3,7 @@
 The only place that knows how a worker is built; imported by project.celery.
 """
 
+from functools import partial
 from typing import Any
 
 from billiard import current_process
@@ -11,7 +12,7 @@ from django.conf import settings
 from django.db import close_old_connections
 
 from live import push
-from tasks import pulse, sweep
+from tasks import pulse, sweep, webhooks
 
 
 @signals.celeryd_after_setup.connect
@@ -39,7 +40,11 @@ def check_connection(**_: Any) -> None:
 def duties() -> list[tuple[float, Any]]:
     """What the first child of each worker does for the whole installation: (seconds between, call)."""
     often = min(settings.SIGNALBOX_SWEEP_S, settings.SIGNALBOX_LEASE_S / 10, settings.SIGNALBOX_HEARTBEAT_S)
-    return [(often, sweep.Reaper()), (settings.SIGNALBOX_SWEEP_S, sweep.dispatch)]
+    return [
+        (often, sweep.Reaper()),
+        (settings.SIGNALBOX_SWEEP_S, sweep.dispatch),
+        (1.0, partial(webhooks.keep_sending, pulse.stopping)),
+    ]
 
 
 @signals.worker_process_init.connect
@@ -62,3 +67,4 @@ def stop(**_: Any) -> None:
 @signals.worker_process_shutdown.connect
 def say_last_words(**_: Any) -> None:
     push.flush(1.0)
+    webhooks.finish(2.0)

@@ -1,0 +1,183 @@
+"""The rows of deliveries: which are due, who takes them, how a try ended, and what becomes of the endpoint.
+
+Every move is a guarded UPDATE: two senders never make the same try, and one that comes late writes nothing but its
+attempt. Sends nothing itself.
+"""
+
+import random
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from django.db import connection, transaction
+from django.db.models import F
+
+from tasks import outbox, storable
+from tasks.failure import Refused
+from tasks.hooks.models import Delivery, DeliveryAttempt, Endpoint
+from tasks.moves import steadily
+
+MINUTE, HOUR = 60, 3600
+# Seconds from a failed try to the next one; the first try is made at once.
+PAUSES_S = (5, 5 * MINUTE, 30 * MINUTE, 2 * HOUR, 5 * HOUR, 10 * HOUR, 14 * HOUR)
+JITTER = 0.2
+LONGEST = timedelta(days=1)  # that a Retry-After may ask for
+LEASE = timedelta(seconds=45)  # after which a try that nobody recorded is taken over: longer than any try lasts
+FAILED_FOR = timedelta(days=1)
+ROTATION = timedelta(days=1)  # for so long both secrets sign
+OPEN = "status IN ('pending', 'sending')"  # the words of the partial index, which a parameter would hide from planners
+
+# One step of the index for each lane, however many deliveries wait in one of them.
+DUE_LANES = f"""
+WITH RECURSIVE lanes(lane) AS (
+  SELECT min(lane) FROM hooks_delivery WHERE {OPEN}
+  UNION ALL
+  SELECT (SELECT min(lane) FROM hooks_delivery WHERE {OPEN} AND hooks_delivery.lane > lanes.lane)
+  FROM lanes WHERE lanes.lane IS NOT NULL
+)
+SELECT lane FROM lanes WHERE EXISTS (
+  SELECT 1 FROM hooks_delivery WHERE {OPEN} AND hooks_delivery.lane = lanes.lane AND next_try_at <= %s)
+"""  # noqa: S608 - constants
+DUE = f"SELECT id FROM hooks_delivery WHERE {OPEN} AND lane = %s AND next_try_at <= %s ORDER BY next_try_at LIMIT %s"  # noqa: S608
+TAKE = (
+    f"UPDATE hooks_delivery SET status = 'sending', tries = tries + 1, next_try_at = %s"  # noqa: S608
+    f" WHERE id IN ({DUE}) AND {OPEN} AND next_try_at <= %s RETURNING id"
+)
+
+
+class NotSent(Refused):
+    """A delivery cannot be made again now."""
+
+    code = "not-in-this-state"
+
+
+class Answer(NamedTuple):
+    """How a try went: ``code`` of an answer, or ``error``. ``retry_after``: seconds that the other side asks for."""
+
+    at: datetime
+    seconds: float
+    code: int | None = None
+    error: str = ""
+    reply: str = ""
+    retry_after: float | None = None
+
+    @property
+    def arrived(self) -> bool:
+        return self.code is not None and 200 <= self.code < 300
+
+
+@steadily
+def take(room: Callable[[str], int]) -> list[Delivery]:
+    """Take due deliveries, in each lane as many as ``room`` says, the longest due first; endpoints come along."""
+    now = datetime.now(UTC)
+    clock, dead = (connection.ops.adapt_datetimefield_value(moment) for moment in (now, now + LEASE))
+    with connection.cursor() as cursor:
+        cursor.execute(DUE_LANES, [clock])
+        lanes = [lane for (lane,) in cursor.fetchall() if room(lane) > 0]
+    if not lanes:
+        return []
+    taken: list[int] = []
+    with transaction.atomic(), connection.cursor() as cursor:
+        for lane in lanes:
+            cursor.execute(TAKE, [dead, lane, clock, room(lane), clock])
+            taken += [pk for (pk,) in cursor.fetchall()]
+    rows = list(Delivery.objects.select_related("endpoint").filter(pk__in=taken).order_by("id"))
+    if late := [row.pk for row in rows if not row.endpoint.enabled]:  # owed as their endpoint was switched off
+        Delivery.objects.filter(pk__in=late).update(**_dropped(now))
+    return [row for row in rows if row.endpoint.enabled]
+
+
+@steadily
+def record(delivery: Delivery, answer: Answer) -> None:
+    """Write how a try of a delivery that was taken went, and what follows from it. Again is no error."""
+    now = datetime.now(UTC)
+    endpoint = delivery.endpoint
+    row = DeliveryAttempt(
+        delivery=delivery,
+        number=delivery.tries,
+        at=answer.at,
+        seconds=answer.seconds,
+        code=answer.code,
+        error=storable.text(answer.error, 300),
+        reply=storable.text(answer.reply, 500),
+    )
+    with transaction.atomic():
+        if not Delivery.objects.filter(pk=delivery.pk).exists():
+            return  # deleted with its endpoint
+        DeliveryAttempt.objects.bulk_create([row], ignore_conflicts=True)
+        held = Delivery.objects.filter(pk=delivery.pk, tries=delivery.tries, status=Delivery.Status.SENDING)
+        pause = None if answer.code == 410 else pause_after(delivery.tries - delivery.tries_before, answer.retry_after)
+        if answer.arrived:
+            held.update(status=Delivery.Status.DELIVERED, finished_at=now, next_try_at=None)
+            Endpoint.objects.filter(pk=endpoint.pk, failing_since__isnull=False).update(failing_since=None)
+            return
+        if pause is None:
+            held.update(status=Delivery.Status.FAILED, finished_at=now, next_try_at=None)
+        else:
+            held.update(status=Delivery.Status.PENDING, next_try_at=now + pause)
+        if endpoint.callbacks_of is None:
+            _note_failure(endpoint, answer, now)
+
+
+def pause_after(tries: int, retry_after: float | None = None) -> timedelta | None:
+    """How long to wait after so many failed tries; None: that was the last one."""
+    if tries > len(PAUSES_S):
+        return None
+    pause = PAUSES_S[tries - 1] * random.uniform(1, 1 + JITTER)  # noqa: S311 - not a secret
+    return min(timedelta(seconds=max(pause, retry_after or 0)), LONGEST)
+
+
+@steadily
+def replay(uid: UUID) -> Delivery:
+    """Send a delivery again, now, under its old id; the calendar of tries begins again. DoesNotExist, NotSent."""
+    delivery = Delivery.objects.select_related("endpoint").get(uid=uid)
+    if not delivery.endpoint.enabled:
+        raise NotSent("The webhook is switched off.")
+    again = {"next_try_at": datetime.now(UTC), "finished_at": None, "tries_before": F("tries")}
+    still = Delivery.objects.filter(pk=delivery.pk).exclude(status=Delivery.Status.SENDING)
+    with transaction.atomic():
+        if not still.update(status=Delivery.Status.PENDING, **again):
+            raise NotSent("The delivery is being sent at this moment.")
+        outbox.nudge()
+    delivery.refresh_from_db()
+    return delivery
+
+
+@steadily
+def rotate(endpoint: Endpoint) -> str:
+    """A new secret, returned this once; for a day the old one signs as well."""
+    fresh = outbox.fresh_secret()
+    with transaction.atomic():
+        old = {"old_secret": F("secret"), "old_until": datetime.now(UTC) + ROTATION}
+        Endpoint.objects.filter(pk=endpoint.pk).update(secret=outbox.sealed(fresh), **old)
+    endpoint.refresh_from_db()
+    return fresh
+
+
+@steadily
+def switch(endpoint: Endpoint, on: bool, because: str = "") -> bool:
+    """Switch an endpoint on or off; off drops what waits for it. False: it was so already."""
+    changed: dict[str, Any] = {"enabled": on, "off_because": because, "failing_since": None}
+    with transaction.atomic():
+        if not Endpoint.objects.filter(pk=endpoint.pk, enabled=not on).update(**changed):
+            return False
+        if not on:
+            waiting = Delivery.objects.filter(endpoint=endpoint, status=Delivery.Status.PENDING)
+            waiting.update(**_dropped(datetime.now(UTC)))
+    for name, value in changed.items():
+        setattr(endpoint, name, value)
+    return True
+
+
+def _note_failure(endpoint: Endpoint, answer: Answer, now: datetime) -> None:
+    row = Endpoint.objects.filter(pk=endpoint.pk, enabled=True)
+    row.filter(failing_since__isnull=True).update(failing_since=now)
+    if answer.code == 410:
+        switch(endpoint, False, "It answered 410 Gone.")
+    elif row.filter(failing_since__lte=now - FAILED_FOR).exists():
+        switch(endpoint, False, "No delivery arrived for a day.")
+
+
+def _dropped(now: datetime) -> dict[str, Any]:
+    return {"status": Delivery.Status.DROPPED, "finished_at": now, "next_try_at": None}

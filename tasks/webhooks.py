@@ -1,0 +1,157 @@
+"""Sending what is owed: one asyncio thread in one process of each worker, outside of every job's slot.
+
+Many deliveries are under way at once, but few to one address: a server that hangs holds up nobody else's. A try is
+taken by a guarded UPDATE before it is made, so it is made once; after a crash it is made again under the same id.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from django.db import InterfaceError, OperationalError, close_old_connections, connection
+from standardwebhooks import Webhook
+
+from tasks import deliveries, outbox
+from tasks.deliveries import Answer
+from tasks.fetch_errors import FetchError
+from tasks.fetcher import Fetcher
+from tasks.hooks.models import Delivery
+
+log = logging.getLogger(__name__)
+
+TOTAL_S, CONNECT_S = 15.0, 5.0  # for one try
+MOST, LANE, TROUBLED = 256, 8, 2  # tries at once: in all, to one address, to one whose last try failed
+PERIOD_S = 0.25  # between looks at the table; what this very process commits is seen at once
+PATIENCE_S = 3.0  # at the end, for what is under way
+
+
+def signed(delivery: Delivery, now: datetime) -> dict[str, str]:
+    """The headers of one try, by the rules of Standard Webhooks."""
+    uid = str(delivery.uid)
+    signatures = [Webhook(secret).sign(uid, now, delivery.body) for secret in delivery.endpoint.secrets(now)]
+    return {
+        "Content-Type": "application/json",
+        "User-Agent": "Signalbox-Webhook/1",
+        "Webhook-Id": uid,
+        "Webhook-Timestamp": str(int(now.timestamp())),
+        "Webhook-Signature": " ".join(signatures),
+    }
+
+
+async def attempt(fetcher: Fetcher, delivery: Delivery) -> Answer:
+    """Make one try."""
+    at, started = datetime.now(UTC), time.monotonic()
+    try:
+        page = await fetcher.post(delivery.target, delivery.body.encode(), signed(delivery, at))
+    except FetchError as error:
+        return Answer(at, time.monotonic() - started, error=str(error))
+    except Exception as error:  # such as a secret that was sealed with a key that is gone
+        log.exception("The delivery %s could not be tried.", delivery.uid)
+        return Answer(at, time.monotonic() - started, error=f"{type(error).__name__}: {error}")
+    reply = page.body[:2_000].decode(errors="replace")
+    return Answer(at, page.seconds, page.status, "", reply, waits(page.headers.get("Retry-After", "")))
+
+
+def waits(said: str) -> float | None:
+    """Seconds that a Retry-After asks for, given as a number or as a date."""
+    with contextlib.suppress(ValueError):
+        return max(0.0, float(int(said)))
+    with contextlib.suppress(ValueError, TypeError):
+        return max(0.0, (parsedate_to_datetime(said) - datetime.now(UTC)).total_seconds())
+    return None
+
+
+class Sender(threading.Thread):
+    """Sends until ``stopping`` says so. Rows are read and written in a thread of their own, beside the loop."""
+
+    def __init__(self, stopping: Callable[[], bool]) -> None:
+        super().__init__(name="signalbox-webhooks", daemon=True)
+        self.pid = os.getpid()
+        self._stopping = stopping
+        self._rows = ThreadPoolExecutor(1, thread_name_prefix="signalbox-deliveries")
+        self._busy: Counter[str] = Counter()
+        self._troubled: set[str] = set()
+
+    def run(self) -> None:
+        try:
+            asyncio.run(self._main())
+        except Exception:
+            log.exception("The sender of webhooks ended; another one will be started.")
+        finally:
+            self._rows.shutdown(wait=False)
+
+    def room(self, lane: str) -> int:
+        most = TROUBLED if lane in self._troubled else LANE
+        return min(most - self._busy[lane], MOST - self._busy.total())
+
+    async def _main(self) -> None:
+        self._bell, under_way = asyncio.Event(), set()
+        loop = asyncio.get_running_loop()
+        outbox.listen(lambda: loop.call_soon_threadsafe(self._bell.set))
+        try:
+            async with Fetcher(total=TOTAL_S, connect=CONNECT_S, at_once=MOST) as fetcher:
+                while not self._stopping():
+                    self._bell.clear()
+                    for delivery in await self._in_rows(deliveries.take, self.room) or ():
+                        self._busy[delivery.lane] += 1
+                        task = asyncio.create_task(self._deliver(fetcher, delivery))
+                        under_way.add(task)
+                        task.add_done_callback(under_way.discard)
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(self._bell.wait(), PERIOD_S)
+                if under_way:
+                    await asyncio.wait(under_way, timeout=PATIENCE_S)
+        finally:
+            outbox.listen(None)
+
+    async def _deliver(self, fetcher: Fetcher, delivery: Delivery) -> None:
+        try:
+            answer = await attempt(fetcher, delivery)
+            (self._troubled.discard if answer.arrived else self._troubled.add)(delivery.lane)
+            while await self._in_rows(deliveries.record, delivery, answer) is False:  # noqa: ASYNC110
+                await asyncio.sleep(1)  # a database rings no bell when it is back
+        except Exception:
+            log.exception("How the delivery %s went could not be written.", delivery.uid)
+        finally:
+            self._busy[delivery.lane] -= 1
+            self._bell.set()  # its place in the lane is free
+
+    async def _in_rows(self, call: Callable[..., Any], *args: Any) -> Any:
+        """The answer of a call that touches the database, or False when the database could not be reached."""
+        return await asyncio.get_running_loop().run_in_executor(self._rows, _safely, call, *args)
+
+
+def _safely(call: Callable[..., Any], *args: Any) -> Any:
+    close_old_connections()
+    try:
+        return call(*args)
+    except (OperationalError, InterfaceError) as error:
+        log.warning("The deliveries could not be reached: %s", error)
+        connection.close()
+        return False
+
+
+_sender: Sender | None = None
+
+
+def keep_sending(stopping: Callable[[], bool]) -> None:
+    """See that this process has a living sender. Called again and again by the pulse."""
+    global _sender
+    if _sender is None or _sender.pid != os.getpid() or not _sender.is_alive():
+        _sender = Sender(stopping)
+        _sender.start()
+
+
+def finish(seconds: float) -> None:
+    """While the process stops: give what is under way so much time."""
+    if _sender is not None and _sender.pid == os.getpid():
+        _sender.join(seconds)
