@@ -40,7 +40,7 @@ def modules() -> list[str]:
 class Allowed(LoginRequiredMixin):
     """Only for those who may do ``action``; and in the reader's own time zone, if a cookie tells it."""
 
-    action = "see"
+    action = "page"
     request: HttpRequest
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:

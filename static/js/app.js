@@ -71,6 +71,7 @@ function live(watch) {
     const paused = button.getAttribute("aria-pressed") !== "true";
     button.setAttribute("aria-pressed", String(paused));
     board?.pause(paused);
+    if (store.stats && !paused) showCounts(main, store.stats);
     tell();
   });
   setInterval(tell, 1000);

@@ -4,7 +4,7 @@
 import { length } from "./length.js";
 import { Log } from "./log.js";
 import { advance } from "./row.js";
-import { FINAL, WORDS, fraction, moment, way } from "./status.js";
+import { FINAL, WORDS, fraction, moment, tries, way } from "./status.js";
 import { show } from "./time.js";
 import { tree } from "./tree.js";
 
@@ -73,7 +73,7 @@ export class JobPage {
 
   /** @param {Detail} job */
   #facts(job) {
-    this.#write("attempt", job.attempt ? `${job.attempt} of ${job.max_attempts}` : "");
+    this.#write("attempt", tries(job));
     this.#write("worker", job.worker ?? "");
     for (const name of ["due_at", "started_at", "finished_at"]) {
       const element = this.#part(name);

@@ -50,8 +50,9 @@ export class List {
   #leave(id, row) {
     this.rows.delete(id);
     if (row.contains(document.activeElement)) {
+      const same = `[data-part="${/** @type {HTMLElement} */ (document.activeElement).dataset.part}"]`;
       const neighbour = row.nextElementSibling ?? row.previousElementSibling;
-      const target = /** @type {HTMLElement|null} */ (neighbour?.querySelector("a, input, button") ?? null);
+      const target = /** @type {HTMLElement|null|undefined} */ (neighbour?.querySelector(same));
       target?.focus({ preventScroll: true });
     }
     row.remove();

@@ -72,9 +72,9 @@ export class Socket {
 
   /** @param {string} text */
   #hear(text) {
-    this.#expect();
     const frame = JSON.parse(text);
     if (frame.type === "beat" && frame.every > 0) this.#everyS = frame.every;
+    this.#expect();
     try {
       this.options.onFrame(frame);
     } finally {

@@ -50,10 +50,16 @@ export function remarks(job) {
   return [
     job.queue,
     job.owner ?? "",
-    job.attempt > 1 || (job.attempt > 0 && job.state === "retrying") ? `attempt ${job.attempt} of ${job.max_attempts}` : "",
+    job.attempt > 1 || (job.attempt > 0 && job.state === "retrying") ? `attempt ${tries(job)}` : "",
     job.priority !== 5 ? `priority ${job.priority}` : "",
     job.cancel_requested && !FINAL.has(job.state) ? "cancel requested" : "",
   ];
+}
+
+/** Who tries a failed job again by hand gives it more attempts than it had. @param {Summary} job */
+export function tries(job) {
+  if (!job.attempt) return "";
+  return job.attempt <= job.max_attempts ? `${job.attempt} of ${job.max_attempts}` : String(job.attempt);
 }
 
 /** @typedef {{done: number, total: number|null}} Way  how far it has come; of null: nobody knows how far it is */

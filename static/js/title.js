@@ -5,6 +5,7 @@ const plain = document.title;
 
 /** The same glyphs as the lamps; data addresses, so that a change asks nobody for anything. @type {Record<string, string>} */
 const GLYPHS = {
+  "": '<circle cx="16" cy="16" r="7" fill="#4fdb8c"/>',
   failing: '<rect x="6" y="13" width="20" height="6" rx="1.5" fill="#ff6459"/>',
   stale: '<path d="M16 8v10M16 22.5v1.5" stroke="#ffc14d" stroke-width="4" stroke-linecap="round"/>',
 };
@@ -20,8 +21,7 @@ export function mark(failed, stale) {
   shown = look;
   const link = /** @type {HTMLLinkElement|null} */ (document.querySelector("link[rel=icon]"));
   if (!link) return;
-  link.dataset.plain ??= link.href;
-  link.href = look ? `data:image/svg+xml,${encodeURIComponent(picture(GLYPHS[look]))}` : link.dataset.plain;
+  link.href = `data:image/svg+xml,${encodeURIComponent(picture(GLYPHS[look]))}`;
 }
 
 /** @param {string} glyph */

@@ -138,10 +138,18 @@ def remarks(job: Job | None) -> list[str]:
     return [
         job["queue"],
         job["owner"] or "",
-        f"attempt {job['attempt']} of {job['max_attempts']}" if again else "",
+        f"attempt {tries(job)}" if again else "",
         f"priority {job['priority']}" if job["priority"] != 5 else "",
         "cancel requested" if job["cancel_requested"] and job["state"] not in FINAL else "",
     ]
+
+
+@register.filter
+def tries(job: Job) -> str:
+    """Who tries a failed job again by hand gives it more attempts than it had."""
+    if not job["attempt"]:
+        return ""
+    return f"{job['attempt']} of {job['max_attempts']}" if job["attempt"] <= job["max_attempts"] else str(job["attempt"])
 
 
 @register.filter

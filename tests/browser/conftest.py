@@ -1,0 +1,85 @@
+"""A real Chromium, people who are logged in, and a watcher of everything a page does that it should not.
+
+One Chromium serves the whole package, and ends with it: Playwright's loop would disturb asynchronous tests elsewhere.
+"""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
+
+from tests.browser.watcher import Watcher
+from tests.processes import Product
+
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+
+
+@pytest.fixture(scope="package")
+def playwright() -> Iterator[Playwright]:
+    with sync_playwright() as running:
+        yield running
+
+
+@pytest.fixture(scope="package")
+def chromium(playwright: Playwright) -> Iterator[Browser]:
+    """System Chromium or Chrome; else the one Playwright has fetched."""
+    found = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chrome")
+    browser = playwright.chromium.launch(executable_path=found, args=FLAGS)
+    yield browser
+    browser.close()
+
+
+@pytest.fixture(scope="package")
+def admin_state(chromium: Browser, product: Product) -> dict:
+    """The cookies of a logged-in admin."""
+    context = chromium.new_context(base_url=product.base_url)
+    page = context.new_page()
+    page.goto("login/")
+    page.get_by_label("User name").fill(product.user)
+    page.get_by_label("Password").fill(product.password)
+    page.get_by_role("button", name="Log in").click()
+    page.wait_for_url(product.base_url)
+    state = context.storage_state()
+    context.close()
+    return state
+
+
+@pytest.fixture
+def new_context(chromium: Browser, product: Product, admin_state: dict) -> Iterator[Callable[..., BrowserContext]]:
+    """Makes browsers' contexts: ``new_context(color_scheme="dark")``; the admin is logged in unless told otherwise."""
+    made: list[BrowserContext] = []
+
+    def make(logged_in: bool = True, **options) -> BrowserContext:
+        options = {"locale": "en-GB", "timezone_id": "Europe/Berlin", "base_url": product.base_url} | options
+        made.append(chromium.new_context(storage_state=admin_state if logged_in else None, **options))
+        made[-1].set_default_timeout(15_000)
+        return made[-1]
+
+    yield make
+    for context in made:
+        context.close()
+
+
+@pytest.fixture
+def page(new_context: Callable[..., BrowserContext]) -> Page:
+    return new_context().new_page()
+
+
+@pytest.fixture
+def watcher(page: Page) -> Iterator[Watcher]:
+    """Fails the test at its end if the page complained of anything."""
+    watching = Watcher(page)
+    yield watching
+    assert watching.complaints == []

@@ -1,0 +1,124 @@
+"""Every page, in both themes and three widths: nothing overflows or overlaps, axe finds nothing, nobody complains."""
+
+from collections.abc import Callable
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import BrowserContext, Page, expect
+
+from tests.browser.watcher import Watcher
+from tests.processes import Product
+
+pytestmark = pytest.mark.process
+
+WIDTHS = (360, 768, 1440)
+THEMES = ("light", "dark")
+SEED = """
+from django.contrib.auth import get_user_model
+from tasks import lifecycle
+owner = get_user_model().objects.get(username="ada")
+def put(kind, **params):
+    return lifecycle.submit(kind, params, owner=owner)[0].uid
+print(put("countdown", seconds=1, steps=3))
+print(put("countdown", seconds=1, steps=2, fail=True))
+print(put("countdown", seconds=600))
+"""
+OVERLAPS = """() => {
+    const things = "a, button, input, select, textarea, summary, h1, h2, h3, p, time, .lamp";
+    const hidden = ".sr-only, .skip, .log, .trace, .scroll, details:not([open]) > :not(summary)";
+    const header = document.querySelector(".header");
+    const seen = [...document.querySelectorAll(things)]
+        .filter((e) => e.checkVisibility({ visibilityProperty: true }) && !e.closest(hidden))
+        .map((e) => ({ e, box: e.getBoundingClientRect(), above: !!header?.contains(e) }))
+        .filter(({ box }) => box.width > 1 && box.height > 1);
+    const share = (low, high, a, b) => Math.min(a[high], b[high]) - Math.max(a[low], b[low]) > 1;
+    const cross = (a, b) => !a.e.contains(b.e) && !b.e.contains(a.e) && a.above === b.above
+        && share("left", "right", a.box, b.box) && share("top", "bottom", a.box, b.box);
+    const name = ({ e }) => e.outerHTML.slice(0, 90);
+    return seen.flatMap((a, i) => seen.slice(i + 1).filter((b) => cross(a, b)).map((b) => `${name(a)} × ${name(b)}`));
+}"""
+
+
+@pytest.fixture(scope="package")
+def addresses(product: Product) -> dict[str, str]:
+    """Pages by name, with jobs in several states to show."""
+    done, failed, running = product.python(SEED).split()
+    pages = {"board": "", "jobs": "jobs/", "submit": "submit/", "workers": "workers/", "nothing": "jobs/nothing/"}
+    pages |= {"countdown form": "submit/countdown/", "site_sizes form": "submit/site_sizes/"}
+    return pages | {"done": f"jobs/{done}/", "failed": f"jobs/{failed}/", "running": f"jobs/{running}/"}
+
+
+NAMES = (
+    "board", "jobs", "submit", "countdown form", "site_sizes form", "workers", "done", "failed", "running", "nothing",
+)  # fmt: skip
+
+
+def settled(page: Page, address: str) -> None:
+    page.goto(address)
+    if page.locator("[data-live]").count():
+        expect(page.locator("[data-live]")).to_have_attribute("data-live", "live")
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("name", NAMES)
+def test_a_page_fits_and_pleases_axe(
+    name: str, theme: str, addresses: dict[str, str], new_context: Callable[..., BrowserContext]
+) -> None:
+    page = new_context(color_scheme=theme, reduced_motion="reduce").new_page()
+    watcher = Watcher(page)
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 900})
+        settled(page, addresses[name])
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, f"scrolls sideways at {width} px"
+        assert page.evaluate(OVERLAPS) == [], f"overlaps at {width} px"
+        found = Axe().run(page).response["violations"]
+        assert [(each["id"], each["nodes"][0]["html"]) for each in found] == [], f"at {width} px"
+    assert [said for said in watcher.complaints if name != "nothing" or "404" not in said] == []
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_the_login_page_fits_and_pleases_axe(theme: str, new_context: Callable[..., BrowserContext]) -> None:
+    page = new_context(logged_in=False, color_scheme=theme).new_page()
+    watcher = Watcher(page)
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 900})
+        page.goto("login/")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert [each["id"] for each in Axe().run(page).response["violations"]] == []
+    assert watcher.complaints == []
+
+
+def test_the_theme_is_chosen_and_kept_and_the_server_paints_with_it(page: Page, watcher: Watcher) -> None:
+    page.emulate_media(color_scheme="light")
+    page.goto("")
+    ground = "getComputedStyle(document.documentElement).backgroundColor"
+    light = page.evaluate(ground)
+    page.locator("summary", has_text="ada").click()
+    page.get_by_role("radio", name="Dark").check(force=True)
+    dark = page.evaluate(ground)
+    assert dark != light
+    page.goto("workers/")
+    assert page.evaluate(ground) == dark
+    assert page.locator("html").get_attribute("data-theme") == "dark"
+    page.locator("summary", has_text="ada").click()
+    expect(page.get_by_role("radio", name="Dark")).to_be_checked()
+    page.get_by_role("radio", name="System").check(force=True)
+    assert page.evaluate(ground) == light
+
+
+def test_times_are_the_readers_own_from_the_second_paint_on(
+    addresses: dict[str, str], new_context: Callable[..., BrowserContext]
+) -> None:
+    page = new_context(timezone_id="Asia/Kathmandu").new_page()
+    page.goto(addresses["failed"])
+    page.goto(addresses["failed"])
+    expect(page.get_by_text("Times are in Asia/Kathmandu")).to_be_visible()
+    started = page.locator("[data-part=started_at]")
+    by_script = started.inner_text()
+    bare = new_context(java_script_enabled=False)
+    bare.add_cookies([{"name": "signalbox_zone", "value": "Asia%2FKathmandu", "url": page.url}])
+    plain = bare.new_page()
+    plain.goto(addresses["failed"])
+    assert plain.locator("[data-part=started_at]").inner_text() == by_script
+    started.hover()
+    assert "GMT+5:45" in started.get_attribute("title")
