@@ -2,9 +2,11 @@
 supervisor; what is wrong with the machine or the settings is one clear sentence on stderr and exit 2.
 """
 
+import errno
 import fcntl
 import json
 import os
+import socket
 import sys
 from pathlib import Path
 
@@ -128,16 +130,15 @@ class lock:
 
 
 def refuse_taken_port(host: str, port: int) -> None:
-    try:
-        free = valkey.is_free(host, port)
-    except OSError:
-        free = None
-    if free is None:
-        raise Refused(f"--host is {host!r}, but it is no address of this machine.")
-    if not free:
-        raise Refused(
-            f"Port {port} of {host} is taken, or not ours to use; stop the other program or choose another --port."
-        )
+    match valkey.why_not(host, port):
+        case None:
+            return
+        case socket.gaierror() | OSError(errno=errno.EADDRNOTAVAIL):
+            raise Refused(f"--host is {host!r}, but it is no address of this machine.")
+        case OSError(errno=errno.EADDRINUSE):
+            raise Refused(f"Port {port} of {host} is taken; stop the other program or choose another --port.")
+        case error:
+            raise Refused(f"Port {port} of {host} cannot be used ({error.strerror}); choose another --port.")
 
 
 def embedded_valkey(home: Path) -> tuple[list[str], str]:
