@@ -19,6 +19,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
 from django.utils.http import urlencode
 from django.views.generic import TemplateView, View
+from django.views.generic.base import ContextMixin
 
 from tasks import lifecycle, picture, registry
 from tasks.access import may
@@ -56,8 +57,8 @@ class Allowed(LoginRequiredMixin):
             timezone.deactivate()
 
 
-class Page(Allowed, TemplateView):
-    """What all pages show."""
+class Shown(Allowed, ContextMixin):
+    """What all pages show; goes before one of Django's generic views."""
 
     here = ""
 
@@ -70,6 +71,10 @@ class Page(Allowed, TemplateView):
             may_submit=may(self.request.user, "submit"),
             **context,
         )
+
+
+class Page(Shown, TemplateView):
+    """A page that is no list and no form of rows."""
 
 
 class BoardView(Page):
