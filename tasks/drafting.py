@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from django.apps import apps
 from django.utils.crypto import salted_hmac
 
 from tasks import registry, sealing
 from tasks.models import Job, State
-from tasks.params import MASK
+from tasks.params import MASK, ParamError
 from tasks.uid import uuid7
 
 
@@ -24,6 +25,7 @@ def drafted(
 ) -> Job:
     """A job of ``kind`` that is not yet saved; its secrets are sealed apart from its parameters."""
     clean = kind.signature.clean(params)
+    rows_exist(kind, clean)
     secrets = {name: clean[name] for name in kind.signature.secrets if clean.get(name) is not None}
     made = datetime.now(UTC)
     later = due_at is not None and due_at > made
@@ -48,3 +50,15 @@ def digest(job: Job, due_at: datetime | None, params: Mapping[str, Any]) -> str:
     """What must be equal for a repeated key to mean the same request."""
     asked = [job.kind, dict(params), job.priority, str(due_at), job.callback_url, str(job.copy_of)]
     return salted_hmac("idempotency", json.dumps(asked, sort_keys=True, default=str), algorithm="sha256").hexdigest()
+
+
+def rows_exist(kind: registry.Kind, clean: Mapping[str, Any]) -> None:
+    """ParamError unless every Ref names a row that is there, by its public id ``uid``."""
+    missing: dict[str, list[str]] = {}
+    for field in kind.signature.fields:
+        if field.model and clean.get(field.name) is not None:
+            model = apps.get_model(field.model)
+            if not model._default_manager.filter(uid=clean[field.name]).exists():
+                missing[field.name] = [f"There is no {model._meta.verbose_name} with this id."]
+    if missing:
+        raise ParamError(missing)

@@ -13,6 +13,7 @@ from django import forms
 from django.forms.utils import ErrorDict
 from django.utils import timezone
 
+from tasks.drafting import rows_exist
 from tasks.params import Field, ParamError
 from tasks.registry import Kind
 
@@ -78,6 +79,7 @@ class KindForm(forms.Form):
                 asked[field.name] = value
         try:
             self.params = self.kind.signature.clean(asked, text=True)
+            rows_exist(self.kind, self.params)
         except ParamError as wrong:
             for name, sentences in wrong.errors.items():
                 for sentence in sentences:
