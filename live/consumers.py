@@ -14,6 +14,7 @@ from channels.consumer import AsyncConsumer
 
 from live import frames, hub, visitors
 from live.mailbox import Mailbox
+from live.watches import UNKNOWN
 
 SUBPROTOCOL = "signalbox.v1"
 FRAME_LIMIT = 64 * 1024
@@ -112,7 +113,8 @@ class LiveConsumer(AsyncConsumer):
         try:
             uid = str(UUID(job))
         except ValueError:
-            uid = job[:36]
+            self.mailbox.tell(frames.error(*UNKNOWN, job=job[:100]))
+            return
         if verb == "unwatch":
             self.hub.unwatch_job(self.mailbox, uid)
         elif uid not in self.mailbox.follows and len(self.mailbox.follows) >= WATCHED:

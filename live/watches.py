@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from django.db import DatabaseError, InterfaceError
+
 from live import frames
 from live.mailbox import Mailbox
 from live.reader import Reader
@@ -110,7 +112,10 @@ class Watches:
             self._dirty.discard(job)
             try:
                 detail = await self._reader.run(picture.detail, job, watch.last if watch.loaded else None, LINES)
-            except Exception as error:
+            except (
+                DatabaseError,
+                InterfaceError,
+            ) as error:  # try again; the picture's age tells
                 log.info("a watched job could not be read: %r", error)
                 self._dirty.add(job)
             else:
@@ -136,7 +141,7 @@ class Watches:
         """Send lines that are no longer in memory, then let things take their course."""
         try:
             older = await self._reader.run(picture.log_after, watch.job, follow.seq, LINES)
-        except Exception as error:
+        except (DatabaseError, InterfaceError) as error:
             log.info("older log lines could not be read: %r", error)
             await asyncio.sleep(PERIOD_S)
         else:

@@ -109,6 +109,7 @@ class OwnValkey:
             self.wake()
             self.process.kill()
             self.process.wait()
+            self.servers.undertaker.forget(self.process.pid)
 
 
 def layers(url: str, backend: str = "channels_redis.pubsub.RedisPubSubChannelLayer") -> dict[str, Any]:

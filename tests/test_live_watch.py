@@ -1,0 +1,154 @@
+"""Watched jobs: whole at first, then what changes; read once for the process, and only for those who may see them."""
+
+import time
+from itertools import pairwise
+
+import pytest
+
+from live import hub as hubs
+from live import push, watch, watches
+from live.reader import Reader
+from live.visitors import Visitor
+from tasks import access, lifecycle, picture
+from tasks.models import Job, LogLine
+from tests.live_hub import Tab, claim, running, submit
+from tests.live_parts import uid, until
+from tests.people import person
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def fast(settings, monkeypatch):
+    settings.SIGNALBOX_RECONCILE_S, settings.SIGNALBOX_BEAT_S, settings.SIGNALBOX_TICK_MS = 0.3, 0.5, 20
+    monkeypatch.setattr(push, "_sender", push.Sender())
+    monkeypatch.setattr(hubs, "withdrawn", lambda visitors: {})  # who may stay has tests of its own
+
+
+@pytest.fixture
+def rows():
+    """The database, from inside a loop."""
+    reader = Reader("test-rows")
+    yield reader.run
+    reader.stop()
+
+
+def write(job, count):
+    row = Job.objects.get(uid=job)
+    seqs = range(row.log_seq + 1, row.log_seq + count + 1)
+    LogLine.objects.bulk_create(
+        LogLine(job=row, seq=seq, at=row.created_at, level="info", text=f"line {seq}") for seq in seqs
+    )
+    Job.objects.filter(uid=job).update(log_seq=row.log_seq + count, version=row.version + 1)
+    push.job_changed(Job.objects.get(uid=job).summary())
+
+
+async def test_a_watched_job_comes_whole_and_then_what_changes(rows):
+    async with running() as hub:
+        [job] = await rows(submit)
+        tab = Tab(hub)
+        hub.watch_job(tab.mailbox, job, 0)
+        await until(lambda: job in tab.page.details)
+        assert tab.of("job")[0]["job"].keys() >= {"params", "result", "attempts", "log", "version", "kind"}
+        running_job = await rows(claim, job)
+        await until(lambda: tab.page.details[job]["state"] == "running")
+        await rows(write, job, 3)
+        await until(lambda: [line["seq"] for line in tab.page.details[job]["log"]] == [1, 2, 3])
+        assert "params" not in tab.of("job")[-1]["job"]
+        await rows(lambda: lifecycle.succeed(running_job, {"n": 1}))
+        await until(lambda: tab.page.details[job].get("result") == {"n": 1})
+        fresh = await rows(picture.detail, job)
+        assert tab.page.details[job] == fresh
+
+
+async def test_a_watched_job_is_read_once_for_all_and_four_times_a_second(rows, monkeypatch):
+    reads, real = [], picture.detail
+    monkeypatch.setattr(picture, "detail", lambda *args: (reads.append(time.monotonic()), real(*args))[1])
+    async with running() as hub:
+        [job] = await rows(submit)
+        tabs = [Tab(hub) for _ in range(20)]
+        for tab in tabs:
+            hub.watch_job(tab.mailbox, job, 0)
+        await until(lambda: all(job in tab.page.details for tab in tabs))
+        assert len(reads) == 1
+        for _ in range(30):
+            await rows(write, job, 10)
+        await until(lambda: all(len(tab.page.details[job]["log"]) == 300 for tab in tabs))
+        assert all(b - a >= watches.PERIOD_S * 0.9 for a, b in pairwise(reads))
+
+
+@pytest.mark.parametrize("after", [0, 5, 2_345])
+async def test_a_long_log_arrives_line_by_line(rows, monkeypatch, after):
+    monkeypatch.setattr(watches, "LINES", 200)
+    monkeypatch.setattr(watch, "TAIL", 300)
+    async with running() as hub:
+        [job] = await rows(submit)
+        await rows(write, job, 2_345)
+        tab = Tab(hub)
+        hub.watch_job(tab.mailbox, job, after)
+        await until(lambda: job in tab.page.details)
+        await rows(write, job, 55)
+        await until(lambda: tab.page.details[job]["log"][-1:] and tab.page.details[job]["log"][-1]["seq"] == 2_400)
+        assert [line["seq"] for line in tab.page.details[job]["log"]] == list(range(after + 1, 2_401))
+
+
+async def test_large_values_do_not_burst_a_frame(rows):
+    def large(job):
+        row = Job.objects.get(uid=job)
+        row.result = {"text": "ä" * 300_000}
+        row.error = "x" * 2_000_000
+        row.save()
+        LogLine.objects.bulk_create(
+            LogLine(job=row, seq=seq, at=row.created_at, text="ß" * 20_000) for seq in range(1, 40)
+        )
+        Job.objects.filter(pk=row.pk).update(log_seq=39)
+
+    async with running() as hub:
+        [job] = await rows(submit)
+        await rows(large, job)
+        tab = Tab(hub)
+        hub.watch_job(tab.mailbox, job, 0)
+        await until(lambda: tab.page.details.get(job, {}).get("log", [])[-1:], what="the log")
+        await until(lambda: len(tab.page.details[job]["log"]) == 39)
+        assert max(map(len, tab.texts)) <= 512 * 1024
+        assert tab.page.details[job]["result"]["bytes"] > 300_000
+
+
+async def test_unknown_and_forbidden_jobs_give_the_same_answer(rows):
+    async with running() as hub:
+        [foreign] = await rows(lambda: submit(owner=person("bob")))
+        [own] = await rows(lambda: submit(owner=person("alice")))
+        tab = Tab(hub, Visitor(1, "alice", access.OWN))
+        other = Tab(hub)
+        hub.watch_job(other.mailbox, foreign, 0)  # loaded for somebody who may see it
+        await until(lambda: foreign in other.page.details)
+        for job in (foreign, uid(404), own):
+            hub.watch_job(tab.mailbox, job, 0)
+        await until(lambda: len(tab.errors) == 2 and own in tab.page.details)
+        assert len({(error["code"], error["detail"]) for error in tab.errors}) == 1
+        assert tab.errors[0]["code"] == "unknown-job"
+        assert tab.page.details.keys() == {own}
+        assert set(tab.mailbox.follows) == {own}
+
+
+async def test_a_job_that_is_deleted_is_said_to_be_unknown(rows):
+    async with running() as hub:
+        [job] = await rows(submit)
+        tab = Tab(hub)
+        hub.watch_job(tab.mailbox, job, 0)
+        await until(lambda: job in tab.page.details)
+        gone = await rows(lambda: Job.objects.get(uid=job).summary())
+        await rows(lambda: Job.objects.filter(uid=job).delete())
+        push.job_changed(gone | {"version": 99})
+        await until(lambda: tab.errors)
+
+
+async def test_a_watched_job_whose_hints_are_lost_is_healed(rows, monkeypatch):
+    async with running() as hub:
+        [job] = await rows(submit)
+        tab = Tab(hub)
+        hub.watch_job(tab.mailbox, job, 0)
+        await until(lambda: job in tab.page.details)
+        monkeypatch.setattr(push, "job_changed", lambda summary: None)
+        await rows(claim, job)
+        await until(lambda: tab.page.details[job]["state"] == "running")
