@@ -146,7 +146,7 @@ class Supervisor:
     # --- what people read --------------------------------------------------------------------------------------
     def say(self, text: str, name: str = "up") -> None:
         """One marked line of output; when nobody reads it any more the whole product stops."""
-        width = max([2, *(len(part.name) for part in self.parts)])
+        width = max([6, *(len(part.name) for part in self.parts)])
         mark = f"{name:<{width}} |"
         if self._colour:
             names = [part.name for part in self.parts]

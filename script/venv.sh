@@ -44,7 +44,7 @@ install() { # the named requirement files of $root, unless they are what was ins
     files=
     for file in "$@"; do files="$files -r $file"; done
     # shellcheck disable=SC2086 # our own file names, without spaces
-    if ! (cd "$root" && "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes $files); then
+    if ! (cd "$root" && "$venv/bin/python" -m pip install -qq --disable-pip-version-check --require-hashes $files); then
         echo "The packages of $* could not be installed; pip's words above say why." >&2
         exit 2
     fi

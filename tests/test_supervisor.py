@@ -67,7 +67,7 @@ def test_a_part_that_was_ready_is_started_again_for_ever(supervisor: Supervisor,
 
 def test_the_last_words_of_a_part_are_heard_also_without_an_end_of_line(supervisor: Supervisor) -> None:
     supervisor.start(part("import sys; sys.stdout.write('a\\x1b[31m tail'); sys.exit(1)"))
-    until(supervisor, "part | a[31m tail")
+    until(supervisor, "part   | a[31m tail")
 
 
 def test_words_for_the_supervisor_are_not_shown(supervisor: Supervisor) -> None:
@@ -144,5 +144,5 @@ def test_a_terminal_gets_colours_and_a_file_does_not(monkeypatch) -> None:
             [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
         ).stdout
 
-    assert shown(plain) == "\x1b[1mup |\x1b[0m hello\n"
-    assert shown(plain | {"NO_COLOR": "1"}) == "up | hello\n"
+    assert shown(plain) == "\x1b[1mup     |\x1b[0m hello\n"
+    assert shown(plain | {"NO_COLOR": "1"}) == "up     | hello\n"
