@@ -23,6 +23,7 @@ from django.views.generic.base import ContextMixin
 
 from tasks import lifecycle, picture, registry
 from tasks.access import may
+from tasks.failure import Refused
 from tasks.forms import KindForm
 from tasks.models import Job, State
 from tasks.templatetags.signalbox import NIL
@@ -189,6 +190,8 @@ class SubmitKindView(SubmitView):
         return self.shown(self.form(copied=copied.params if copied else None), str(uuid4()), copied)
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        # The zone the form was painted in, which is not the reader's own on the very first page.
+        self.activate_zone(request.POST.get("zone", ""))
         form, once = self.form(request.POST), request.POST.get("once", "")
         copied = self.original(request.POST.get("copy", ""))
         if not form.is_valid():
@@ -239,7 +242,7 @@ class Deed(Allowed, View):
         stays = request.get_preferred_type(["text/html", "application/json"]) == "application/json"
         try:
             job = self.do(uid)
-        except lifecycle.Refused as refused:
+        except Refused as refused:
             if stays:
                 return JsonResponse({"title": "Not done", "status": 409, "detail": str(refused)}, status=409)
             messages.error(request, str(refused))
@@ -295,7 +298,7 @@ class PickedView(Page):
         for job in jobs:
             try:
                 self.deeds[self.deed](job.uid, self.request.user)
-            except lifecycle.Refused as reason:
+            except Refused as reason:
                 refused.append(str(reason))
         done = len(jobs) - len(refused)
         if done:

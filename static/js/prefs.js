@@ -20,6 +20,8 @@ export function keep(name, value) {
 export function start() {
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
   if (decodeURIComponent(pref("zone")) !== zone) keep("zone", zone);
+  const said = document.querySelector("[data-zone]");
+  if (said) said.textContent = zone;
   for (const input of /** @type {NodeListOf<HTMLInputElement>} */ (document.querySelectorAll("[data-theme-choice]"))) {
     input.checked = input.value === pref("theme");
     input.addEventListener("change", () => {
