@@ -19,7 +19,7 @@ from live.watches import UNKNOWN
 SUBPROTOCOL = "signalbox.v1"
 FRAME_LIMIT = 64 * 1024
 RATE, BURST = 200.0, 400.0  # frames a second that a client may send, and how many more at once
-LOOK_UP = 8  # what the frame that watches a job counts as: it makes the server read
+LOOK_UP = 5  # what watching a job costs beside its frame: it makes the server read
 WATCHED = 50  # jobs at once
 BAD_FRAME = 4400
 

@@ -1,7 +1,8 @@
 """Close frames as they were meant, under daphne too.
 
 Daphne 4.2 drops the reason, and Autobahn lets an application close with 1000 and 3000 to 4999 only: 1009 (too large)
-and 1013 (try again later) would raise and leave the socket open. RFC 6455 and its registry allow a server both.
+and 1013 (try again later) would raise and leave the socket open. RFC 6455 and its registry allow a server both. And
+Autobahn cuts the line of whoever sends too much, without the close frame that would say so.
 """
 
 import sys
@@ -10,11 +11,11 @@ from typing import Any
 
 def teach_daphne() -> None:
     """Give daphne's protocol a close with code and reason, if this process has daphne. Harmless when repeated."""
-    module = sys.modules.get("daphne.ws_protocol")
-    if module is None or hasattr(module.WebSocketProtocol, "_signalbox_reply"):
+    daphne = sys.modules.get("daphne.ws_protocol")
+    if daphne is None or hasattr(daphne.WebSocketProtocol, "_signalbox_reply"):
         return
-    protocol = module.WebSocketProtocol
-    protocol._signalbox_reply = protocol.handle_reply
+    protocol, factory = daphne.WebSocketProtocol, daphne.WebSocketFactory
+    protocol._signalbox_reply, factory._signalbox_init = protocol.handle_reply, factory.__init__
 
     def handle_reply(self: Any, message: dict[str, Any]) -> None:
         if message.get("type") == "websocket.close" and self.state == self.STATE_OPEN:
@@ -23,4 +24,8 @@ def teach_daphne() -> None:
         else:
             self._signalbox_reply(message)
 
-    protocol.handle_reply = handle_reply
+    def init(self: Any, *args: Any, **kwargs: Any) -> None:
+        self._signalbox_init(*args, **kwargs)
+        self.setProtocolOptions(failByDrop=False)
+
+    protocol.handle_reply, factory.__init__ = handle_reply, init

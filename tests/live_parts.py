@@ -158,7 +158,7 @@ class Served:
         servers.undertaker.watch(self.process.pid)
 
     def wait_ready(self) -> "Served":
-        wait_until(lambda: self.process.poll() is not None or self._answers(), 60, f"{self.server}\n{self.log()}")
+        wait_until(lambda: self.process.poll() is not None or self._answers(), 150, f"{self.server}\n{self.log()}")
         assert self.process.poll() is None, self.log()
         return self
 

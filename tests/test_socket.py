@@ -1,0 +1,241 @@
+"""The protocol over real sockets, under daphne and uvicorn: who is let in, what comes, and what is not tolerated."""
+
+import asyncio
+import contextlib
+import json
+
+import pytest
+import websockets
+from asgiref.sync import sync_to_async
+from django.contrib.sessions.models import Session
+
+from tasks import lifecycle, picture
+from tasks.door.models import Token
+from tests.conftest import database_url_of_the_test
+from tests.live_hub import claim, submit
+from tests.live_parts import SUBPROTOCOL, Page, Served, follow, hear, say, session, uid
+from tests.people import person
+
+pytestmark = pytest.mark.django_db(transaction=True)
+rows = sync_to_async
+
+
+@pytest.fixture(scope="module", params=["daphne", "uvicorn"])
+def served(request, servers, django_db_setup, tmp_path_factory):
+    log = tmp_path_factory.mktemp("served") / f"{request.param}.log"
+    server = Served(servers, request.param, database_url_of_the_test(servers), log)
+    yield server.wait_ready()
+    server.stop()
+
+
+def token(name="vera", scope="read", **more):
+    return Token.objects.make(person(name), scope, **more)[1]
+
+
+async def closed(socket):
+    """How the server closed a connection, and the error that it sent before."""
+    said = None
+    async with asyncio.timeout(10):
+        try:
+            while True:
+                frame = json.loads(await socket.recv())
+                said = frame if frame["type"] == "error" else said
+        except websockets.ConnectionClosed as over:
+            return over.rcvd.code, over.rcvd.reason, said
+
+
+# --- what comes ------------------------------------------------------------------------------------------------------
+
+
+async def test_a_browser_gets_a_snapshot_and_then_patches(served):
+    vera = await rows(person)("vera")
+    [first] = await rows(submit)(1)
+    page = Page()
+    async with await rows(served.connect)(vera) as socket:
+        assert socket.subprotocol == SUBPROTOCOL
+        await say(socket, type="watch", board=True)
+        await follow(socket, page, lambda: page.states() == {first: ("queued", 1)})
+        job = await rows(claim)(first)
+        await rows(submit)(20)
+        await rows(lifecycle.succeed)(job, {"n": 1})
+        await follow(socket, page, lambda: page.states().get(first) == ("succeeded", 3) and len(page.jobs) == 21)
+        fresh = await rows(picture.board)()
+        assert page.jobs == {row["id"]: row for row in fresh["jobs"]}
+        await follow(socket, page, lambda: page.extras["stats"] == fresh["stats"])
+        assert {row["name"] for row in page.extras["queues"]} == {row["name"] for row in fresh["queues"]}
+        await say(socket, type="unwatch", board=True)
+        await hear(socket, "beat")
+
+
+async def test_a_program_with_a_token_watches_a_job(served):
+    [job] = await rows(submit)(1)
+    text = await rows(token)()
+    async with served.connect(token=text) as socket:
+        await say(socket, type="watch", job=job, after=0)
+        assert (await hear(socket, "job"))["job"] == await rows(picture.detail)(job)
+        await rows(claim)(job)
+        frame = await hear(socket, "job")
+        assert frame["job"]["state"] == "running"
+        assert [attempt["number"] for attempt in frame["job"]["attempts"]] == [1]
+        await say(socket, type="unwatch", job=job)
+        assert (await hear(socket, "beat"))["every"] == 1
+
+
+async def test_a_new_connection_starts_with_a_snapshot(served):
+    vera = await rows(person)("vera")
+    for _ in range(3):
+        async with await rows(served.connect)(vera) as socket:
+            await say(socket, type="watch", board=True)
+            frame = await hear(socket, "snapshot", "patch")
+            assert frame["type"] == "snapshot"
+            assert frame["age"] < 5
+
+
+# --- who is let in ---------------------------------------------------------------------------------------------------
+
+
+async def refused(served, *args, **more):
+    with pytest.raises(websockets.InvalidStatus) as error:
+        async with await rows(served.connect)(*args, **more):
+            pass
+    return error.value.response.status_code in (400, 403)  # 400: the server refused it before it came to us
+
+
+@pytest.mark.parametrize("origin", [None, "http://127.0.0.1:1", "http://127.0.0.1", "http://evil.example", "null", "x"])
+async def test_a_cookie_needs_an_origin_of_ours(served, origin):
+    assert await refused(served, await rows(person)("vera"), origin=origin)
+
+
+async def test_another_scheme_is_another_origin(served):
+    assert await refused(served, await rows(person)("vera"), origin=served.origin.replace("http:", "https:"))
+
+
+async def test_a_host_that_is_not_ours_is_no_origin(served):
+    headers = {"Host": "evil.example"}
+    vera = await rows(person)("vera")
+    assert await refused(served, vera, origin="http://evil.example", additional_headers=headers)
+
+
+async def test_nobody_comes_in_without_a_login(served):
+    assert await refused(served, origin=served.origin)
+    key = await rows(session)(await rows(person)("vera"))
+    await rows(Session.objects.filter(pk=key).delete)()
+    cookie = {"Cookie": f"signalbox_session={key}"}
+    assert await refused(served, origin=served.origin, additional_headers=cookie)
+
+
+async def test_the_stranger_is_refused(served):
+    assert await refused(served, await rows(person)("charlie"))
+    assert await refused(served, token=await rows(token)("charlie"))
+
+
+async def test_a_token_is_taken_from_the_header_only(served):
+    text = await rows(token)()
+    for url in (f"{served.url}?token={text}", f"{served.url}?Authorization=Token+{text}"):
+        with pytest.raises(websockets.InvalidStatus):
+            async with websockets.connect(url, subprotocols=[SUBPROTOCOL]):
+                pass
+    assert await refused(served, token=text + "0")
+    assert await refused(served, token="")
+    assert await refused(served, token=await rows(token)(days=-1))
+    assert await refused(served, additional_headers={"Authorization": f"Bearer {text}"})
+
+
+async def test_a_wrong_token_is_not_made_good_by_a_cookie(served):
+    assert await refused(served, await rows(person)("vera"), token="f" * 64)
+
+
+async def test_another_protocol_is_refused_and_none_is_ours(served):
+    vera = await rows(person)("vera")
+    assert await refused(served, vera, subprotocols=["signalbox.v2", "chat"])
+    async with await rows(served.connect)(vera, subprotocols=["signalbox.v2", SUBPROTOCOL]) as socket:
+        assert socket.subprotocol == SUBPROTOCOL
+    async with await rows(served.connect)(vera, subprotocols=None) as socket:
+        assert socket.subprotocol is None
+        await say(socket, type="watch", board=True)
+        await hear(socket, "snapshot")
+
+
+async def test_a_token_to_submit_shows_own_jobs_and_no_board(served):
+    [own] = await rows(submit)(1, owner=await rows(person)("alice"))
+    [foreign] = await rows(submit)(1, owner=await rows(person)("bob"))
+    text = await rows(token)("alice", "submit")
+    async with served.connect(token=text) as socket:
+        await say(socket, type="watch", board=True)
+        assert (await hear(socket, "error", "snapshot"))["code"] == "forbidden"
+        await say(socket, type="watch", job=own)
+        assert (await hear(socket, "error", "job"))["job"]["owner"] == "alice"
+        answers = []
+        for job in (foreign, uid(404), "nonsense"):
+            await say(socket, type="watch", job=job)
+            answers.append(await hear(socket, "error", "job"))
+        assert [answer["code"] for answer in answers] == ["unknown-job"] * 3
+        assert len({answer["detail"] for answer in answers}) == 1
+
+
+# --- what is not tolerated -------------------------------------------------------------------------------------------
+
+BAD = [
+    "nonsense", "[]", "7", "null", "{}", '{"type": "dance"}', '{"type": 1}', '{"type": "watch"}', "[" * 60_000,
+    '{"type": "watch", "board": 1}', '{"type": "watch", "job": 7}', '{"type": "ack"}', '{"type": "ack", "n": "1"}',
+    '{"type": "ack", "n": true}', '{"type": "watch", "job": "x", "after": -1}', b"\x00\x01",
+    '{"type": "watch", "job": "x", "after": 1e3}', '{"type": "unwatch", "board": false}',
+    '{"type": "ack", "n": ' + "9" * 5_000 + "}",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("frame", BAD, ids=[str(number) for number in range(len(BAD))])
+async def test_a_bad_frame_ends_the_connection_and_says_why(served, frame):
+    async with await rows(served.connect)(await rows(person)("vera")) as socket:
+        await socket.send(frame)
+        code, reason, error = await closed(socket)
+    assert code == 4400
+    assert reason
+    assert error == {"type": "error", "code": "bad-frame", "detail": reason}
+
+
+@pytest.mark.parametrize("size", [66_000, 5_000_000])
+async def test_a_frame_has_at_most_64_kib(served, size):
+    async with await rows(served.connect)(await rows(person)("vera")) as socket:
+        await socket.send(json.dumps({"type": "watch", "board": True, "pad": "x" * 65_000}))
+        await hear(socket, "snapshot")
+        with contextlib.suppress(websockets.ConnectionClosed):  # it may be told while it still sends
+            await socket.send(json.dumps({"type": "watch", "board": True, "pad": "x" * size}))
+        assert (await closed(socket))[0] == 1009
+
+
+async def test_a_thousand_frames_a_second_are_too_many(served):
+    async with await rows(served.connect)(await rows(person)("vera")) as socket:
+        with pytest.raises(websockets.ConnectionClosed):
+            for _ in range(100):
+                for _ in range(100):
+                    await socket.send('{"type": "ack", "n": 1}')
+                await asyncio.sleep(0.05)
+        code, reason, _ = await closed(socket)
+        assert (code, "frames a second" in reason) == (4400, True)
+
+
+async def test_too_many_jobs_at_once_are_an_error(served):
+    jobs = await rows(submit)(51)
+    async with await rows(served.connect)(await rows(person)("vera")) as socket:
+        for job in jobs:
+            await say(socket, type="watch", job=job)
+        assert (await hear(socket, "error"))["code"] == "too-many-jobs"
+
+
+async def test_logging_out_closes_the_socket(served):
+    vera = await rows(person)("vera")
+    async with await rows(served.connect)(vera) as socket:
+        await say(socket, type="watch", board=True)
+        await hear(socket, "snapshot")
+        await rows(Session.objects.all().delete)()
+        code, reason, _ = await closed(socket)
+        assert (code, reason) == (4401, "no longer logged in")
+
+
+async def test_a_token_that_is_taken_back_closes_the_socket(served):
+    async with served.connect(token=await rows(token)()) as socket:
+        await say(socket, type="watch", board=True)
+        await hear(socket, "snapshot")
+        await rows(Token.objects.all().delete)()
+        assert (await closed(socket))[0] == 4401
