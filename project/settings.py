@@ -61,6 +61,7 @@ INSTALLED_APPS = [
     "tasks",
     "tasks.door",
     "tasks.hooks",
+    "tasks.kinds.feeds",
     *SIGNALBOX_APPS,
     "django.contrib.admin",
     "django.contrib.auth",
@@ -176,6 +177,24 @@ if env.flag("SIGNALBOX_HTTPS", False):  # a proxy in front speaks TLS, and sets 
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
     SECURE_HSTS_SECONDS = 31_536_000
+
+# --- The API ---------------------------------------------------------------------------------------------------
+REST_FRAMEWORK = {  # the views say the rest themselves; one that does not derive from ours is for admins
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAdminUser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Signalbox",
+    "DESCRIPTION": "A live control room for Celery jobs. Concepts, quotas and errors: docs/api/ of the source.",
+    "VERSION": "",
+    "OAS_VERSION": "3.1.0",
+    "SCHEMA_PATH_PREFIX": "/api/v[0-9]+",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "tasks.api.schema.with_problems",
+    ],
+}
 
 STATIC_URL = "static/"
 STATIC_ROOT = SIGNALBOX_HOME / "static"

@@ -10,5 +10,7 @@ urlpatterns = [
     path("readyz", health.readyz),
     path("start/<str:token>/", start.first_admin, name="first-admin"),
     path("admin/", admin.site.urls),
+    path("api/", include("tasks.api.urls")),
     path("", include("tasks.urls")),
+    path("", include("tasks.kinds.feeds.urls")),
 ]

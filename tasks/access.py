@@ -11,6 +11,7 @@ from django.db.models import QuerySet, prefetch_related_objects
 
 from tasks.door.models import Scope, Token
 from tasks.models import Job
+from tasks.registry import Kind
 
 NO, OWN, YES = "no", "own", "yes"  # OWN: one's own jobs only
 ANONYMOUS, NOBODY = "anonymous", "nobody"  # not logged in; logged in without a role
@@ -36,6 +37,7 @@ RULES = {
     "see": Rule(                YES,   YES,     YES,            YES, OWN,   YES),  # jobs
     "kinds": Rule(              YES,   YES,     YES,            YES, YES,   YES),
     "submit": Rule(             NO,    YES,     YES,            NO,  YES,   YES),
+    "chores": Rule(             NO,    NO,      YES,            NO,  NO,    YES),  # kinds that serve the house itself
     "order": Rule(              NO,    YES,     YES,            NO,  YES,   YES),  # priority and due time
     "cancel": Rule(             NO,    YES,     YES,            NO,  OWN,   YES),
     "retry": Rule(              NO,    YES,     YES,            NO,  OWN,   YES),
@@ -128,6 +130,12 @@ def visible(who: Any, jobs: QuerySet[Job], action: str = "see") -> QuerySet[Job]
     if granted == NO:
         return jobs.none()
     return jobs if granted == YES else jobs.filter(owner=Actor.of(who).user)
+
+
+def may_submit(who: Any, kind: Kind) -> bool:
+    """Whether ``who`` may make jobs of that kind: a bulk action acts on other jobs, a chore on the house."""
+    action = {"bulk_action": "bulk"}.get(kind.name, "chores" if kind.quiet else "submit")
+    return may(who, "submit") and may(who, action)
 
 
 class AdminsAreAdmins(BaseBackend):

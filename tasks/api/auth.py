@@ -1,0 +1,63 @@
+"""Who sends a request to the API: the owner of the token in its Authorization header, or the user of its session.
+
+A token counts only as long as its owner is active and it has not expired; when it was last used is kept to the minute.
+"""
+
+import logging
+from datetime import timedelta
+from typing import Any
+
+from django.db import DatabaseError
+from django.db.models import Q
+from django.utils import timezone
+from knox.crypto import hash_token
+from rest_framework.authentication import BaseAuthentication, SessionAuthentication, get_authorization_header
+from rest_framework.exceptions import AuthenticationFailed
+
+from tasks.door.models import Token
+
+EVERY = timedelta(minutes=1)  # so often is the last use of a token written
+LONGEST = 200  # characters of a header that is looked at
+
+log = logging.getLogger(__name__)
+
+
+class ByToken(BaseAuthentication):
+    """``Authorization: Token <token>``. Any other scheme is none of ours."""
+
+    def authenticate(self, request: Any) -> tuple[Any, Token] | None:
+        scheme, _, text = get_authorization_header(request)[:LONGEST].partition(b" ")
+        if scheme.lower() != b"token":
+            return None
+        token = find(text.decode("latin-1").strip())
+        if token is None:
+            raise AuthenticationFailed("Unknown token.")
+        used(token)
+        return token.user, token
+
+    def authenticate_header(self, request: Any) -> str:
+        return "Token"
+
+
+class BySession(SessionAuthentication):
+    """A browser's session, with its CSRF token for everything that changes something."""
+
+    def authenticate_header(self, request: Any) -> str:
+        return "Token"
+
+
+def find(text: str) -> Token | None:
+    """The living token of that text: looked up by its digest, so the time it takes tells nothing of other tokens."""
+    if not text.isascii() or not text.isalnum():
+        return None
+    return Token.objects.live().filter(digest=hash_token(text)).first()
+
+
+def used(token: Token) -> None:
+    now = timezone.now()
+    if token.last_used_at is None or now - token.last_used_at > EVERY:
+        stale = Q(last_used_at__isnull=True) | Q(last_used_at__lt=now - EVERY)
+        try:
+            Token.objects.filter(stale, pk=token.pk).update(last_used_at=now)
+        except DatabaseError:
+            log.info("the last use of a token could not be written")

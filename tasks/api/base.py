@@ -1,0 +1,216 @@
+"""What every endpoint of the API is made of: who may use it, how bodies are read, how answers are written.
+
+A view names, for each of its methods, the action of ``tasks.access.RULES`` that it is (``actions``). A method without
+one does not exist. Views of other apps derive from ``Endpoint`` too.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar, TypeVar
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from rest_framework import serializers
+from rest_framework.exceptions import NotAuthenticated, ParseError
+from rest_framework.negotiation import DefaultContentNegotiation
+from rest_framework.parsers import JSONParser
+from rest_framework.permissions import BasePermission
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from tasks import audit
+from tasks.access import OWN, Actor, grant, may
+from tasks.api import auth, versions
+from tasks.api.problems import Problem, answer, wrong
+from tasks.models import Job
+
+T = TypeVar("T")
+BODY_LIMIT = 1024 * 1024
+UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+
+
+class Json(JSONRenderer):
+    charset = None
+
+
+class VendorJson(Json):
+    media_type = versions.VENDOR
+
+
+class StrictJson(JSONParser):
+    """JSON in UTF-8 whose texts every database can hold."""
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
+        try:
+            found = super().parse(stream, media_type, {**(parser_context or {}), "encoding": "utf-8"})
+        except RecursionError:
+            raise ParseError("The JSON is nested too deeply.") from None
+        if any(UNSTORABLE.search(text) for text in texts(found)):
+            raise ParseError("A text holds a character that cannot be stored (NUL, half of a surrogate pair).")
+        return found
+
+
+class VendorStrictJson(StrictJson):
+    media_type = versions.VENDOR
+
+
+class Negotiation(DefaultContentNegotiation):
+    """No ?format=: what is asked for stands in Accept."""
+
+    def select_renderer(self, request: Any, renderers: Any, format_suffix: Any = None) -> Any:
+        renderer, _ = super().select_renderer(request, renderers)
+        return renderer, renderer.media_type
+
+
+class Permitted(BasePermission):
+    """What the table of ``tasks.access`` allows; a method without an action is for nobody."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        actor = Actor.of(request)
+        if actor.is_anonymous:
+            raise NotAuthenticated
+        return not view.action or may(actor, view.action)  # without an action a 405 follows
+
+
+class Endpoint(APIView):
+    """The base of all views of the API."""
+
+    actions: ClassVar[dict[str, str]] = {}  # method → action; HEAD comes with GET
+    body_limit = BODY_LIMIT
+    path_version: str | None = None  # as the address names it
+    authentication_classes = (auth.ByToken, auth.BySession)
+    permission_classes = (Permitted,)
+    renderer_classes = (Json, VendorJson)
+    parser_classes = (StrictJson, VendorStrictJson)
+    content_negotiation_class = Negotiation
+    metadata_class = None
+    request: Request
+
+    @property
+    def action(self) -> str:
+        method = "GET" if self.request.method == "HEAD" else self.request.method
+        return self.actions.get(method or "", "")
+
+    @property
+    def actor(self) -> Actor:
+        return Actor.of(self.request)
+
+    @property
+    def allowed_methods(self) -> list[str]:
+        return [method for method in super().allowed_methods if method != "OPTIONS"]
+
+    def dispatch(self, request: HttpRequest, *args: Any, version: str | None = None, **kwargs: Any) -> HttpResponse:
+        self.path_version = version
+        return super().dispatch(request, *args, **kwargs)
+
+    def determine_version(self, request: Request, *args: Any, **kwargs: Any) -> tuple[str, Any]:
+        return versions.of(request, self.path_version), None
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        if size(request._request) > self.body_limit:
+            raise Problem("too-large", f"A body has at most {self.body_limit:,} bytes here.")
+
+    def get_exception_handler(self) -> Callable[..., Response]:
+        return answer
+
+    def finalize_response(self, request: Any, response: HttpResponse, *args: Any, **kwargs: Any) -> HttpResponse:
+        response = super().finalize_response(request, response, *args, **kwargs)
+        response[versions.HEADER] = getattr(request, "version", None) or versions.NEWEST
+        response.setdefault("Cache-Control", "no-store")
+        if response.status_code != 405:
+            del response["Allow"]
+        return response
+
+    def given(self, form: type[serializers.Serializer], **options: Any) -> dict[str, Any]:
+        """The body, checked. What the form does not name is refused."""
+        checked = form(data=self.request.data, context={"view": self}, **options)
+        checked.is_valid(raise_exception=True)
+        return checked.validated_data
+
+    def asked(self, *names: str) -> dict[str, list[str]]:
+        """The query's parameters; a name that is not among these is refused: a typing error must not widen a search."""
+        query = {name: values for name, values in self.request.query_params.lists() if name != "version"}
+        unknown = [name for name in query if name not in names]
+        if unknown:
+            known = f"There are: {', '.join(names)}." if names else "There are none here."
+            raise wrong(**{name[:100]: f"There is no such parameter. {known}" for name in unknown})
+        if any(UNSTORABLE.search(text) for values in query.values() for text in values):
+            raise wrong(**dict.fromkeys(query, "It holds a character that cannot be looked for."))
+        return query
+
+    def do(self, target: Any, deed: Callable[[], T], **detail: Any) -> T:
+        """Do what this request is for, and write that it was done, by whom and from where."""
+        return audit.do(self.request, self.action, target, deed, **detail)
+
+    def job(self, uid: UUID) -> Job:
+        """The job, if it is this actor's to see and to do this to; or else it is unknown, in the same words."""
+        job = Job.objects.select_related("owner").filter(uid=uid).first()
+        seen = job is not None and may(self.actor, "see", job) and may(self.actor, self.action, job)
+        if not seen:
+            if grant(self.actor, self.action) == OWN:
+                audit.refused(self.request, self.action, uid, "unknown-job")
+            raise Problem("unknown-job")
+        return job
+
+
+class Strict(serializers.Serializer):
+    """A body's form: fields that it does not have are refused."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, dict) and (unknown := [name for name in data if name not in self.fields]):
+            raise serializers.ValidationError({str(name)[:100]: ["There is no such field."] for name in unknown})
+        return super().to_internal_value(data)
+
+
+class Text(serializers.CharField):
+    """JSON's strings only: 5 is not "5"."""
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class Whole(serializers.IntegerField):
+    def to_internal_value(self, data: Any) -> int:
+        if isinstance(data, (bool, str)):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class Flag(serializers.BooleanField):
+    def to_internal_value(self, data: Any) -> bool:
+        if not isinstance(data, bool):
+            self.fail("invalid", input=data)
+        return data
+
+
+def texts(value: Any) -> Iterator[str]:
+    """Every text in what JSON held, names too."""
+    rest = [value]
+    while rest:
+        match rest.pop():
+            case str(text):
+                yield text
+            case dict(members):
+                rest += [*members, *members.values()]
+            case list(items):
+                rest += items
+
+
+def size(request: HttpRequest) -> int:
+    """The bytes of a body: as announced, or as they lie in the file that the server has read them into."""
+    try:
+        announced = int(request.META.get("CONTENT_LENGTH") or 0)
+    except ValueError:
+        announced = 0
+    body = getattr(request, "_stream", None)
+    if announced or not hasattr(body, "seekable") or not body.seekable():
+        return announced
+    at = body.tell()
+    length = body.seek(0, 2)
+    body.seek(at)
+    return length

@@ -1,0 +1,51 @@
+"""Bulk actions: a dry run that counts, or a job that does it."""
+
+from typing import Any
+
+from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework import serializers
+from rest_framework.response import Response
+
+from tasks import bulk, lifecycle
+from tasks.api import shapes, versions
+from tasks.api.base import Endpoint, Flag, Strict
+from tasks.api.problems import wrong
+from tasks.search import SearchError
+
+
+class BulkIn(Strict):
+    """`filter` has the names of the job list's parameters: `{"state": "failed", "since": "2h"}`."""
+
+    action = serializers.ChoiceField(choices=sorted(bulk.DEEDS))
+    filter = serializers.DictField()
+    dry_run = Flag(required=False, default=False)
+
+
+class Bulk(Endpoint):
+    actions = {"POST": "bulk"}
+
+    @extend_schema(
+        operation_id="bulk_action",
+        request=BulkIn,
+        responses={200: OpenApiResponse(shapes.Counted, description="dry run"), 201: shapes.JobSummary},
+    )
+    def post(self, request: Any) -> Response:
+        """Cancel or try again everything that matches. A dry run counts; otherwise a job does it, with progress."""
+        given = self.given(BulkIn)
+        action = given["action"]
+        try:
+            filters = bulk.cleaned(given["filter"])
+            query = bulk.query_for(action, filters, self.actor.name)
+        except SearchError as error:
+            raise wrong(**{f"filter.{name}": said for name, said in error.errors.items()}) from None
+        if given["dry_run"]:
+            found, exact = bulk.count(self.actor, action, query)
+            return Response({"count": found, "exact": exact})
+        job, _ = self.do(
+            lambda done: done[0].uid,
+            lambda: lifecycle.submit("bulk_action", {"action": action, "filter": filters}, owner=self.actor.user),
+            action=action,
+            filter=filters,
+        )
+        place = versions.link(request, "job", uid=job.uid)
+        return Response(job.summary(), status=201, headers={"Location": place})

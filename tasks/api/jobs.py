@@ -1,0 +1,262 @@
+"""Kinds, and jobs: submitted, listed, looked at, cancelled, tried again."""
+
+import re
+from typing import Any
+from uuid import UUID
+
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.response import Response
+
+from tasks import finding, lifecycle, picture, quotas, registry
+from tasks.access import may, may_submit, visible
+from tasks.api import pages, shapes, versions
+from tasks.api.base import Endpoint, Strict, Text, Whole
+from tasks.api.problems import Problem, wrong
+from tasks.models import Job
+from tasks.params import Url
+from tasks.rules import Wrong
+from tasks.search import FILTERS, Query, SearchError
+
+KEY = re.compile(r"[\x21-\x7e]{1,200}")
+IDEMPOTENCY = OpenApiParameter(
+    "Idempotency-Key",
+    {"type": "string", "minLength": 1, "maxLength": 200, "pattern": r"^[\x21-\x7e]+$"},
+    OpenApiParameter.HEADER,
+    description="The same key and body again: 200 and the same job. Another body: 422.",
+)
+ABOUT = {
+    "state": "one of the states; may repeat, and then means any of them",
+    "kind": "name of a kind; may repeat",
+    "queue": "name of a queue; may repeat",
+    "owner": "user name, or `me`; may repeat",
+    "since": "created at or after: an RFC 3339 time, a date, or an age such as 30m, 2h, 7d",
+    "until": "created before",
+    "id": "a job's id, or its first 4 digits or more",
+    "parent": "id of the job that made it",
+    "schedule": "id of the schedule that made it",
+    "q": "a search as in the search box: filters such as `state:failed`, and words",
+}
+REPEATED = ("state", "kind", "queue", "owner")
+LIMIT = OpenApiParameter("limit", {"type": "integer", "minimum": 1, "maximum": 100, "default": 50})
+CURSOR = OpenApiParameter("cursor", str, description="from `next` or `previous`")
+
+
+def parameter(name: str) -> OpenApiParameter:
+    kind: dict[str, Any] = {"type": "string"}
+    if name == "state":
+        kind["enum"] = Job.State.values
+    elif name in ("parent", "schedule"):
+        kind["format"] = "uuid"
+    if name in REPEATED:
+        kind = {"type": "array", "items": kind}
+    return OpenApiParameter(name, kind, description=ABOUT[name])
+
+
+SEARCH = [parameter(name) for name in ABOUT]
+
+
+def query_of(given: dict[str, Any], me: str) -> Query:
+    try:
+        return Query.of(given, me)
+    except SearchError as error:
+        raise wrong(**error.errors) from None
+
+
+class Kinds(Endpoint):
+    actions = {"GET": "kinds"}
+
+    @extend_schema(operation_id="list_kinds", responses=shapes.KindList)
+    def get(self, request: Any) -> Response:
+        self.asked()
+        return Response({"results": [kind_shown(kind) for kind in registry.kinds()], "next": None, "previous": None})
+
+
+def registered() -> set[str]:
+    return {kind.name for kind in registry.kinds()}
+
+
+def kind_shown(kind: registry.Kind) -> dict[str, Any]:
+    return {
+        "name": kind.name,
+        "queue": kind.queue,
+        "doc": kind.doc,
+        "priority": kind.priority,
+        "max_attempts": kind.max_attempts,
+        "retry": {
+            name: value for name, value in kind.retry.items() if isinstance(value, (int, float, str, type(None)))
+        },
+        "on_lost": kind.on_lost,
+        "effects": kind.effects,
+        "time_limit_s": kind.time_limit,
+        "chore": kind.quiet,
+        "params": kind.signature.schema(),
+    }
+
+
+class CallbackUrl(Text):
+    def to_internal_value(self, data: Any) -> str:
+        try:
+            return Url().accept(super().to_internal_value(data))
+        except Wrong as error:
+            raise serializers.ValidationError([str(error)]) from None
+
+
+class JobIn(Strict):
+    """`copy_of` takes kind and parameters from another job; what is given counts more. Secrets never come along."""
+
+    kind = Text(max_length=200, required=False)
+    params = serializers.DictField(required=False, help_text="as the kind's JSON Schema has them")
+    priority = Whole(min_value=0, max_value=9, required=False, allow_null=True)
+    due_at = serializers.DateTimeField(required=False, allow_null=True)
+    callback_url = CallbackUrl(max_length=2000, required=False)
+    copy_of = serializers.UUIDField(required=False, allow_null=True)
+
+
+class Jobs(Endpoint):
+    actions = {"GET": "see", "POST": "submit"}
+
+    @extend_schema(operation_id="list_jobs", parameters=[*SEARCH, LIMIT, CURSOR], responses=shapes.JobPage)
+    def get(self, request: Any) -> Response:
+        """Jobs, newest first. Filters are joined by AND."""
+        asked = self.asked("q", *FILTERS, *pages.PARAMETERS)
+        query = query_of({name: asked[name] for name in asked if name not in pages.PARAMETERS}, self.actor.name)
+        at = pages.place(asked, "jobs")
+        found = finding.find(query, visible(self.actor, Job.objects.all()), **at._asdict(), limit=pages.limit(asked))
+        return Response(
+            {
+                "results": [job.summary() for job in found.jobs],
+                "next": None if found.older is None else pages.link(request, "jobs", older=found.older),
+                "previous": None if found.newer is None else pages.link(request, "jobs", newer=found.newer),
+                "looked": finding.looked(found),
+            }
+        )
+
+    @extend_schema(
+        operation_id="submit_job",
+        parameters=[IDEMPOTENCY],
+        request=JobIn,
+        responses={200: shapes.JobSummary, 201: shapes.JobSummary},
+    )
+    def post(self, request: Any) -> Response:
+        """Submit a job. Once this answers 201, the job exists whatever fails next."""
+        given = self.given(JobIn)
+        key = self._key()
+        original = self._original(given.get("copy_of"))
+        kind, params = self._asked_for(given, original)
+        self.must_submit(kind)
+        if (given.get("priority") is not None or given.get("due_at")) and not may(self.actor, "order"):
+            raise Problem("forbidden", "Priority and due time are not yours to set.")
+        self._within_quota()
+        job, created = self.do(
+            lambda done: done[0].uid,
+            lambda: lifecycle.submit(
+                kind,
+                params,
+                owner=self.actor.user,
+                priority=given.get("priority"),
+                due_at=given.get("due_at"),
+                callback_url=given.get("callback_url", ""),
+                copy_of=original,
+                idempotency_key=key and f"api:{key}",
+            ),
+            kind=kind,
+        )
+        place = versions.link(request, "job", uid=job.uid)
+        return Response(job.summary(), status=201 if created else 200, headers={"Location": place})
+
+    def must_submit(self, kind: str) -> None:
+        if not may_submit(self.actor, registry.get(kind)):
+            raise Problem("forbidden", "Jobs of this kind are not yours to make.")
+
+    def _key(self) -> str | None:
+        key = self.request.headers.get("Idempotency-Key")
+        if key is not None and not KEY.fullmatch(key):
+            raise wrong(**{"Idempotency-Key": "Give 1 to 200 printable ASCII characters without spaces."})
+        return key
+
+    def _original(self, uid: UUID | None) -> Job | None:
+        job = Job.objects.filter(uid=uid).first() if uid else None
+        if uid and (job is None or not may(self.actor, "see", job)):
+            raise wrong(copy_of="There is no such job.")
+        return job
+
+    def _asked_for(self, given: dict[str, Any], original: Job | None) -> tuple[str, dict[str, Any]]:
+        name = given.get("kind") or (original and original.kind)
+        if not name:
+            raise wrong(kind="Give the name of a kind, or copy_of.")
+        if original and original.kind != name:
+            raise wrong(kind="The job that is copied is of another kind.")
+        hidden = registry.get(name).signature.secrets
+        copied = {key: value for key, value in original.params.items() if key not in hidden} if original else {}
+        return name, copied | given.get("params", {})
+
+    def _within_quota(self) -> None:
+        try:
+            quotas.check(self.actor)
+        except quotas.TooMany as error:
+            raise Problem("too-many-requests", str(error), headers={"Retry-After": str(error.wait_s)}) from None
+
+
+class OneJob(Endpoint):
+    actions = {"GET": "see"}
+
+    @extend_schema(operation_id="get_job", responses=shapes.JobDetail)
+    def get(self, request: Any, uid: UUID) -> Response:
+        """A job whole: its summary, parameters, result, attempts and the end of its log."""
+        self.asked()
+        return Response(picture.detail(self.job(uid)))
+
+
+class JobLog(Endpoint):
+    actions = {"GET": "see"}
+
+    @extend_schema(
+        operation_id="get_job_log",
+        parameters=[OpenApiParameter("after", {"type": "integer", "minimum": 0, "default": 0}), LIMIT],
+        responses=shapes.LogPage,
+    )
+    def get(self, request: Any, uid: UUID) -> Response:
+        """Log lines in their order, those after a number. `next` is null when there are no more for now."""
+        asked = self.asked("after", "limit")
+        after = asked.get("after", ["0"])[-1]
+        if not (after.isascii() and after.isdigit() and int(after[:20]) < 2**63):
+            raise wrong(after="Give the number of a line, or 0.")
+        job, limit = self.job(uid), pages.limit(asked, default=100)
+        lines = picture.log_after(job, int(after), limit + 1)
+        more = len(lines) > limit
+        address = request.build_absolute_uri(request.path)
+        onward = f"{address}?after={lines[limit - 1]['seq']}&limit={limit}" if more else None
+        return Response({"results": lines[:limit], "next": onward, "previous": None})
+
+
+class CancelIn(Strict):
+    reason = Text(max_length=500, required=False, allow_blank=True)
+
+
+class CancelJob(Endpoint):
+    actions = {"POST": "cancel"}
+
+    @extend_schema(operation_id="cancel_job", request=CancelIn, responses=shapes.JobSummary)
+    def post(self, request: Any, uid: UUID) -> Response:
+        """Cancel what waits, ask what runs to stop. The same again is no error; a job that has ended answers 409."""
+        reason, job = self.given(CancelIn).get("reason", ""), self.job(uid)
+        done = self.do(job.uid, lambda: lifecycle.cancel(job.uid, self.actor.user, reason), reason=reason)
+        return Response(done.summary())
+
+
+class Nothing(Strict):
+    """An empty body, or an empty object."""
+
+
+class RetryJob(Endpoint):
+    actions = {"POST": "retry"}
+
+    @extend_schema(operation_id="retry_job", request=Nothing, responses=shapes.JobSummary)
+    def post(self, request: Any, uid: UUID) -> Response:
+        """Try a failed or cancelled job again. One that succeeded is copied instead: `copy_of`."""
+        self.given(Nothing)
+        job = self.job(uid)
+        if job.kind in registered() and not may_submit(self.actor, registry.get(job.kind)):
+            raise Problem("forbidden", "Jobs of this kind are not yours to try again.")
+        return Response(self.do(job.uid, lambda: lifecycle.retry(job.uid, self.actor.user)).summary())

@@ -1,0 +1,89 @@
+"""Lists by keyset: a page costs the same however far back it is, and nothing is counted.
+
+A cursor is sealed: it says where the next page begins, and no client can read or make one.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from django.db.models import QuerySet
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from tasks import sealing
+from tasks.api.problems import wrong
+
+DEFAULT, MOST = 50, 100
+PARAMETERS = ("limit", "cursor")
+
+
+class Place(NamedTuple):
+    """Where a page begins: after a row (``older``), or before it, counted back from it (``newer``)."""
+
+    older: Any = None
+    newer: Any = None
+
+
+def limit(query: dict[str, list[str]], most: int = MOST, default: int = DEFAULT) -> int:
+    text = query.get("limit", [str(default)])[-1]
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= most):
+        raise wrong(limit=f"Give a whole number from 1 to {most}.")
+    return int(text)
+
+
+def place(query: dict[str, list[str]], of: str) -> Place:
+    """What the cursor of a list says; the list's name is in it, so that one of another list is refused."""
+    text = query.get("cursor", [""])[-1]
+    if not text:
+        return Place()
+    try:
+        sealed = sealing.unseal(text[:500])
+        if sealed["of"] != of:
+            raise ValueError
+        return Place(sealed.get("older"), sealed.get("newer"))
+    except (ValueError, KeyError, TypeError):
+        raise wrong(cursor="This is no cursor of this list. Begin again without one.") from None
+
+
+def link(request: Request, of: str, **to: Any) -> str:
+    """The address of another page of the same list."""
+    query = request.query_params.copy()
+    query["cursor"] = sealing.seal({"of": of, **to})
+    return f"{request.build_absolute_uri(request.path)}?{query.urlencode()}"
+
+
+def answer(
+    request: Request,
+    of: str,
+    rows: QuerySet[Any],
+    shown: Callable[[Any], Any],
+    query: dict[str, list[str]],
+    key: str = "pk",
+) -> Response:
+    """A page of ``rows``, newest first. ``key``: a unique column that rises with time (a number, or a UUIDv7)."""
+    at, most = place(query, of), limit(query)
+    found, more = read(rows, at, most, key)
+
+    def at_row(row: Any) -> Any:
+        value = getattr(row, key)
+        return value if isinstance(value, int) else str(value)
+
+    onward = found and (more or at.newer is not None)
+    backward = found and (more if at.newer is not None else at.older is not None)
+    return Response(
+        {
+            "results": [shown(row) for row in found],
+            "next": link(request, of, older=at_row(found[-1])) if onward else None,
+            "previous": link(request, of, newer=at_row(found[0])) if backward else None,
+        }
+    )
+
+
+def read(rows: QuerySet[Any], at: Place, most: int, key: str = "pk") -> tuple[list[Any], bool]:
+    """Up to ``most`` rows from a place, newest first, and whether more lie in that direction."""
+    if at.newer is not None:
+        found = list(rows.filter(**{f"{key}__gt": at.newer}).order_by(key)[: most + 1])
+        return found[:most][::-1], len(found) > most
+    rows = rows if at.older is None else rows.filter(**{f"{key}__lt": at.older})
+    found = list(rows.order_by(f"-{key}")[: most + 1])
+    return found[:most], len(found) > most

@@ -1,0 +1,124 @@
+"""The OpenAPI document, and the pages that show it: from our own host, under the same strict policy as every page.
+
+Made once for each process from the views themselves; every operation gets the problems that any request can meet.
+"""
+
+from functools import lru_cache
+from typing import Any
+
+from django.contrib.auth.mixins import LoginRequiredMixin
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponseBase
+from django.urls import include, path
+from django.views.generic import TemplateView
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.renderers import OpenApiJsonRenderer, OpenApiYamlRenderer
+from drf_spectacular.utils import extend_schema
+from rest_framework.response import Response
+
+from tasks.access import may
+from tasks.api.base import Endpoint, Json
+from tasks.api.problems import CATALOGUE, MEDIA_TYPE
+from tasks.api.versions import NEWEST
+
+ALWAYS = (400, 401, 403, 404, 405, 406, 429, 500, 503)
+WITH_BODY = (413, 415)
+BY_STATE = {"cancel_job": 409, "retry_job": 409, "create_token": 409, "submit_job": 422}
+
+
+class TokenScheme(OpenApiAuthenticationExtension):
+    target_class = "tasks.api.auth.ByToken"
+    name = "token"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        said = "`Token <token>`: from `manage.py token`, or from `POST /api/v1/tokens/`."
+        return {"type": "apiKey", "in": "header", "name": "Authorization", "description": said}
+
+
+class SessionScheme(OpenApiAuthenticationExtension):
+    target_class = "tasks.api.auth.BySession"
+    name = "session"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        said = "A browser's session. What changes something needs the X-CSRFToken header too."
+        return {"type": "apiKey", "in": "cookie", "name": "signalbox_session", "description": said}
+
+
+def with_problems(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
+    """drf-spectacular's hook: say of every operation what can go wrong, and in which shape."""
+    result["components"]["schemas"]["Problem"] = PROBLEM
+    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    for operations in result["paths"].values():
+        for operation in operations.values():
+            codes = [*ALWAYS, *(WITH_BODY if "requestBody" in operation else ())]
+            codes += [BY_STATE[operation["operationId"]]] if operation["operationId"] in BY_STATE else []
+            for status in sorted(codes):
+                titles = [kind.title for kind in CATALOGUE.values() if kind.status == status]
+                operation["responses"].setdefault(
+                    str(status), {"description": " / ".join(titles) or "Not acceptable", "content": content}
+                )
+            for answer in operation["responses"].values():
+                answer.setdefault("headers", {})["X-API-Version"] = {"schema": {"type": "string"}}
+    return result
+
+
+PROBLEM: dict[str, Any] = {
+    "type": "object",
+    "description": "RFC 9457. `type` is `/problems/<code>`; the codes are in the documentation.",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {"type": "string", "enum": [f"/problems/{code}" for code in CATALOGUE]},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "errors": {
+            "type": "object",
+            "description": "field → sentences",
+            "additionalProperties": {"type": "array", "items": {"type": "string"}},
+        },
+        "versions": {"type": "array", "items": {"type": "string"}},
+        "job": {"$ref": "#/components/schemas/JobSummary"},
+        "request": {"type": "string"},
+    },
+}
+
+
+@lru_cache(maxsize=1)
+def document() -> dict[str, Any]:
+    """The whole document, of the newest version's addresses only."""
+    patterns = [path(f"api/{NEWEST}/", include(RESOURCES[0]))]
+    return SchemaGenerator(patterns=patterns, api_version=NEWEST).get_schema(request=None, public=True)
+
+
+RESOURCES: list[Any] = []  # filled by ``urls``, which knows them
+
+
+class OpenApiJson(OpenApiJsonRenderer):
+    media_type = "application/vnd.oai.openapi+json"
+
+
+class PlainJson(OpenApiJsonRenderer):
+    media_type = "application/json"
+
+
+class Document(Endpoint):
+    actions = {"GET": "kinds"}
+    renderer_classes = (OpenApiJson, PlainJson, OpenApiYamlRenderer, Json)
+
+    @extend_schema(exclude=True)
+    def get(self, request: Any) -> Response:
+        """OpenAPI 3.1, as JSON or (``Accept: application/vnd.oai.openapi``) as YAML."""
+        return Response(document())
+
+
+class Pages(LoginRequiredMixin, TemplateView):
+    """The document to read and to try. Its scripts are files of our own host, as everywhere."""
+
+    template_name = "api_docs.html"
+    actions = {"GET": "kinds"}
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if request.user.is_authenticated and not may(request.user, self.actions["GET"]):
+            raise PermissionDenied
+        return super().dispatch(request, *args, **kwargs)

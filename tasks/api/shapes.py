@@ -1,0 +1,264 @@
+"""What the API answers, as serializers for the OpenAPI document. Answers come from the models' own shapes.
+
+The tests send every operation and hold the answers against these, so the document cannot say what is not true.
+"""
+
+from rest_framework import serializers as s
+
+from tasks.models import Job, LogLine, Outcome
+
+UUID = "0199c1f2-7d3a-7e61-8b5c-1f2e3d4c5b6a"
+
+
+class Progress(s.Serializer):
+    done = s.IntegerField()
+    total = s.IntegerField(help_text="0: not known")
+    note = s.CharField(allow_blank=True)
+
+
+class JobSummary(s.Serializer):
+    """A job, as lists, pushes and frames show it. `version` rises with every change."""
+
+    id = s.UUIDField()
+    version = s.IntegerField()
+    kind = s.CharField()
+    queue = s.CharField()
+    state = s.ChoiceField(choices=Job.State.values)
+    attempt = s.IntegerField()
+    max_attempts = s.IntegerField()
+    priority = s.IntegerField(min_value=0, max_value=9, help_text="9 first")
+    owner = s.CharField(allow_null=True, help_text="user name")
+    progress = Progress()
+    cancel_requested = s.BooleanField()
+    error = s.CharField(allow_null=True)
+    worker = s.CharField(allow_null=True)
+    schedule = s.UUIDField(allow_null=True)
+    parent = s.UUIDField(allow_null=True)
+    log_seq = s.IntegerField()
+    created_at = s.DateTimeField()
+    due_at = s.DateTimeField(allow_null=True)
+    started_at = s.DateTimeField(allow_null=True)
+    finished_at = s.DateTimeField(allow_null=True)
+
+
+class AttemptShape(s.Serializer):
+    number = s.IntegerField()
+    worker = s.CharField(allow_null=True)
+    started_at = s.DateTimeField(allow_null=True)
+    finished_at = s.DateTimeField(allow_null=True)
+    outcome = s.ChoiceField(choices=Outcome.values, allow_null=True, help_text="null: it runs")
+    error = s.CharField(allow_null=True)
+    traceback = s.CharField(allow_null=True)
+
+
+class LogLineShape(s.Serializer):
+    seq = s.IntegerField()
+    at = s.DateTimeField()
+    level = s.ChoiceField(choices=LogLine.Level.values)
+    text = s.CharField(allow_blank=True)
+
+
+class JobDetail(JobSummary):
+    """A job whole. Secret parameters are shown as `•••`; `log` is its last 500 lines."""
+
+    params = s.DictField()
+    result = s.JSONField(allow_null=True)
+    attempts = AttemptShape(many=True)
+    log = LogLineShape(many=True)
+
+
+class Looked(s.Serializer):
+    """A search reads 20,000 rows at a time. Not complete: `next` goes on from `back_to`."""
+
+    complete = s.BooleanField()
+    back_to = s.DateTimeField(allow_null=True)
+
+
+class Page(s.Serializer):
+    next = s.URLField(allow_null=True)
+    previous = s.URLField(allow_null=True)
+
+
+class JobPage(Page):
+    results = JobSummary(many=True)
+    looked = Looked()
+
+
+class LogPage(Page):
+    results = LogLineShape(many=True)
+
+
+class KindShape(s.Serializer):
+    """A kind of job: `params` is the JSON Schema (2020-12) of its parameters."""
+
+    name = s.CharField()
+    queue = s.CharField()
+    doc = s.CharField(allow_blank=True)
+    priority = s.IntegerField()
+    max_attempts = s.IntegerField()
+    retry = s.DictField(help_text="Celery's own options, such as retry_backoff")
+    on_lost = s.ChoiceField(choices=["retry", "fail"])
+    effects = s.ChoiceField(choices=["none", "idempotent", "once"])
+    time_limit_s = s.FloatField(allow_null=True)
+    chore = s.BooleanField(help_text="made by the house itself, not by people")
+    params = s.DictField()
+
+
+class KindList(Page):
+    results = KindShape(many=True)
+
+
+class QueueShape(s.Serializer):
+    name = s.CharField()
+    paused = s.BooleanField()
+    queued = s.IntegerField()
+    oldest_s = s.FloatField(allow_null=True)
+    running = s.IntegerField()
+    started_per_min = s.IntegerField()
+    workers = s.IntegerField()
+
+
+class QueueList(Page):
+    results = QueueShape(many=True)
+
+
+class WorkerShape(s.Serializer):
+    name = s.CharField()
+    host = s.CharField()
+    pid = s.IntegerField()
+    queues = s.ListField(child=s.CharField())
+    concurrency = s.IntegerField()
+    running = s.ListField(child=s.UUIDField())
+    beat_age_s = s.FloatField()
+    alive = s.BooleanField()
+
+
+class WorkerList(Page):
+    results = WorkerShape(many=True)
+
+
+class Now(s.Serializer):
+    scheduled = s.IntegerField()
+    queued = s.IntegerField()
+    running = s.IntegerField()
+    retrying = s.IntegerField()
+
+
+class LastHour(s.Serializer):
+    succeeded = s.IntegerField()
+    failed = s.IntegerField()
+    cancelled = s.IntegerField()
+
+
+class Bucket(LastHour):
+    at = s.DateTimeField()
+
+
+class KindTimes(s.Serializer):
+    kind = s.CharField()
+    wait_p50_s = s.FloatField(allow_null=True)
+    wait_p95_s = s.FloatField(allow_null=True)
+    run_p50_s = s.FloatField(allow_null=True)
+    run_p95_s = s.FloatField(allow_null=True)
+
+
+class Stats(s.Serializer):
+    now = Now()
+    last_hour = LastHour()
+    buckets = Bucket(many=True)
+    kinds = KindTimes(many=True)
+
+
+class TokenShape(s.Serializer):
+    id = s.UUIDField()
+    name = s.CharField(allow_blank=True)
+    scope = s.ChoiceField(choices=["read", "submit", "manage"])
+    begins_with = s.CharField()
+    created_at = s.DateTimeField()
+    expires_at = s.DateTimeField(allow_null=True)
+    last_used_at = s.DateTimeField(allow_null=True)
+
+
+class NewToken(TokenShape):
+    """The only answer that has the token itself."""
+
+    token = s.CharField()
+
+
+class TokenPage(Page):
+    results = TokenShape(many=True)
+
+
+class ShareShape(s.Serializer):
+    id = s.UUIDField()
+    job = s.UUIDField()
+    created_at = s.DateTimeField()
+    expires_at = s.DateTimeField()
+    revoked_at = s.DateTimeField(allow_null=True)
+    framed_by = s.ListField(child=s.CharField())
+
+
+class NewShare(ShareShape):
+    """The only answer that has the address itself."""
+
+    url = s.URLField()
+
+
+class SharePage(Page):
+    results = ShareShape(many=True)
+
+
+class FailureShape(s.Serializer):
+    """Failed jobs of one kind whose errors differ only in numbers and names."""
+
+    key = s.CharField()
+    kind = s.CharField()
+    error = s.CharField(help_text="of the newest")
+    count = s.IntegerField()
+    first_at = s.DateTimeField()
+    last_at = s.DateTimeField()
+    last_job = s.UUIDField()
+
+
+class FailureList(Page):
+    results = FailureShape(many=True)
+    looked = Looked()
+
+
+class EntryShape(s.Serializer):
+    id = s.UUIDField()
+    at = s.DateTimeField()
+    who = s.CharField(allow_null=True)
+    via = s.CharField()
+    token = s.UUIDField(allow_null=True)
+    action = s.CharField()
+    target = s.CharField(allow_blank=True)
+    outcome = s.ChoiceField(choices=["done", "refused"])
+    code = s.CharField(allow_null=True)
+    address = s.CharField(allow_null=True)
+    request = s.CharField(allow_null=True)
+    detail = s.DictField()
+
+
+class EntryPage(Page):
+    results = EntryShape(many=True)
+
+
+class Counted(s.Serializer):
+    """What a dry run says: how many jobs it would act on; `exact` is false when counting stopped early."""
+
+    count = s.IntegerField()
+    exact = s.BooleanField()
+
+
+class ProblemShape(s.Serializer):
+    """RFC 9457. `type` is `/problems/<code>`."""
+
+    type = s.CharField()
+    title = s.CharField()
+    status = s.IntegerField()
+    detail = s.CharField()
+    errors = s.DictField(child=s.ListField(child=s.CharField()), required=False)
+    versions = s.ListField(child=s.CharField(), required=False)
+    job = JobSummary(required=False)
+    request = s.CharField(required=False)

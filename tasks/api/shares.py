@@ -1,0 +1,77 @@
+"""Share links: one job shown to somebody without an account, until the link expires or is taken back."""
+
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.response import Response
+
+from tasks import sharing
+from tasks.api import pages, shapes
+from tasks.api.base import Endpoint, Strict, Text, Whole
+from tasks.api.jobs import CURSOR, LIMIT
+from tasks.api.problems import Problem
+from tasks.door.models import ShareLink
+
+
+class Origin(Text):
+    """``https://shop.example``: scheme and host, and nothing that could end a header."""
+
+    def to_internal_value(self, data: Any) -> str:
+        origin = super().to_internal_value(data)
+        if not sharing.ORIGIN.fullmatch(origin) or not urlsplit(origin).hostname:
+            raise serializers.ValidationError(["Give an origin, such as https://shop.example."])
+        return origin.lower()
+
+
+class ShareIn(Strict):
+    """`framed_by`: the origins whose pages may show it in a frame."""
+
+    hours = Whole(min_value=1, max_value=24 * 90, required=False, default=24 * 7)
+    framed_by = serializers.ListField(child=Origin(max_length=200), max_length=10, required=False, default=list)
+
+
+class ShareJob(Endpoint):
+    actions = {"GET": "share", "POST": "share"}
+
+    @extend_schema(operation_id="list_share_links", parameters=[LIMIT, CURSOR], responses=shapes.SharePage)
+    def get(self, request: Any, uid: UUID) -> Response:
+        """The job's share links, without their addresses."""
+        asked = self.asked(*pages.PARAMETERS)
+        links = ShareLink.objects.filter(job=self.job(uid)).select_related("job")
+        return pages.answer(request, "shares", links, sharing.shown, asked)
+
+    @extend_schema(operation_id="share_job", request=ShareIn, responses={201: shapes.NewShare})
+    def post(self, request: Any, uid: UUID) -> Response:
+        """A link that shows this one job, read-only, without an account, until it expires or is taken back."""
+        given, job = self.given(ShareIn), self.job(uid)
+        until = timezone.now() + timedelta(hours=given["hours"])
+        link = self.do(
+            job.uid,
+            lambda: ShareLink.objects.create(
+                job=job, owner=self.actor.user, expires_at=until, framed_by=given["framed_by"]
+            ),
+            until=until.isoformat(),
+        )
+        return Response(
+            sharing.shown(link) | {"url": request.build_absolute_uri(sharing.path(link))},
+            status=201,
+        )
+
+
+class OneShare(Endpoint):
+    actions = {"DELETE": "share"}
+
+    @extend_schema(operation_id="revoke_share_link", responses={204: None})
+    def delete(self, request: Any, uid: UUID, link: UUID) -> Response:
+        """Take a link back: whoever has it sees nothing more."""
+        job = self.job(uid)
+        live = ShareLink.objects.filter(job=job, uid=link, revoked_at__isnull=True)
+        if not live.exists():
+            raise Problem("not-found", "There is no such link.")
+        self.do(job.uid, lambda: live.update(revoked_at=timezone.now()), link=str(link), revoked=True)
+        return Response(status=204)

@@ -1,0 +1,74 @@
+"""Tokens of one's own. The token itself is in the answer that makes it, and nowhere else."""
+
+from typing import Any
+from uuid import UUID
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.response import Response
+
+from tasks.api import pages, shapes
+from tasks.api.base import Endpoint, Strict, Text, Whole
+from tasks.api.jobs import CURSOR, LIMIT
+from tasks.api.problems import Problem
+from tasks.door.models import Scope, Token
+
+MOST = 100  # tokens of one person
+
+
+class TokenIn(Strict):
+    """`days`: how long it lives; without it, until it is taken back."""
+
+    scope = serializers.ChoiceField(choices=Scope.values)
+    name = Text(max_length=100, required=False, allow_blank=True)
+    days = Whole(min_value=1, max_value=3650, required=False, allow_null=True)
+
+
+class Tokens(Endpoint):
+    actions = {"GET": "see_tokens", "POST": "change_tokens", "DELETE": "change_tokens"}
+
+    @extend_schema(operation_id="list_tokens", parameters=[LIMIT, CURSOR], responses=shapes.TokenPage)
+    def get(self, request: Any) -> Response:
+        asked = self.asked(*pages.PARAMETERS)
+        return pages.answer(request, "tokens", self._own(), Token.shown, asked, key="uid")
+
+    @extend_schema(operation_id="create_token", request=TokenIn, responses={201: shapes.NewToken})
+    def post(self, request: Any) -> Response:
+        """Make a token. One made with another token lives no longer than that one, and goes when it goes."""
+        given = self.given(TokenIn)
+        if self._own().count() >= MOST:
+            raise Problem("conflict", f"You have {MOST} tokens. Take one back first.")
+        token, text = self.do(
+            lambda made: f"token {made[0].uid}",
+            lambda: Token.objects.make(
+                self.actor.user,
+                given["scope"],
+                name=given.get("name", ""),
+                days=given.get("days"),
+                made_by=self.actor.token,
+            ),
+            scope=given["scope"],
+        )
+        return Response(token.shown() | {"token": text}, status=201)
+
+    @extend_schema(operation_id="revoke_all_tokens", responses={204: None})
+    def delete(self, request: Any) -> Response:
+        """Take all of one's tokens back; the one in hand too. Open sockets close."""
+        self.do(f"all tokens of {self.actor.name}", lambda: self._own().delete())
+        return Response(status=204)
+
+    def _own(self) -> Any:
+        return Token.objects.filter(user=self.actor.user)
+
+
+class OneToken(Endpoint):
+    actions = {"DELETE": "change_tokens"}
+
+    @extend_schema(operation_id="revoke_token", responses={204: None})
+    def delete(self, request: Any, uid: UUID) -> Response:
+        """Take a token back, and those that were made with it. Open sockets close."""
+        own = Token.objects.filter(user=self.actor.user, uid=uid)
+        if not own.exists():
+            raise Problem("not-found", "You have no such token.")
+        self.do(f"token {uid}", own.delete)
+        return Response(status=204)

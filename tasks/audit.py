@@ -1,0 +1,105 @@
+"""The audit trail: every action together with what it did, in one transaction, and every attempt that was refused.
+
+``do`` is for what changes something, ``refused`` for what was not allowed, ``note`` for the rest. Whoever acts is given
+as the request itself, so that the entry knows the address, the token and the request's id.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from django.db import DatabaseError, transaction
+
+from tasks.access import Actor
+from tasks.door.models import Entry
+from tasks.failure import Refused
+from tasks.moves import steadily
+from tasks.trace import request_id
+
+T = TypeVar("T")
+RATE, BURST = 20.0, 400.0  # refusals of strangers that one process writes a second, and at once
+
+log = logging.getLogger(__name__)
+
+
+def do(who: Any, action: str, target: Any, deed: Callable[[], T], **detail: Any) -> T:
+    """Do it and write that it was done: both or neither. What the lifecycle refuses is written as refused.
+
+    ``target``: what it is done to, or a function that tells it from what ``deed`` returns.
+    """
+    try:
+        return _together(who, action, target, deed, detail)
+    except Refused as no:
+        refused(who, action, "" if callable(target) else target, no.code)
+        raise
+
+
+@steadily
+def _together(who: Any, action: str, target: Any, deed: Callable[[], T], detail: dict[str, Any]) -> T:
+    with transaction.atomic():
+        done = deed()
+        note(who, action, target(done) if callable(target) else target, **detail)
+    return done
+
+
+def note(who: Any, action: str, target: Any = "", *, code: str = "", **detail: Any) -> None:
+    """One entry, in whatever transaction is open. With a ``code`` it is a refusal."""
+    actor = Actor.of(who)
+    request = who if hasattr(who, "META") else None
+    Entry.objects.create(
+        who=actor.name[:150],
+        via="token" if actor.token else "session" if request else "shell",
+        token=actor.token and actor.token.uid,
+        action=action[:60],
+        target=plain(target, 300),
+        outcome=Entry.Outcome.REFUSED if code else Entry.Outcome.DONE,
+        code=code[:40],
+        address=address_of(request) if request else "",
+        request=request_id.get()[:64],
+        detail=detail,
+    )
+
+
+def refused(who: Any, action: str, target: Any, code: str, **detail: Any) -> None:
+    """An attempt that was not allowed. Never an error: the refusal stands even when it cannot be written."""
+    if Actor.of(who).is_anonymous and not _strangers.allow():
+        log.warning("an attempt of a stranger was refused and is not in the audit trail: there are too many of them")
+        return
+    try:
+        note(who, action, target, code=code, **detail)
+    except DatabaseError:
+        log.exception(
+            "a refusal could not be written: %s %s %s", Actor.of(who).name, action, plain(target, 300)
+        )
+
+
+def address_of(request: Any) -> str:
+    """The address that the request came from, as the server itself saw it; what a client says of itself is not used."""
+    return str(request.META.get("REMOTE_ADDR") or "")[:45]
+
+
+def plain(text: Any, length: int) -> str:
+    """Text in one line: what others typed can break neither a log nor a row."""
+    return "".join(c if c.isprintable() else "�" for c in str(text))[:length]
+
+
+class Allowance:
+    """So many a second, and a burst: a flood of strangers must not fill the trail."""
+
+    def __init__(self, rate: float, burst: float) -> None:
+        self.rate, self.burst, self.left, self.at = rate, burst, burst, time.monotonic()
+        self._lock = threading.Lock()
+
+    def allow(self) -> bool:
+        with self._lock:
+            now = time.monotonic()
+            self.left, self.at = min(self.burst, self.left + (now - self.at) * self.rate), now
+            if self.left < 1:
+                return False
+            self.left -= 1
+            return True
+
+
+_strangers = Allowance(RATE, BURST)

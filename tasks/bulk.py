@@ -1,0 +1,85 @@
+"""Bulk actions: cancel or try again everything that a search finds, counted beforehand, done by a job.
+
+Owns which jobs an action is for. The job that does it is ``bulk_action`` of ``tasks.kinds.chores``.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from tasks import finding, lifecycle
+from tasks.access import Actor, may, visible
+from tasks.failure import Refused
+from tasks.models import Job, State
+from tasks.search import Query, SearchError
+
+DEEDS: dict[str, Callable[..., Job]] = {"cancel": lifecycle.cancel, "retry": lifecycle.retry}
+STATES = {"cancel": Job.LIVE, "retry": frozenset({State.FAILED, State.CANCELLED})}
+MOST_COUNTED = 10  # times the budget of a search
+
+
+class NotAllowed(Exception):
+    """Whoever asked for the action may not do it any more."""
+
+
+class Step(NamedTuple):
+    """How far an action has come: jobs done so far, and refused, because they moved on meanwhile."""
+
+    done: int
+    refused: int
+
+
+def cleaned(filters: Mapping[str, Any]) -> dict[str, list[str]]:
+    """A filter as given in JSON, ``{"state": "failed", "kind": ["noop"]}``, as lists. Raises SearchError."""
+    lists = {str(name): value if isinstance(value, list) else [value] for name, value in filters.items()}
+    for name, values in lists.items():
+        if not values or not all(isinstance(value, str) and value for value in values):
+            raise SearchError(**{name[:40]: f"{name[:40]}: takes a text or a list of texts."})
+    if not lists:
+        raise SearchError(filter="Give at least one filter, such as a state.")
+    return lists
+
+
+def query_for(action: str, filters: Mapping[str, list[str]], me: str) -> Query:
+    """The search, narrowed to the states that the action is for."""
+    query = Query.of(filters, me)
+    return Query(**{**query.__dict__, "state": (STATES[action], *query.state)})
+
+
+def count(who: Any, action: str, query: Query) -> tuple[int, bool]:
+    """How many jobs the action would be for, and whether that is exact: counting stops at 200,000 rows."""
+    jobs, found, older = visible(who, Job.objects.all(), action), 0, None
+    for _ in range(MOST_COUNTED):
+        window, edge = finding.window(query, jobs if older is None else jobs.filter(pk__lt=older))
+        found += window.count()
+        if edge is None:
+            return found, True
+        older = edge
+    return found, False
+
+
+def act(bulk: Job, action: str, query: Query) -> Iterator[Step]:
+    """Do it, on behalf of the owner of the bulk job, whose rights are looked at again for every step.
+
+    Jobs that ended after the bulk job was asked for are left alone, so that a second attempt tries nothing twice.
+    """
+    jobs = Job.objects.filter(created_at__lte=bulk.created_at).exclude(pk=bulk.pk)
+    if action == "retry":
+        jobs = jobs.filter(finished_at__lte=bulk.created_at)
+    done = refused = 0
+    for step in finding.walk(query, jobs):
+        actor = Actor.of(Job.objects.select_related("owner").get(pk=bulk.pk).owner)
+        if not (may(actor, "bulk") and may(actor, action)):
+            raise NotAllowed("The owner of this job may not do that any more.")
+        for job in step:
+            try:
+                DEEDS[action](job.uid, actor.user)
+                done += 1
+            except (Refused, Job.DoesNotExist):
+                refused += 1
+            yield Step(done, refused)
+        yield Step(done, refused)
+
+
+def bulk_job(uid: UUID | str) -> Job:
+    return Job.objects.select_related("owner").get(uid=uid)

@@ -1,0 +1,171 @@
+"""Finding jobs, newest first, at a price that is known beforehand: one search reads at most BUDGET rows.
+
+What is not yet looked at is said, and the next page goes on from there. ``tasks.search`` says what is looked for.
+"""
+
+import json
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from django.contrib.auth import get_user_model
+from django.db import connection
+from django.db.models import Max, Min, Q, QuerySet, TextField
+from django.db.models.expressions import RawSQL
+from django.db.models.functions import Cast
+
+from tasks import picture
+from tasks.models import Job, State, instant
+from tasks.search import Query
+
+BUDGET = 20_000
+DISORDER = timedelta(minutes=10)  # rows lie in the order of creation, but for clocks that differ and long transactions
+INDEXED = (Job.LIVE, frozenset({State.FAILED, State.CANCELLED}))  # states with a partial index of their own
+
+
+class Found(NamedTuple):
+    """``older``, ``newer``: where the pages beside this one begin (a key, exclusive), if there are any."""
+
+    jobs: list[Job]
+    older: int | None
+    newer: int | None
+    complete: bool  # all that could match has been looked at, in this direction
+    back_to: datetime | None  # or else: so far back
+
+
+def find(
+    query: Query,
+    jobs: QuerySet[Job],
+    *,
+    older: int | None = None,
+    newer: int | None = None,
+    limit: int = 50,
+    budget: int = BUDGET,
+) -> Found:
+    """A page of the jobs that match, among those given: what is older than a key, or what is newer than one."""
+    back = newer is None
+    led, rest = _lead(query, _in_time(query, jobs))
+    order = "-pk" if back else "pk"
+    if back and older is not None:
+        led = led.filter(pk__lt=older)
+    elif not back:
+        led = led.filter(pk__gt=newer)
+    edge = _edge(led, order, budget) if rest else None
+    if edge is not None:
+        led = led.filter(pk__gte=edge) if back else led.filter(pk__lte=edge)
+    rows = list(_shown(_narrow(rest, led)).order_by(order)[: limit + 1])
+    more = len(rows) > limit
+    rows = rows[:limit]
+    onward = rows[-1].pk if more else edge
+    complete = onward is None
+    if not back:
+        rows.reverse()
+    if back:
+        newest = rows[0].pk if rows else (older or 0) - 1
+        return Found(rows, onward, newest if older is not None else None, complete, onward and created(onward))
+    return Found(rows, rows[-1].pk if rows else newer + 1, onward, complete, None)
+
+
+def window(query: Query, jobs: QuerySet[Job], budget: int = BUDGET) -> tuple[QuerySet[Job], int | None]:
+    """The newest jobs that match, as many as the budget lets one look at; and the key where it ended, if it did."""
+    led, rest = _lead(query, _in_time(query, jobs))
+    edge = _edge(led, "-pk", budget)
+    return _narrow(rest, led if edge is None else led.filter(pk__gte=edge)), edge
+
+
+def walk(query: Query, jobs: QuerySet[Job], step: int = 200) -> Iterator[list[Job]]:
+    """All that match, newest first, in steps: for a job that acts on them. A step may be empty."""
+    older: int | None = None
+    while True:
+        found = find(query, jobs, older=older, limit=step)
+        yield found.jobs
+        if (older := found.older) is None:
+            return
+
+
+def looked(found: Found) -> dict[str, Any]:
+    """How far a search has looked, as the API says it."""
+    return {"complete": found.complete, "back_to": instant(found.back_to)}
+
+
+def _lead(query: Query, jobs: QuerySet[Job]) -> tuple[QuerySet[Job], dict[str, Any]]:
+    """The jobs narrowed by what an index can lead to, and the conditions that are left to be tried row by row."""
+    rest: dict[str, Any] = {name: list(getattr(query, name)) for name in ("state", "kind", "queue", "owner")}
+    rest["words"] = query.words
+    if query.id or query.parent or query.schedule:  # a few rows
+        jobs = jobs.filter(uid__range=query.id) if query.id else jobs
+        jobs = jobs.filter(parent=query.parent) if query.parent else jobs
+        jobs = jobs.filter(schedule=query.schedule) if query.schedule else jobs
+    elif state := next((names for names in query.state if any(names <= index for index in INDEXED)), None):
+        rest["state"].remove(state)
+        jobs = _in_states(jobs, state)
+    elif owner := next((names for names in query.owner if len(names) == 1), None):
+        rest["owner"].remove(owner)
+        jobs = jobs.filter(owner_id__in=_ids(owner))
+    elif kind := next((names for names in query.kind if len(names) == 1), None):
+        rest["kind"].remove(kind)
+        jobs = jobs.filter(kind=next(iter(kind)))
+    return jobs, {name: values for name, values in rest.items() if values}
+
+
+def _narrow(rest: dict[str, Any], jobs: QuerySet[Job]) -> QuerySet[Job]:
+    for states in rest.get("state", ()):
+        jobs = _in_states(jobs, states)
+    for names in rest.get("owner", ()):
+        jobs = jobs.filter(owner_id__in=_ids(names))
+    for name in ("kind", "queue"):
+        for values in rest.get(name, ()):
+            jobs = jobs.filter(**{f"{name}__in": values})
+    if words := rest.get("words"):
+        jobs = jobs.annotate(_params=Cast("params", TextField()))
+        for word in words:
+            stored = json.dumps(word, ensure_ascii=connection.vendor == "sqlite")[1:-1]
+            jobs = jobs.filter(Q(_params__icontains=stored) | Q(error__icontains=word) | Q(kind__icontains=word))
+    return jobs
+
+
+def _in_states(jobs: QuerySet[Job], names: frozenset[str]) -> QuerySet[Job]:
+    """The states stand in the SQL itself: with a parameter, no planner dares to use a partial index."""
+    literals = [RawSQL(f"'{State(name)}'", ()) for name in sorted(names)]  # noqa: S611 - State knows them all
+    return jobs.filter(state=literals[0]) if len(literals) == 1 else jobs.filter(state__in=literals)
+
+
+def _ids(names: frozenset[str]) -> list[int]:
+    return list(get_user_model().objects.filter(username__in=names).values_list("pk", flat=True)) or [-1]
+
+
+def _edge(jobs: QuerySet[Job], order: str, budget: int) -> int | None:
+    """The key of the last row that the budget allows, from an index alone; None when there are no more rows."""
+    return jobs.order_by(order).values_list("pk", flat=True)[budget - 1 : budget].first()
+
+
+def _shown(jobs: QuerySet[Job]) -> QuerySet[Job]:
+    return jobs.select_related("owner").defer(*picture.UNSHOWN)
+
+
+def created(key: int) -> datetime | None:
+    return Job.objects.filter(pk=key).values_list("created_at", flat=True).first()
+
+
+def _in_time(query: Query, jobs: QuerySet[Job]) -> QuerySet[Job]:
+    """By the time of creation, exactly; and by the keys that lie about there, since no index knows the time."""
+    if query.since:
+        jobs = jobs.filter(created_at__gte=query.since, pk__gte=_key_at(query.since - DISORDER))
+    if query.until:
+        jobs = jobs.filter(created_at__lt=query.until, pk__lt=_key_at(query.until + DISORDER))
+    return jobs
+
+
+def _key_at(moment: datetime) -> int:
+    """The first key whose row was created at that time or later: found by halving, in two dozen look-ups by key."""
+    ends = Job.objects.aggregate(low=Min("pk"), high=Max("pk"))
+    low, high = ends["low"] or 0, (ends["high"] or 0) + 1
+    rows = Job.objects.order_by("pk").values_list("pk", "created_at")
+    while low < high:
+        middle = (low + high) // 2
+        row = rows.filter(pk__gte=middle).first()
+        if row is None or row[1] >= moment:
+            high = middle
+        else:
+            low = row[0] + 1
+    return low

@@ -1,0 +1,25 @@
+"""Chores that people ask for: bulk actions."""
+
+from typing import Literal
+
+from tasks import bulk
+from tasks.base import job
+from tasks.report import Report
+
+
+@job(max_retries=0)
+def bulk_action(report: Report, action: Literal["cancel", "retry"], filter: dict) -> dict[str, int]:
+    """Cancel, or try again, every job that matches a filter.
+
+    `filter` as in a search: `{"state": ["failed"], "kind": ["fetch_feed"]}`.
+    """
+    own = bulk.bulk_job(report.job_id or "")
+    query = bulk.query_for(action, bulk.cleaned(filter), own.owner_name or "")
+    total, _ = bulk.count(own.owner, action, query)
+    step = bulk.Step(0, 0)
+    report.progress(0, total)
+    for step in bulk.act(own, action, query):
+        seen = step.done + step.refused
+        report.progress(seen, max(total, seen), f"{step.done} done, {step.refused} had moved on")
+    report.log(f"{action}: {step.done} jobs; {step.refused} had moved on and were left as they are.")
+    return step._asdict()

@@ -1,0 +1,172 @@
+"""The search language, one parser for the search box, the API's filters and bulk actions:
+
+``state:failed kind:fetch_feed queue:io owner:me since:2h until:2026-11-01 id:0199c1 some words "a phrase"``.
+
+Filters are joined by AND, the same one twice by OR; words are looked for in parameters, errors and kinds. What that
+finds, and how many rows it may read, is for ``tasks.finding``.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Self
+from uuid import UUID
+
+from django.utils.dateparse import parse_date, parse_datetime
+
+from tasks.models import State
+
+LONGEST, MOST_WORDS = 500, 10
+UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+AGO = re.compile(r"([0-9]{1,6})([smhdw])")
+TOKEN = re.compile(r'(?:[^\s"]|"[^"]*")+')
+FILTER = re.compile(r"([A-Za-z_]+):(?!//)(.*)", re.DOTALL)
+HEX = re.compile(r"[0-9a-f]{4,32}")
+NAME = re.compile(r"[^\0\ud800-\udfff]{1,200}")
+
+
+class SearchError(ValueError):
+    """``errors``: filter (or ``q``) → what is wrong with it, in one sentence."""
+
+    def __init__(self, **errors: str) -> None:
+        super().__init__(" ".join(errors.values()))
+        self.errors = errors
+
+
+@dataclass(frozen=True)
+class Query:
+    """What is looked for. A set of values is an OR; everything that is here is joined by AND."""
+
+    state: tuple[frozenset[str], ...] = ()
+    kind: tuple[frozenset[str], ...] = ()
+    queue: tuple[frozenset[str], ...] = ()
+    owner: tuple[frozenset[str], ...] = ()
+    since: datetime | None = None
+    until: datetime | None = None
+    id: tuple[UUID, UUID] | None = None
+    parent: UUID | None = None
+    schedule: UUID | None = None
+    words: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, given: Mapping[str, Iterable[str]], me: str = "") -> Self:
+        """From ``{"q": ["…"], "state": ["failed"], …}``; ``me`` is whom ``owner:me`` means. Raises SearchError."""
+        typed, words = parse(" ".join(given.get("q", ())))
+        asked = {name: [str(value) for value in values] for name, values in given.items() if name != "q"}
+        found: dict[str, Any] = {"words": words}
+        for name in dict.fromkeys((*typed, *asked)):
+            sources = [values for values in (typed.get(name), asked.get(name)) if values]
+            if name in SETS:
+                found[name] = tuple(frozenset(SETS[name](values, me)) for values in sources)
+            elif name in SINGLE:
+                values = [value for source in sources for value in source]
+                if len(set(values)) > 1:
+                    raise SearchError(**{name: f"{name}: may be given once only."})
+                found[name] = SINGLE[name](values[0])
+            else:
+                raise SearchError(**{name: unknown(name)})
+        return cls(**found)
+
+
+def parse(text: str) -> tuple[dict[str, list[str]], tuple[str, ...]]:
+    """What was typed, as filters and words: ``({"state": ["failed"]}, ("timeout",))``."""
+    if len(text) > LONGEST:
+        raise SearchError(q=f"A search has at most {LONGEST} characters.")
+    if text.count('"') % 2:
+        raise SearchError(q="A quotation mark is missing.")
+    filters: dict[str, list[str]] = {}
+    words: list[str] = []
+    for token in TOKEN.findall(text):
+        match = None if token.startswith('"') else FILTER.fullmatch(token)
+        if match is None:
+            words.append(_word(token.replace('"', "")))
+            continue
+        name, value = match[1].lower(), match[2].replace('"', "")
+        if name not in FILTERS:
+            raise SearchError(q=unknown(name))
+        if not value:
+            raise SearchError(q=f"{name}: needs a value, without a space after the colon.")
+        filters.setdefault(name, []).append(value)
+    words = [word for word in words if word]
+    if len(words) > MOST_WORDS:
+        raise SearchError(q=f"A search has at most {MOST_WORDS} words.")
+    return filters, tuple(words)
+
+
+def unknown(name: str) -> str:
+    known = ", ".join(f"{each}:" for each in FILTERS)
+    return f"There is no filter {name[:40]}:. There are {known} and a text with a colon goes in quotation marks."
+
+
+def _word(text: str) -> str:
+    if text and not NAME.fullmatch(text):
+        raise SearchError(q="A word has at most 200 characters that can be stored.")
+    return text
+
+
+def _parts(values: Iterable[str]) -> list[str]:
+    return [part.strip() for value in values for part in value.split(",") if part.strip()]
+
+
+def _states(values: Iterable[str], me: str) -> list[str]:
+    parts = [part.lower() for part in _parts(values)]
+    for part in parts:
+        if part not in State.values:
+            raise SearchError(state=f"There is no state {part[:40]!r}. There are: {', '.join(State.values)}.")
+    return parts
+
+
+def _names(filter_name: str) -> Callable[[Iterable[str], str], list[str]]:
+    def read(values: Iterable[str], me: str) -> list[str]:
+        parts = _parts(values)
+        if not parts or not all(NAME.fullmatch(part) for part in parts):
+            raise SearchError(**{filter_name: f"{filter_name}: needs a name of at most 200 characters."})
+        return [me if filter_name == "owner" and part == "me" else part for part in parts]
+
+    return read
+
+
+def _moment(name: str) -> Callable[[str], datetime]:
+    def read(text: str) -> datetime:
+        if ago := AGO.fullmatch(text):
+            return datetime.now(UTC) - timedelta(**{UNITS[ago[2]]: int(ago[1])})
+        try:
+            moment = parse_datetime(text)
+            day = None if moment else parse_date(text)
+            found = moment or (day and datetime(day.year, day.month, day.day))
+            if found:
+                return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+        except (ValueError, OverflowError):
+            pass
+        raise SearchError(**{name: f"{name}: takes 30m, 2h, 7d, a date, or a time such as 2026-11-23T10:00:00Z."})
+
+    return read
+
+
+def _id_range(text: str) -> tuple[UUID, UUID]:
+    digits = text.lower().replace("-", "")
+    if not HEX.fullmatch(digits):
+        raise SearchError(id="id: takes an id, or at least its first 4 digits.")
+    return UUID(digits.ljust(32, "0")), UUID(digits.ljust(32, "f"))
+
+
+def _uuid(name: str) -> Callable[[str], UUID]:
+    def read(text: str) -> UUID:
+        try:
+            return UUID(text)
+        except ValueError:
+            raise SearchError(**{name: f"{name}: takes a whole id."}) from None
+
+    return read
+
+
+SETS = {"state": _states, "kind": _names("kind"), "queue": _names("queue"), "owner": _names("owner")}
+SINGLE: dict[str, Callable[[str], Any]] = {
+    "since": _moment("since"),
+    "until": _moment("until"),
+    "id": _id_range,
+    "parent": _uuid("parent"),
+    "schedule": _uuid("schedule"),
+}
+FILTERS = (*SETS, *SINGLE)

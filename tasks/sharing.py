@@ -1,0 +1,50 @@
+"""Share links: the signed text that stands for one, and what it lets somebody without an account see."""
+
+import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from typing import Any
+from uuid import UUID
+
+from django.core.signing import BadSignature, Signer
+from django.urls import reverse
+
+from tasks.door.models import ShareLink
+from tasks.models import instant
+
+ORIGIN = re.compile(r"https?://[a-zA-Z0-9.-]{1,190}(:[0-9]{1,5})?")
+SIGNER = Signer(sep=".", salt="signalbox.share")
+
+
+def path(link: ShareLink) -> str:
+    """The address of the page that the link opens."""
+    text = urlsafe_b64encode(link.uid.bytes).decode().rstrip("=")
+    return reverse("share", args=[SIGNER.sign(text)])
+
+
+def find(text: str) -> ShareLink | None:
+    """The living link of that text; a forged one costs no query."""
+    try:
+        uid = UUID(bytes=urlsafe_b64decode(SIGNER.unsign(text) + "=="))
+    except (BadSignature, ValueError):
+        return None
+    link = ShareLink.objects.select_related("job").filter(uid=uid).first()
+    return link if link and link.is_live else None
+
+
+def shown(link: ShareLink) -> dict[str, Any]:
+    """The link as its makers see it."""
+    return {
+        "id": str(link.uid),
+        "job": str(link.job.uid),
+        "created_at": instant(link.created_at),
+        "expires_at": instant(link.expires_at),
+        "revoked_at": instant(link.revoked_at),
+        "framed_by": link.framed_by,
+    }
+
+
+def public(link: ShareLink) -> dict[str, Any]:
+    """What a stranger with the link sees: how the one job goes. Nobody's name, no parameters, no log, no error."""
+    job = link.job.summary()
+    names = ("id", "version", "kind", "state", "progress", "created_at", "started_at", "finished_at")
+    return {name: job[name] for name in names} | {"expires_at": instant(link.expires_at)}
