@@ -1,0 +1,70 @@
+"""docs/protocol.md keeps its word: its client is run against a real server, its tables against the code."""
+
+import asyncio
+import json
+import re
+from pathlib import Path
+
+import pytest
+from asgiref.sync import sync_to_async
+
+from live import consumers, frames, mailbox
+from live.board import LIMITS
+from tasks import picture
+from tasks.door.models import Token
+from tests.conftest import database_url_of_the_test
+from tests.live_hub import claim, submit
+from tests.live_parts import Served, until
+from tests.people import person
+
+PAGE = (Path(__file__).parent.parent / "docs" / "protocol.md").read_text()
+CLIENT = re.search(r"```python\n(.*?)```", PAGE, re.DOTALL)[1]
+rows = sync_to_async
+
+
+@pytest.fixture(params=["daphne", "uvicorn"])
+def served(request, servers, transactional_db, tmp_path):
+    server = Served(servers, request.param, database_url_of_the_test(servers), tmp_path / "server.log")
+    yield server.wait_ready()
+    server.stop()
+
+
+async def test_the_client_of_the_page_is_correct(served):
+    exec(CLIENT, names := {})
+    shown = []
+    _, token = await rows(Token.objects.make)(await rows(person)("vera"), "read")
+    client = asyncio.create_task(names["watch"](served.url, token, lambda jobs, frame: shown.append((jobs, frame))))
+    try:
+        await until(lambda: shown, 30)
+        jobs = await rows(submit)(12)
+        await rows(claim)(jobs[0])
+        await until(lambda: shown[-1][0].keys() == set(jobs) and shown[-1][0][jobs[0]]["state"] == "running", 30)
+        fresh = await rows(picture.board)()
+        assert shown[-1][0] == {job["id"]: job for job in fresh["jobs"]}
+        assert max(frame.get("n", 0) for _, frame in shown) > 0
+    finally:
+        client.cancel()
+        await asyncio.wait([client])
+
+
+def test_it_is_as_short_as_was_promised():
+    assert len(CLIENT.strip().splitlines()) <= 12
+
+
+def test_the_numbers_of_the_page_are_those_of_the_code():
+    for said in (
+        f"up to {LIMITS['running']} running", f"{LIMITS['queued']} queued", f"{LIMITS['retrying']} retrying",
+        f"{LIMITS['finished']} that finished last", f"frame ({frames.LIMIT // 1024} KiB",
+        f"At most {consumers.FRAME_LIMIT // 1024} KiB",
+        f"{consumers.RATE:g} frames a second", f"{consumers.WATCHED} jobs at once", f"{frames.TEXT_LIMIT:,} characters",
+        f"more than {frames.VALUE_LIMIT // 1024} KiB are replaced", f"for {mailbox.PATIENCE_S:g} seconds",
+    ):  # fmt: skip
+        assert said in " ".join(PAGE.split()), said
+    assert mailbox.WINDOW == 4
+
+
+def test_its_examples_are_json():
+    for line in re.search(r"```json\n(.*?)```", PAGE, re.DOTALL)[1].strip().splitlines():
+        assert json.loads(line)["type"] in ("snapshot", "patch", "job", "beat", "error")
+    for text in re.findall(r"`(\{\"type\".*?\})`", PAGE):
+        assert json.loads(text)["type"] in ("watch", "unwatch", "ack")
