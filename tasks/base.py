@@ -20,8 +20,9 @@ from celery.exceptions import Ignore, MaxRetriesExceededError, Retry, SoftTimeLi
 from celery.result import AsyncResult
 from celery.worker.request import Request
 from django.db import DatabaseError, InterfaceError, connection
+from kombu.transport import virtual
 
-from tasks import lifecycle, pulse, registry
+from tasks import chains, lifecycle, pulse, registry
 from tasks.failure import Failure
 from tasks.models import Job
 from tasks.params import Signature
@@ -68,6 +69,14 @@ class JobResult(AsyncResult):
 
 class JobRequest(Request):
     """In the worker's parent process: a child that died, or ran over its hard limit, is reported at once."""
+
+    def acknowledge(self) -> None:
+        """Also when the broker is away: a bell that stayed unacknowledged would count as prefetched for ever, and a
+        worker with as many of them as it may prefetch never reads from the broker again, not even that it is back."""
+        super().acknowledge()
+        qos, tag = getattr(self._message.channel, "qos", None), self._message.delivery_tag
+        if isinstance(qos, virtual.QoS) and tag in qos._delivered and tag not in qos._dirty:
+            virtual.QoS.ack(qos, tag)
 
     def on_failure(self, exc_info: Any, send_failed_event: bool = True, return_ok: bool = False) -> Any:
         if type(exc_info.exception).__name__ == "WorkerLostError":
