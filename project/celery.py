@@ -9,13 +9,12 @@ from tasks import queues
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 os.environ.setdefault("CELERY_SKIP_CHECKS", "1")  # `up` and the deployment have checked; a worker needs no pages
-app = Celery("signalbox")
+app = Celery("signalbox", backend="tasks.chains:NoResults")
 app.conf.update(
     broker_url=settings.CELERY_BROKER_URL,
     broker_transport_options=queues.transport_options(),
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
-    result_backend=None,
     task_ignore_result=True,
     task_serializer="json",
     accept_content=["json"],

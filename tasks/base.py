@@ -28,16 +28,15 @@ from tasks.models import Job
 from tasks.params import Signature
 from tasks.report import MOST_LINES, Cancelled, Fenced, Report, current_report
 
+try:
+    import uvloop
+except ImportError:  # there is none for Windows and PyPy
+    uvloop = None
+
 log = logging.getLogger(__name__)
 
 OWN = {"on_lost", "effects", "lease", "cancel_grace", "serial_key", "quiet"}  # options that Celery does not know
 ENDLESS = 1_000_000  # attempts, where Celery says max_retries=None
-# Options that Celery's own callers (delay, canvas, beat) pass along and that mean nothing here.
-HARMLESS = {
-    "add_to_parent", "chord", "group_id", "group_index", "headers", "ignore_result", "producer", "reply_to",
-    "retry", "retry_policy", "root_id", "parent_id", "serializer", "compression", "shadow", "connection", "publisher",
-    "router", "time_limit", "soft_time_limit", "stamped_headers", "replaced_task_nesting", "argsrepr", "kwargsrepr",
-}  # fmt: skip
 
 
 class JobResult(AsyncResult):
@@ -45,7 +44,8 @@ class JobResult(AsyncResult):
 
     @property
     def state(self) -> str:
-        return Job.objects.values_list("state", flat=True).get(uid=self.id)
+        """The job's state; ``pending`` for a step of a chain whose turn has not come."""
+        return Job.objects.filter(uid=self.id).values_list("state", flat=True).first() or "pending"
 
     status = state
 
@@ -56,15 +56,21 @@ class JobResult(AsyncResult):
                 "A job cannot wait for another job: both could wait for the same worker slot. Use a chain."
             )
         until = None if timeout is None else time.monotonic() + timeout
-        while (job := Job.objects.get(uid=self.id)).state not in Job.FINAL:
+        while (job := Job.objects.filter(uid=self.id).first()) is None or job.state not in Job.FINAL:
+            if job is None and (ended := {Job.State.FAILED, Job.State.CANCELLED} & set(self._states_before())):
+                raise RuntimeError(f"The chain ended before this job: one before it {ended.pop()}.")
             if until is not None and time.monotonic() > until:
-                raise TimeoutError(f"The job was still {job.state} after {timeout:g} s.")
+                raise TimeoutError(f"The job was still {self.state} after {timeout:g} s.")
             time.sleep(interval)
         if propagate and job.state != Job.State.SUCCEEDED:
             raise RuntimeError(job.error or f"The job was {job.state}.")
         return job.result
 
     wait = get
+
+    def _states_before(self) -> list[str]:
+        """Of the jobs before this one in its chain, the nearest first."""
+        return [self.parent.state, *self.parent._states_before()] if self.parent else []
 
 
 class JobRequest(Request):
@@ -116,22 +122,20 @@ class JobTask(Task):
         """Accept a job. ``countdown`` (seconds) and ``eta`` become its due time; ``priority`` is 0 to 9, 9 first."""
         if self._get_app().conf.task_always_eager:
             return self.apply(args, kwargs, task_id=task_id, **options)
-        countdown, eta = options.pop("countdown", None), options.pop("eta", None)
-        if countdown is not None:
-            eta = datetime.now(UTC) + timedelta(seconds=countdown)
-        if eta is not None and eta.tzinfo is None:
-            eta = eta.replace(tzinfo=UTC)
-        named = {name: options.pop(name, None) for name in ("priority", "idempotency_key")}
-        owner = options.pop("owner", None)
-        if options.get("queue") in (None, self.kind.queue):
-            options.pop("queue", None)
-        for name, value in options.items():
-            if value not in (None, [], ()) and name not in HARMLESS:
-                raise TypeError(f"{self.name}: the option {name!r} cannot be honoured for a job.")
+        named = {name: options.pop(name, None) for name in ("idempotency_key", "owner")}
+        then = chains.planned(options.pop("chain", None), options.pop("link", None))
+        asked = chains.honoured(self.kind, options)
+        if (countdown := asked.pop("countdown")) is not None:
+            asked["due_at"] = datetime.now(UTC) + timedelta(seconds=countdown)
         params = self.kind.signature.bind(tuple(args or ()), dict(kwargs or {}))
         uid = UUID(task_id) if task_id else None
-        job, _ = lifecycle.submit(self.name, params, owner=owner, due_at=eta, uid=uid, **named)
-        return JobResult(str(job.uid), app=self._get_app())
+        parent = current_report().job_id
+        named |= {"parent": UUID(parent) if parent else None, "then": then}
+        job, _ = lifecycle.submit(self.name, params, uid=uid, **asked, **named)
+        return self.AsyncResult(str(job.uid))
+
+    def AsyncResult(self, task_id: str, **options: Any) -> JobResult:
+        return JobResult(task_id, app=self._get_app(), **options)
 
     def retry(
         self,
@@ -278,7 +282,8 @@ def _run_to_end(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(function)
     def run(*args: Any, **kwargs: Any) -> Any:
-        return asyncio.run(function(*args, **kwargs))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop if uvloop else None) as runner:
+            return runner.run(function(*args, **kwargs))
 
     run.__dict__.pop("__wrapped__", None)
     return run

@@ -10,6 +10,7 @@ from django.apps import apps
 from django.utils.crypto import salted_hmac
 
 from tasks import registry, sealing
+from tasks.failure import Failure
 from tasks.models import Job, State
 from tasks.params import MASK, ParamError
 from tasks.uid import uuid7
@@ -43,6 +44,24 @@ def drafted(
         created_at=made,
         due_at=due_at if later else None,
         rung_at=None if later else made,
+    )
+
+
+def stillborn(kind: str, params: Mapping[str, Any], uid: UUID, error: Exception) -> Job:
+    """A job that failed before it could be queued, not yet saved: a chain came to it and its parameters did not fit."""
+    why, now = Failure.of(error), datetime.now(UTC)
+    queue = next((each.queue for each in registry.kinds() if each.name == kind), "default")
+    return Job(
+        uid=uid,
+        state=State.FAILED,
+        kind=kind,
+        queue=queue,
+        max_attempts=1,
+        params=params,
+        error=f"It could not begin: {why.error}",
+        error_key=why.key,
+        created_at=now,
+        finished_at=now,
     )
 
 

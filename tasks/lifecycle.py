@@ -14,7 +14,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 
 from live import push
-from tasks import drafting, outbox, queues, records, registry, sealing, storable
+from tasks import chains, drafting, outbox, queues, records, registry, sealing, storable
 from tasks.failure import Failure, KeyReused, NotInState
 from tasks.models import Job, Outcome, Queue, State
 from tasks.moves import Raw, afterwards, move, steadily
@@ -330,14 +330,17 @@ def _leave(
         moved = move(sets, f"{where} AND {outbox.NOBODY_HEARS[State.SUCCEEDED]}", args)
     else:
         moved = []
+    followers: list[Job] = []
     if not moved:
         with transaction.atomic():
             moved = move(sets, where, args)
             if moved:
+                followers = chains.following(moved[0]) if outcome == Outcome.SUCCEEDED else []
                 records.write_lines(moved[0], lines)
                 if outcome != Outcome.SUCCEEDED:
                     records.write_attempt(moved[0], outcome, failure)
-                outbox.owe(moved)
+                followers = _insert_new(followers)
+                outbox.owe([*moved, *followers])
     if not moved:
         records.fence(job, outcome)
         return None
@@ -347,7 +350,14 @@ def _leave(
     else:
         _tell(moved)
         _next_in_line(left)
+    _announce(followers)
     return left
+
+
+def _insert_new(jobs: list[Job]) -> list[Job]:
+    """Save those that are not there yet: a canvas that was frozen once and called twice has the same ids twice."""
+    known = set(Job.objects.filter(uid__in=[job.uid for job in jobs]).values_list("uid", flat=True)) if jobs else ()
+    return Job.objects.bulk_create([job for job in jobs if job.uid not in known])
 
 
 def _twin(job: Job) -> Job | None:

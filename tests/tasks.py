@@ -121,3 +121,21 @@ def waits_for_another() -> None:
 @job
 def plain_task(a, b=2):
     return a + b
+
+
+@job(effects="none")
+def add(x: int, y: int = 1) -> int:
+    """Two numbers make one: what chains hand on."""
+    return x + y
+
+
+@job(effects="none", max_retries=0)
+def breaks() -> None:
+    """Fail."""
+    raise RuntimeError("broken")
+
+
+@job(effects="none")
+def unlocks(key: Annotated[str, Secret], number: int = 0) -> int:
+    """Take a secret and a number."""
+    return number + len(key)

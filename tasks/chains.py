@@ -1,0 +1,154 @@
+"""Chains and groups of Celery's canvas as rows: what follows a job is kept in ``Job.then`` until the job has succeeded.
+
+``then`` is a list of branches, all begun at once; a branch is a list of steps, done one after the other; its last step
+may be a group: ``{"group": [branch, …]}``. Every step has its id from the beginning, and its parameters are judged when
+the chain is asked for, but for the one that takes the result of the job before it.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from celery.backends.base import DisabledBackend
+from django.db import DatabaseError
+
+from tasks import drafting, registry, sealing
+from tasks.models import Job
+from tasks.params import MASK, ParamError, Signature
+from tasks.rules import Wrong
+from tasks.uid import uuid7
+
+LARGEST = 256 * 1024  # bytes of JSON: each job of a chain carries what is still to come
+CHORD = "A chord is not supported: no job waits for the results of a whole group. End the chain with the group."
+# Options that Celery's own callers (delay, canvas, beat) pass along and that mean nothing here.
+HARMLESS = {
+    "add_to_parent", "chord", "group_id", "group_index", "headers", "ignore_result", "producer", "reply_to",
+    "retry", "retry_policy", "root_id", "parent_id", "serializer", "compression", "shadow", "connection", "publisher",
+    "router", "time_limit", "soft_time_limit", "stamped_headers", "replaced_task_nesting", "argsrepr", "kwargsrepr",
+}  # fmt: skip
+RESULT = object()  # stands for a result that does not exist yet
+
+Step = dict[str, Any]
+Branch = list[Step]
+
+
+class NoResults(DisabledBackend):
+    """Celery's result backend that is none; it says in one sentence why there are no chords."""
+
+    def ensure_chords_allowed(self) -> None:
+        raise NotImplementedError(CHORD)
+
+
+def honoured(kind: registry.Kind, options: dict[str, Any]) -> dict[str, Any]:
+    """``priority``, ``due_at`` and ``countdown`` out of a call's options; TypeError names one that means nothing."""
+    found = {name: options.pop(name, None) for name in ("priority", "countdown", "eta")}
+    eta = found.pop("eta")
+    found["due_at"] = eta.replace(tzinfo=UTC) if eta is not None and eta.tzinfo is None else eta
+    if options.get("queue") in (None, kind.queue):
+        options.pop("queue", None)
+    if found["priority"] is not None and found["priority"] not in range(10):
+        raise ValueError(f"{kind.name}: a priority is a whole number from 0 to 9.")
+    for name, value in options.items():
+        if value not in (None, [], ()) and name not in HARMLESS:
+            raise TypeError(f"{kind.name}: the option {name!r} cannot be honoured for a job.")
+    return found
+
+
+def planned(chain: Iterable[Any] | None, link: Any) -> list[Branch] | None:
+    """``Job.then`` from what canvas passes along: ``chain``, the last step first, and ``link``, one or many signatures.
+
+    Raises what a call with wrong arguments raises, and NotImplementedError for a chord. Nothing is written.
+    """
+    links = [link] if isinstance(link, Mapping) else list(link or ())
+    steps = [step for signature in reversed(list(chain or ())) for step in _branch(signature)]
+    then = [branch for branch in (_whole(steps), *(_whole(_branch(signature)) for signature in links)) if branch]
+    if then and (size := len(json.dumps(then))) > LARGEST:
+        raise ValueError(f"The chain is too long: it takes {size:,} bytes, and at most {LARGEST:,} are kept.")
+    return then or None
+
+
+def following(job: Job) -> list[Job]:
+    """The jobs that a succeeded job begins, not yet saved. One that cannot begin is there too, failed, and says why."""
+    return [next_ for branch in job.then or () for next_ in _begun(branch, job)]
+
+
+def _whole(steps: Branch) -> Branch:
+    if any("group" in step for step in steps[:-1]):
+        raise NotImplementedError(CHORD)
+    return steps
+
+
+def _branch(signature: Mapping[str, Any]) -> Branch:
+    options = dict(signature.get("options") or {})
+    match signature.get("subtask_type"):
+        case None | "task":
+            return [_step(signature, options)]
+        case "chain":
+            return _whole([step for each in signature["kwargs"]["tasks"] for step in _branch(each)])
+        case "group":
+            return [{"group": [_whole(_branch(each)) for each in signature["kwargs"]["tasks"]]}]
+        case "chord":
+            raise NotImplementedError(CHORD)
+    raise TypeError(f"{signature.get('task')} cannot be a step of a chain of jobs.")
+
+
+def _step(signature: Mapping[str, Any], options: dict[str, Any]) -> Step:
+    kind = registry.get(signature["task"])
+    uid, then = options.pop("task_id", None) or str(uuid7()), planned(None, options.pop("link", None))
+    args, kwargs = tuple(signature.get("args") or ()), signature.get("kwargs") or {}
+    asked = honoured(kind, options)
+    bound = kind.signature.bind(args if signature.get("immutable") else (RESULT, *args), kwargs)
+    takes = next((name for name, value in bound.items() if value is RESULT), None)
+    bound.pop(takes, None)
+    params = kind.signature.clean(bound) if takes is None else _cleaned(kind.signature, bound)
+    secrets = {name: params[name] for name in kind.signature.secrets if params.get(name) is not None}
+    step = {
+        "id": uid,
+        "kind": kind.name,
+        "params": {**params, **dict.fromkeys(secrets, MASK)},
+        "takes": takes,
+        "secrets": sealing.seal(secrets),
+        "then": then,
+        **asked,
+        "due_at": asked["due_at"] and asked["due_at"].isoformat(),
+    }
+    return {name: value for name, value in step.items() if value not in (None, "")}
+
+
+def _cleaned(signature: Signature, bound: dict[str, Any]) -> dict[str, Any]:
+    """Some parameters as stable JSON; the others come with a result, or keep their defaults."""
+    fields, cleaned, errors = {field.name: field for field in signature.fields}, {}, {}
+    for name, value in bound.items():
+        try:
+            cleaned[name] = (fields.get(name) or signature.extra).clean(value)
+        except Wrong as wrong:
+            errors[name] = [str(wrong)]
+    if errors:
+        raise ParamError(errors)
+    return cleaned
+
+
+def _begun(branch: Branch, before: Job) -> Iterator[Job]:
+    head, rest = branch[0], branch[1:]
+    if "group" in head:
+        for each in head["group"]:
+            yield from _begun(each, before)
+        return
+    params = {**head["params"], **sealing.unseal(head.get("secrets", ""))}
+    if "takes" in head:
+        params[head["takes"]] = before.result
+    due = datetime.fromisoformat(head["due_at"]) if "due_at" in head else None
+    if "countdown" in head:
+        due = datetime.now(UTC) + timedelta(seconds=head["countdown"])
+    uid = UUID(head["id"])
+    try:
+        job = drafting.drafted(registry.get(head["kind"]), params, None, head.get("priority"), due, uid)
+    except DatabaseError:
+        raise
+    except Exception as error:
+        job = drafting.stillborn(head["kind"], head["params"], uid, error)
+    job.owner_id, job._owner_name, job.parent = before.owner_id, before.owner_name, before.uid
+    job.then = [*([rest] if rest else []), *head.get("then", [])] or None
+    yield job

@@ -1,0 +1,169 @@
+"""Chains and groups of Celery's canvas: rows that follow rows, in one transaction, once."""
+
+import pytest
+from celery import chain, chord, group
+
+from tasks import lifecycle
+from tasks.failure import Failure
+from tasks.kinds.basic import noop
+from tasks.models import Job
+from tasks.params import ParamError
+from tests.people import person
+from tests.processes import wait_until
+from tests.tasks import add, breaks, unlocks
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def run(job: Job) -> Job:
+    """What a worker does with a job that is queued, in this process."""
+    held = lifecycle.claim(job.uid, "w", 1)
+    add_up = {"add": lambda x, y: x + y, "noop": lambda: None, "unlocks": lambda key, number: number + len(key)}
+    params, _ = lifecycle.opened(held)
+    return lifecycle.succeed(held, add_up[held.kind](**params))
+
+
+def newest() -> Job:
+    return Job.objects.order_by("-id").first()
+
+
+def test_the_next_job_takes_the_result_and_the_id_it_was_promised():
+    last = chain(add.s(1, 2), add.s(10), add.si(5, 5)).apply_async(owner=person("alice"))
+    (first,) = Job.objects.all()
+    assert (first.kind, first.params, first.owner) == ("add", {"x": 1, "y": 2}, person("alice"))
+    run(first)
+    second = newest()
+    assert (second.params, second.parent, second.owner, second.state) == (
+        {"x": 3, "y": 10},
+        first.uid,
+        first.owner,
+        "queued",
+    )
+    run(second)
+    third = newest()
+    assert (third.params, third.parent, str(third.uid)) == ({"x": 5, "y": 5}, second.uid, last.id)
+    run(third)
+    assert Job.objects.count() == 3
+    assert last.get(timeout=1) == 10
+
+
+def test_a_doorbell_heard_twice_neither_ends_nor_doubles_a_chain():
+    chain(add.s(1), add.s(1)).delay()
+    first = Job.objects.get()
+    held = lifecycle.claim(first.uid, "w1", 1)
+    assert lifecycle.claim(first.uid, "w2", 2) is None
+    assert lifecycle.succeed(held, 2)
+    assert lifecycle.succeed(held, 2) is None
+    assert Job.objects.count() == 2
+
+
+def test_a_lost_attempt_that_ends_late_begins_nothing():
+    chain(add.s(1), add.s(1)).delay()
+    lost = lifecycle.claim(Job.objects.get().uid, "w1", 1)
+    lifecycle.rescue(lost)
+    assert lifecycle.succeed(lost, 2) is None
+    assert Job.objects.count() == 1
+
+
+def test_groups_begin_at_once_and_chains_may_fork():
+    group(add.s(1), add.s(2)).delay()
+    assert Job.objects.filter(state="queued").count() == 2
+    Job.objects.all().delete()
+    chain(add.s(1), group(add.s(10), chain(add.s(20), add.s(1)))).delay()
+    run(Job.objects.get())
+    ten, twenty = Job.objects.filter(state="queued").order_by("id")
+    assert (ten.params["x"], ten.params["y"], twenty.params["y"]) == (2, 10, 20)
+    run(ten)
+    run(twenty)
+    assert newest().params == {"x": 22, "y": 1}
+    assert newest().parent == twenty.uid
+
+
+def test_links_and_countdowns_are_honoured():
+    add.apply_async((1, 1), link=[add.s(5), noop.si()])
+    run(Job.objects.get())
+    assert [job.params for job in Job.objects.filter(state="queued").order_by("id")] == [{"x": 2, "y": 5}, {}]
+    chain(add.s(1), add.s(1).set(countdown=60, priority=9)).delay()
+    run(newest())
+    assert (newest().state, newest().priority) == ("scheduled", 9)
+
+
+def test_a_chain_ends_where_a_job_fails_and_goes_on_when_it_is_tried_again():
+    last = chain(add.s(1), add.s(1), add.s(1)).delay()
+    first = Job.objects.get()
+    lifecycle.fail(lifecycle.claim(first.uid, "w", 1), Failure.said("No."))
+    assert Job.objects.count() == 1
+    assert last.state == "pending"
+    with pytest.raises(RuntimeError, match="The chain ended before this job: one before it failed"):
+        last.get(timeout=1)
+    run(lifecycle.retry(first.uid))
+    run(newest())
+    assert str(run(newest()).uid) == last.id
+
+
+def test_bad_input_of_any_step_is_refused_where_it_is_typed():
+    for canvas, error in (
+        (chain(add.s(1), add.s("many")), ParamError),
+        (chain(add.s(1), noop.s()), TypeError),
+        (chain(add.s(1), add.s(1, 2, 3)), TypeError),
+        (chain(add.s(1), add.s(1).set(expires=5)), TypeError),
+        (chain(add.s(1), *[add.s(1)] * 3_000), ValueError),
+    ):
+        with pytest.raises(error):
+            canvas.delay()
+    assert Job.objects.count() == 0
+
+
+def test_a_result_that_does_not_fit_fails_the_next_job_and_says_why():
+    last = chain(add.s(1), add.s(1), add.s(1)).delay()
+    first = Job.objects.get()
+    lifecycle.succeed(lifecycle.claim(first.uid, "w", 1), "not a number")
+    second = newest()
+    assert (second.state, second.parent) == ("failed", first.uid)
+    assert second.error == "It could not begin: ParamError: x: Give a whole number."
+    assert Job.objects.get(pk=first.pk).state == "succeeded"
+    assert last.state == "pending"
+
+
+def test_a_chord_is_refused_with_one_sentence():
+    for canvas in (
+        chord([add.s(1), add.s(2)], noop.si()),
+        chain(group(add.s(1), add.s(2)), noop.si()),
+        chain(add.s(1), group(add.s(1), add.s(2)), noop.si()),
+    ):
+        with pytest.raises(NotImplementedError, match=r"^A chord is not supported: .* End the chain with the group.$"):
+            canvas.delay()
+    assert Job.objects.count() == 0
+
+
+def test_secrets_of_later_steps_rest_sealed():
+    chain(add.s(1), unlocks.si("open sesame", 3)).delay()
+    first = Job.objects.get()
+    assert "sesame" not in repr(first.then)
+    run(first)
+    assert newest().params == {"key": "•••", "number": 3}
+    assert run(newest()).result == 14
+
+
+def test_the_same_frozen_canvas_called_twice_makes_each_job_once():
+    canvas = chain(add.s(1), add.s(1))
+    canvas.freeze()
+    for _ in range(2):
+        chain(*canvas.tasks).delay()
+    for job in Job.objects.all():
+        run(job)
+    assert Job.objects.filter(parent__isnull=False).count() <= 2
+
+
+@pytest.mark.process
+def test_a_chain_and_a_group_run_to_their_ends_in_a_real_worker(start_worker):
+    start_worker("w1")
+    last = chain(add.s(1, 2), add.s(10), add.s(100)).delay()
+    assert last.get(timeout=20) == 113
+    both = group(add.s(1, 1), add.s(2, 2)).delay()
+    assert [result.get(timeout=20) for result in both.results] == [2, 4]
+    failing = chain(breaks.si(), add.si(1)).delay()
+    with pytest.raises(RuntimeError, match="The chain ended"):
+        failing.get(timeout=20)
+    wait_until(lambda: not Job.objects.filter(state__in=Job.LIVE).exists())
+    assert Job.objects.count() == 6

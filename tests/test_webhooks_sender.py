@@ -1,0 +1,101 @@
+"""The sender in a real worker: soon, signed, once; and a server that hangs holds up nobody else."""
+
+import pytest
+
+from tasks import lifecycle
+from tasks.hooks.models import Delivery
+from tasks.models import Job
+from tests.processes import wait_until
+from tests.receivers import endpoint, receiver
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
+
+
+def waited(delivery: Delivery) -> float:
+    """Seconds from the commit of a move until its first try began."""
+    return (delivery.attempts.first().at - delivery.created_at).total_seconds()
+
+
+def test_every_state_of_a_job_arrives_once_and_signed(start_worker):
+    with receiver() as site:
+        endpoint(site.url)
+        start_worker("w1")
+        job, _ = lifecycle.submit("noop", {})
+        heard = site.wait(3)
+        wait_until(lambda: Delivery.objects.filter(status="delivered").count() == 3, what="three deliveries")
+    told = {each.verified()["type"]: each.payload["data"] for each in heard}
+    assert sorted(told) == ["job.queued", "job.running", "job.succeeded"]
+    assert told["job.succeeded"] == Job.objects.get(pk=job.pk).summary()
+    assert len({each.id for each in heard}) == 3
+    assert len(site.heard) == 3
+
+
+def test_a_failed_try_is_made_again_under_the_same_id(start_worker):
+    with receiver(lambda number: 500 if number == 0 else 204) as site:
+        endpoint(site.url, states=["succeeded"])
+        start_worker("w1")
+        lifecycle.submit("noop", {})
+        first, second = site.wait(2, 20)
+    assert first.id == second.id
+    assert first.body == second.body
+    assert 5 <= (second.at - first.at).total_seconds() <= 8
+
+
+def test_one_endpoint_that_hangs_holds_up_no_other(start_worker, record_property):
+    with receiver(hold=30) as hung, receiver() as one, receiver() as two, receiver() as three:
+        for site in (hung, one, two, three):
+            endpoint(site.url, states=["succeeded"])
+        start_worker("w1")
+        for _ in range(60):
+            lifecycle.submit("noop", {})
+        for site in (one, two, three):
+            site.wait(60, 40)
+        others = Delivery.objects.exclude(endpoint__url=hung.url)
+        wait_until(lambda: others.filter(status="delivered").count() == 180, what="the deliveries to the others")
+        late = sorted(waited(delivery) for delivery in others)
+        p95 = late[int(len(late) * 0.95)]
+        record_property("p95_s", p95)
+        print(f"first try to the others: p50 {late[len(late) // 2]:.3f} s, p95 {p95:.3f} s, most {late[-1]:.3f} s")
+        assert p95 <= 1
+        assert 1 <= len(hung.heard) <= 10
+
+
+def test_a_sender_that_is_killed_in_the_middle_loses_nothing(start_worker):
+    with receiver(hold=60) as hung:
+        endpoint(hung.url, states=["queued"])
+        worker = start_worker("w1")
+        lifecycle.submit("noop", {})
+        (first,) = hung.wait(1)
+        worker.kill()
+    row = Delivery.objects.get()
+    assert row.status == "sending"
+    with receiver() as site:
+        row.endpoint.url = site.url
+        row.endpoint.save()
+        Delivery.objects.update(next_try_at=row.created_at)  # as if its lease were over
+        start_worker("w2")
+        (second,) = site.wait(1)
+        wait_until(lambda: Delivery.objects.get().status == "delivered")
+    assert second.id == first.id
+    assert Delivery.objects.get().tries == 2
+
+
+def test_two_workers_share_the_work_and_send_each_once(start_worker):
+    with receiver() as site:
+        endpoint(site.url, states=["queued"])
+        for _ in range(100):
+            lifecycle.submit("noop", {})
+        start_worker("w1", wait=False)
+        start_worker("w2")
+        wait_until(lambda: Delivery.objects.filter(status="delivered").count() == 100, 40, "100 deliveries")
+    assert len(site.heard) == len({each.id for each in site.heard}) == 100
+
+
+def test_a_stopping_worker_finishes_what_is_under_way(start_worker):
+    with receiver(hold=1) as site:
+        endpoint(site.url, states=["queued"])
+        worker = start_worker("w1")
+        lifecycle.submit("noop", {})
+        site.wait(1)
+        assert worker.stop() == 0
+    assert Delivery.objects.get().status == "delivered"
