@@ -4,7 +4,7 @@
 import { length } from "./length.js";
 import { Log } from "./log.js";
 import { advance } from "./row.js";
-import { FINAL, WORDS, fraction, moment, tries, way } from "./status.js";
+import { FINAL, WORDS, fraction, moment, span, tries, way } from "./status.js";
 import { show } from "./time.js";
 import { tree } from "./tree.js";
 
@@ -68,7 +68,7 @@ export class JobPage {
     bar.hidden = !far;
     if (far) advance(bar, far);
     this.#write("fraction", fraction(far));
-    this.#write("note", job.progress.note);
+    this.#write("note", job.state === "succeeded" ? span(job) : job.progress.note);
   }
 
   /** @param {Detail} job */
@@ -102,7 +102,7 @@ export class JobPage {
       row.querySelector("[data-worker]").textContent = attempt.worker ? `on ${attempt.worker}` : "";
       show(row.querySelector("time"), attempt.started_at, "clock");
       const took = attempt.started_at && attempt.finished_at ? Date.parse(attempt.finished_at) - Date.parse(attempt.started_at) : null;
-      row.querySelector("[data-took]").textContent = took === null ? "" : length(took);
+      row.querySelector("[data-took]").textContent = took === null ? "" : `took ${length(took)}`;
       row.querySelector("[data-error]").textContent = attempt.error ?? "";
     });
     while (list.children.length > job.attempts.length) list.lastElementChild.remove();

@@ -121,6 +121,7 @@ def note(job: Job | None) -> dict[str, Any]:
     return {"text": span(job) if job["state"] in FINAL else job["progress"]["note"], "wrong": False}
 
 
+@register.filter
 def span(job: Job) -> str:
     """How long the last attempt took."""
     cancelled = job["state"] == "cancelled"
@@ -147,9 +148,8 @@ def remarks(job: Job | None) -> list[str]:
 @register.filter
 def tries(job: Job) -> str:
     """Who tries a failed job again by hand gives it more attempts than it had."""
-    if not job["attempt"]:
-        return ""
-    return f"{job['attempt']} of {job['max_attempts']}" if job["attempt"] <= job["max_attempts"] else str(job["attempt"])
+    attempt, most = job["attempt"], job["max_attempts"]
+    return "" if not attempt else f"{attempt} of {most}" if attempt <= most else str(attempt)
 
 
 @register.filter

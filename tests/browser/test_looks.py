@@ -39,6 +39,11 @@ OVERLAPS = """() => {
     return seen.flatMap((a, i) => seen.slice(i + 1).filter((b) => cross(a, b)).map((b) => `${name(a)} × ${name(b)}`));
 }"""
 
+CLIPPED = """() => [...document.querySelectorAll("body *")]
+    .filter((e) => e.checkVisibility() && getComputedStyle(e).display !== "inline" && e.scrollWidth > e.clientWidth + 1)
+    .filter((e) => !e.closest(".row-note, .log, .trace, .scroll, .sr-only, .skip, svg, input, textarea, select"))
+    .map((e) => e.outerHTML.slice(0, 120))"""
+
 
 @pytest.fixture(scope="package")
 def addresses(product: Product) -> dict[str, str]:
@@ -71,6 +76,7 @@ def test_a_page_fits_and_pleases_axe(
         page.set_viewport_size({"width": width, "height": 900})
         settled(page, addresses[name])
         assert page.evaluate("document.documentElement.scrollWidth") <= width, f"scrolls sideways at {width} px"
+        assert page.evaluate(CLIPPED) == [], f"cut off at {width} px"
         assert page.evaluate(OVERLAPS) == [], f"overlaps at {width} px"
         found = Axe().run(page).response["violations"]
         assert [(each["id"], each["nodes"][0]["html"]) for each in found] == [], f"at {width} px"
@@ -117,7 +123,8 @@ def test_times_are_the_readers_own_from_the_second_paint_on(
     started = page.locator("[data-part=started_at]")
     by_script = started.inner_text()
     bare = new_context(java_script_enabled=False)
-    bare.add_cookies([{"name": "signalbox_zone", "value": "Asia%2FKathmandu", "url": page.url}])
+    bare.clear_cookies(name="signalbox_zone")
+    bare.add_cookies([{"name": "signalbox_zone", "value": "Asia%2FKathmandu", "domain": "127.0.0.1", "path": "/"}])
     plain = bare.new_page()
     plain.goto(addresses["failed"])
     assert plain.locator("[data-part=started_at]").inner_text() == by_script
