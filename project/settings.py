@@ -30,6 +30,8 @@ SIGNALBOX_HEARTBEAT_S = env.number("SIGNALBOX_HEARTBEAT_S", 2.0, 0.05, 600)
 SIGNALBOX_SWEEP_S = env.number("SIGNALBOX_SWEEP_S", 5.0, 0.05, 600)
 SIGNALBOX_RECONCILE_S = env.number("SIGNALBOX_RECONCILE_S", 3.0, 0.05, 600)
 SIGNALBOX_BEAT_S = env.number("SIGNALBOX_BEAT_S", 5.0, 0.05, 600)
+SIGNALBOX_SUBMITS_PER_USER = env.number("SIGNALBOX_SUBMITS_PER_USER", 6_000, 0, 10_000_000, whole=True)
+SIGNALBOX_SUBMITS_PER_TOKEN = env.number("SIGNALBOX_SUBMITS_PER_TOKEN", 3_000, 0, 10_000_000, whole=True)
 SIGNALBOX_TICK_MS = env.number("SIGNALBOX_TICK_MS", 50, 1, 10_000)
 SIGNALBOX_ALLOW_NETWORKS = env.networks("SIGNALBOX_ALLOW_NETWORKS")
 SIGNALBOX_ORIGINS = env.origins("SIGNALBOX_ORIGINS")
@@ -79,6 +81,7 @@ INSTALLED_APPS = [
     "knox",
 ]
 MIDDLEWARE = [
+    "project.guards.guard",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -202,11 +205,13 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = True
 
 LOG_LEVEL = env.choice("SIGNALBOX_LOG_LEVEL", "info", {w: w.upper() for w in ("debug", "info", "warning", "error")})
+LOG_FORMAT = env.choice("SIGNALBOX_LOG_FORMAT", "line", {"line": "line", "json": "json"})
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "filters": {"context": {"()": "project.logs.Context"}},
+    "formatters": {"line": {"()": "project.logs.Line"}, "json": {"()": "project.logs.Json"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT, "filters": ["context"]}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
         # One or two lines for each job would be the work of the log; a job's own log and fate are in its row.

@@ -24,7 +24,7 @@ RATE, BURST = 20.0, 400.0  # refusals of strangers that one process writes a sec
 log = logging.getLogger(__name__)
 
 
-def do(who: Any, action: str, target: Any, deed: Callable[[], T], **detail: Any) -> T:
+def do(who: Any, action: str, target: Any, deed: Callable[[], T], /, **detail: Any) -> T:
     """Do it and write that it was done: both or neither. What the lifecycle refuses is written as refused.
 
     ``target``: what it is done to, or a function that tells it from what ``deed`` returns.
@@ -44,7 +44,7 @@ def _together(who: Any, action: str, target: Any, deed: Callable[[], T], detail:
     return done
 
 
-def note(who: Any, action: str, target: Any = "", *, code: str = "", **detail: Any) -> None:
+def note(who: Any, action: str, target: Any = "", code: str = "", /, **detail: Any) -> None:
     """One entry, in whatever transaction is open. With a ``code`` it is a refusal."""
     actor = Actor.of(who)
     request = who if hasattr(who, "META") else None
@@ -62,17 +62,15 @@ def note(who: Any, action: str, target: Any = "", *, code: str = "", **detail: A
     )
 
 
-def refused(who: Any, action: str, target: Any, code: str, **detail: Any) -> None:
+def refused(who: Any, action: str, target: Any, code: str, /, **detail: Any) -> None:
     """An attempt that was not allowed. Never an error: the refusal stands even when it cannot be written."""
     if Actor.of(who).is_anonymous and not _strangers.allow():
         log.warning("an attempt of a stranger was refused and is not in the audit trail: there are too many of them")
         return
     try:
-        note(who, action, target, code=code, **detail)
+        note(who, action, target, code, **detail)
     except DatabaseError:
-        log.exception(
-            "a refusal could not be written: %s %s %s", Actor.of(who).name, action, plain(target, 300)
-        )
+        log.exception("a refusal could not be written: %s %s %s", Actor.of(who).name, action, plain(target, 300))
 
 
 def address_of(request: Any) -> str:

@@ -8,6 +8,7 @@ from uuid import UUID
 from django.core.signing import BadSignature, Signer
 from django.urls import reverse
 
+from tasks.access import may
 from tasks.door.models import ShareLink
 from tasks.models import instant
 
@@ -27,8 +28,8 @@ def find(text: str) -> ShareLink | None:
         uid = UUID(bytes=urlsafe_b64decode(SIGNER.unsign(text) + "=="))
     except (BadSignature, ValueError):
         return None
-    link = ShareLink.objects.select_related("job").filter(uid=uid).first()
-    return link if link and link.is_live else None
+    link = ShareLink.objects.select_related("job", "owner").filter(uid=uid).first()
+    return link if link and link.is_live and may(link.owner, "share") else None
 
 
 def shown(link: ShareLink) -> dict[str, Any]:

@@ -14,9 +14,11 @@ from tests.people import person
 
 pytestmark = pytest.mark.django_db
 NOBODYS = "0199c1f2-7d3a-7e61-8b5c-1f2e3d4c5b6a"
-SUMMARY = set(
-    ["id", "version", "kind", "queue", "state", "attempt", "max_attempts", "priority", "owner", "progress", "cancel_requested", "error", "worker", "schedule", "parent", "log_seq", "created_at", "due_at", "started_at", "finished_at"]
-)
+SUMMARY = {
+    "id", "version", "kind", "queue", "state", "attempt", "max_attempts", "priority", "owner", "progress",
+    "cancel_requested", "error", "worker", "schedule", "parent", "log_seq", "created_at", "due_at", "started_at",
+    "finished_at",
+}  # fmt: skip
 
 
 def submitted(name: str = "alice", **params) -> Job:

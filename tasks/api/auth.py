@@ -9,11 +9,13 @@ from typing import Any
 
 from django.db import DatabaseError
 from django.db.models import Q
+from django.http import HttpRequest
 from django.utils import timezone
 from knox.crypto import hash_token
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication, get_authorization_header
 from rest_framework.exceptions import AuthenticationFailed
 
+from tasks.access import Actor
 from tasks.door.models import Token
 
 EVERY = timedelta(minutes=1)  # so often is the last use of a token written
@@ -61,3 +63,16 @@ def used(token: Token) -> None:
             Token.objects.filter(stale, pk=token.pk).update(last_used_at=now)
         except DatabaseError:
             log.info("the last use of a token could not be written")
+
+
+def actor_of(request: HttpRequest) -> Actor:
+    """The actor of a request outside the API: by the token given (a wrong one is nobody's), or by the session."""
+    scheme, _, text = request.headers.get("Authorization", "")[:LONGEST].partition(" ")
+    if scheme.lower() != "token":
+        return Actor.of(request.user)
+    token = find(text.strip())
+    if token is None:
+        return Actor.of(None)
+    used(token)
+    request.auth = token  # for the audit trail
+    return Actor.of(token)

@@ -141,7 +141,7 @@ class Endpoint(APIView):
             raise wrong(**dict.fromkeys(query, "It holds a character that cannot be looked for."))
         return query
 
-    def do(self, target: Any, deed: Callable[[], T], **detail: Any) -> T:
+    def do(self, target: Any, deed: Callable[[], T], /, **detail: Any) -> T:
         """Do what this request is for, and write that it was done, by whom and from where."""
         return audit.do(self.request, self.action, target, deed, **detail)
 

@@ -28,6 +28,7 @@ RESOURCES = [
     path("audit/", house.AuditTrail.as_view(), name="audit"),
     path("tokens/", tokens.Tokens.as_view(), name="tokens"),
     path("tokens/<uuid:uid>/", tokens.OneToken.as_view(), name="token"),
+    path("", include("tasks.hooks.api")),
 ]
 
 schema.RESOURCES.append(RESOURCES)

@@ -1,0 +1,80 @@
+"""Log lines of all processes: one line each, with the request and the job that the code worked for.
+
+From the HTTP request to the worker: a bell carries the id of the request that asked for it, if there was one. The
+ids are correlation, not truth: a bell that is rung again knows no request any more.
+"""
+
+import json
+import logging
+from datetime import UTC, datetime
+from typing import Any
+
+from celery.signals import before_task_publish, task_postrun, task_prerun
+
+from tasks.trace import job_id, request_id
+
+HEADER = "signalbox_request"
+BREAKS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))} | {0x2028: "\\u2028", 0x2029: "\\u2029"}
+BREAKS[ord("\n")], BREAKS[ord("\r")], BREAKS[ord("\t")] = "\\n", "\\r", "\\t"
+
+
+class Context(logging.Filter):
+    """Puts ``request`` and ``job`` into every record."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.request_id, record.job_id = request_id.get(), job_id.get()
+        return True
+
+
+class Line(logging.Formatter):
+    """For people. What others typed cannot begin a line of its own; tracebacks follow indented."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        at = datetime.fromtimestamp(record.created, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+        ids = "".join(
+            f" {name}={value}"
+            for name, value in (("request", getattr(record, "request_id", "")), ("job", getattr(record, "job_id", "")))
+            if value
+        )
+        text = f"{at} {record.levelname} {record.name}:{ids} {record.getMessage().translate(BREAKS)}"
+        trace = self.formatException(record.exc_info) if record.exc_info else ""
+        return text + "".join(f"\n    {line}" for line in trace.splitlines())
+
+
+class Json(logging.Formatter):
+    """For machines: one JSON object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "text": record.getMessage(),
+            "process": record.process,
+        }
+        line |= {
+            name: value
+            for name, value in (("request", getattr(record, "request_id", "")), ("job", getattr(record, "job_id", "")))
+            if value
+        }
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str)
+
+
+@before_task_publish.connect
+def send_along(headers: dict[str, Any] | None = None, **_: Any) -> None:
+    if headers is not None and request_id.get():
+        headers[HEADER] = request_id.get()
+
+
+@task_prerun.connect
+def work_for(task_id: str = "", task: Any = None, **_: Any) -> None:
+    request_id.set(str(getattr(task.request, HEADER, None) or "")[:64])
+    job_id.set(str(task_id or ""))
+
+
+@task_postrun.connect
+def work_is_over(**_: Any) -> None:
+    request_id.set("")
+    job_id.set("")
