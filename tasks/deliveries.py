@@ -7,13 +7,15 @@ attempt. Sends nothing itself.
 import random
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import F
 
-from tasks import outbox, storable
+from tasks import addresses, outbox, storable
 from tasks.failure import Refused
 from tasks.hooks.models import Delivery, DeliveryAttempt, Endpoint
 from tasks.moves import steadily
@@ -49,7 +51,7 @@ TAKE = (
 class NotSent(Refused):
     """A delivery cannot be made again now."""
 
-    code = "not-in-this-state"
+    code = "conflict"
 
 
 class Answer(NamedTuple):
@@ -65,6 +67,18 @@ class Answer(NamedTuple):
     @property
     def arrived(self) -> bool:
         return self.code is not None and 200 <= self.code < 300
+
+
+def usable(url: str) -> str:
+    """The address in the form in which it is sent to; ValueError with one sentence for one that never could be."""
+    parsed = addresses.parse(url.strip())
+    try:
+        ip = str(ip_address(parsed.host or ""))
+    except ValueError:
+        return str(parsed)  # a name: judged at each connection
+    if what := addresses.objection(ip, settings.SIGNALBOX_ALLOW_NETWORKS):
+        raise addresses.BadAddress(f"{ip} is {what}, which webhooks may not reach.")
+    return str(parsed)
 
 
 @steadily

@@ -1,0 +1,275 @@
+"""Webhooks and deliveries over HTTP. A secret is in the answer that makes or rotates it, and nowhere else."""
+
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.urls import path
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers as s
+from rest_framework.response import Response
+
+from tasks import deliveries, outbox, registry
+from tasks.addresses import BadAddress
+from tasks.api import pages, shapes
+from tasks.api.base import Endpoint as View
+from tasks.api.base import Flag, Strict, Text
+from tasks.api.jobs import CURSOR, LIMIT, Nothing
+from tasks.api.problems import Problem, wrong
+from tasks.hooks.models import Delivery, Endpoint
+from tasks.models import Job
+
+MOST = 200  # webhooks: each is asked at every move
+
+
+class Address(Text):
+    def to_internal_value(self, data: Any) -> str:
+        try:
+            return deliveries.usable(super().to_internal_value(data))
+        except BadAddress as error:
+            raise s.ValidationError([str(error)]) from None
+
+
+class KindName(Text):
+    def to_internal_value(self, data: Any) -> str:
+        name = super().to_internal_value(data)
+        if name not in {kind.name for kind in registry.kinds()}:
+            raise s.ValidationError([f"There is no kind of job named {name!r}."])
+        return name
+
+
+class WebhookIn(Strict):
+    """An empty filter lets everything through. `alerts`: by default, whether there are no filters at all."""
+
+    url = Address(max_length=2048)
+    name = Text(max_length=100, required=False, allow_blank=True)
+    states = s.ListField(child=s.ChoiceField(choices=Job.State.values), required=False, max_length=20)
+    kinds = s.ListField(child=KindName(max_length=200), required=False, max_length=200)
+    queues = s.ListField(child=Text(max_length=100), required=False, max_length=200)
+    alerts = Flag(required=False)
+    enabled = Flag(required=False)
+
+
+class WebhookShape(s.Serializer):
+    id = s.UUIDField()
+    name = s.CharField(allow_blank=True)
+    url = s.CharField()
+    states = s.ListField(child=s.ChoiceField(choices=Job.State.values))
+    kinds = s.ListField(child=s.CharField())
+    queues = s.ListField(child=s.CharField())
+    alerts = s.BooleanField(help_text="hears of alerts too")
+    enabled = s.BooleanField()
+    off_because = s.CharField(allow_null=True)
+    failing_since = s.DateTimeField(allow_null=True)
+    owner = s.CharField(allow_null=True)
+    created_at = s.DateTimeField()
+
+
+class NewWebhook(WebhookShape):
+    """The only answers that have the secret: making and rotating."""
+
+    secret = s.CharField()
+
+
+class WebhookPage(shapes.Page):
+    results = WebhookShape(many=True)
+
+
+class TryShape(s.Serializer):
+    number = s.IntegerField()
+    at = s.DateTimeField()
+    seconds = s.FloatField()
+    code = s.IntegerField(allow_null=True, help_text="HTTP status; null: there was no answer")
+    error = s.CharField(allow_null=True)
+    reply = s.CharField(allow_blank=True, help_text="how the answer began")
+
+
+class DeliveryShape(s.Serializer):
+    """`id` is the `webhook-id` of the message, the same at every try and replay."""
+
+    id = s.UUIDField()
+    webhook = s.UUIDField(allow_null=True, help_text="null: a callback_url of one job")
+    url = s.CharField()
+    event = s.CharField()
+    job = s.UUIDField(allow_null=True)
+    status = s.ChoiceField(choices=Delivery.Status.values)
+    tries = s.IntegerField()
+    next_try_at = s.DateTimeField(allow_null=True)
+    created_at = s.DateTimeField()
+    finished_at = s.DateTimeField(allow_null=True)
+    attempts = TryShape(many=True)
+
+
+class DeliveryPage(shapes.Page):
+    results = DeliveryShape(many=True)
+
+
+class Secret(s.Serializer):
+    secret = s.CharField()
+
+
+def hooks() -> QuerySet[Endpoint]:
+    return Endpoint.objects.filter(callbacks_of__isnull=True).select_related("owner")
+
+
+def hook_or_404(uid: UUID) -> Endpoint:
+    found = hooks().filter(uid=uid).first()
+    if found is None:
+        raise Problem("not-found", "There is no such webhook.")
+    return found
+
+
+class Webhooks(View):
+    actions = {"GET": "see_webhooks", "POST": "change_webhooks"}
+
+    @extend_schema(operation_id="list_webhooks", parameters=[LIMIT, CURSOR], responses=WebhookPage)
+    def get(self, request: Any) -> Response:
+        return pages.answer(request, "webhooks", hooks(), Endpoint.shown, self.asked(*pages.PARAMETERS))
+
+    @extend_schema(operation_id="create_webhook", request=WebhookIn, responses={201: NewWebhook})
+    def post(self, request: Any) -> Response:
+        """Make a webhook. The answer has its secret, this once."""
+        given = self.given(WebhookIn)
+        if hooks().count() >= MOST:
+            raise Problem("conflict", f"There are {MOST} webhooks. Delete one first.")
+        given.setdefault("alerts", not any(given.get(name) for name in ("states", "kinds", "queues")))
+        secret = outbox.fresh_secret()
+        made = self.do(
+            lambda hook: f"webhook {hook.uid}",
+            lambda: Endpoint.objects.create(owner=self.actor.user, secret=outbox.sealed(secret), **given),
+            host=urlsplit(given["url"]).netloc,
+        )
+        answer = Response(made.shown() | {"secret": secret}, status=201)
+        answer["Location"] = request.build_absolute_uri(f"{request.path}{made.uid}/")
+        return answer
+
+
+class OneWebhook(View):
+    actions = {"GET": "see_webhooks", "PATCH": "change_webhooks", "DELETE": "change_webhooks"}
+
+    @extend_schema(operation_id="get_webhook", responses=WebhookShape)
+    def get(self, request: Any, uid: UUID) -> Response:
+        self.asked()
+        return Response(hook_or_404(uid).shown())
+
+    @extend_schema(operation_id="change_webhook", request=WebhookIn(partial=True), responses=WebhookShape)
+    def patch(self, request: Any, uid: UUID) -> Response:
+        """Change what is given. Switching off drops what waits; switching on forgets the failures."""
+        hook, given = hook_or_404(uid), self.given(WebhookIn, partial=True)
+        self.do(f"webhook {uid}", lambda: change(hook, given), changed=sorted(given))
+        return Response(hook_or_404(uid).shown())
+
+    @extend_schema(operation_id="delete_webhook", responses={204: None})
+    def delete(self, request: Any, uid: UUID) -> Response:
+        """Delete a webhook with its deliveries."""
+        self.do(f"webhook {uid}", hook_or_404(uid).delete)
+        return Response(status=204)
+
+
+def change(hook: Endpoint, given: dict[str, Any]) -> None:
+    with transaction.atomic():
+        if "enabled" in given:
+            deliveries.switch(hook, given["enabled"], "" if given["enabled"] else "Switched off by hand.")
+        for name, value in given.items():
+            setattr(hook, name, value)
+        hook.save(update_fields=[*given, "hears_running", "hears_succeeded"])
+
+
+class RotateSecret(View):
+    actions = {"POST": "change_webhooks"}
+
+    @extend_schema(operation_id="rotate_webhook", request=Nothing, responses=NewWebhook)
+    def post(self, request: Any, uid: UUID) -> Response:
+        """A new secret, in this answer alone. For a day the old one signs as well."""
+        self.given(Nothing)
+        hook = hook_or_404(uid)
+        secret = self.do(f"webhook {uid}", lambda: deliveries.rotate(hook), rotated=True)
+        return Response(hook.shown() | {"secret": secret})
+
+
+class TryWebhook(View):
+    actions = {"POST": "change_webhooks"}
+
+    @extend_schema(operation_id="test_webhook", request=Nothing, responses={201: DeliveryShape})
+    def post(self, request: Any, uid: UUID) -> Response:
+        """Send a `webhook.test` message."""
+        self.given(Nothing)
+        hook = hook_or_404(uid)
+        if not hook.enabled:
+            raise Problem("conflict", "The webhook is switched off.")
+        made = self.do(f"webhook {uid}", lambda: outbox.owe_test(hook), test=True)
+        return Response(made.shown(), status=201)
+
+
+class Deliveries(View):
+    actions = {"GET": "see_webhooks"}
+
+    @extend_schema(
+        operation_id="list_deliveries",
+        parameters=[OpenApiParameter("status", str, enum=Delivery.Status.values), LIMIT, CURSOR],
+        responses=DeliveryPage,
+    )
+    def get(self, request: Any, uid: UUID) -> Response:
+        """What was sent, or will be: the newest first, with its attempts."""
+        asked = self.asked("status", *pages.PARAMETERS)
+        rows = Delivery.objects.filter(endpoint=hook_or_404(uid)).select_related("endpoint")
+        if "status" in asked:
+            if asked["status"][-1] not in Delivery.Status.values:
+                raise wrong(status=f"Choose one of: {', '.join(Delivery.Status.values)}.")
+            rows = rows.filter(status=asked["status"][-1])
+        return pages.answer(request, "deliveries", rows.prefetch_related("attempts"), Delivery.shown, asked)
+
+
+class OneDelivery(View):
+    actions = {"GET": "see_webhooks"}
+
+    @extend_schema(operation_id="get_delivery", responses=DeliveryShape)
+    def get(self, request: Any, uid: UUID) -> Response:
+        self.asked()
+        return Response(delivery_or_404(uid).shown())
+
+
+class Replay(View):
+    actions = {"POST": "replay"}
+
+    @extend_schema(operation_id="replay_delivery", request=Nothing, responses=DeliveryShape)
+    def post(self, request: Any, uid: UUID) -> Response:
+        """Send it again, now, under the same id."""
+        self.given(Nothing)
+        delivery_or_404(uid)
+        return Response(self.do(f"delivery {uid}", lambda: deliveries.replay(uid)).shown())
+
+
+class CallbackSecret(View):
+    actions = {"POST": "submit"}
+
+    @extend_schema(operation_id="make_callback_secret", request=Nothing, responses={201: Secret})
+    def post(self, request: Any) -> Response:
+        """A new secret for callbacks of one's own jobs, in this answer alone. For a day the old one signs as well."""
+        self.given(Nothing)
+        owner = self.actor.user
+        secret = self.do(
+            f"callback secret of {self.actor.name}", lambda: deliveries.rotate(outbox.callbacks_of(owner.pk))
+        )
+        return Response({"secret": secret}, status=201)
+
+
+def delivery_or_404(uid: UUID) -> Delivery:
+    found = Delivery.objects.select_related("endpoint").filter(uid=uid).first()
+    if found is None:
+        raise Problem("not-found", "There is no such delivery.")
+    return found
+
+
+urlpatterns = [
+    path("webhooks/", Webhooks.as_view(), name="webhooks"),
+    path("webhooks/<uuid:uid>/", OneWebhook.as_view(), name="webhook"),
+    path("webhooks/<uuid:uid>/rotate/", RotateSecret.as_view(), name="webhook-rotate"),
+    path("webhooks/<uuid:uid>/test/", TryWebhook.as_view(), name="webhook-test"),
+    path("webhooks/<uuid:uid>/deliveries/", Deliveries.as_view(), name="webhook-deliveries"),
+    path("deliveries/<uuid:uid>/", OneDelivery.as_view(), name="delivery"),
+    path("deliveries/<uuid:uid>/replay/", Replay.as_view(), name="delivery-replay"),
+    path("callback-secret/", CallbackSecret.as_view(), name="callback-secret"),
+]
