@@ -1,0 +1,1 @@
+"""Feeds: rows that people subscribe to, and the kind that fetches one."""

@@ -1,0 +1,120 @@
+"""fetch_feed: fetch one feed and store its new entries.
+
+Teaches three rules: ask only for what changed, try again only what may pass (and when the server says), and write so
+that a second run finds nothing left to do.
+"""
+
+import random
+from typing import Annotated, Any
+
+from tasks.base import JobTask, job
+from tasks.fetch_errors import FetchError
+from tasks.fetcher import Fetcher, Page
+from tasks.kinds.asking import GatewayError, Refused, answered, ask, in_words, judged
+from tasks.kinds.feeds import store
+from tasks.kinds.feeds.documents import Document, RefusedDocument, read
+from tasks.kinds.feeds.models import Feed
+from tasks.params import Ref
+from tasks.report import Report
+
+CAP = 5_000_000  # bytes of a feed, after decompression
+TOTAL_S = 30.0  # for one request with all its redirects
+GONE = 410
+NOT_MODIFIED = 304
+PERMANENT = (301, 308)
+ROUNDS = 3  # when the feed is edited while it is fetched
+ACCEPT = "application/rss+xml, application/atom+xml, application/feed+json, application/xml;q=0.9, */*;q=0.5"
+
+
+@job(
+    bind=True,
+    queue="io",
+    autoretry_for=(GatewayError,),
+    retry_backoff=60,
+    retry_backoff_max=3600,
+    retry_jitter=True,
+    max_retries=5,
+    serial_key="{feed}",
+    soft_time_limit=180,
+    time_limit=200,
+)
+def fetch_feed(self: JobTask, report: Report, feed: Annotated[str, Ref("feeds.Feed"), "The feed's id."]) -> dict:
+    """Fetch one feed and store its new entries.
+
+    Asks only for what changed since the last time. Timeouts, 429 and 5xx are tried again, after as long as the server
+    asked for; 410 switches the feed off.
+    """
+    for _ in range(ROUNDS):
+        try:
+            return once(report, find(feed))
+        except store.Changed:
+            report.log("The feed was changed meanwhile: once more, with what it is now.")
+        except GatewayError as error:
+            if error.wait is not None:  # the server knows better than our own backoff; not all at once, though
+                raise self.retry(exc=error, countdown=max(1.0, error.wait) * random.uniform(1, 1.1)) from error  # noqa: S311
+            raise
+    raise Refused("changed", "The feed was changed again and again while it was fetched.")
+
+
+def find(uid: str) -> Feed:
+    try:
+        return Feed.objects.get(uid=uid)
+    except Feed.DoesNotExist:
+        raise Refused("no-such-feed", "The feed is not there any more.") from None
+
+
+def once(report: Report, feed: Feed) -> dict[str, Any]:
+    if feed.status == Feed.Status.OFF:
+        report.log(f"The feed is switched off: {feed.off_reason or 'by hand'}")
+        return {"skipped": "off"}
+    report.progress(0, 3, "asking the server")
+    try:
+        page = fetched(report, feed)
+        if page.status == GONE:
+            store.gone(feed, "The server says that the feed is gone for good (410).")
+            report.log("The server answered 410 Gone: the feed is switched off.", "warning")
+            return {"status": GONE, "off": True}
+        answered(page)
+        tell_of_redirects(report, page)
+        if page.status == NOT_MODIFIED:
+            store.unchanged(feed)
+            report.progress(3, 3, "nothing has changed")
+            return {"status": NOT_MODIFIED, "new": 0, "changed": 0}
+        report.progress(1, 3, f"reading {page.size:,} bytes")
+        document = understood(page)
+    except (GatewayError, Refused) as error:
+        store.failed(feed, str(error))
+        raise
+    report.progress(2, 3, f"storing {len(document.items):,} entries")
+    kept = store.store(feed, document, page.headers)
+    report.log(f"{in_words(page.status)}, {page.size:,} bytes: {kept.new:,} new entries, {kept.changed:,} changed.")
+    if document.left_out:
+        report.log(f"{document.left_out:,} further entries were left out.", "warning")
+    report.progress(3, 3, f"{kept.new:,} new")
+    return {"status": page.status, "format": document.format, "bytes": page.size, **kept._asdict()}
+
+
+def fetched(report: Report, feed: Feed) -> Page:
+    """One conditional request. Raises GatewayError or Refused when there is no answer to it."""
+    conditions = {"If-None-Match": feed.etag, "If-Modified-Since": feed.last_modified, "Accept": ACCEPT}
+
+    async def request() -> Page:
+        async with Fetcher(total=TOTAL_S, connect=10, cap=CAP) as fetcher:
+            return await fetcher.get(feed.url, headers={name: value for name, value in conditions.items() if value})
+
+    try:
+        return ask(request(), lambda: report.progress(0))
+    except FetchError as error:
+        raise judged(error) from None
+
+
+def understood(page: Page) -> Document:
+    try:
+        return read(page.body, page.headers.get("Content-Type", ""), page.final_url)
+    except RefusedDocument as refused:
+        raise Refused(refused.reason, str(refused)) from None
+
+
+def tell_of_redirects(report: Report, page: Page) -> None:
+    if page.hops and all(hop.status in PERMANENT for hop in page.hops):
+        report.log(f"The feed has moved for good to {page.final_url}: its address should be changed.", "warning")

@@ -1,0 +1,27 @@
+"""What the pages of kinds' own rows say of moments and addresses, in the words of the other pages."""
+
+from datetime import datetime
+from urllib.parse import urlsplit
+
+from django import template
+from django.utils.html import format_html
+
+from tasks.models import instant
+from tasks.templatetags.signalbox import told
+
+register = template.Library()
+
+
+@register.simple_tag
+def when(moment: datetime | None, tell: str = "ago", never: str = "never") -> str:
+    """A moment as a <time> that static/js/time.js keeps up. ``tell``: ago, clock, since, until."""
+    if moment is None:
+        return never
+    at = instant(moment)
+    return format_html('<time datetime="{}" data-tell="{}">{}</time>', at, tell, told(at, tell))
+
+
+@register.filter
+def host(url: str) -> str:
+    """The host of an address, for a line that has no room for all of it."""
+    return urlsplit(url).netloc or url

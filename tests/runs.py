@@ -1,0 +1,83 @@
+"""How tests of kinds run a job here as a worker does, and serve it pages from a thread of their own."""
+
+import asyncio
+import os
+import resource
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from celery import current_app
+from celery.exceptions import Ignore, Retry
+
+from tasks import lifecycle
+from tasks.models import Job
+from tests.origins import Origin, origin
+
+ROOT = Path(__file__).parent.parent
+MOST_MB = 300  # that anything hostile may take of a process
+
+
+def run(kind: str, /, owner: Any = None, **params: Any) -> Job:
+    """Submit, claim and run one job here; its row as it is afterwards."""
+    return perform(lifecycle.submit(kind, params, owner=owner)[0])
+
+
+def perform(job: Job) -> Job:
+    """Run a job that is queued. What a worker's Celery would hear is swallowed: the row tells it."""
+    claimed = lifecycle.claim(job.uid, "w1@here", os.getpid())
+    assert claimed is not None, "the job was not to be had"
+    task = current_app.tasks[job.kind]
+    task.push_request(id=str(job.uid), called_directly=False, hostname="w1@here")
+    try:
+        task.perform(claimed)
+    except (Exception, Ignore, Retry):
+        pass
+    finally:
+        task.pop_request()
+    return Job.objects.get(pk=job.pk)
+
+
+def again(job: Job) -> Job:
+    """Run the same job once more, as after an attempt whose end nobody heard of."""
+    Job.objects.filter(pk=job.pk).update(state="queued", finished_at=None, due_at=None)
+    return perform(job)
+
+
+@contextmanager
+def serving(says: Any, **options: Any) -> Iterator[Origin]:
+    """`tests.origins.origin` for tests that are no coroutines: its loop runs in a thread."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    site = origin(says, **options)
+    try:
+        yield asyncio.run_coroutine_threadsafe(site.__aenter__(), loop).result(10)
+    finally:
+        asyncio.run_coroutine_threadsafe(site.__aexit__(None, None, None), loop).result(10)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+        loop.close()
+
+
+def alone(code: str, *words: str, seconds: float = 120, django: bool = False) -> tuple[list[str], int]:
+    """Run Python code in a process of its own: the lines it printed, and the MB it took at most."""
+    ending = "\nimport resource\nprint(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)\n"
+    begin = "import sys\n" + "import django\ndjango.setup()\n" * django
+    done = subprocess.run(
+        [sys.executable, "-c", begin + code + ending, *words],
+        cwd=ROOT, env=os.environ | {"DJANGO_SETTINGS_MODULE": "project.settings"}, text=True, capture_output=True,
+        timeout=seconds, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    *said, peak = done.stdout.splitlines()
+    return said, int(peak)
+
+
+def peak_mb() -> int:
+    """MB that this very process has taken at most so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
