@@ -74,7 +74,13 @@ def words(name: str, default: list[str]) -> list[str]:
 
 
 def folder(name: str, default: Path) -> Path:
-    return read(name, default, lambda value: Path(value).expanduser().absolute(), "the path of a folder")
+    """A folder, made when it does not exist yet."""
+    found = read(name, default, lambda value: Path(value).expanduser().absolute(), "the path of a folder")
+    try:
+        found.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ImproperlyConfigured(f"{name} cannot be written: {error}.") from None
+    return found
 
 
 def each(name: str, parse: Callable[[str], Any], wanted: str) -> list[Any]:

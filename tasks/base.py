@@ -170,10 +170,17 @@ class JobTask(Task):
         request = self.request
         if request.called_directly or request.is_eager:
             return self._body(Report(), self.kind.signature.bind(args, kwargs))
-        job = self._claimed(request.id, request.hostname or "")
-        if job is None:
-            raise Ignore  # None would count as success and start the next link of a chain
-        return self.perform(job)
+        beating = pulse.current()
+        if beating:
+            beating.busy = True
+        try:
+            job = self._claimed(request.id, request.hostname or "")
+            if job is None:
+                raise Ignore  # None would count as success and start the next link of a chain
+            return self.perform(job)
+        finally:
+            if beating:
+                beating.busy = False
 
     def perform(self, job: Job) -> Any:
         """Run a claimed job here and record how it ends. Raises what Celery must hear: Ignore, Retry or the failure."""

@@ -18,6 +18,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 from django.db.models import F
 
+from live import push
 from tasks import lifecycle
 from tasks.models import Job, Worker
 from tasks.report import Cancelled, Fenced, Report
@@ -27,6 +28,7 @@ log = logging.getLogger(__name__)
 TICK_S = 0.25
 HEAR_S = 0.5  # a running job hears a cancel within a second
 STOP_S = 5.0  # from SIGTERM until what still runs is given back
+IDLE_STOP_S = 2.0  # from SIGTERM until a process that runs nothing ends by itself
 
 
 class Running:
@@ -46,6 +48,7 @@ class Pulse(threading.Thread):
     def __init__(self, duties: list[tuple[float, Callable[[], None]]], kills: bool) -> None:
         super().__init__(name="signalbox-pulse", daemon=True)
         self.running: dict[str, Running] = {}
+        self.busy = False  # from before a claim until its end is recorded; only asked where one job runs at a time
         self.kills = kills  # in a process of its own a job can be stopped by ending the process
         self._duties = [[period, call, 0.0] for period, call in duties]
         self._stopping_since: float | None = None
@@ -68,11 +71,20 @@ class Pulse(threading.Thread):
                 time.sleep(min(TICK_S, 0.05))  # most jobs end within that: no write for them
             for running in list(self.running.values()):
                 self._safely(lambda running=running: self._attend(running))
+            if self.kills and stopping() and self._since_stop() >= IDLE_STOP_S and not self.busy:
+                # billiard's child may wait half a minute until its parent has counted its results; nobody needs them.
+                push.flush(1.0)
+                os._exit(0)
             for duty in self._duties:
                 period, call, last = duty
                 if time.monotonic() - last >= period:
                     duty[2] = time.monotonic()
                     self._safely(call)
+
+    def _since_stop(self) -> float:
+        """Seconds since this process saw that its worker stops."""
+        self._stopping_since = self._stopping_since or time.monotonic()
+        return time.monotonic() - self._stopping_since
 
     def _safely(self, call: Callable[[], None]) -> None:
         """A pulse outlives every error: what could not be written now is written at a later beat."""
@@ -120,11 +132,9 @@ class Pulse(threading.Thread):
                 sentence = f"Stopped {running.grace:g} s after the cancel: the job did not end by itself."
                 lifecycle.cancel_acknowledged(running.job, sentence, running.report.take())
                 _end_process()
-        if self.kills and stopping():
-            self._stopping_since = self._stopping_since or time.monotonic()
-            if time.monotonic() - self._stopping_since >= STOP_S:
-                lifecycle.release(running.job, running.report.take())
-                _end_process()
+        if self.kills and stopping() and self._since_stop() >= STOP_S:
+            lifecycle.release(running.job, running.report.take())
+            _end_process()
 
 
 def _end_process() -> None:

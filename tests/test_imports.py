@@ -91,7 +91,7 @@ def test_a_word_stays_in_its_file(word, home):
 
 
 def test_only_the_state_machine_writes_a_jobs_state():
-    """Assignments to ``.state`` and ``state=`` in an update(), found in the syntax tree, in other files than its own."""
+    """Assignments to ``.state`` and ``state=`` in an update(), found in the syntax tree of every other file."""
     guilty = []
     for path in sources("tasks", "live", "project"):
         if module(path) in ("tasks.lifecycle", "tasks.drafting") or "migrations" in path.parts:
