@@ -87,9 +87,10 @@ def has_said_ready(part: Part) -> bool:
 
 
 def answers(part: Part, host: str, port: int, name: str) -> bool:
+    """Whether a page, templates and all, really comes."""
     connection = http.client.HTTPConnection(host, port, timeout=1)
     try:
-        connection.request("GET", "/healthz", headers={"Host": name})
+        connection.request("GET", "/login/", headers={"Host": name})
         return connection.getresponse().status < 400
     except (OSError, http.client.HTTPException):
         return False

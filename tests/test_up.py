@@ -107,13 +107,12 @@ def test_a_second_one_on_the_same_home_is_refused_in_one_sentence(mine: Product)
     assert len(second.stderr.splitlines()) == 1
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_stops_everything_within_ten_seconds(new_product: Callable[..., Product], number: int) -> None:
+def test_sigterm_gives_running_jobs_back_and_leaves_no_process(new_product: Callable[..., Product]) -> None:
     product = new_product().start()
     everybody = product.processes()
     assert len(everybody) >= 8  # up, undertaker, web, worker and two children, beat, valkey
     product.python(START_LONG)
-    assert product.stop(number) < 10
+    assert product.stop(signal.SIGTERM) < 10
     assert product.process.returncode == 0
     wait_until(lambda: not any(is_alive(pid) for pid in everybody), 2, "the end of every process")
     assert product.python(STATES) == "queued", "a job that ran was not given back"
@@ -130,23 +129,18 @@ def test_nothing_outlives_a_killed_up(new_product: Callable[..., Product]) -> No
     assert product.python(COMPLETE) == "succeeded"
 
 
-def test_uvicorn_serves_the_same_pages(new_product: Callable[..., Product]) -> None:
-    product = new_product("--server", "uvicorn").start()
+def test_options_and_ctrl_c(new_product: Callable[..., Product], servers: Servers) -> None:
+    product = new_product("--server", "uvicorn", "--demo", REDIS_URL=servers.redis_url, SIGNALBOX_NAME="elsewhere")
+    product.start()
     assert "uvicorn" in " ".join(psutil.Process(product.part("web")).cmdline())
-    assert requests.get(product.base_url + "healthz", timeout=5).status_code == 200
-
-
-def test_a_redis_of_ones_own_is_used_instead(new_product: Callable[..., Product], servers: Servers) -> None:
-    product = new_product(REDIS_URL=servers.redis_url, SIGNALBOX_NAME="elsewhere").start()
+    assert requests.get(product.base_url + "login/", timeout=5).status_code == 200
     assert product.part("valkey") is None
     assert not (product.home / "valkey.url").exists()
-    assert product.python(COMPLETE) == "succeeded"
-
-
-def test_demo_brings_jobs(new_product: Callable[..., Product]) -> None:
-    product = new_product("--demo").start()
-    wait_until(lambda: product.python("from tasks.models import Job; print(Job.objects.count())") != "0", 30)
-    assert product.part("demo")
+    wait_until(lambda: "succeeded" in product.python(STATES), 60, "a job of --demo")
+    everybody = product.processes()
+    assert product.stop(signal.SIGINT) < 10
+    assert product.process.returncode == 0
+    wait_until(lambda: not any(is_alive(pid) for pid in everybody), 2, "the end of every process")
 
 
 def refused(home: Path, *options: str, **settings: str) -> str:

@@ -54,7 +54,7 @@ class Command(BaseCommand):
             shown = f"[{parts.reachable(host)}]" if ":" in host else parts.reachable(host)
             url = f"http://{shown}:{port}/"
             try:
-                supervisor.say(f"Preparing the database; everything else is kept in {home}.")
+                supervisor.say(f"Home is {home}; preparing the database.")
                 prepare_database()
                 if not os.environ.get("REDIS_URL", "").strip():
                     supervisor.start(parts.valkey(*embedded_valkey(home)))
