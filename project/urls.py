@@ -16,6 +16,7 @@ urlpatterns = [
     path("share/<str:link>/state/", share.state, name="share-state"),
     path("api/", include("tasks.api.urls")),
     path("", include("tasks.urls")),
+    path("", include("tasks.hooks.urls")),
     path("", include("tasks.kinds.feeds.urls")),
 ]
 

@@ -1,7 +1,7 @@
 // @ts-check
 /**
  * A page of a kind's own rows, kept up: when a job of that kind moves, the page is asked for again and what differs is
- * put in place. <main data-parts="kind"> names the kinds, [data-keep] the parts; children with a data-key stay as long
+ * put in place. <main data-parts="kind"> names the kinds ("*": all, and each beat is news), [data-keep] the parts; children with a data-key stay as long
  * as the server says the same of them, so what is open or focused in them stays too.
  */
 
@@ -16,9 +16,10 @@ const EVERY_MS = 1000; // between two looks
 
 /** What a frame says of these kinds that was not known. @param {Frame} frame @param {Set<string>} kinds @param {Map<string, number>} known */
 export function news(frame, kinds, known) {
-  let found = frame.type === "snapshot";
+  const all = kinds.has("*");
+  let found = frame.type === "snapshot" || (all && frame.type === "beat");
   for (const job of frame.jobs ?? []) {
-    if (!kinds.has(job.kind) || (known.get(job.id) ?? 0) >= job.version) continue;
+    if (!(all || kinds.has(job.kind)) || (known.get(job.id) ?? 0) >= job.version) continue;
     known.set(job.id, job.version);
     found = true;
   }

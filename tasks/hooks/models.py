@@ -3,7 +3,6 @@
 Columns, constraints, indexes and shapes only. tasks.outbox writes what is owed, tasks.webhooks sends it.
 """
 
-from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -124,7 +123,11 @@ class Delivery(models.Model):
     def target(self) -> str:
         return self.url or self.endpoint.url
 
-    def shown(self, attempts: Iterable["DeliveryAttempt"] | None = None) -> dict[str, Any]:
+    @property
+    def last_try(self) -> "DeliveryAttempt | None":
+        return next(iter(list(self.attempts.all())[::-1]), None)
+
+    def shown(self) -> dict[str, Any]:
         """The delivery with its attempts, oldest first. Reads them, and the endpoint, unless they came along."""
         return {
             "id": str(self.uid),
@@ -137,7 +140,7 @@ class Delivery(models.Model):
             "next_try_at": instant(self.next_try_at) if self.status == self.Status.PENDING else None,
             "created_at": instant(self.created_at),
             "finished_at": instant(self.finished_at),
-            "attempts": [each.shown() for each in (self.attempts.all() if attempts is None else attempts)],
+            "attempts": [each.shown() for each in self.attempts.all()],
         }
 
 

@@ -1,0 +1,58 @@
+"""What people say of a webhook: where it is and what it hears."""
+
+from typing import Any
+
+from django import forms
+
+from tasks import deliveries, registry
+from tasks.addresses import BadAddress
+from tasks.hooks.models import Endpoint
+from tasks.models import Job
+
+USUAL = [Job.State.SUCCEEDED.value, Job.State.FAILED.value, Job.State.CANCELLED.value]
+
+
+class Ticks(forms.MultipleChoiceField):
+    """Some of several; none means all."""
+
+    may_be_empty = True
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(required=False, widget=forms.CheckboxSelectMultiple, **options)
+
+
+class HookForm(forms.ModelForm):
+    error_css_class = "wrong"
+    url = forms.CharField(
+        label="Address",
+        max_length=2048,
+        help_text="Each message is a POST to it. It begins with https:// or http://.",
+        widget=forms.URLInput({"placeholder": "https://", "autocomplete": "off", "autofocus": True}),
+    )
+    name = forms.CharField(label="Name", max_length=100, required=False)
+    name.may_be_empty = True
+    states = Ticks(
+        label="States", choices=[(value, value.capitalize()) for value in Job.State.values], help_text="None: all."
+    )
+    kinds = Ticks(label="Kinds of job", help_text="None: all, but of chores only the failures.")
+    queues = Ticks(label="Queues", help_text="None: all.")
+    alerts = forms.BooleanField(label="Alerts, when they open and close", required=False)
+
+    class Meta:
+        model = Endpoint
+        fields = ("url", "name", "states", "kinds", "queues", "alerts")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk is None:
+            self.initial |= {"states": USUAL, "alerts": True}
+        known = {"kinds": [kind.name for kind in registry.kinds()], "queues": registry.queues()}
+        for name, values in known.items():
+            kept = sorted({*values, *(getattr(self.instance, name) or ())})
+            self.fields[name].choices = [(value, value) for value in kept]
+
+    def clean_url(self) -> str:
+        try:
+            return deliveries.usable(self.cleaned_data["url"])
+        except BadAddress as error:
+            raise forms.ValidationError(str(error)) from None
