@@ -40,7 +40,6 @@ def find(
     older: int | None = None,
     newer: int | None = None,
     limit: int = 50,
-    budget: int = BUDGET,
 ) -> Found:
     """A page of the jobs that match, among those given: what is older than a key, or what is newer than one."""
     back = newer is None
@@ -50,7 +49,7 @@ def find(
         led = led.filter(pk__lt=older)
     elif not back:
         led = led.filter(pk__gt=newer)
-    edge = _edge(led, order, budget) if rest else None
+    edge = _edge(led, order) if rest else None
     if edge is not None:
         led = led.filter(pk__gte=edge) if back else led.filter(pk__lte=edge)
     rows = list(_shown(_narrow(rest, led)).order_by(order)[: limit + 1])
@@ -66,10 +65,10 @@ def find(
     return Found(rows, rows[-1].pk if rows else newer + 1, onward, complete, None)
 
 
-def window(query: Query, jobs: QuerySet[Job], budget: int = BUDGET) -> tuple[QuerySet[Job], int | None]:
+def window(query: Query, jobs: QuerySet[Job]) -> tuple[QuerySet[Job], int | None]:
     """The newest jobs that match, as many as the budget lets one look at; and the key where it ended, if it did."""
     led, rest = _lead(query, _in_time(query, jobs))
-    edge = _edge(led, "-pk", budget)
+    edge = _edge(led, "-pk")
     return _narrow(rest, led if edge is None else led.filter(pk__gte=edge)), edge
 
 
@@ -134,9 +133,9 @@ def _ids(names: frozenset[str]) -> list[int]:
     return list(get_user_model().objects.filter(username__in=names).values_list("pk", flat=True)) or [-1]
 
 
-def _edge(jobs: QuerySet[Job], order: str, budget: int) -> int | None:
+def _edge(jobs: QuerySet[Job], order: str) -> int | None:
     """The key of the last row that the budget allows, from an index alone; None when there are no more rows."""
-    return jobs.order_by(order).values_list("pk", flat=True)[budget - 1 : budget].first()
+    return jobs.order_by(order).values_list("pk", flat=True)[BUDGET - 1 : BUDGET].first()
 
 
 def _shown(jobs: QuerySet[Job]) -> QuerySet[Job]:

@@ -1,0 +1,127 @@
+"""Bulk actions: counted first, done by a job with progress, on behalf of whoever asked."""
+
+import pytest
+
+from tasks import bulk, lifecycle
+from tasks.failure import Failure
+from tasks.models import Job
+from tests.calls import call
+from tests.people import person
+from tests.processes import wait_until
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def queued(n: int, name: str = "alice", kind: str = "countdown") -> list[Job]:
+    return lifecycle.submit_many(kind, [{} for _ in range(n)], owner=person(name))
+
+
+def failed(n: int) -> list[Job]:
+    return [lifecycle.fail(lifecycle.claim(job.uid, "w@h", 1), Failure("broke")) for job in queued(n)]
+
+
+def states(jobs: list[Job]) -> set[str]:
+    return set(Job.objects.filter(pk__in=[job.pk for job in jobs]).values_list("state", flat=True))
+
+
+def test_a_dry_run_counts_what_the_action_is_for_and_touches_nothing():
+    waiting, broken = queued(5), failed(3)
+    alice = call("alice")
+    for body, count in (
+        ({"action": "cancel", "filter": {"kind": "countdown"}}, 5),
+        ({"action": "retry", "filter": {"kind": ["countdown"]}}, 3),
+        ({"action": "cancel", "filter": {"owner": "bob"}}, 0),
+        ({"action": "retry", "filter": {"q": "state:failed broke", "owner": "me"}}, 3),
+        ({"action": "cancel", "filter": {"state": "failed"}}, 0),
+    ):
+        answer = alice.post("bulk/", body | {"dry_run": True})
+        assert (answer.status_code, answer.json()) == (200, {"count": count, "exact": True})
+    assert states(waiting) == {"queued"} and states(broken) == {"failed"}
+    assert Job.objects.count() == 8
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"filter": {"state": "failed"}}, "action"),
+        ({"action": "delete", "filter": {"state": "failed"}}, "action"),
+        ({"action": "cancel"}, "filter"),
+        ({"action": "cancel", "filter": {}}, "filter.filter"),
+        ({"action": "cancel", "filter": {"state": "broken"}}, "filter.state"),
+        ({"action": "cancel", "filter": {"colour": "red"}}, "filter.colour"),
+        ({"action": "cancel", "filter": {"state": 5}}, "filter.state"),
+        ({"action": "cancel", "filter": {"state": []}}, "filter.state"),
+        ({"action": "cancel", "filter": {"q": "colour:red"}}, "filter.q"),
+        ({"action": "cancel", "filter": {"state": "failed"}, "dry_run": "yes"}, "dry_run"),
+    ],
+)
+def test_what_is_wrong_is_named(body, field):
+    answer = call("alice").post("bulk/", body)
+    assert (answer.status_code, list(answer.json()["errors"])) == (400, [field])
+    assert not Job.objects.exists()
+
+
+def test_who_may():
+    body = {"action": "cancel", "filter": {"state": "queued"}, "dry_run": True}
+    for who in (("vera", None), ("charlie", None), ("ada", "read"), ("ada", "submit"), ("vera", "manage")):
+        assert call(*who).post("bulk/", body).status_code == 403
+    for who in (("alice", None), ("ada", None), ("alice", "manage")):
+        assert call(*who).post("bulk/", body).status_code == 200
+    asked = {"kind": "bulk_action", "params": {"action": "cancel", "filter": {"state": "queued"}}}
+    assert call("alice", "submit").post("jobs/", asked).status_code == 403  # nor by the back door
+    assert call("alice", "manage").post("jobs/", asked).status_code == 201
+
+
+def test_a_job_cancels_everything_that_matches(start_worker):
+    mine, theirs = queued(7), queued(4, "bob")
+    lifecycle.pause("default")  # nothing of it starts meanwhile
+    answer = call("bob").post("bulk/", {"action": "cancel", "filter": {"owner": "alice"}})
+    assert (answer.status_code, answer.json()["kind"]) == (201, "bulk_action")
+    own = Job.objects.get(uid=answer.json()["id"])
+    run(own)
+    assert states(mine) == {"cancelled"} and states(theirs) == {"queued"}
+    assert set(Job.objects.filter(state="cancelled").values_list("cancel_requested_by__username", flat=True)) == {"bob"}
+
+
+def run(own: Job) -> list[bulk.Step]:
+    query = bulk.query_for(own.params["action"], own.params["filter"], own.owner_name)
+    return list(bulk.act(own, own.params["action"], query))
+
+
+def test_jobs_made_later_and_jobs_that_ended_later_are_left_alone():
+    broken = failed(3)
+    own = lifecycle.submit(
+        "bulk_action", {"action": "retry", "filter": {"kind": ["countdown"]}}, owner=person("alice")
+    )[0]
+    later = failed(2)
+    assert run(own)[-1] == (3, 0)
+    for job in broken:
+        lifecycle.fail(lifecycle.claim(job.uid, "w@h", 1), Failure("broke again"))
+    assert run(own)[-1] == (0, 0)  # a second attempt tries nothing twice
+    assert states(later) == {"failed"}
+
+
+def test_whoever_loses_the_right_stops_in_the_middle():
+    jobs = queued(450)
+    own = lifecycle.submit("bulk_action", {"action": "cancel", "filter": {"state": ["queued"]}}, owner=person("alice"))[
+        0
+    ]
+    steps = bulk.act(own, "cancel", bulk.query_for("cancel", {"state": ["queued"]}, "alice"))
+    next(steps)
+    person("alice").groups.clear()
+    with pytest.raises(bulk.NotAllowed):
+        list(steps)
+    assert Job.objects.filter(pk__in=[job.pk for job in jobs], state="queued").count() == 250
+
+
+@pytest.mark.process
+def test_a_worker_does_it_with_progress_and_it_can_be_cancelled(start_worker):
+    broken = failed(30)
+    answer = call("alice").post("bulk/", {"action": "retry", "filter": {"state": "failed"}})
+    start_worker("w1")
+    own = wait_until(
+        lambda: Job.objects.filter(uid=answer.json()["id"], state__in=Job.FINAL).first(), 40, "the end of the bulk job"
+    )
+    assert (own.state, own.result) == ("succeeded", {"done": 30, "refused": 0})
+    assert (own.progress_done, own.progress_total) == (30, 30)
+    assert "failed" not in states(broken)

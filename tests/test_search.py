@@ -1,0 +1,187 @@
+"""The search language: what it takes, what it finds, what it refuses, and that it never reads more than its budget."""
+
+from datetime import UTC, datetime, timedelta
+from urllib.parse import urlencode
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from tasks import finding, lifecycle
+from tasks.failure import Failure
+from tasks.models import Job
+from tasks.search import Query, SearchError, parse
+from tasks.uid import uuid7
+from tests.calls import call
+from tests.people import person
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.parametrize(
+    ("text", "filters", "words"),
+    [
+        ("", {}, ()),
+        ("timeout", {}, ("timeout",)),
+        ("state:failed kind:fetch_feed", {"state": ["failed"], "kind": ["fetch_feed"]}, ()),
+        ("State:FAILED", {"state": ["FAILED"]}, ()),
+        ('kind:noop "two words" one', {"kind": ["noop"]}, ("two words", "one")),
+        ("state:failed state:cancelled", {"state": ["failed", "cancelled"]}, ()),
+        ("https://example.org/x since:2h", {"since": ["2h"]}, ("https://example.org/x",)),
+        ('"state:failed"', {}, ("state:failed",)),
+        ('owner:"anna maria"', {"owner": ["anna maria"]}, ()),
+        ("12:30", {}, ("12:30",)),
+    ],
+)
+def test_what_is_typed_becomes_filters_and_words(text, filters, words):
+    assert parse(text) == (filters, words)
+
+
+@pytest.mark.parametrize(
+    ("text", "field", "said"),
+    [
+        ("colour:red", "q", "There is no filter colour:"),
+        ("state:broken", "state", "There is no state 'broken'. There are: scheduled, queued"),
+        ("state:", "q", "state: needs a value"),
+        ("since:yesterday", "since", "2h, 7d"),
+        ("until:2026-13-40", "until", "2h, 7d"),
+        ("since:2h since:3h", "since", "once"),
+        ("id:xyz", "id", "first 4 digits"),
+        ("parent:0199", "parent", "a whole id"),
+        ('one "two', "q", "quotation mark"),
+        ("x" * 501, "q", "500 characters"),
+        ("a b c d e f g h i j k", "q", "10 words"),
+    ],
+)
+def test_what_is_refused_is_said_in_one_sentence(text, field, said):
+    with pytest.raises(SearchError) as error:
+        Query.of({"q": [text]})
+    assert said in error.value.errors[field]
+    answer = call("vera").get(f"jobs/?{urlencode({'q': text})}")
+    assert (answer.status_code, list(answer.json()["errors"])) == (400, [field])
+
+
+def job(name: str = "alice", kind: str = "countdown", **params) -> Job:
+    return lifecycle.submit(kind, params, owner=person(name))[0]
+
+
+def failed(error: str, **params) -> Job:
+    return lifecycle.fail(lifecycle.claim(job(**params).uid, "w1@here", 1), Failure(error, "", "k"))
+
+
+def ids(path: str, who: str = "alice") -> set[str]:
+    answer = call(who).get(path)
+    assert answer.status_code == 200, answer.content
+    return {each["id"] for each in answer.json()["results"]}
+
+
+def uid(*jobs: Job) -> set[str]:
+    return {str(each.uid) for each in jobs}
+
+
+def test_every_filter_in_both_places():
+    mine, theirs = job("alice", seconds=1), job("bob", "noop")
+    broken = failed("GatewayError: 502 from the bank")
+    io = job("bob", "site_sizes", addresses=["https://example.org/ümläut"])
+    cases = {
+        "state:failed": {broken}, "state:failed,queued": {mine, theirs, broken, io}, "kind:noop": {theirs},
+        "queue:io": {io}, "owner:me": {mine, broken}, "owner:bob": {theirs, io}, "owner:nobody": set(),
+        "since:1h": {mine, theirs, broken, io}, "until:1h": set(), "until:2020-01-01": set(),
+        "since:2020-01-01T00:00:00Z": {mine, theirs, broken, io}, f"id:{mine.uid}": {mine},
+        f"id:{str(mine.uid)[:13]}": None, "state:queued owner:bob kind:noop": {theirs}, "state:failed kind:noop": set(),
+    }  # fmt: skip
+    for text, found in cases.items():
+        by_box = ids(f"jobs/?q={text}")
+        names = [part.split(":", 1) for part in text.split()]
+        by_filter = ids("jobs/?" + "&".join(f"{name}={value}" for name, value in names))
+        assert by_box == by_filter
+        assert by_box == uid(*found) if found is not None else str(mine.uid) in by_box, text
+    assert ids("jobs/?state=failed&state=queued&kind=noop") == uid(theirs)
+    assert ids("jobs/?state=failed&q=state:queued") == set()  # joined by AND
+
+
+def test_words_are_looked_for_in_parameters_errors_and_kinds():
+    broken = failed("GatewayError: 502 from the bank 100% sure_ly")
+    io = job("bob", "site_sizes", addresses=['https://example.org/ümläut "quoted" back\\slash'])
+    assert ids("jobs/?q=gateway") == ids("jobs/?q=BANK") == uid(broken)
+    assert ids("jobs/?q=ümläut") == ids("jobs/?q=example.org") == ids("jobs/?q=site_si") == uid(io)
+    assert ids("jobs/?q=back%5Cslash") == uid(io)
+    assert ids("jobs/?q=100%25") == uid(broken)
+    assert ids("jobs/?q=1_0%25") == set()  # no wildcards
+    assert ids("jobs/?q=502+bank") == uid(broken) and ids("jobs/?q=502+example.org") == set()
+    assert ids("jobs/?q=%22502+from+the%22") == uid(broken) and ids("jobs/?q=%22from+502%22") == set()
+
+
+def many(n: int, **columns) -> list[Job]:
+    """Rows as a long history has them."""
+    now = timezone.now()
+    rows = {"state": "succeeded", "kind": "noop", "queue": "default", "created_at": now, "finished_at": now} | columns
+    return Job.objects.bulk_create((Job(uid=uuid7(), **rows) for _ in range(n)), batch_size=1000)
+
+
+def test_a_search_looks_so_far_says_so_and_goes_on(monkeypatch):
+    monkeypatch.setattr(finding, "BUDGET", 100)
+    needle = failed("the needle")
+    many(250)
+    alice, url, steps, found = call("alice"), "jobs/?q=needle&limit=5", [], []
+    while url:
+        page = alice.get(url).json()
+        steps.append(page["looked"]["complete"])
+        assert page["looked"]["complete"] or datetime.fromisoformat(page["looked"]["back_to"]) < datetime.now(UTC)
+        found += [each["id"] for each in page["results"]]
+        url = page["next"]
+    assert steps == [False, False, True] and found == [str(needle.uid)]
+
+
+def test_pages_of_a_search_forth_and_back(monkeypatch):
+    wanted = []
+    for n in range(6):
+        many(3)
+        wanted.append(failed(f"needle {n}"))
+    expected = [str(each.uid) for each in reversed(wanted)]
+    alice, url, seen = call("alice"), "jobs/?q=needle&limit=2", []
+    while url:
+        page = alice.get(url).json()
+        seen.append([each["id"] for each in page["results"]])
+        url, last = page["next"], page
+    assert [each for page in seen for each in page] == expected
+    back = alice.get(last["previous"]).json()
+    assert [each["id"] for each in back["results"]] == seen[-2]
+
+
+def rows_read(query: Query, **options) -> tuple[finding.Found, int]:
+    """What a search finds, and how many queries it needs."""
+    with CaptureQueriesContext(
+        connection,
+    ) as asked:
+        found = finding.find(query, Job.objects.all(), **options)
+    return found, len(asked)
+
+
+def test_a_search_needs_few_queries_whatever_the_history():
+    many(500)
+    for text in ("needle", "kind:noop", "state:failed", "queue:io owner:alice", "needle kind:noop"):
+        found, queries = rows_read(Query.of({"q": [text]}))
+        assert queries <= 4, (text, queries)
+        assert found.complete or found.older
+
+
+def test_since_and_until_are_found_by_halving():
+    start = timezone.now() - timedelta(days=30)
+    for day in range(30):
+        many(3, created_at=start + timedelta(days=day))
+    query = Query(since=start + timedelta(days=9, hours=12), until=start + timedelta(days=11, hours=12))
+    found, queries = rows_read(query)
+    assert len(found.jobs) == 6 and queries < 40
+    assert {(each.created_at - start).days for each in found.jobs} == {10, 11}
+
+
+def test_the_cursor_of_another_list_and_a_forged_one_are_refused():
+    for _ in range(3):
+        job()
+    ada = call("ada")
+    cursor = ada.get("jobs/?limit=1").json()["next"].partition("cursor=")[2]
+    for path in (f"audit/?cursor={cursor}", f"jobs/?cursor={cursor[:-8]}AAAAAAA%3D", "jobs/?cursor=eyJvbGRlciI6IDF9"):
+        answer = ada.get(path)
+        assert (answer.status_code, list(answer.json()["errors"])) == (400, ["cursor"])
