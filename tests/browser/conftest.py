@@ -3,6 +3,7 @@
 One Chromium serves the whole package, and ends with it: Playwright's loop would disturb asynchronous tests elsewhere.
 """
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -34,8 +35,13 @@ def playwright() -> Iterator[Playwright]:
 
 @pytest.fixture(scope="package")
 def chromium(playwright: Playwright) -> Iterator[Browser]:
-    """System Chromium or Chrome; else the one Playwright has fetched."""
-    found = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chrome")
+    """The one script/test has found; system Chromium or Chrome; else the one Playwright has fetched."""
+    found = (
+        os.environ.get("SIGNALBOX_CHROMIUM")
+        or shutil.which("chromium")
+        or shutil.which("google-chrome")
+        or shutil.which("chrome")
+    )
     browser = playwright.chromium.launch(executable_path=found, args=FLAGS)
     yield browser
     browser.close()
