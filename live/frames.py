@@ -4,12 +4,20 @@ Pure text. Pieces are encoded once and joined for many sockets; which pieces go 
 """
 
 import json
-from typing import Any
+from typing import Any, NamedTuple
 
 LIMIT = 512 * 1024
 HEAD = 1024  # room for type, n, as_of, age and brackets
 TEXT_LIMIT = 4_000  # characters of an error within a row: a row is a line on a page, the rest is in the job's detail
 VALUE_LIMIT = 64 * 1024
+
+
+class Agreed(NamedTuple):
+    """The last moment at which the picture is known to agree with the database: as people say it, and monotonic."""
+
+    as_of: str
+    at: float
+
 
 _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
@@ -44,6 +52,15 @@ def frame(kind: str, n: int | None, *members: str) -> str:
     """One frame of ready members such as ``"jobs":[…]``; empty ones are left out."""
     head = f'"type":"{kind}"' if n is None else f'"type":"{kind}","n":{n}'
     return "{" + ",".join([head, *filter(None, members)]) + "}"
+
+
+def age(now: float, agreed: Agreed) -> tuple[str, str]:
+    """The members that say when the picture was true."""
+    return f'"as_of":"{agreed.as_of}"', f'"age":{now - agreed.at:.2f}'
+
+
+def beat(now: float, agreed: Agreed, every: float) -> str:
+    return frame("beat", None, *age(now, agreed), f'"every":{every:g}')
 
 
 def error(code: str, detail: str, **more: str) -> str:

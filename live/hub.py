@@ -10,15 +10,16 @@ import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import count
 from typing import Any, NamedTuple
 
 from django.conf import settings
 
 from live import frames
-from live.board import Board, Place
+from live.board import Board
+from live.frames import Agreed
 from live.listener import Listener
 from live.mailbox import Mailbox
+from live.press import Press
 from live.reader import Reader
 from live.visitors import Visitor, withdrawn
 from live.watches import Watches
@@ -27,21 +28,12 @@ from tasks.models import instant
 
 LINGER_S = 60.0
 SLICE_S = 0.01  # so long may sending keep the loop from everything else
-WRITTEN = 32  # frames kept; slow readers may all be at places of their own
-FRESH_S = 0.1  # a written frame says its age: it is used again only for a moment
 
 log = logging.getLogger(__name__)
 
 
 class Full(Exception):
     """Too many sockets; the text says whose."""
-
-
-class Frame(NamedTuple):
-    n: int
-    text: str
-    place: Place
-    made: float
 
 
 class Look(NamedTuple):
@@ -74,14 +66,13 @@ class Hub:
         self.board = Board()
         self.counters = Counters()
         self.mailboxes: dict[Mailbox, None] = {}
-        self.agreed: tuple[str, float] | None = None  # when picture and database agreed: as people and clocks say it
+        self.agreed: Agreed | None = None  # None: the first reconcile is not over
         self.clerk = Reader("signalbox-clerk")  # for what clients ask: however much that is, it delays no reconcile
         self._reader = Reader("signalbox-hub")
         self._watches = Watches(self.clerk, self._post_job, self.serve)
         self._listener = Listener(self._hints)
         self._changed = asyncio.Event()
-        self._numbers = count(1)
-        self._written: dict[Place | None, Frame] = {}
+        self._press = Press(self.board, lambda: self.agreed)
         self._beaten = 0.0
         self._well = True
         self._tasks: list[asyncio.Task] = []
@@ -158,9 +149,13 @@ class Hub:
         """Send a mailbox what it has missed, as far as it can take it."""
         while mailbox.ready:
             if not (self._feed_board(mailbox) or (mailbox.follows and self._watches.feed(mailbox))):
+                mailbox.agreed = self.agreed
                 return
-        if self._behind(mailbox) or (mailbox.follows and self._watches.waits(mailbox)):
+        if self._misses(mailbox):
             mailbox.wait(time.monotonic())
+
+    def _misses(self, mailbox: Mailbox) -> bool:
+        return self._behind(mailbox) or (mailbox.follows and self._watches.waits(mailbox))
 
     def _behind(self, mailbox: Mailbox) -> bool:
         return mailbox.board and self.agreed is not None and mailbox.place != self.board.now
@@ -168,36 +163,17 @@ class Hub:
     def _feed_board(self, mailbox: Mailbox) -> bool:
         if not self._behind(mailbox):
             return False
-        frame = self._frame(mailbox.place)
-        if frame.n <= mailbox.n:  # it was written before another frame that this socket already has
-            frame = self._frame(mailbox.place, anew=True)
+        frame = self._press.board(mailbox.place, after=mailbox.n)
         mailbox.place = frame.place
         self._post(mailbox, frame.n, frame.text)
         return True
-
-    def _frame(self, place: Place | None, anew: bool = False) -> Frame:
-        """The snapshot, or the patch that leads on from a place: written once for everybody who is there."""
-        frame, now = self._written.get(place), time.monotonic()
-        if frame is None or anew or now - frame.made > FRESH_S:
-            news = self.board.snapshot() if place is None else self.board.since(place)
-            n = next(self._numbers)
-            text = frames.frame("snapshot" if news.whole else "patch", n, *self._age(now), *news.members)
-            if len(self._written) >= WRITTEN:
-                self._written.clear()
-            self._written[place] = frame = Frame(n, text, news.place, now)
-        return frame
 
     def _post(self, mailbox: Mailbox, n: int, text: str) -> None:
         self.counters.frames += 1
         mailbox.post(n, text)
 
     def _post_job(self, mailbox: Mailbox, text: str) -> None:
-        n = next(self._numbers)
-        self._post(mailbox, n, frames.frame("job", n, text))
-
-    def _age(self, now: float) -> tuple[str, str]:
-        as_of, agreed = self.agreed
-        return f'"as_of":"{as_of}"', f'"age":{now - agreed:.2f}'
+        self._post(mailbox, *self._press.job(text))
 
     # --- what keeps the picture current -------------------------------------------------------------------------
 
@@ -209,7 +185,7 @@ class Hub:
             self._news()
 
     def _news(self) -> None:
-        self._written.clear()
+        self._press.clear()
         self._changed.set()
 
     async def _pump(self) -> None:
@@ -236,11 +212,11 @@ class Hub:
             else:
                 self._well = True
                 self.counters.reconciles += 1
-                self._settle(seen, (instant(now), began))
+                self._settle(seen, Agreed(instant(now), began))
                 await self._beat_early()
             await asyncio.sleep(max(0.01, began + settings.SIGNALBOX_RECONCILE_S - time.monotonic()))
 
-    def _settle(self, seen: Look, agreed: tuple[str, float]) -> None:
+    def _settle(self, seen: Look, agreed: Agreed) -> None:
         first, self.agreed = self.agreed is None, agreed
         for mailbox in [mailbox for mailbox in self.mailboxes if mailbox.visitor in seen.withdrawn]:
             mailbox.close(*seen.withdrawn[mailbox.visitor])
@@ -266,20 +242,29 @@ class Hub:
     async def _beat_once(self) -> None:
         self._beaten = now = time.monotonic()
         if self.agreed is not None:
-            text = frames.frame("beat", None, *self._age(now), f'"every":{settings.SIGNALBOX_BEAT_S:g}')
+            text = frames.beat(now, self.agreed, settings.SIGNALBOX_BEAT_S)
             await self._everyone(lambda mailbox: self._beat_to(mailbox, text, now))
 
     def _beat_to(self, mailbox: Mailbox, text: str, now: float) -> None:
-        if mailbox.too_slow(now):
+        """A beat claims no more than its reader was shown: what is missed goes first, or the beat is as old."""
+        if mailbox.too_slow(now) and not mailbox.closing:
             self.counters.closed_slow += 1
             mailbox.close(1013, "too slow: nothing was acknowledged for 30 s")
+        self.serve(mailbox)
+        if self._misses(mailbox) and mailbox.agreed:
+            text = frames.beat(now, mailbox.agreed, settings.SIGNALBOX_BEAT_S)
+        else:
+            mailbox.agreed = self.agreed
         mailbox.tell(text)
 
     async def _everyone(self, action: Callable[[Mailbox], None]) -> None:
         """Do something for every mailbox, and let others have the loop in between."""
         end = time.monotonic() + SLICE_S
         for mailbox in list(self.mailboxes):
-            action(mailbox)
+            try:
+                action(mailbox)
+            except Exception:  # one socket's trouble is no other's
+                log.exception("a socket could not be served")
             if time.monotonic() > end:
                 await asyncio.sleep(0)
                 end = time.monotonic() + SLICE_S

@@ -5,6 +5,7 @@ it misses stays in the shared picture. Knows the ASGI ``send`` of its socket, no
 """
 
 import asyncio
+import contextlib
 import logging
 import types
 from collections import deque
@@ -12,6 +13,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 from live.board import Place
+from live.frames import Agreed
 
 log = logging.getLogger(__name__)
 
@@ -25,8 +27,8 @@ class Mailbox:
     """What the hub keeps for one socket."""
 
     __slots__ = (
-        "acknowledged", "board", "closing", "follows", "inflight", "n", "place", "send", "task", "unsent", "visitor",
-        "waiting_since", "written",
+        "acknowledged", "agreed", "board", "closing", "follows", "inflight", "n", "place", "send", "task", "unsent",
+        "visitor", "waiting_since", "written",
     )  # fmt: skip
 
     def __init__(self, send: Callable[[dict[str, Any]], Awaitable[None]], visitor: Any) -> None:
@@ -34,6 +36,7 @@ class Mailbox:
         self.visitor = visitor
         self.board = False  # does it watch the board?
         self.place: Place | None = None  # how far it has come with it; None: it needs a snapshot
+        self.agreed: Agreed | None = None  # when all that it was shown agreed with the database
         self.follows: dict[str, Any] = {}  # job id → how far it has come with that job
         self.n = 0  # of the last frame sent
         self.inflight: deque[int] = deque()
@@ -109,21 +112,30 @@ class Mailbox:
         self.task = asyncio.get_running_loop().create_task(self._finish(step, waiting))
 
     async def _finish(self, step: Iterator, waiting: Any) -> None:
+        failure = None
         try:
             await _resume(step, waiting)
             while self.unsent:
                 await self.send(self.unsent.popleft())
         except Exception as error:
-            self._failed(error)
+            failure = error
         finally:
             self.task = None
-        if self.written is not None:
+        if failure is not None:
+            self._failed(failure)
+        elif self.written is not None:
             self.written(self)
 
     def _failed(self, error: Exception) -> None:
-        """Nearly always the peer has left, and the disconnect is on its way to the consumer."""
-        log.debug("a frame could not be written: %r", error)
+        """Nearly always the peer has left, and the disconnect is on its way. Else: no open socket that gets nothing."""
         self.closing = True
+        if not isinstance(error, OSError):
+            log.error("a frame could not be written", exc_info=error)
+            self.task = asyncio.get_running_loop().create_task(self._give_up())
+
+    async def _give_up(self) -> None:
+        with contextlib.suppress(Exception):
+            await self.send({"type": "websocket.close", "code": 1011, "reason": "a frame could not be sent"})
 
     def _cut(self) -> None:
         """ASGI has no word for it: uvicorn's ``send`` is a method of the protocol that owns the transport.

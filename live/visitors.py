@@ -127,7 +127,7 @@ def _web(scheme: str) -> str:
 def _sessions(keys: set[str]) -> dict[str, Any]:
     """Session key → what is stored under it (rows as text, other stores decoded), those that live."""
     store = import_module(settings.SESSION_ENGINE).SessionStore
-    if store is RowStore:
+    if issubclass(store, RowStore):
         rows = store.get_model_class().objects.filter(session_key__in=keys, expire_date__gt=timezone.now())
         return dict(rows.values_list("session_key", "session_data"))
     contents = {key: store(key).load() for key in keys}

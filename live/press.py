@@ -1,0 +1,52 @@
+"""Writes the frames of the hub: each once for all who need it, numbered as one count for the process.
+
+Knows the board and how old its picture is, no sockets. A frame says its age, so a written one is used for a moment.
+"""
+
+import time
+from collections.abc import Callable
+from itertools import count
+from typing import NamedTuple
+
+from live import frames
+from live.board import Board, Place
+from live.frames import Agreed
+
+FRESH_S = 0.1
+KEPT = 32  # slow readers may all be at places of their own
+
+
+class Frame(NamedTuple):
+    n: int
+    text: str
+    place: Place
+    made: float
+
+
+class Press:
+    """``agreed`` is asked for the age of the picture whenever something is written."""
+
+    def __init__(self, board: Board, agreed: Callable[[], Agreed]) -> None:
+        self._board, self._agreed = board, agreed
+        self._numbers = count(1)
+        self._written: dict[Place | None, Frame] = {}
+
+    def clear(self) -> None:
+        """The board has changed: what was written leads to a place that is no longer the end."""
+        self._written.clear()
+
+    def board(self, place: Place | None, after: int) -> Frame:
+        """The snapshot, or the patch that leads on from a place, with a number greater than ``after``."""
+        frame, now = self._written.get(place), time.monotonic()
+        if frame is None or frame.n <= after or now - frame.made > FRESH_S:
+            news = self._board.snapshot() if place is None else self._board.since(place)
+            n, kind = next(self._numbers), "snapshot" if news.whole else "patch"
+            text = frames.frame(kind, n, *frames.age(now, self._agreed()), *news.members)
+            if len(self._written) >= KEPT:
+                self._written.clear()
+            self._written[place] = frame = Frame(n, text, news.place, now)
+        return frame
+
+    def job(self, text: str) -> tuple[int, str]:
+        n = next(self._numbers)
+        return n, frames.frame("job", n, text)
