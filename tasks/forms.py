@@ -66,9 +66,7 @@ class KindForm(forms.Form):
                 field, label=field.label, help_text=help_text(field), initial=typed(field, start)
             )
         if may_order:
-            self.fields["priority"] = Own(
-                label="Priority", min_value=0, max_value=9, initial=kind.priority, help_text="0 to 9: 9 runs first."
-            )
+            self.fields["priority"] = Priority(label="Priority", initial=kind.priority)
             self.fields["due_at"] = Moment(label="Not before", help_text=f"Empty: at once. {zone()}")
 
     def clean(self) -> dict[str, Any]:
@@ -97,12 +95,20 @@ class KindForm(forms.Form):
             self.fields[name].widget.attrs["autofocus"] = True
 
 
-class Own(forms.IntegerField):
-    """A whole number; left empty, it is what the kind says."""
+class Priority(forms.IntegerField):
+    """0 to 9; left empty, it is what the kind says."""
 
     def __init__(self, **options: Any) -> None:
+        numeric = forms.TextInput({"inputmode": "numeric", "autocomplete": "off"})
+        said = dict.fromkeys(("invalid", "min_value", "max_value"), "Give a whole number from 0 to 9.")
         super().__init__(
-            required=False, widget=forms.TextInput({"inputmode": "numeric", "autocomplete": "off"}), **options
+            required=False,
+            widget=numeric,
+            min_value=0,
+            max_value=9,
+            error_messages=said,
+            help_text="9 runs first.",
+            **options,
         )
 
 

@@ -2,6 +2,7 @@
 /** The badge in the header: live, catching up, stale, and how old the picture is. */
 
 import { rough } from "./length.js";
+import { put } from "./put.js";
 
 /** @type {Record<string, string>} */
 const WORDS = {
@@ -23,9 +24,4 @@ export function showBadge(badge, word, age, hint) {
   }
   put(badge.querySelector("[data-age]"), age === null ? "" : rough(age * 1000));
   if (badge.title !== hint) badge.title = hint;
-}
-
-/** @param {Element|null} element @param {string} words */
-function put(element, words) {
-  if (element && element.textContent !== words) element.textContent = words;
 }

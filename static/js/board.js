@@ -6,6 +6,7 @@
 
 import { Hold } from "./hold.js";
 import { List } from "./list.js";
+import { put } from "./put.js";
 import { fill, make } from "./row.js";
 import { ORDERS, SECTIONS } from "./status.js";
 
@@ -96,7 +97,7 @@ export class Board {
   #head(name, { list, head }) {
     const shown = list.rows.size;
     const all = this.store.stats?.now[name] ?? shown;
-    write(head.querySelector("[data-total]"), name === "finished" || all <= shown ? `${shown}` : `${shown} of ${all}`);
+    put(head.querySelector("[data-total]"), name === "finished" || all <= shown ? `${shown}` : `${shown} of ${all}`);
     const empty = /** @type {HTMLElement|null} */ (head.querySelector("[data-empty]"));
     if (empty) empty.hidden = shown > 0;
   }
@@ -113,11 +114,6 @@ function news(list, jobs) {
 function announce(head, words) {
   const button = /** @type {HTMLElement|null} */ (head.querySelector("[data-new]"));
   if (!button) return;
-  write(button, words);
+  put(button, words);
   button.hidden = !words;
-}
-
-/** @param {Element|null} element @param {string} words */
-function write(element, words) {
-  if (element && element.textContent !== words) element.textContent = words;
 }

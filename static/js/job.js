@@ -3,6 +3,7 @@
 
 import { length } from "./length.js";
 import { Log } from "./log.js";
+import { put } from "./put.js";
 import { advance } from "./row.js";
 import { FINAL, WORDS, fraction, moment, span, tries, way } from "./status.js";
 import { show } from "./time.js";
@@ -29,7 +30,7 @@ export class JobPage {
   /** @param {string} name @param {string} words */
   #write(name, words) {
     const element = this.#part(name);
-    if (element && element.textContent !== words) element.textContent = words;
+    put(element, words);
     const around = element?.closest("[data-if]");
     if (around) around.hidden = !words;
   }

@@ -1,6 +1,7 @@
 // @ts-check
 /** One job's row: written from a summary, touching only what differs. The markup itself is the server's include. */
 
+import { put } from "./put.js";
 import { WORDS, moment, note, reached, remarks, way } from "./status.js";
 import { show } from "./time.js";
 
@@ -24,11 +25,6 @@ function parts(row) {
   return found;
 }
 
-/** @param {Element|undefined} element @param {string} words */
-function write(element, words) {
-  if (element && element.textContent !== words) element.textContent = words;
-}
-
 /**
  * A new row from the page's template.
  * @param {HTMLTemplateElement} template @param {Summary} job
@@ -39,8 +35,8 @@ export function make(template, job) {
   row.dataset.job = job.id;
   const link = part.link[0];
   link.href = link.getAttribute("href").replace(/[0-9a-f-]{36}/, job.id);
-  write(part.kind[0], job.kind);
-  write(part.short[0], job.id.slice(-6));
+  put(part.kind[0], job.kind);
+  put(part.short[0], job.id.slice(-6));
   if (part.pick) {
     part.pick[0].value = job.id;
     part.pick[0].setAttribute("aria-label", `Select ${job.kind} ${job.id.slice(-6)}`);
@@ -56,11 +52,11 @@ export function fill(row, job) {
   if (row.dataset.state !== job.state) {
     row.dataset.state = job.state;
     part.lamp[0].setAttribute("href", `#lamp-${job.state}`);
-    write(part.word[0], WORDS[job.state]);
+    put(part.word[0], WORDS[job.state]);
   }
   const { tell, at } = moment(job);
   show(part.time[0], at, tell);
-  remarks(job).forEach((words, i) => write(part.remark[i], words));
+  remarks(job).forEach((words, i) => put(part.remark[i], words));
   rail(part, job);
 }
 
@@ -70,10 +66,11 @@ function rail(part, job) {
   const far = job.state === "running" ? way(job) : null;
   bar.hidden = !far;
   if (far) advance(bar, far);
-  write(part.fraction[0], reached(job));
+  put(part.fraction[0], reached(job));
   const { text, wrong } = note(job);
-  write(part.note[0], text);
+  put(part.note[0], text);
   part.note[0].toggleAttribute("data-error", wrong);
+  part.side[0].hidden = !far && !text;
 }
 
 /** @param {HTMLProgressElement} bar @param {import("./status.js").Way} way */

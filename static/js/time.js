@@ -5,6 +5,7 @@
  */
 
 import { ago, rough } from "./length.js";
+import { put } from "./put.js";
 
 let skew = 0;
 let known = false;
@@ -54,7 +55,7 @@ export function show(element, at, tell) {
   }
   const value = Date.parse(element.dateTime);
   const words = Number.isNaN(value) ? "" : (TELL[element.dataset.tell ?? ""] ?? told)(value);
-  if (element.textContent !== words) element.textContent = words;
+  put(element, words);
 }
 
 /** The exact moment, worked out only for what the pointer or the focus comes to. @param {Event} event */

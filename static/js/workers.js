@@ -1,8 +1,9 @@
 // @ts-check
 /** The workers page: one card for each worker, one row for each queue, from the same frames as the board. */
 
-import { List } from "./list.js";
 import { rough } from "./length.js";
+import { List } from "./list.js";
+import { put } from "./put.js";
 
 /** @typedef {import("./store.js").WorkerInfo} WorkerInfo */
 /** @typedef {import("./store.js").QueueInfo} QueueInfo */
@@ -15,8 +16,7 @@ const copy = (from) => document.importNode(from.content, true).firstElementChild
 
 /** @param {any} row @param {string} part @param {string} words */
 function write(row, part, words) {
-  const element = row.querySelector(`[data-part="${part}"]`);
-  if (element && element.textContent !== words) element.textContent = words;
+  put(row.querySelector(`[data-part="${part}"]`), words);
 }
 
 /** Ages come in steps of five seconds: finer ones would make a frame of every breath. @param {number} s */
