@@ -242,7 +242,7 @@ def test_a_secret_is_masked_everywhere():
 def test_kinds_say_their_parameters_as_json_schema():
     kinds = {kind["name"]: kind for kind in call("vera").get("kinds/").json()["results"]}
     assert kinds["countdown"]["params"]["properties"]["seconds"]["type"] == "integer"
-    assert (kinds["countdown"]["max_attempts"], kinds["countdown"]["queue"]) == (1, "default")
+    assert (kinds["countdown"]["max_attempts"], kinds["countdown"]["queue"]) == (4, "default")
 
 
 def test_a_quota_by_user_and_by_token(settings):

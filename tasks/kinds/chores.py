@@ -7,7 +7,7 @@ from tasks.base import job
 from tasks.report import Report
 
 
-@job(max_retries=0)
+@job(queue="chores")
 def bulk_action(report: Report, action: Literal["cancel", "retry"], filter: dict) -> dict[str, int]:
     """Cancel, or try again, every job that matches a filter.
 
