@@ -1,0 +1,44 @@
+"""Bells never hold up who rings them: not when nobody listens at the broker, and not when it never answers."""
+
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from kombu.transport import pyamqp, redis  # noqa: F401 - the first import of a driver is not what is measured
+
+from tasks import queues
+from tasks.uid import uuid7
+
+MOST_S = 1.0  # half of what kombu waits by default before its second try
+
+
+@contextmanager
+def refusing() -> Iterator[int]:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        yield holder.getsockname()[1]
+
+
+@contextmanager
+def silent() -> Iterator[int]:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        yield holder.getsockname()[1]
+
+
+@pytest.mark.parametrize("broker", [refusing, silent])
+@pytest.mark.parametrize("scheme", ["redis", "amqp"])
+def test_a_bell_waits_for_no_broker(scheme, broker, settings, monkeypatch):
+    monkeypatch.setattr(queues, "_producers", {})
+    monkeypatch.setattr(queues, "_quiet_until", 0.0)
+    with broker() as port:
+        settings.CELERY_BROKER_URL = f"{scheme}://127.0.0.1:{port}/0"
+        began = time.monotonic()
+        assert queues.ring([queues.Bell(uuid7(), "noop", "default", 5)]) == 0
+        assert time.monotonic() - began < MOST_S
+        began = time.monotonic()
+        assert queues.ring([queues.Bell(uuid7(), "noop", "default", 5)]) == 0
+        assert time.monotonic() - began < 0.02  # it sulks
