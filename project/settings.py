@@ -63,9 +63,11 @@ INSTALLED_APPS = [
     "tasks",
     "tasks.door",
     "tasks.hooks",
+    "tasks.timetable",
     "tasks.kinds.feeds",
+    "tasks.kinds.checks",
     *SIGNALBOX_APPS,
-    "django.contrib.admin",
+    "tasks.door.apps.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -172,6 +174,7 @@ CONTENT_SECURITY_POLICY = {
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+SESSION_ENGINE = "tasks.door.sessions"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_NAME = "signalbox_session"

@@ -1,13 +1,15 @@
 """The addresses of the pages."""
 
-from django.contrib.auth.views import LoginView, LogoutView
+from django.contrib.auth.views import LogoutView
 from django.urls import path
 
 from tasks import views
+from tasks.login import Login, log_out_everywhere
 
 urlpatterns = [
     path("", views.BoardView.as_view(), name="board"),
-    path("login/", LoginView.as_view(), name="login"),
+    path("login/", Login.as_view(), name="login"),
+    path("logout/everywhere/", log_out_everywhere, name="logout-everywhere"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("submit/", views.SubmitView.as_view(), name="submit"),
     path("submit/<str:kind>/", views.SubmitKindView.as_view(), name="submit-kind"),

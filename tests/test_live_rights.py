@@ -2,11 +2,11 @@
 
 import pytest
 from django.contrib.sessions.backends.db import SessionStore
-from django.contrib.sessions.models import Session
 
 from live.reader import Reader
 from live.visitors import Visitor
 from tasks import access
+from tasks.door.models import Session
 from tests.live_hub import Tab, running
 from tests.live_parts import session, until
 from tests.people import person

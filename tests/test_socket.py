@@ -7,10 +7,9 @@ import json
 import pytest
 import websockets
 from asgiref.sync import sync_to_async
-from django.contrib.sessions.models import Session
 
 from tasks import lifecycle, picture
-from tasks.door.models import Token
+from tasks.door.models import Session, Token
 from tests.conftest import database_url_of_the_test
 from tests.live_hub import claim, submit
 from tests.live_parts import SUBPROTOCOL, Page, Served, follow, hear, say, session, uid

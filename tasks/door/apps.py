@@ -1,9 +1,19 @@
-"""The rows of the door: API tokens, share links, the audit trail."""
+"""The rows of the door: API tokens, sessions, share links, the audit trail. And Django's admin, for admins only."""
 
 from django.apps import AppConfig
+from django.contrib.admin import apps as djangos
 
 
 class DoorConfig(AppConfig):
     name = "tasks.door"
     label = "door"
     verbose_name = "Door"
+    default = True
+
+    def ready(self) -> None:
+        from tasks import login  # noqa: F401 - it listens to logins
+
+
+class AdminConfig(djangos.AdminConfig):
+    default_site = "tasks.door.site.Site"
+    default = False

@@ -1,13 +1,15 @@
-"""What the door keeps: API tokens (digests only), share links, and the audit trail that nobody edits.
+"""What the door keeps: API tokens (digests only), sessions, share links, and the audit trail that nobody edits.
 
 Columns and shapes only. Who may do what is for ``tasks.access`` to say; who writes an entry, for ``tasks.audit``.
 """
 
 from datetime import timedelta
+from importlib import import_module
 from typing import Any, NoReturn, Self
 from uuid import UUID
 
 from django.conf import settings
+from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
@@ -79,6 +81,16 @@ class Token(AbstractAuthToken):
             "expires_at": instant(self.expiry),
             "last_used_at": instant(self.last_used_at),
         }
+
+
+class Session(AbstractBaseSession):
+    """A browser's login. That it knows its user lets one log out everywhere."""
+
+    user = models.BigIntegerField(null=True, db_index=True)
+
+    @classmethod
+    def get_session_store_class(cls) -> type:
+        return import_module(settings.SESSION_ENGINE).SessionStore
 
 
 class ShareLink(models.Model):
