@@ -3,7 +3,7 @@
 from django.contrib.auth.views import LogoutView
 from django.urls import path
 
-from tasks import views
+from tasks import deeds, views
 from tasks.login import Login, log_out_everywhere
 
 urlpatterns = [
@@ -14,9 +14,9 @@ urlpatterns = [
     path("submit/", views.SubmitView.as_view(), name="submit"),
     path("submit/<str:kind>/", views.SubmitKindView.as_view(), name="submit-kind"),
     path("jobs/", views.HistoryView.as_view(), name="jobs"),
-    path("jobs/picked/", views.PickedView.as_view(), name="picked"),
+    path("jobs/picked/", deeds.PickedView.as_view(), name="picked"),
     path("jobs/<uuid:uid>/", views.JobView.as_view(), name="job"),
-    path("jobs/<uuid:uid>/cancel/", views.CancelView.as_view(), name="job-cancel"),
-    path("jobs/<uuid:uid>/retry/", views.RetryView.as_view(), name="job-retry"),
+    path("jobs/<uuid:uid>/cancel/", deeds.CancelView.as_view(), name="job-cancel"),
+    path("jobs/<uuid:uid>/retry/", deeds.RetryView.as_view(), name="job-retry"),
     path("workers/", views.WorkersView.as_view(), name="workers"),
 ]

@@ -1,6 +1,6 @@
-"""The pages, and what people do on them. Thin: `picture` says what is, `lifecycle` does what is asked, `access` allows.
+"""The pages, and the forms that submit. Thin: `picture` says what is, `lifecycle` does what is asked, `access` allows.
 
-Each action is a POST of its own. It answers with a page that goes back to the job, or with JSON to a page that stays.
+What people do to jobs that are there stands in `tasks.deeds`.
 """
 
 import hashlib
@@ -14,23 +14,22 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.mixins import LoginRequiredMixin
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
 from django.utils.http import urlencode
-from django.views.generic import TemplateView, View
+from django.views.generic import TemplateView
 from django.views.generic.base import ContextMixin
 
-from tasks import lifecycle, picture, registry
-from tasks.access import may
-from tasks.failure import Refused
+from tasks import audit, lifecycle, picture, quotas, registry
+from tasks.access import Actor, may, may_submit
 from tasks.forms import KindForm
 from tasks.models import Job, State
 from tasks.templatetags.signalbox import NIL
 
 SECTIONS = {"running": "running", "queued": "queued", "retrying": "retrying"} | dict.fromkeys(Job.FINAL, "finished")
 PAGE = 50
-PICKED = 500  # jobs one form may act on: more than a board shows
+ELSEWHERE = {"bulk_action"}  # asked for where one sees what it would act on
 
 
 @cache
@@ -93,7 +92,7 @@ class BoardView(Page):
             sections=sections,
             totals={name: total(len(jobs), now.get(name, 0)) for name, jobs in sections.items()},
             stats=board["stats"],
-            kinds=offered() if may(user, "submit") else [],
+            kinds=offered(user),
             may_pick=may(user, "cancel") or may(user, "retry"),
             **context,
         )
@@ -103,9 +102,10 @@ def total(shown: int, known: int) -> str:
     return f"{shown} of {known}" if known > shown else str(shown)
 
 
-def offered() -> list[registry.Kind]:
-    """The kinds that people submit; chores submit themselves."""
-    return [kind for kind in registry.kinds() if not kind.quiet]
+def offered(user: Any) -> list[registry.Kind]:
+    """The kinds that this person may submit by a form, chores last."""
+    kinds = [kind for kind in registry.kinds() if kind.name not in ELSEWHERE and may_submit(user, kind)]
+    return sorted(kinds, key=lambda kind: kind.quiet)
 
 
 class HistoryView(Page):
@@ -137,16 +137,16 @@ class JobView(Page):
         user = self.request.user
         if not may(user, "see", job):
             raise PermissionDenied
-        kind = next((kind for kind in registry.kinds() if kind.name == job.kind), None)
+        kind = known(job.kind)
         return super().get_context_data(
             job=picture.detail(job),
             doc=kind.signature.help if kind else "",
-            known=kind is not None,
+            may_copy=kind is not None and kind.name not in ELSEWHERE and may_submit(user, kind),
             copy_of=job.copy_of and str(job.copy_of),
             cancelled_by=job.cancel_requested_by and job.cancel_requested_by.get_username(),
             cancel_reason=job.cancel_reason,
             may_cancel=may(user, "cancel", job),
-            may_retry=may(user, "retry", job),
+            may_retry=may(user, "retry", job) and (kind is None or may_submit(user, kind)),
             **context,
         )
 
@@ -172,7 +172,7 @@ class SubmitView(Page):
         return super().get(request, *args, **kwargs)
 
     def get_context_data(self, **context: Any) -> dict[str, Any]:
-        return super().get_context_data(kinds=offered(), **context)
+        return super().get_context_data(kinds=offered(self.request.user), **context)
 
 
 class SubmitKindView(SubmitView):
@@ -184,6 +184,11 @@ class SubmitKindView(SubmitView):
             self.kind = registry.get(kwargs["kind"])
         except registry.UnknownKind as unknown:
             raise Http404(str(unknown)) from None
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if request.user.is_authenticated and not may_submit(request.user, self.kind):
+            raise PermissionDenied
+        return super().dispatch(request, *args, **kwargs)
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         copied = self.original(request.GET.get("copy", ""))
@@ -197,14 +202,23 @@ class SubmitKindView(SubmitView):
         if not form.is_valid():
             form.focus_first_wrong()
             return self.shown(form, once, copied, status=422)
+        try:
+            quotas.check(Actor.of(request))
+        except quotas.TooMany as many:
+            form.add_error(None, f"{many} Try again in {many.wait_s} s.")
+            answer = self.shown(form, once, copied, status=429)
+            answer["Retry-After"] = str(many.wait_s)
+            return answer
         order = {name: form.cleaned_data.get(name) for name in ("priority", "due_at")}
-        job, created = lifecycle.submit(
-            self.kind.name,
-            form.params,
-            owner=request.user,
-            copy_of=copied,
-            idempotency_key=once_for(once, self.kind.name, form.params, order),
-            **order,
+        key = once_for(once, self.kind.name, form.params, order)
+        job, created = audit.do(
+            request,
+            "submit",
+            lambda done: done[0].uid,
+            lambda: lifecycle.submit(
+                self.kind.name, form.params, owner=request.user, copy_of=copied, idempotency_key=key, **order
+            ),
+            kind=self.kind.name,
         )
         if not created:
             messages.info(request, "This form was sent before: here is the job it made.")
@@ -230,87 +244,11 @@ def once_for(once: str, *asked: Any) -> str | None:
     return f"form:{once[:40]}:{hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()}"
 
 
-class Deed(Allowed, View):
-    """Something done to one job."""
-
-    http_method_names = ["post"]
-
-    def post(self, request: HttpRequest, uid: UUID) -> HttpResponse:
-        job = get_object_or_404(Job, uid=uid)
-        if not may(request.user, self.action, job):
-            raise PermissionDenied
-        stays = request.get_preferred_type(["text/html", "application/json"]) == "application/json"
-        try:
-            job = self.do(uid)
-        except Refused as refused:
-            if stays:
-                return JsonResponse({"title": "Not done", "status": 409, "detail": str(refused)}, status=409)
-            messages.error(request, str(refused))
-        else:
-            if stays:
-                return JsonResponse(job.summary())
-        return redirect("job", uid)
-
-    def do(self, uid: UUID) -> Job:
-        raise NotImplementedError
-
-
-class CancelView(Deed):
-    action = "cancel"
-
-    def do(self, uid: UUID) -> Job:
-        return lifecycle.cancel(uid, self.request.user, self.request.POST.get("reason", ""))
-
-
-class RetryView(Deed):
-    action = "retry"
-
-    def do(self, uid: UUID) -> Job:
-        return lifecycle.retry(uid, self.request.user)
-
-
-class PickedView(Page):
-    """What is done to all jobs that were picked on the board: asks first, then says how it went."""
-
-    template_name = "jobs/picked.html"
-    here = "board"
-    http_method_names = ["post"]
-    deeds = {"cancel": lifecycle.cancel, "retry": lifecycle.retry}
-
-    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        self.deed = request.POST.get("action", "")
-        if self.deed not in self.deeds:
-            raise Http404("There is no such action.")
-        uids = [uid_or_404(uid) for uid in request.POST.getlist("job")[:PICKED]]
-        jobs = list(Job.objects.select_related("owner").filter(uid__in=uids).order_by("-id"))
-        if not all(may(request.user, self.deed, job) for job in jobs):
-            raise PermissionDenied
-        if not jobs:
-            messages.error(request, "No job was selected.")
-            return redirect("board")
-        if request.POST.get("sure") != "yes":
-            return self.render_to_response(self.get_context_data(jobs=[job.summary() for job in jobs]))
-        self.do(jobs)
-        return redirect("board")
-
-    def do(self, jobs: list[Job]) -> None:
-        refused = []
-        for job in jobs:
-            try:
-                self.deeds[self.deed](job.uid, self.request.user)
-            except Refused as reason:
-                refused.append(str(reason))
-        done = len(jobs) - len(refused)
-        if done:
-            said = "to be cancelled" if self.deed == "cancel" else "queued again"
-            messages.info(self.request, f"{done} job{'s' * (done != 1)} {said}.")
-        if refused:
-            messages.error(self.request, f"{len(refused)} left as they are. {refused[0]}")
-
-    def get_context_data(self, jobs: list[dict[str, Any]], **context: Any) -> dict[str, Any]:
-        n = f"{len(jobs)} job{'s' * (len(jobs) != 1)}"
-        asked = f"Cancel {n}?" if self.deed == "cancel" else f"Try {n} again?"
-        return super().get_context_data(jobs=jobs, action=self.deed, title=asked, button=asked.rstrip("?"), **context)
+def known(name: str) -> registry.Kind | None:
+    try:
+        return registry.get(name)
+    except registry.UnknownKind:
+        return None
 
 
 def uid_or_404(text: str) -> UUID:

@@ -10,6 +10,7 @@ from django.http import HttpResponse
 from django.test import Client
 
 from tasks import lifecycle
+from tasks.door.models import Entry
 from tasks.models import Job
 from tests.people import person
 
@@ -214,3 +215,36 @@ def test_modules_import_only_each_other() -> None:
         assert all((folder / name).is_file() and name.startswith("./") for name in imported)
     assert "document" not in (folder / "store.js").read_text()
     assert "job" not in re.sub(r"/\*.*?\*/|//.*", "", (folder / "socket.js").read_text(), flags=re.DOTALL)
+
+
+def test_what_is_done_and_what_is_refused_stands_in_the_trail() -> None:
+    client = browser("bob")
+    client.post("/submit/countdown/", {"p-seconds": "600"})
+    job = Job.objects.get()
+    client.post(f"/jobs/{job.uid}/cancel/", {"reason": "no"})
+    client.post(f"/jobs/{job.uid}/retry/")
+    client.post(f"/jobs/{job.uid}/retry/")
+    browser("vera").post(f"/jobs/{job.uid}/cancel/")
+    told = Entry.objects.order_by("id").values_list("who", "action", "target", "outcome", "code")
+    told = [entry for entry in told if entry[1] not in ("login", "logout")]
+    assert told[:4] == [
+        ("bob", "submit", str(job.uid), "done", ""),
+        ("bob", "cancel", str(job.uid), "done", ""),
+        ("bob", "retry", str(job.uid), "done", ""),
+        ("bob", "retry", str(job.uid), "refused", "not-in-this-state"),
+    ]
+    assert told[4][0] == "vera"
+    assert told[4][3:] == ("refused", "forbidden")
+
+
+def test_one_who_submits_too_much_is_told_when_there_is_room_again(settings: Any) -> None:
+    settings.SIGNALBOX_SUBMITS_PER_USER = 2
+    client = browser("bob")
+    for seconds in ("1", "2"):
+        assert client.post("/submit/countdown/", {"p-seconds": seconds}).status_code == 302
+    answer = client.post("/submit/countdown/", {"p-seconds": "3"})
+    assert answer.status_code == 429
+    assert 0 < int(answer["Retry-After"]) <= 60
+    assert "at most 2 submits a minute" in answer.content.decode()
+    assert 'value="3"' in answer.content.decode()
+    assert Job.objects.count() == 2

@@ -1,0 +1,116 @@
+"""What people do to jobs on the pages: cancel and try again, one by one or all that were picked.
+
+Each is a POST of its own. It answers with a page that goes back to the job, or with JSON to a page that stays.
+"""
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.views.generic import View
+
+from tasks import audit, lifecycle
+from tasks.access import may, may_submit
+from tasks.failure import Refused
+from tasks.models import Job
+from tasks.views import Allowed, Page, known, uid_or_404
+
+PICKED = 500  # jobs one form may act on: more than a board shows
+
+
+class Deed(Allowed, View):
+    """Something done to one job."""
+
+    http_method_names = ["post"]
+
+    def post(self, request: HttpRequest, uid: UUID) -> HttpResponse:
+        job = get_object_or_404(Job, uid=uid)
+        if not may(request.user, self.action, job):
+            raise PermissionDenied
+        stays = request.get_preferred_type(["text/html", "application/json"]) == "application/json"
+        try:
+            job = self.do(job)
+        except Refused as refused:
+            if stays:
+                return JsonResponse({"title": "Not done", "status": 409, "detail": str(refused)}, status=409)
+            messages.error(request, str(refused))
+        else:
+            if stays:
+                return JsonResponse(job.summary())
+        return redirect("job", uid)
+
+    def do(self, job: Job) -> Job:
+        raise NotImplementedError
+
+
+class CancelView(Deed):
+    action = "cancel"
+
+    def do(self, job: Job) -> Job:
+        return cancel(self.request, job, self.request.POST.get("reason", ""))
+
+
+class RetryView(Deed):
+    action = "retry"
+
+    def do(self, job: Job) -> Job:
+        return retry(self.request, job)
+
+
+def cancel(request: HttpRequest, job: Job, reason: str = "") -> Job:
+    return audit.do(request, "cancel", job.uid, lambda: lifecycle.cancel(job.uid, request.user, reason), reason=reason)
+
+
+def retry(request: HttpRequest, job: Job) -> Job:
+    """Trying again is making it run: it takes the right to submit that kind."""
+    kind = known(job.kind)
+    if kind and not may_submit(request.user, kind):
+        raise PermissionDenied
+    return audit.do(request, "retry", job.uid, lambda: lifecycle.retry(job.uid, request.user))
+
+
+class PickedView(Page):
+    """What is done to all jobs that were picked on the board: asks first, then says how it went."""
+
+    template_name = "jobs/picked.html"
+    here = "board"
+    http_method_names = ["post"]
+    deeds = {"cancel": cancel, "retry": retry}
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        self.deed = request.POST.get("action", "")
+        if self.deed not in self.deeds:
+            raise Http404("There is no such action.")
+        uids = [uid_or_404(uid) for uid in request.POST.getlist("job")[:PICKED]]
+        jobs = list(Job.objects.select_related("owner").filter(uid__in=uids).order_by("-id"))
+        if not all(may(request.user, self.deed, job) for job in jobs):
+            raise PermissionDenied
+        if not jobs:
+            messages.error(request, "No job was selected.")
+            return redirect("board")
+        if request.POST.get("sure") != "yes":
+            return self.render_to_response(self.get_context_data(jobs=[job.summary() for job in jobs]))
+        self.do(jobs)
+        return redirect("board")
+
+    def do(self, jobs: list[Job]) -> None:
+        refused = []
+        for job in jobs:
+            try:
+                self.deeds[self.deed](self.request, job)
+            except Refused as reason:
+                refused.append(str(reason))
+        done = len(jobs) - len(refused)
+        if done:
+            said = "to be cancelled" if self.deed == "cancel" else "queued again"
+            messages.info(self.request, f"{done} job{'s' * (done != 1)} {said}.")
+        if refused:
+            messages.error(self.request, f"{len(refused)} left as they are. {refused[0]}")
+
+    def get_context_data(self, jobs: list[dict[str, Any]], **context: Any) -> dict[str, Any]:
+        n = f"{len(jobs)} job{'s' * (len(jobs) != 1)}"
+        asked = f"Cancel {n}?" if self.deed == "cancel" else f"Try {n} again?"
+        return super().get_context_data(jobs=jobs, action=self.deed, title=asked, button=asked.rstrip("?"), **context)
