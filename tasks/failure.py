@@ -4,10 +4,14 @@ import hashlib
 import re
 import traceback as tracebacks
 from collections.abc import Callable
+from types import TracebackType
 from typing import NamedTuple
 
 from tasks import storable
 from tasks.models import Job
+
+
+OURS = [["tasks", "base"], ["celery", "app"], ["asyncio", "runners"]]
 
 
 class Refused(Exception):
@@ -43,7 +47,7 @@ class Failure(NamedTuple):
     def of(cls, error: BaseException, hide: Callable[[str], str] = str) -> "Failure":
         """From an exception; ``hide`` takes secrets out of both texts."""
         shown = f"{type(error).__name__}: {error}".rstrip(": ")
-        trace = "".join(tracebacks.format_exception(error))
+        trace = "".join(tracebacks.format_exception(type(error), error, _own_code(error)))
         pattern = re.sub(r"0x[0-9a-f]+|\d+|'[^']*'|\"[^\"]*\"", "…", shown)
         return cls(
             storable.text(hide(shown), 2_000),
@@ -55,3 +59,11 @@ class Failure(NamedTuple):
     def said(cls, sentence: str) -> "Failure":
         """From a sentence of our own, such as that the worker died."""
         return cls(sentence, key=hashlib.sha256(sentence.encode()).hexdigest()[:32])
+
+
+def _own_code(error: BaseException) -> TracebackType | None:
+    """The traceback from the job's own code on: what calls it is the same for every job."""
+    trace = error.__traceback__
+    while trace and trace.tb_frame.f_globals.get("__name__", "").split(".")[0:2] in OURS:
+        trace = trace.tb_next
+    return trace or error.__traceback__
