@@ -10,7 +10,6 @@ from typing import NamedTuple
 from tasks import storable
 from tasks.models import Job
 
-
 OURS = [["tasks", "base"], ["celery", "app"], ["asyncio", "runners"]]
 
 
