@@ -25,3 +25,9 @@ def when(moment: datetime | None, tell: str = "ago", never: str = "never") -> st
 def host(url: str) -> str:
     """The host of an address, for a line that has no room for all of it."""
     return urlsplit(url).netloc or url
+
+
+@register.filter
+def lamp_of(status: str) -> str:
+    """The lamp of a service's status."""
+    return {"up": "succeeded", "down": "failed"}.get(status, "queued")

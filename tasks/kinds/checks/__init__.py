@@ -1,0 +1,1 @@
+"""The two classic periodic jobs: is a web service well, and a backup of the database."""
