@@ -5,15 +5,17 @@ attempt. Sends nothing itself.
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import reduce
 from ipaddress import ip_address
+from operator import or_
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import F
+from django.db.models import F, Q
 
 from tasks import addresses, outbox, storable
 from tasks.failure import Refused
@@ -102,36 +104,58 @@ def take(room: Callable[[str], int]) -> list[Delivery]:
     return [row for row in rows if row.endpoint.enabled]
 
 
-@steadily
 def record(delivery: Delivery, answer: Answer) -> None:
-    """Write how a try of a delivery that was taken went, and what follows from it. Again is no error."""
+    record_all([(delivery, answer)])
+
+
+@steadily
+def record_all(ended: Sequence[tuple[Delivery, Answer]]) -> None:
+    """Write how tries of deliveries that were taken went, and what follows from that. Again is no error."""
     now = datetime.now(UTC)
-    endpoint = delivery.endpoint
-    row = DeliveryAttempt(
-        delivery=delivery,
-        number=delivery.tries,
+    with transaction.atomic():
+        # One statement for all that arrived; what was deleted with its endpoint, or taken over, stays as it is.
+        there = set(Delivery.objects.filter(pk__in=[row.pk for row, _ in ended]).values_list("pk", flat=True))
+        ended = [(row, answer) for row, answer in ended if row.pk in there]
+        DeliveryAttempt.objects.bulk_create([_attempt(*each) for each in ended], ignore_conflicts=True)
+        if arrived := [row for row, answer in ended if answer.arrived]:
+            held = Delivery.objects.filter(_any_of(arrived), status=Delivery.Status.SENDING)
+            held.update(status=Delivery.Status.DELIVERED, finished_at=now, next_try_at=None)
+            well = {row.endpoint_id for row in arrived}
+            Endpoint.objects.filter(pk__in=well, failing_since__isnull=False).update(failing_since=None)
+        for row, answer in ended:
+            if not answer.arrived:
+                _record_failure(row, answer, now)
+
+
+def _record_failure(row: Delivery, answer: Answer, now: datetime) -> None:
+    held = Delivery.objects.filter(pk=row.pk, tries=row.tries, status=Delivery.Status.SENDING)
+    pause = None if answer.code == 410 else pause_after(row.tries - row.tries_before, answer.retry_after)
+    if pause is None:
+        held.update(status=Delivery.Status.FAILED, finished_at=now, next_try_at=None)
+    else:
+        held.update(status=Delivery.Status.PENDING, next_try_at=now + pause)
+    if row.endpoint.callbacks_of is None:
+        _note_failure(row.endpoint, answer, now)
+
+
+def _attempt(row: Delivery, answer: Answer) -> DeliveryAttempt:
+    return DeliveryAttempt(
+        delivery=row,
+        number=row.tries,
         at=answer.at,
         seconds=answer.seconds,
         code=answer.code,
         error=storable.text(answer.error, 300),
         reply=storable.text(answer.reply, 500),
     )
-    with transaction.atomic():
-        if not Delivery.objects.filter(pk=delivery.pk).exists():
-            return  # deleted with its endpoint
-        DeliveryAttempt.objects.bulk_create([row], ignore_conflicts=True)
-        held = Delivery.objects.filter(pk=delivery.pk, tries=delivery.tries, status=Delivery.Status.SENDING)
-        pause = None if answer.code == 410 else pause_after(delivery.tries - delivery.tries_before, answer.retry_after)
-        if answer.arrived:
-            held.update(status=Delivery.Status.DELIVERED, finished_at=now, next_try_at=None)
-            Endpoint.objects.filter(pk=endpoint.pk, failing_since__isnull=False).update(failing_since=None)
-            return
-        if pause is None:
-            held.update(status=Delivery.Status.FAILED, finished_at=now, next_try_at=None)
-        else:
-            held.update(status=Delivery.Status.PENDING, next_try_at=now + pause)
-        if endpoint.callbacks_of is None:
-            _note_failure(endpoint, answer, now)
+
+
+def _any_of(rows: Sequence[Delivery]) -> Q:
+    """The rows that are still at the try at which they were taken."""
+    by_tries: dict[int, list[int]] = {}
+    for row in rows:
+        by_tries.setdefault(row.tries, []).append(row.pk)
+    return reduce(or_, (Q(tries=tries, pk__in=pks) for tries, pks in by_tries.items()))
 
 
 def pause_after(tries: int, retry_after: float | None = None) -> timedelta | None:

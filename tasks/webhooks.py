@@ -15,7 +15,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
 
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
 from standardwebhooks import Webhook
@@ -29,7 +28,8 @@ from tasks.hooks.models import Delivery
 log = logging.getLogger(__name__)
 
 TOTAL_S, CONNECT_S = 15.0, 5.0  # for one try
-MOST, LANE, TROUBLED = 256, 8, 2  # tries at once: in all, to one address, to one whose last try failed
+MOST, LANE, TROUBLED = 256, 16, 2  # tries at once: in all, to one address, to one whose last try failed
+GATHER_S = 0.01  # in which what ends together is written together
 PERIOD_S = 0.25  # between looks at the table; what this very process commits is seen at once
 PATIENCE_S = 3.0  # at the end, for what is under way
 
@@ -80,6 +80,7 @@ class Sender(threading.Thread):
         self._rows = ThreadPoolExecutor(1, thread_name_prefix="signalbox-deliveries")
         self._busy: Counter[str] = Counter()
         self._troubled: set[str] = set()
+        self._ended: list[tuple[Delivery, Answer]] = []
 
     def run(self) -> None:
         try:
@@ -100,44 +101,49 @@ class Sender(threading.Thread):
         try:
             async with Fetcher(total=TOTAL_S, connect=CONNECT_S, at_once=MOST) as fetcher:
                 while not self._stopping():
-                    self._bell.clear()
-                    for delivery in await self._in_rows(deliveries.take, self.room) or ():
+                    for delivery in await self._turn(self.room):
                         self._busy[delivery.lane] += 1
                         task = asyncio.create_task(self._deliver(fetcher, delivery))
                         under_way.add(task)
                         task.add_done_callback(under_way.discard)
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(self._bell.wait(), PERIOD_S)
+                    await asyncio.sleep(GATHER_S)
                 if under_way:
                     await asyncio.wait(under_way, timeout=PATIENCE_S)
+                await self._turn(lambda lane: 0)
         finally:
             outbox.listen(None)
 
     async def _deliver(self, fetcher: Fetcher, delivery: Delivery) -> None:
+        answer = await attempt(fetcher, delivery)
+        (self._troubled.discard if answer.arrived else self._troubled.add)(delivery.lane)
+        self._ended.append((delivery, answer))
+        self._busy[delivery.lane] -= 1
+        self._bell.set()  # its place in the lane is free
+
+    async def _turn(self, room: Callable[[str], int]) -> list[Delivery]:
+        """Write what ended since the last turn, and take what is due."""
+        self._bell.clear()
+        ended, self._ended = self._ended, []
         try:
-            answer = await attempt(fetcher, delivery)
-            (self._troubled.discard if answer.arrived else self._troubled.add)(delivery.lane)
-            while await self._in_rows(deliveries.record, delivery, answer) is False:  # noqa: ASYNC110
-                await asyncio.sleep(1)  # a database rings no bell when it is back
-        except Exception:
-            log.exception("How the delivery %s went could not be written.", delivery.uid)
-        finally:
-            self._busy[delivery.lane] -= 1
-            self._bell.set()  # its place in the lane is free
-
-    async def _in_rows(self, call: Callable[..., Any], *args: Any) -> Any:
-        """The answer of a call that touches the database, or False when the database could not be reached."""
-        return await asyncio.get_running_loop().run_in_executor(self._rows, _safely, call, *args)
+            return await asyncio.get_running_loop().run_in_executor(self._rows, _turn, ended, room)
+        except (OperationalError, InterfaceError) as error:
+            log.warning("The deliveries could not be reached: %s", error)
+            self._ended[:0] = ended
+            await asyncio.sleep(PERIOD_S)
+            return []
 
 
-def _safely(call: Callable[..., Any], *args: Any) -> Any:
+def _turn(ended: list[tuple[Delivery, Answer]], room: Callable[[str], int]) -> list[Delivery]:
     close_old_connections()
     try:
-        return call(*args)
-    except (OperationalError, InterfaceError) as error:
-        log.warning("The deliveries could not be reached: %s", error)
+        if ended:
+            deliveries.record_all(ended)
+        return deliveries.take(room)
+    except (OperationalError, InterfaceError):
         connection.close()
-        return False
+        raise
 
 
 _sender: Sender | None = None

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tasks import lifecycle
+from tasks import lifecycle, webhooks
 from tasks.hooks.models import Delivery
 from tasks.models import Job
 from tests.processes import wait_until
@@ -57,7 +57,7 @@ def test_one_endpoint_that_hangs_holds_up_no_other(start_worker, record_property
         record_property("p95_s", p95)
         print(f"first try to the others: p50 {late[len(late) // 2]:.3f} s, p95 {p95:.3f} s, most {late[-1]:.3f} s")
         assert p95 <= 1
-        assert 1 <= len(hung.heard) <= 10
+        assert 1 <= len(hung.heard) <= webhooks.LANE
 
 
 def test_a_sender_that_is_killed_in_the_middle_loses_nothing(start_worker):
