@@ -1,0 +1,255 @@
+"""Schedules: made, changed, paused, run by hand, and what a beat does when a slot is due.
+
+A slot is settled by one guarded UPDATE of ``done_until``, in the transaction that inserts its job: however many beats
+look, whatever their clocks and pauses, each slot is settled once. Which slots there are is told by tasks.slots.
+"""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+from django_celery_beat.models import ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask, PeriodicTasks
+
+from tasks import lifecycle, registry, sealing, slots, storable
+from tasks.failure import NotInState, Refused
+from tasks.models import Job
+from tasks.moves import steadily
+from tasks.params import MASK, ParamError
+from tasks.timetable.models import Run, Schedule
+from tasks.uid import uuid7
+
+GRACE = timedelta(seconds=60)  # a slot found so late was missed; until then it is run, and shown as late
+RUNS_KEPT = 200  # of each schedule
+SHORTEST_S = 1
+PLAN = {"interval", "crontab", "clocked", "start_time", "one_off"}  # columns of PeriodicTask that say when
+
+
+class WrongTiming(ValueError):
+    """There is no such time, or it never comes; the text is one sentence."""
+
+
+# --- when ------------------------------------------------------------------------------------------------------
+
+
+def every(seconds: int, start: datetime | None = None) -> dict[str, Any]:
+    """The timing of ``create``: each ``seconds``, the first time at ``start`` or after one interval."""
+    if seconds < SHORTEST_S:
+        raise WrongTiming("An interval is at least one second.")
+    row, _ = _only(IntervalSchedule, every=seconds, period="seconds")
+    return {"interval": row, "start_time": start}
+
+
+def crontab(text: str, zone: str) -> dict[str, Any]:
+    """Five fields (minute, hour, day of month, month, day of week) in a time zone, as Celery reads them."""
+    fields = text.split()
+    if len(fields) != 5:
+        raise WrongTiming("Give five fields: minute, hour, day of the month, month, day of the week.")
+    try:
+        ZoneInfo(zone)
+    except (KeyError, ValueError, OSError):
+        raise WrongTiming("There is no such time zone.") from None
+    names = ("minute", "hour", "day_of_month", "month_of_year", "day_of_week")
+    row = CrontabSchedule(**dict(zip(names, fields, strict=True)), timezone=zone)
+    try:
+        row.full_clean()
+        timing = Schedule(periodic=PeriodicTask(crontab=row)).timing
+    except Exception:  # validators of two libraries, each with errors of its own
+        raise WrongTiming("This is not a crontab, such as 30 9 * * 1-5.") from None
+    if timing is None or timing.following(timezone.now()) is None:
+        raise WrongTiming("No day is ever like that.")
+    return {"crontab": _only(CrontabSchedule, **dict(zip(names, fields, strict=True)), timezone=zone)[0]}
+
+
+def once(at: datetime) -> dict[str, Any]:
+    if at <= timezone.now():
+        raise WrongTiming("Choose a moment that is still to come.")
+    return {"clocked": _only(ClockedSchedule, clocked_time=at)[0], "one_off": True}
+
+
+def _only(model: Any, **columns: Any) -> tuple[Any, bool]:
+    """Their tables have no unique keys: take the first such row, or make it."""
+    found = model.objects.filter(**columns).order_by("pk").first()
+    return (found, False) if found else (model.objects.create(**columns), True)
+
+
+# --- made and changed ------------------------------------------------------------------------------------------
+
+
+@steadily
+def create(
+    name: str, kind: str, params: Mapping[str, Any], timing: Mapping[str, Any], owner: Any = None, **policy: Any
+) -> Schedule:
+    """A new schedule. ``timing`` from ``every``, ``crontab`` or ``once``; ``policy``: overlap, missed, priority.
+
+    Raises UnknownKind, ParamError; Refused when the name is taken.
+    """
+    clean, secrets = _split(kind, params)
+    with transaction.atomic():
+        if PeriodicTask.objects.filter(name=name).exists():
+            raise NameTaken("There is a schedule with this name.")
+        periodic = PeriodicTask.objects.create(name=name, task=kind, kwargs=json.dumps(clean), **timing)
+        return Schedule.objects.create(periodic=periodic, secrets=secrets, owner=owner, **policy)
+
+
+class NameTaken(Refused):
+    code = "conflict"
+
+
+@steadily
+def change(
+    schedule: Schedule,
+    *,
+    name: str | None = None,
+    params: Mapping[str, Any] | None = None,
+    timing: Mapping[str, Any] | None = None,
+    **policy: Any,
+) -> Schedule:
+    """Change what is given. Another timing begins now: slots of the past are not made up for."""
+    with transaction.atomic():
+        periodic, row = schedule.periodic, {**policy}
+        if name is not None and name != periodic.name:
+            if PeriodicTask.objects.filter(name=name).exists():
+                raise NameTaken("There is a schedule with this name.")
+            periodic.name = name
+        if params is not None:
+            clean, row["secrets"] = _split(periodic.task, params)
+            periodic.kwargs = json.dumps(clean)
+        if timing is not None:
+            for column in PLAN:
+                setattr(periodic, column, timing.get(column, False if column == "one_off" else None))
+            row["done_until"] = timezone.now()
+        periodic.save()  # and beats hear of it
+        Schedule.objects.filter(pk=schedule.pk).update(**row)
+    return fresh(schedule)
+
+
+@steadily
+def pause(schedule: Schedule, paused: bool) -> Schedule:
+    """From now on no slot is run; or again, from now on: what passed meanwhile is not made up for."""
+    with transaction.atomic():
+        periodic = PeriodicTask.objects.get(pk=schedule.periodic_id)
+        if periodic.enabled == paused:
+            periodic.enabled = not paused
+            periodic.save()
+            Schedule.objects.filter(pk=schedule.pk).update(done_until=timezone.now())
+    return fresh(schedule)
+
+
+@steadily
+def run_now(schedule: Schedule, by: Any) -> Job:
+    """One run beside the timetable. Raises UnknownKind and ParamError when the job cannot be made any more."""
+    with transaction.atomic():
+        job = _submit(schedule, None, by)
+        Run.objects.create(
+            schedule=schedule,
+            slot=f"now {uuid7().hex[-12:]}",
+            outcome=Run.Outcome.STARTED,
+            at=timezone.now(),
+            job=job.uid,
+        )
+    return job
+
+
+def opened(schedule: Schedule) -> dict[str, Any]:
+    """The parameters with their secrets in place."""
+    return {**schedule.params, **(sealing.unseal(schedule.secrets) if schedule.secrets else {})}
+
+
+def fresh(schedule: Schedule) -> Schedule:
+    return rows().get(pk=schedule.pk)
+
+
+def rows() -> Any:
+    """Schedules with all that tells their times."""
+    return Schedule.objects.select_related("periodic__interval", "periodic__crontab", "periodic__clocked", "owner")
+
+
+def _split(kind: str, params: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+    """Clean parameters with secrets masked, and the secrets sealed."""
+    signature = registry.get(kind).signature
+    clean = signature.clean(params)
+    secrets = {name: clean[name] for name in signature.secrets if clean.get(name) is not None}
+    return {**clean, **dict.fromkeys(secrets, MASK)}, sealing.seal(secrets)
+
+
+# --- what a beat does ------------------------------------------------------------------------------------------
+
+
+def adopt() -> None:
+    """Give rows that others made (Django's admin, ``beat_schedule`` in code) a Schedule of their own."""
+    bare = PeriodicTask.objects.filter(schedule_row__isnull=True, task__in=[kind.name for kind in registry.kinds()])
+    for periodic in bare:
+        Schedule.objects.get_or_create(periodic=periodic)
+
+
+@steadily
+def keep(schedule: Schedule, now: datetime) -> Run | None:
+    """Settle what is due at ``now``. None: nothing is, or another beat was quicker."""
+    with transaction.atomic():
+        schedule = fresh(schedule)
+        periodic, timing = schedule.periodic, schedule.timing
+        if not periodic.enabled or timing is None:
+            return None
+        until = min(now, periodic.expires) if periodic.expires else now
+        due = slots.due(timing, schedule.done_until, until)
+        mine = Schedule.objects.filter(pk=schedule.pk, done_until=schedule.done_until)
+        if due is None or not mine.update(done_until=due.slot):
+            return None
+        late = now - due.slot
+        missed, first = due.missed, due.first_missed
+        runs = late <= GRACE or schedule.missed == Schedule.Missed.ONCE
+        if not runs:
+            missed, first = missed + 1, first or due.slot
+        if missed:
+            _write(schedule, first, Run.Outcome.MISSED, now, count=missed)
+        row = _run(schedule, due.slot, now) if runs else None
+        ran = {"last_run_at": now, "total_run_count": F("total_run_count") + 1}
+        if periodic.one_off:
+            ran["enabled"] = False
+        PeriodicTask.objects.filter(pk=periodic.pk).update(**ran)
+        if periodic.one_off:
+            PeriodicTasks.update_changed()
+        return row
+
+
+def _run(schedule: Schedule, slot: datetime, now: datetime) -> Run:
+    outcome, job, note = Run.Outcome.STARTED, None, ""
+    live = Job.objects.filter(schedule=schedule.uid, state__in=[*Job.LIVE])
+    if schedule.overlap == Schedule.Overlap.SKIP and live.exists():
+        return _write(schedule, slot, Run.Outcome.SKIPPED, now, note="The run before it was not over.")
+    if schedule.overlap == Schedule.Overlap.CANCEL:
+        for uid in live.values_list("uid", flat=True):
+            try:
+                lifecycle.cancel(uid, None, "The next run of its schedule began.")
+            except NotInState:  # it ended in this moment
+                continue
+    try:
+        with transaction.atomic():
+            job = _submit(schedule, slots.name(slot), schedule.owner).uid
+    except (ParamError, registry.UnknownKind, TypeError, sealing.Unsealable) as error:
+        outcome, note = Run.Outcome.REFUSED, str(error)
+    return _write(schedule, slot, outcome, now, job=job, note=note)
+
+
+def _submit(schedule: Schedule, slot: str | None, owner: Any) -> Job:
+    params, priority = opened(schedule), schedule.priority
+    job, _ = lifecycle.submit(
+        schedule.periodic.task, params, owner=owner, priority=priority, schedule=schedule.uid, slot=slot
+    )
+    return job
+
+
+def _write(schedule: Schedule, slot: datetime, outcome: Run.Outcome, now: datetime, **more: Any) -> Run:
+    more["note"] = storable.text(more.get("note", ""), 500)
+    late = max(0.0, (now - slot).total_seconds())
+    row, _ = Run.objects.get_or_create(
+        schedule=schedule, slot=slots.name(slot), defaults={"outcome": outcome, "at": now, "late_s": late, **more}
+    )
+    for old in Run.objects.filter(schedule=schedule).values_list("pk", flat=True)[RUNS_KEPT : RUNS_KEPT + 1]:
+        Run.objects.filter(schedule=schedule, pk__lte=old).delete()
+    return row

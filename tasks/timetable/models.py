@@ -1,0 +1,193 @@
+"""Schedules beside django-celery-beat's own rows: what they add, their runs, and the beats that keep time.
+
+The PeriodicTask says when, what (a kind and its parameters as JSON) and whether it is paused; a Schedule says whose it
+is, what happens to runs that overlap or were missed, and up to when everything is settled. Nothing here starts a job.
+"""
+
+import json
+from datetime import datetime, timedelta
+from typing import Any
+
+from cron_descriptor import ExpressionDescriptor, FormatException, MissingFieldException, Options
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+from django_celery_beat.models import PeriodicTask
+
+from tasks import slots
+from tasks.models import instant
+from tasks.uid import uuid7
+
+UNITS = (("week", 604_800), ("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
+
+
+class Schedule(models.Model):
+    """What a PeriodicTask has beside it."""
+
+    class Overlap(models.TextChoices):
+        SKIP = "skip", "skip the new run"
+        QUEUE = "queue", "queue the new run"
+        CANCEL = "cancel", "cancel the old run"
+
+    class Missed(models.TextChoices):
+        SKIP = "skip", "skip it"
+        ONCE = "once", "catch up once"
+
+    uid = models.UUIDField(default=uuid7, unique=True, editable=False)
+    periodic = models.OneToOneField(PeriodicTask, models.CASCADE, related_name="schedule_row")
+    secrets = models.TextField(default="", editable=False)
+    priority = models.SmallIntegerField(null=True)
+    overlap = models.CharField(max_length=6, choices=Overlap, default=Overlap.SKIP)
+    missed = models.CharField(max_length=6, choices=Missed, default=Missed.SKIP)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now)
+    done_until = models.DateTimeField(default=timezone.now)  # every slot up to here is settled
+
+    def __str__(self) -> str:
+        return self.periodic.name
+
+    @property
+    def timing(self) -> slots.Timing | None:
+        """None for a kind of timing that we do not keep, such as a solar one."""
+        periodic = self.periodic
+        if periodic.interval:
+            every = timedelta(**{periodic.interval.period: periodic.interval.every})
+            start = periodic.start_time or self.created_at.replace(microsecond=0) + every
+            return slots.Every(start, max(every, timedelta(seconds=1)))
+        if periodic.clocked:
+            return slots.Once(periodic.clocked.clocked_time)
+        if periodic.crontab:
+            fields, zone = periodic.crontab.schedule, periodic.crontab.timezone
+            sets = (fields.minute, fields.hour, fields.day_of_month, fields.month_of_year, fields.day_of_week)
+            return slots.Crontab(*map(frozenset, sets), zone)
+        return None
+
+    def next(self, most: int = 5, after: datetime | None = None) -> list[datetime]:
+        """The slots to come; none while it is paused."""
+        if not self.periodic.enabled or (timing := self.timing) is None:
+            return []
+        found = slots.next_slots(timing, max(self.done_until, after or timezone.now()), most)
+        return [slot for slot in found if not self.periodic.expires or slot <= self.periodic.expires]
+
+    @property
+    def waiting_since(self) -> datetime | None:
+        """The slot that is due and that no beat has settled."""
+        if not self.periodic.enabled or (timing := self.timing) is None:
+            return None
+        slot = timing.following(self.done_until)
+        return slot if slot is not None and slot <= timezone.now() else None
+
+    @property
+    def in_words(self) -> str:
+        periodic = self.periodic
+        if periodic.interval:
+            return every_in_words(timedelta(**{periodic.interval.period: periodic.interval.every}))
+        if periodic.crontab:
+            return f"{crontab_in_words(self.crontab_text)} ({periodic.crontab.timezone})"
+        return "once" if periodic.clocked else "never"
+
+    @property
+    def crontab_text(self) -> str:
+        cron = self.periodic.crontab
+        if cron is None:
+            return ""
+        fields = (cron.minute, cron.hour, cron.day_of_month, cron.month_of_year, cron.day_of_week)
+        return " ".join(field.replace(" ", "") for field in fields)
+
+    def shown(self) -> dict[str, Any]:
+        """The schedule as the API shows it; the parameters with their secrets hidden."""
+        periodic = self.periodic
+        every = periodic.interval and timedelta(**{periodic.interval.period: periodic.interval.every})
+        newest = self.runs.first()
+        return {
+            "id": str(self.uid),
+            "name": periodic.name,
+            "kind": periodic.task,
+            "params": self.params,
+            "every_s": every and every.total_seconds(),
+            "start_at": instant(periodic.start_time),
+            "crontab": self.crontab_text or None,
+            "timezone": periodic.crontab and str(periodic.crontab.timezone),
+            "at": instant(periodic.clocked and periodic.clocked.clocked_time),
+            "in_words": self.in_words,
+            "priority": self.priority,
+            "overlap": self.overlap,
+            "missed": self.missed,
+            "paused": not periodic.enabled,
+            "owner": self.owner and self.owner.get_username(),
+            "created_at": instant(self.created_at),
+            "next": [instant(slot) for slot in self.next()],
+            "late_since": instant(self.waiting_since),
+            "last_run": newest and newest.shown(),
+        }
+
+    @property
+    def params(self) -> dict[str, Any]:
+        return json.loads(self.periodic.kwargs or "{}")
+
+
+class Run(models.Model):
+    """What became of one slot, or of a press on "Run now"."""
+
+    class Outcome(models.TextChoices):
+        STARTED = "started"
+        SKIPPED = "skipped"  # the run before it was not over
+        MISSED = "missed"  # nobody kept time
+        REFUSED = "refused"  # the job could not be made: ``note`` says why
+
+    schedule = models.ForeignKey(Schedule, models.CASCADE, related_name="runs", db_index=False)
+    slot = models.CharField(max_length=40)  # "now <id>" when it was started by hand
+    outcome = models.CharField(max_length=7, choices=Outcome)
+    at = models.DateTimeField()
+    late_s = models.FloatField(default=0)
+    count = models.IntegerField(default=1)  # of slots that were missed in a row
+    job = models.UUIDField(null=True)
+    note = models.CharField(max_length=500, default="")
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [models.UniqueConstraint(fields=["schedule", "slot"], name="run_once")]
+        indexes = [models.Index("schedule", models.F("id").desc(), name="run_recent")]
+
+    def __str__(self) -> str:
+        return f"{self.slot} {self.outcome}"
+
+    def shown(self) -> dict[str, Any]:
+        return {
+            "slot": None if self.slot.startswith("now ") else self.slot,
+            "outcome": self.outcome,
+            "at": instant(self.at),
+            "late_s": round(self.late_s, 3),
+            "count": self.count,
+            "job": self.job and str(self.job),
+            "note": self.note or None,
+        }
+
+
+class Beat(models.Model):
+    """A beat process, and when it last called in."""
+
+    name = models.CharField(max_length=200, unique=True)
+    started_at = models.DateTimeField()
+    seen_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def every_in_words(every: timedelta) -> str:
+    """ "every 90 seconds", "every hour"."""
+    seconds = every.total_seconds()
+    unit, size = next((unit, size) for unit, size in UNITS if seconds % size == 0 or size == 1)
+    n = seconds / size
+    return f"every {unit}" if n == 1 else f"every {n:g} {unit}s"
+
+
+def crontab_in_words(text: str) -> str:
+    options = Options()
+    options.use_24hour_time_format = True
+    try:
+        said = ExpressionDescriptor(text, options).get_description()
+    except (FormatException, MissingFieldException):
+        return text
+    return said[:1].lower() + said[1:]
