@@ -1,0 +1,102 @@
+"""The database locked, restarted, cut off, its connections ended: no false yes, nothing lost, workers resume."""
+
+import signal
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.faults.proxy import CUT, HELD
+from tests.faults.rig import Rig
+from tests.processes import wait_until
+
+pytestmark = [pytest.mark.faults, pytest.mark.process]
+NO_S = 5.0  # a submit that cannot be accepted says so within
+
+
+@pytest.fixture
+def sqlite(database: str) -> None:
+    if database != "sqlite":
+        pytest.skip("a fault of SQLite")
+
+
+@pytest.fixture
+def postgres(database: str) -> None:
+    if database != "postgres":
+        pytest.skip("a fault of PostgreSQL (script/test runs it there)")
+
+
+@pytest.fixture
+def busy(rig: Rig) -> Iterator[list[str]]:
+    """Jobs that run, wait and end while the fault lasts; afterwards a job runs: the workers resumed by themselves."""
+    jobs = rig.submit_some(16, seconds=0.4)
+    running = rig.submit("traced", seconds=3).value
+    wait_until(lambda: rig.truth.jobs()[running].state == "running", 30)
+    yield jobs
+    job = rig.submit("traced").value
+    wait_until(lambda: rig.truth.jobs()[job].state == "succeeded", 30, "workers run jobs again")
+
+
+def no_while_it_lasts(rig: Rig, seconds: float) -> tuple[int, float]:
+    """Asks for jobs while the database is away: how often it said no, and the longest time to an answer."""
+    said_no, longest, end = 0, 0.0, time.monotonic() + seconds
+    while time.monotonic() < end:
+        rig.asked += 1
+        words = {"kind": "traced", "params": {}, "key": f"refused-{rig.asked}"}
+        answer = rig.inside.ask("submit", **words)
+        longest = max(longest, answer.took)
+        if answer.error is None:
+            rig.accepted[answer.value] = words | {"took": answer.took}
+        else:
+            said_no += 1
+        time.sleep(0.05)
+    return said_no, longest
+
+
+def test_locked(rig: Rig, sqlite: None, busy: list[str], settle: Callable, measured: Callable) -> None:
+    """Somebody holds SQLite's one write lock for 5 s (a backup, a person with a shell)."""
+    link = sqlite3.connect(rig.truth.url.removeprefix("sqlite:///"), isolation_level=None, timeout=20)
+    link.execute("BEGIN EXCLUSIVE")
+    try:
+        said_no, longest = no_while_it_lasts(rig, 5)
+    finally:
+        link.execute("ROLLBACK")
+        link.close()
+    healed = settle(40)
+    measured(f"SQLite locked for 5 s: {said_no} noes, the slowest after {longest:.1f} s; all well {healed:.1f} s after")
+    assert longest < NO_S
+
+
+def test_connections_ended(rig: Rig, postgres: None, busy: list[str], settle: Callable, measured: Callable) -> None:
+    """pg_terminate_backend of everybody, five times under load."""
+    for _ in range(5):
+        rig.truth.read(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"
+        )
+        rig.submit_some(3)
+    measured(f"all PostgreSQL connections ended, five times: all well {settle(40):.1f} s after")
+
+
+@pytest.mark.parametrize("how", ["stopped", "killed"])
+def test_restarted(how: str, rig: Rig, postgres: None, busy: list[str], settle: Callable, measured: Callable) -> None:
+    if how == "killed":
+        rig.postgres.kill(restart=False)
+    else:
+        rig.postgres.stop(signal.SIGINT)
+    said_no, longest = no_while_it_lasts(rig, 3)
+    rig.postgres.start().wait_ready()
+    healed = settle(40)
+    measured(f"PostgreSQL {how} for 3 s: {said_no} noes, the slowest {longest:.1f} s; all well {healed:.1f} s after")
+    assert said_no
+    assert longest < NO_S
+
+
+@pytest.mark.parametrize("how", ["cut", "held"])
+def test_cut_off(how: str, rig: Rig, postgres: None, busy: list[str], settle: Callable, measured: Callable) -> None:
+    """The workers' network to PostgreSQL is cut, or loses every packet, for longer than a lease."""
+    rig.work_database.set(CUT if how == "cut" else HELD)
+    rig.submit_some(4)
+    time.sleep(rig.lease + 2)
+    measured(f"workers {how} off from PostgreSQL for {rig.lease + 2:g} s: all well {settle(60):.1f} s after")
