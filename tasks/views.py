@@ -7,7 +7,7 @@ import hashlib
 import json
 import zoneinfo
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
 from django.conf import settings
@@ -27,8 +27,17 @@ from tasks.forms import KindForm
 from tasks.models import Job, State
 from tasks.templatetags.signalbox import NIL
 
+
+class Link(NamedTuple):
+    """A page of rows that kinds and people keep, and what one must be allowed to open it."""
+
+    name: str
+    action: str
+
+
 SECTIONS = {"running": "running", "queued": "queued", "retrying": "retrying"} | dict.fromkeys(Job.FINAL, "finished")
 PAGE = 50
+FURTHER = [Link("feeds", "see_rows"), Link("checks", "see_rows"), Link("webhooks", "see_webhooks")]
 ELSEWHERE = {"bulk_action"}  # asked for where one sees what it would act on
 
 
@@ -69,6 +78,7 @@ class Shown(Allowed, ContextMixin):
             nil=NIL,
             zone=timezone.get_current_timezone_name(),
             may_submit=may(self.request.user, "submit"),
+            further=[page for page in FURTHER if may(self.request.user, page.action)],
             **context,
         )
 
