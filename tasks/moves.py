@@ -18,6 +18,7 @@ from tasks.models import Job
 P = ParamSpec("P")
 T = TypeVar("T")
 PAUSES_S = (0.02, 0.1, 0.3)
+PATIENCE_S = 1.9  # what has waited so long waited for a lock, and would again: who asked is told instead
 
 
 class Raw(NamedTuple):
@@ -60,11 +61,12 @@ def steadily(action: Callable[P, T]) -> Callable[P, T]:
 
     @wraps(action)
     def repeated(*args: P.args, **kwargs: P.kwargs) -> T:
+        began = time.monotonic()
         for pause in (*PAUSES_S, None):
             try:
                 return action(*args, **kwargs)
             except (OperationalError, InterfaceError):
-                if pause is None or connection.in_atomic_block:
+                if pause is None or connection.in_atomic_block or time.monotonic() - began > PATIENCE_S:
                     raise
                 if not connection.is_usable():
                     connection.close()

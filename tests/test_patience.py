@@ -1,0 +1,29 @@
+"""How long a move waits for a database that does not let it: short in a web process, which then says 503."""
+
+import sqlite3
+import time
+
+import pytest
+from django.db import OperationalError, connection
+
+from tasks import lifecycle
+from tasks.models import Job
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.mark.skipif("connection.vendor != 'sqlite'", reason="SQLite has one writer at a time")
+def test_a_locked_database_is_said_to_be_so_after_one_patience():
+    """Its busy timeout of 2 s is waited for once, not once for each try."""
+    link = sqlite3.connect(str(connection.settings_dict["NAME"]), isolation_level=None)
+    link.execute("BEGIN IMMEDIATE")
+    began = time.monotonic()
+    try:
+        with pytest.raises(OperationalError, match="locked"):
+            lifecycle.submit("noop", {})
+        assert 1.5 < time.monotonic() - began < 4
+    finally:
+        link.execute("ROLLBACK")
+        link.close()
+    assert Job.objects.count() == 0
+    assert lifecycle.submit("noop", {})[1]
