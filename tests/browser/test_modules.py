@@ -96,7 +96,8 @@ FAKE = """
 
 
 def test_the_link_watches_again_after_each_connection_and_acknowledges_what_counts(scripts: Page) -> None:
-    scripts.clock.install()
+    scripts.clock.install(time=0)
+    scripts.clock.pause_at(1_000)
     assert scripts.evaluate(
         "async () => {" + FAKE + """
             let after = 0;
@@ -119,7 +120,8 @@ def test_the_link_watches_again_after_each_connection_and_acknowledges_what_coun
 
 
 def test_a_failing_link_waits_longer_each_time_with_full_jitter_up_to_twenty_seconds(scripts: Page) -> None:
-    scripts.clock.install()
+    scripts.clock.install(time=0)
+    scripts.clock.pause_at(1_000)
     scripts.evaluate(
         "async () => {" + FAKE + """
             window.waits = [];
@@ -140,7 +142,8 @@ def test_a_failing_link_waits_longer_each_time_with_full_jitter_up_to_twenty_sec
 
 
 def test_two_and_a_half_silent_beats_are_a_dead_link(scripts: Page) -> None:
-    scripts.clock.install()
+    scripts.clock.install(time=0)
+    scripts.clock.pause_at(1_000)
     scripts.evaluate(
         "async () => {" + FAKE + """
             const socket = new Socket("ws://x/", { onFrame() {}, WebSocket: Fake, random: () => 0 });
@@ -158,7 +161,8 @@ def test_two_and_a_half_silent_beats_are_a_dead_link(scripts: Page) -> None:
 
 @pytest.mark.parametrize("code", [4401, 4403])
 def test_a_link_that_was_refused_stays_closed(scripts: Page, code: int) -> None:
-    scripts.clock.install()
+    scripts.clock.install(time=0)
+    scripts.clock.pause_at(1_000)
     ended = scripts.evaluate(
         "async (code) => {" + FAKE + """
             const ended = [];
