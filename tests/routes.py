@@ -1,0 +1,108 @@
+"""Every address of the product, and who may do what there: written a second time, to hold the code to it.
+
+A new route needs a line here, or tests/test_door.py fails. PUBLIC: anybody. Otherwise each method with its action of
+``tasks.access.RULES``.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.urls import URLPattern, URLResolver, get_resolver
+
+PUBLIC = "public"
+
+PAGES = {
+    "": "GET page",
+    "healthz": PUBLIC,
+    "readyz": PUBLIC,
+    "metrics": "GET metrics",
+    "start/<str:token>/": PUBLIC,
+    "share/<str:link>/": PUBLIC,
+    "share/<str:link>/state/": PUBLIC,
+    "login/": PUBLIC,
+    "logout/": PUBLIC,
+    "logout/everywhere/": PUBLIC,
+    "submit/": "GET submit",
+    "submit/<str:kind>/": "GET submit, POST submit",
+    "jobs/": "GET page",
+    "jobs/picked/": "POST page",
+    "jobs/<uuid:uid>/": "GET page",
+    "jobs/<uuid:uid>/cancel/": "POST cancel",
+    "jobs/<uuid:uid>/retry/": "POST retry",
+    "workers/": "GET page",
+    "webhooks/": "GET see_webhooks",
+    "webhooks/new/": "GET change_webhooks, POST change_webhooks",
+    "webhooks/callbacks/": "GET see_webhooks",
+    "webhooks/callbacks/secret/": "POST submit",
+    "webhooks/<uuid:uid>/": "GET see_webhooks",
+    "webhooks/<uuid:uid>/change/": "GET change_webhooks, POST change_webhooks",
+    "webhooks/<uuid:uid>/delete/": "GET change_webhooks, POST change_webhooks",
+    "webhooks/<uuid:uid>/rotate/": "POST change_webhooks",
+    "webhooks/<uuid:uid>/switch/": "POST change_webhooks",
+    "webhooks/<uuid:uid>/test/": "POST change_webhooks",
+    "deliveries/<uuid:uid>/replay/": "POST replay",
+    "feeds/": "GET see_rows",
+    "feeds/new/": "GET change_rows, POST change_rows",
+    "feeds/<uuid:uid>/": "GET see_rows",
+    "feeds/<uuid:uid>/change/": "GET change_rows, POST change_rows",
+    "feeds/<uuid:uid>/delete/": "GET change_rows, POST change_rows",
+    "feeds/<uuid:uid>/fetch/": "POST submit",
+    "feeds/<uuid:uid>/subscribe/": "POST see_rows",
+    "feeds/<uuid:uid>/unsubscribe/": "POST see_rows",
+    "checks/": "GET see_rows",
+    "checks/<uuid:uid>/": "GET see_rows",
+    "checks/<uuid:uid>/now/": "POST submit",
+    "checks/<uuid:uid>/forget/": "POST change_rows",
+}
+API = {  # below /api/v1/ and below /api/
+    "": "GET kinds",
+    "kinds/": "GET kinds",
+    "jobs/": "GET see, POST submit",
+    "jobs/<uuid:uid>/": "GET see",
+    "jobs/<uuid:uid>/log/": "GET see",
+    "jobs/<uuid:uid>/cancel/": "POST cancel",
+    "jobs/<uuid:uid>/retry/": "POST retry",
+    "jobs/<uuid:uid>/share/": "GET share, POST share",
+    "jobs/<uuid:uid>/share/<uuid:link>/": "DELETE share",
+    "bulk/": "POST bulk",
+    "queues/": "GET board",
+    "queues/<str:name>/pause/": "POST pause",
+    "queues/<str:name>/resume/": "POST pause",
+    "workers/": "GET board",
+    "stats/": "GET board",
+    "failures/": "GET see_rows",
+    "audit/": "GET audit",
+    "tokens/": "GET see_tokens, POST change_tokens, DELETE change_tokens",
+    "tokens/<uuid:uid>/": "DELETE change_tokens",
+    "webhooks/": "GET see_webhooks, POST change_webhooks",
+    "webhooks/<uuid:uid>/": "GET see_webhooks, PATCH change_webhooks, DELETE change_webhooks",
+    "webhooks/<uuid:uid>/rotate/": "POST change_webhooks",
+    "webhooks/<uuid:uid>/test/": "POST change_webhooks",
+    "webhooks/<uuid:uid>/deliveries/": "GET see_webhooks",
+    "deliveries/<uuid:uid>/": "GET see_webhooks",
+    "deliveries/<uuid:uid>/replay/": "POST replay",
+    "callback-secret/": "POST submit",
+}
+API_ONCE = {"schema/": "GET kinds", "docs/": "GET kinds", "^(?P<rest>.*)$": PUBLIC}
+
+
+def actions(said: str) -> dict[str, str]:
+    """``"GET see, POST submit"`` as a dict."""
+    return dict(each.split() for each in said.split(", ")) if " " in said else {}
+
+
+def known() -> dict[str, str]:
+    """Every route but those of Django's admin, as the resolver writes them, and what is said of it."""
+    below = {f"api/{prefix}{route}": said for prefix in ("", "v1/") for route, said in API.items()}
+    del below["api/v1/"]
+    return PAGES | below | {f"api/{route}": said for route, said in API_ONCE.items()}
+
+
+def walk(resolver: Any = None, prefix: str = "") -> Iterator[tuple[str, URLPattern]]:
+    """Every leaf of the resolver."""
+    for each in (resolver or get_resolver()).url_patterns:
+        route = prefix + str(each.pattern)
+        if isinstance(each, URLResolver):
+            yield from walk(each, route)
+        else:
+            yield route, each
