@@ -24,6 +24,7 @@ from django.contrib.auth.models import Group  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 
 from tasks import lifecycle, picture  # noqa: E402
+from tasks.door.models import Token  # noqa: E402
 from tasks.models import Job  # noqa: E402
 
 Sessions = import_module(settings.SESSION_ENGINE).SessionStore
@@ -46,6 +47,10 @@ def session(name: str, role: str = "admin") -> str:
     store[HASH_SESSION_KEY] = user.get_session_auth_hash()
     store.create()
     return store.session_key
+
+
+def token(name: str, scope: str = "manage") -> str:
+    return Token.objects.make(get_user_model().objects.get(username=name), scope)[1]
 
 
 def log_out(key: str) -> None:
@@ -96,7 +101,7 @@ def board() -> dict[str, Any]:
 
 CALLS: dict[str, Callable[..., Any]] = {
     call.__name__: call
-    for call in (migrate, session, log_out, withdraw, submit, submit_many, cancel, retry, ring, board)
+    for call in (migrate, session, token, log_out, withdraw, submit, submit_many, cancel, retry, ring, board)
 }
 
 

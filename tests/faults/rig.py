@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+import requests
+
 from project import valkey
 from project.supervisor import Undertaker
 from tests.faults import kept
@@ -37,7 +39,7 @@ class Rig:
         self.undertaker = Undertaker()
         self.proxy, self.clients = Proxy(), Clients(seed)
         self.postgres: Kept | None = None
-        self._servers = Servers() if database == "postgres" else None
+        self.servers = Servers() if database == "postgres" else None
         self._disk, self._settings = disk or folder, settings
         self.accepted: dict[str, dict[str, Any]] = {}  # job id → what was asked, and how long the yes took
         self.lease = float((FAST | settings)["SIGNALBOX_LEASE_S"])
@@ -50,7 +52,7 @@ class Rig:
         self.redis, redis_url = kept.redis_server(self.folder, **self._kept({}, "valkey"))
         self.redis.start().wait_ready()
         self.redis_url = redis_url
-        database = self._start_postgres() if self._servers else f"sqlite:///{self._disk / 'signalbox.sqlite3'}"
+        database = self._start_postgres() if self.servers else f"sqlite:///{self._disk / 'signalbox.sqlite3'}"
         self.truth = Truth(database)
         base = FAST | self._settings | {
             "SIGNALBOX_HOME": str(self.folder / "home"),
@@ -70,6 +72,7 @@ class Rig:
         self.inside = self.new_inside()
         self.inside.get("migrate")
         self.sessions = [self.inside.get("session", name=name) for name in PEOPLE]
+        self.token = self.inside.get("token", name=PEOPLE[0])
         self.web = [kept.web(server, port, **self._kept(in_web, f"web-{server}")) for server, port in self._ports]
         self.workers = [
             kept.worker(f"w{n}", concurrency, **self._kept(in_worker, f"worker{n}")) for n in range(1, workers + 1)
@@ -89,8 +92,8 @@ class Rig:
         self.proxy.close()
         self.truth.close()
         self.undertaker.close()
-        if self._servers:
-            self._servers.stop()
+        if self.servers:
+            self.servers.stop()
 
     def new_inside(self) -> Inside:
         return Inside(kept.environment(**self.in_web), self.folder / "inside.log", self.undertaker).wait_ready()
@@ -120,19 +123,19 @@ class Rig:
 
     def _start_postgres(self) -> str:
         """The tests' own PostgreSQL, but kept by the rig, which restarts it."""
-        self._servers.start_postgres()
-        first = self._servers.processes.pop()
+        self.servers.start_postgres()
+        first = self.servers.processes.pop()
         command, options = list(first.args), {}
         first.terminate()
         first.wait(20)
         if os.geteuid() == 0:
             user = pwd.getpwnam("nobody")
             options = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": [], "cwd": "/"}
-        where = urlsplit(self._servers.database_url)
+        where = urlsplit(self.servers.database_url)
         settings = self._kept({}, "postgres") | options
         self.postgres = Kept("postgres", command, ready=lambda _: Truth.answers(where.geturl()), **settings)
         self.postgres.start().wait_ready()
-        return self._servers.database_url
+        return self.servers.database_url
 
     # --- work ---------------------------------------------------------------------------------------------------
 
@@ -165,6 +168,20 @@ class Rig:
                 case _:
                     self.submit("traced", countdown=self.random.uniform(0.5, 3), n=n)
         return [job for job in self.accepted if job not in before]
+
+    def post(self, kind: str, patience: float = 15, **params: Any) -> requests.Response:
+        """Ask once over HTTP, each time of the other web process; a yes counts as accepted. Raises on no answer."""
+        self.asked += 1
+        key, link = f"http-{self.seed}-{self.asked}", self.to_web[self.asked % len(self.to_web)]
+        answer = requests.post(
+            f"http://127.0.0.1:{link.port}/api/v1/jobs/",
+            json={"kind": kind, "params": params},
+            headers={"Authorization": f"Token {self.token}", "Idempotency-Key": key},
+            timeout=patience,
+        )
+        if answer.status_code in (200, 201):
+            self.accepted[answer.json()["id"]] = {"kind": kind, "key": key, "params": params}
+        return answer
 
     def heal(self) -> None:
         """End every fault that may still be there; what died was started again by who killed it."""

@@ -32,8 +32,8 @@ def effect() -> None:
 
 
 @job(queue="default", max_retries=8, effects="once")
-def traced(report, n: int = 0, seconds: float = 0.1) -> int:
-    """Work for a moment, with an effect in the middle."""
+def traced(report, n: int = 0, seconds: float = 0.1, pad: str = "") -> int:
+    """Work for a moment, with an effect in the middle. ``pad`` only takes room."""
     say("start")
     report.progress(0, 2, "working")
     time.sleep(seconds / 2)

@@ -38,18 +38,19 @@ def busy(rig: Rig) -> Iterator[list[str]]:
     wait_until(lambda: rig.truth.jobs()[job].state == "succeeded", 30, "workers run jobs again")
 
 
-def no_while_it_lasts(rig: Rig, seconds: float) -> tuple[int, float]:
-    """Asks for jobs while the database is away: how often it said no, and the longest time to an answer."""
+def no_while_it_lasts(rig: Rig, seconds: float, **params: str) -> tuple[int, float]:
+    """Asks both web processes for jobs while the database is away. An answer is a yes that is kept (the checker sees
+    to that) or 503 with Retry-After. How often it was no, and the longest time to one."""
     said_no, longest, end = 0, 0.0, time.monotonic() + seconds
     while time.monotonic() < end:
-        rig.asked += 1
-        words = {"kind": "traced", "params": {}, "key": f"refused-{rig.asked}"}
-        answer = rig.inside.ask("submit", **words)
-        longest = max(longest, answer.took)
-        if answer.error is None:
-            rig.accepted[answer.value] = words | {"took": answer.took}
-        else:
-            said_no += 1
+        began = time.monotonic()
+        answer = rig.post("traced", **params)
+        took = time.monotonic() - began
+        assert answer.status_code in (200, 201, 503), answer.text
+        if answer.status_code == 503:
+            assert int(answer.headers["Retry-After"]) > 0
+            assert answer.json()["type"] == "/problems/unavailable"
+            said_no, longest = said_no + 1, max(longest, took)
         time.sleep(0.05)
     return said_no, longest
 
