@@ -10,16 +10,16 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.db.models import F
 from django.utils import timezone
 from django_celery_beat.models import ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask, PeriodicTasks
 
-from tasks import lifecycle, registry, sealing, slots, storable
+from tasks import drafting, lifecycle, registry, sealing, slots, storable
 from tasks.failure import NotInState, Refused
 from tasks.models import Job
 from tasks.moves import steadily
-from tasks.params import MASK, ParamError
+from tasks.params import MASK
 from tasks.timetable.models import Run, Schedule
 from tasks.uid import uuid7
 
@@ -171,8 +171,9 @@ def rows() -> Any:
 
 def _split(kind: str, params: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
     """Clean parameters with secrets masked, and the secrets sealed."""
-    signature = registry.get(kind).signature
-    clean = signature.clean(params)
+    known = registry.get(kind)
+    signature, clean = known.signature, known.signature.clean(params)
+    drafting.rows_exist(known, clean)
     secrets = {name: clean[name] for name in signature.secrets if clean.get(name) is not None}
     return {**clean, **dict.fromkeys(secrets, MASK)}, sealing.seal(secrets)
 
@@ -231,7 +232,9 @@ def _run(schedule: Schedule, slot: datetime, now: datetime) -> Run:
     try:
         with transaction.atomic():
             job = _submit(schedule, slots.name(slot), schedule.owner).uid
-    except (ParamError, registry.UnknownKind, TypeError, sealing.Unsealable) as error:
+    except DatabaseError:
+        raise
+    except Exception as error:  # parameters that no longer fit, a kind that is gone, secrets of a lost key
         outcome, note = Run.Outcome.REFUSED, str(error)
     return _write(schedule, slot, outcome, now, job=job, note=note)
 
