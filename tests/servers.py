@@ -28,7 +28,8 @@ FAST = {  # periods that let a test see a lease end and a sweep come in seconds
     "SIGNALBOX_RECONCILE_S": "1",
     "SIGNALBOX_BEAT_S": "1",
 }
-PASSED_ON = ("SIGNALBOX_CHANNEL_LAYER", "SIGNALBOX_LOG_LEVEL", "SIGNALBOX_CHROMIUM")  # what the caller may choose for a whole run
+# What the caller may choose for a whole run.
+PASSED_ON = ("SIGNALBOX_CHANNEL_LAYER", "SIGNALBOX_LOG_LEVEL", "SIGNALBOX_CHROMIUM")
 
 
 class Servers:
