@@ -3,6 +3,7 @@
 Made once for each process from the views themselves; every operation gets the problems that any request can meet.
 """
 
+import inspect
 from functools import lru_cache
 from typing import Any
 
@@ -18,6 +19,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 
 from tasks.access import may
+from tasks.api import examples
 from tasks.api.base import Endpoint, Json
 from tasks.api.problems import CATALOGUE, MEDIA_TYPE
 from tasks.api.versions import NEWEST
@@ -52,6 +54,9 @@ def with_problems(result: dict[str, Any], generator: Any, request: Any, public: 
     content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     for operations in result["paths"].values():
         for operation in operations.values():
+            if operation.get("description") == inspect.getdoc(Endpoint):
+                del operation["description"]
+            examples.show(operation)
             codes = [*ALWAYS, *(WITH_BODY if "requestBody" in operation else ())]
             codes += [BY_STATE[operation["operationId"]]] if operation["operationId"] in BY_STATE else []
             for status in sorted(codes):

@@ -62,7 +62,7 @@ class JobDetail(JobSummary):
     """A job whole. Secret parameters are shown as `•••`; `log` is its last 500 lines."""
 
     params = s.DictField()
-    result = s.JSONField(allow_null=True)
+    result = s.JSONField(help_text="what the kind returned, or null")
     attempts = AttemptShape(many=True)
     log = LogLineShape(many=True)
 

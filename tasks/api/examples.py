@@ -1,0 +1,38 @@
+"""A request for every operation, by its id: shown in the OpenAPI document, and really sent by tests/test_api_schema.py.
+
+A view of another app that takes a body adds its own line. What needs neither body nor query needs no line.
+"""
+
+from typing import Any
+
+BODIES: dict[str, dict[str, Any]] = {
+    "submit_job": {"kind": "countdown", "params": {"seconds": 3, "steps": 3}, "priority": 7},
+    "cancel_job": {"reason": "The customer changed her mind."},
+    "retry_job": {},
+    "share_job": {"hours": 24, "framed_by": ["https://shop.example"]},
+    "bulk_action": {"action": "cancel", "filter": {"state": "queued", "owner": "me"}, "dry_run": True},
+    "pause_queue": {},
+    "resume_queue": {},
+    "create_token": {"scope": "submit", "name": "shop", "days": 30},
+    "create_webhook": {"url": "https://hooks.example.org/signalbox", "states": ["failed"]},
+    "change_webhook": {"states": ["failed", "cancelled"]},
+}
+QUERIES: dict[str, dict[str, Any]] = {
+    "list_jobs": {"state": ["failed", "queued"], "since": "2h", "q": "timeout", "limit": 20},
+    "get_job_log": {"after": 0, "limit": 100},
+    "get_stats": {"period": "24h"},
+    "list_audit": {"who": "alice", "limit": 20},
+}
+HEADERS: dict[str, dict[str, str]] = {"submit_job": {"Idempotency-Key": "order-4711"}}
+
+
+def show(operation: dict[str, Any]) -> None:
+    """Put the examples of an operation into its description."""
+    name = operation["operationId"]
+    if name in BODIES and "requestBody" in operation:
+        for content in operation["requestBody"]["content"].values():
+            content["example"] = BODIES[name]
+    given = QUERIES.get(name, {}) | HEADERS.get(name, {})
+    for parameter in operation.get("parameters", ()):
+        if parameter["name"] in given:
+            parameter["example"] = given[parameter["name"]]

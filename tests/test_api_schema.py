@@ -1,0 +1,118 @@
+"""The OpenAPI document: valid, and every operation's example is sent and answers as it says."""
+
+import re
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from django.utils import timezone
+from drf_spectacular.validation import validate_schema
+from jsonschema import Draft202012Validator
+
+from tasks import lifecycle, outbox
+from tasks.api import examples, schema, urls
+from tasks.door.models import ShareLink, Token
+from tasks.failure import Failure
+from tasks.hooks.models import Endpoint
+from tests.calls import call
+from tests.people import person
+
+pytestmark = pytest.mark.django_db
+assert urls.RESOURCES  # which the document is made of
+DOCUMENT = schema.document()
+OPERATIONS = {
+    operation["operationId"]: (method.upper(), path, operation)
+    for path, operations in DOCUMENT["paths"].items()
+    for method, operation in operations.items()
+}
+
+
+def job(operation: str) -> dict[str, Any]:
+    made = lifecycle.submit("countdown", {}, owner=person("ada"))[0]
+    if operation == "retry_job":
+        lifecycle.fail(lifecycle.claim(made.uid, "w1@here", 1), Failure("it broke"))
+    link = ShareLink.objects.create(
+        job=made, owner=person("ada"), expires_at=timezone.now() + timezone.timedelta(days=1)
+    )
+    return {"uid": made.uid, "link": link.uid}
+
+
+def hook() -> Endpoint:
+    return Endpoint.objects.create(
+        owner=person("ada"), url="https://hooks.example.org/", secret=outbox.sealed(outbox.fresh_secret())
+    )
+
+
+def delivery() -> dict[str, Any]:
+    sent = outbox.owe_test(hook())
+    type(sent).objects.filter(pk=sent.pk).update(status="failed", finished_at=timezone.now())
+    return {"uid": sent.uid}
+
+
+# What stands in a path, by its first word: made afresh for each operation.
+MADE = {
+    "jobs": job,
+    "tokens": lambda _: {"uid": Token.objects.make(person("ada"), "read")[0].uid},
+    "webhooks": lambda _: {"uid": hook().uid},
+    "deliveries": lambda _: delivery(),
+    "queues": lambda _: {"name": "default"},
+}
+
+
+def test_the_document_is_valid_and_complete():
+    validate_schema(DOCUMENT)
+    assert DOCUMENT["openapi"].startswith("3.1")
+    assert all(path.startswith("/api/v1/") for path in DOCUMENT["paths"])
+    for name, (_, _, operation) in OPERATIONS.items():
+        assert re.fullmatch("[a-z_]+", name)
+        if "requestBody" in operation:
+            assert name in examples.BODIES, f"{name} takes a body and has no example"
+    assert {*examples.BODIES, *examples.QUERIES, *examples.HEADERS} <= OPERATIONS.keys()
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_every_operation_is_sent_as_its_example_and_answers_as_the_document_says(name):
+    method, path, operation = OPERATIONS[name]
+    values = MADE[path.split("/")[3]](name) if "{" in path else {}
+    url = path.format(**values)
+    if name in examples.QUERIES:
+        url += "?" + urlencode(examples.QUERIES[name], doseq=True)
+    answer = call("ada").send(method, url, examples.BODIES.get(name), **examples.HEADERS.get(name, {}))
+    assert 200 <= answer.status_code < 300, answer.content
+    said = operation["responses"][str(answer.status_code)]
+    if answer.status_code == 204:
+        assert not answer.content and "content" not in said
+        return
+    whole = {**said["content"]["application/json"]["schema"], "components": DOCUMENT["components"]}
+    errors = list(
+        Draft202012Validator(whole, format_checker=Draft202012Validator.FORMAT_CHECKER).iter_errors(answer.json())
+    )
+    assert not errors, errors[0]
+
+
+def test_a_problem_is_as_the_document_says():
+    answer = call("ada").post("jobs/", {"kind": "countdown", "params": {"seconds": "x"}})
+    whole = {"$ref": "#/components/schemas/Problem", "components": DOCUMENT["components"]}
+    assert not list(Draft202012Validator(whole).iter_errors(answer.json()))
+
+
+@pytest.mark.parametrize(
+    ("accept", "kind"),
+    [
+        ("*/*", "application/vnd.oai.openapi+json"),
+        ("application/json", "application/json"),
+        ("application/vnd.oai.openapi", "application/vnd.oai.openapi"),
+    ],
+)
+def test_as_json_and_as_yaml(accept, kind):
+    answer = call("vera").get("/api/schema/", Accept=accept)
+    assert answer.status_code == 200
+    assert answer["Content-Type"].startswith(kind)
+    assert b"openapi" in answer.content[:100] and b"/api/v1/jobs/" in answer.content
+
+
+def test_its_pages_come_from_our_own_host_and_have_no_script_of_their_own():
+    page = call("vera").get("/api/docs/").content.decode()
+    sources = re.findall(r'(?:src|href)="([^"]+)"', page)
+    assert sources and all(source.startswith("/static/") for source in sources)
+    assert re.findall(r"<script(?![^>]*src=)", page) == [] and "<style" not in page and " style=" not in page
