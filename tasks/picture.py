@@ -174,6 +174,7 @@ def _workers(running: list[Job]) -> list[dict[str, Any]]:
             "alive": _alive(worker, now),
         }
         for worker in sorted(rows, key=lambda worker: worker.name)
+        if worker.stopped_at is None or worker.name in held  # one that was stopped is not lost: it is gone
     ]
 
 
