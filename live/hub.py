@@ -82,10 +82,10 @@ class Hub:
 
     def join(self, send: Callable[[dict[str, Any]], Awaitable[None]], visitor: Visitor) -> Mailbox:
         """Take a socket in. It gets beats at once, and what it watches as soon as it says so. Raises Full."""
-        if len(self.mailboxes) >= getattr(settings, "SIGNALBOX_SOCKETS", 5_000):
+        if len(self.mailboxes) >= settings.SIGNALBOX_SOCKETS:
             raise Full("too many sockets in this process")
         own = sum(mailbox.visitor.user == visitor.user for mailbox in self.mailboxes)
-        if own >= getattr(settings, "SIGNALBOX_SOCKETS_PER_USER", 100):
+        if own >= settings.SIGNALBOX_SOCKETS_PER_USER:
             raise Full("too many sockets of this user")
         mailbox = Mailbox(send, visitor)
         mailbox.written = self.serve

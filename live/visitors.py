@@ -107,7 +107,7 @@ def _same_origin(request: ASGIRequest, origin: str) -> bool:
     """Is the page that opened the socket one of ours: same scheme, host and port, or listed in the settings?"""
     try:
         own = f"{'https' if request.is_secure() else 'http'}://{request.get_host()}"
-        allowed = {_origin(each) for each in (own, *getattr(settings, "SIGNALBOX_ORIGINS", ()))}
+        allowed = {_origin(each) for each in (own, *settings.SIGNALBOX_ORIGINS)}
         return bool(origin) and _origin(origin) in allowed
     except (DisallowedHost, ValueError):
         return False

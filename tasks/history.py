@@ -27,7 +27,7 @@ OUTCOMES = ("succeeded", "failed", "cancelled")
 EDGES = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600, 4 * 3600, 24 * 3600)
 SETTLED = 2 * MINUTE  # a minute is remembered only when the last of its commits must have been seen
 REMEMBERED_S = 300.0  # a retried failure changes an old minute
-SAMPLE = 5_000  # newest finished jobs that are read for times which nobody has rolled up yet
+SAMPLE = 5_000  # newest minutes of a kind, and newest jobs that nobody has rolled up yet, that times are made from
 TAIL = timedelta(hours=1)  # how much that is not rolled up is counted from rows for a chart
 
 
@@ -71,9 +71,9 @@ def buckets(length: timedelta, width: timedelta) -> list[dict[str, Any]]:
     last = floor(timezone.now(), width)
     first = last - length + width
     bars = {first + i * width: Counter() for i in range(length // width)}
-    rolled = Minute.objects.filter(at__gte=first)
-    for at, outcome, n in rolled.order_by().values_list("at", "outcome").annotate(Sum("n")):
-        bars[floor(at, width)][outcome] += n
+    for at, bar in bars.items():
+        rolled = Minute.objects.filter(at__gte=at, at__lt=at + width)
+        bar.update(dict(rolled.order_by().values_list("outcome").annotate(Sum("n"))))
     for minute in _unrolled(first, last + width):
         for outcome, n in _finished(minute, minute + MINUTE).items():
             bars[floor(minute, width)][outcome] += n
@@ -84,7 +84,8 @@ def kinds(length: timedelta, width: timedelta) -> list[dict[str, Any]]:
     """``kind, wait_p50_s, wait_p95_s, run_p50_s, run_p95_s`` of what succeeded, failed or was cancelled, by kind."""
     since = floor(timezone.now(), width) - length + width
     times: dict[str, tuple[Counter[int], Counter[int]]] = {}
-    for kind, waiting, running in Minute.objects.filter(at__gte=since).values_list("kind", "waiting", "running"):
+    rolled = Minute.objects.filter(at__gte=since).order_by("-at").values_list("kind", "waiting", "running")
+    for kind, waiting, running in rolled[:SAMPLE]:
         for histogram, counts in zip(_of(times, kind), (waiting, running), strict=True):
             histogram.update(dict(enumerate(counts)))
     end = Minute.objects.aggregate(at=Max("at"))["at"]

@@ -4,6 +4,7 @@ Read-only. Each question is bounded, however long the history: live states are c
 finished is counted by ``tasks.history``. Autocommit reads only: inside ``atomic`` SQLite would call them locked.
 """
 
+import time
 from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -23,27 +24,33 @@ RUNNING, QUEUED, RETRYING, FINISHED = 300, 100, 50, 50
 WORKERS = 200
 SHOWN_FOR = timedelta(days=1)  # a worker that has not called since is history
 LINES = 500
+REMEMBERED_S = 60.0  # a version tells of every change but a user's new name
 UNSHOWN = (
     "params", "secrets", "result", "traceback", "idempotency_key", "idempotency_digest", "then", "callback_url",
 )  # fmt: skip
+
+_shown: tuple[dict[UUID, dict[str, Any]], float] = ({}, 0.0)
 
 
 def board() -> dict[str, Any]:
     """``{"jobs": [summary…], "stats": {"now", "last_hour"}, "workers": […], "queues": […]}``, in a bounded read."""
     waiting = _waiting()
-    jobs = _next_queued(waiting)
-    running = list(_summaries(state("running")).order_by("started_at", "id")[:RUNNING])
-    jobs += running
-    jobs += _summaries(state("retrying")).order_by("due_at", "id")[:RETRYING]
-    jobs += _newest_finished()
-    # Read in the order in which jobs move: one that moves meanwhile is met twice, not missed, and newest last.
-    newest = {job.uid: job for job in jobs}
+    # Asked in the order in which jobs move: one that moves meanwhile is met twice, not missed.
+    keys = _next_queued(waiting)
+    keys += state("running").order_by("started_at", "id").values_list("uid", "version")[:RUNNING]
+    retrying = state("scheduled", "retrying").filter(state=_literal("retrying"))  # SQLite: the words of the index
+    keys += retrying.order_by("due_at", "id").values_list("uid", "version")[:RETRYING]
+    jobs = _known(dict(keys + _newest_finished()))
+    held: dict[str, list[str]] = {}
+    for job in jobs:
+        if job["state"] == State.RUNNING:
+            held.setdefault(job["worker"], []).append(job["id"])
     busy = _busy()
     recent = history.recent()
     return {
-        "jobs": [job.summary() for job in newest.values()],
+        "jobs": jobs,
         "stats": {"now": _now(waiting, busy), "last_hour": recent.last_hour},
-        "workers": _workers(running),
+        "workers": _workers(held),
         "queues": _queues(waiting, busy, recent.started),
     }
 
@@ -93,7 +100,10 @@ def stats(period: str = "1h") -> dict[str, Any]:
 
 def workers() -> list[dict[str, Any]]:
     """``name, host, pid, queues, concurrency, running: [ids], beat_age_s, alive``, those that called today, by name."""
-    return _workers(list(_summaries(state("running")).order_by("started_at", "id")[:RUNNING]))
+    held: dict[str, list[str]] = {}
+    for worker, uid in state("running").order_by("started_at", "id").values_list("worker", "uid")[:RUNNING]:
+        held.setdefault(worker, []).append(str(uid))
+    return _workers(held)
 
 
 def queues() -> list[dict[str, Any]]:
@@ -103,10 +113,12 @@ def queues() -> list[dict[str, Any]]:
 
 def state(*names: str) -> QuerySet[Job]:
     """Jobs in these states, named in the SQL itself: with a parameter, no planner dares to use a partial index."""
-    for name in names:
-        State(name)  # whatever stands in SQL must be one of ours
-    literals = [RawSQL(f"'{name}'", ()) for name in names]  # noqa: S611 - checked above
+    literals = [_literal(name) for name in names]
     return Job.objects.filter(state=literals[0]) if len(literals) == 1 else Job.objects.filter(state__in=literals)
+
+
+def _literal(name: str) -> RawSQL:
+    return RawSQL(f"'{State(name).value}'", ())  # noqa: S611 - what is not one of ours raises
 
 
 def _summaries(jobs: QuerySet[Job]) -> QuerySet[Job]:
@@ -129,21 +141,36 @@ def _busy() -> Counter[str]:
     return Counter(dict(rows))
 
 
-def _next_queued(waiting: Iterable[str]) -> list[Job]:
+def _next_queued(waiting: Iterable[str]) -> list[tuple[UUID, int]]:
     """The next to run of all queues. Asked queue by queue, or a million waiting jobs would be sorted each time."""
-    heads = []
+    heads: list[tuple[int, int, UUID, int]] = []
     for queue in waiting:
         jobs = state("queued").filter(queue=queue).order_by("-priority", "id")
-        heads += _summaries(jobs)[:QUEUED]
-    return sorted(heads, key=lambda job: (-job.priority, job.id))[:QUEUED]
+        heads += jobs.values_list("priority", "id", "uid", "version")[:QUEUED]
+    heads.sort(key=lambda head: (-head[0], head[1]))
+    return [(uid, version) for _, _, uid, version in heads[:QUEUED]]
 
 
-def _newest_finished() -> list[Job]:
+def _newest_finished() -> list[tuple[UUID, int]]:
     """The newest finished, without the successes of chores (what failed is shown whatever it was)."""
     quiet = {kind.name for kind in registry.kinds() if kind.quiet}
-    newest = _summaries(Job.objects.filter(finished_at__isnull=False)).order_by("-finished_at", "-id")
-    looked = newest[: FINISHED * (4 if quiet else 1)]
-    return [job for job in looked if job.state != State.SUCCEEDED or job.kind not in quiet][:FINISHED]
+    newest = Job.objects.filter(finished_at__isnull=False).order_by("-finished_at", "-id")
+    looked = newest.values_list("uid", "version", "kind", "state")[: FINISHED * (4 if quiet else 1)]
+    shown = [(uid, version) for uid, version, kind, state in looked if state != State.SUCCEEDED or kind not in quiet]
+    return shown[:FINISHED]
+
+
+def _known(versions: dict[UUID, int]) -> list[dict[str, Any]]:
+    """The summaries of these jobs. A version that this process has shown lately is not read again."""
+    global _shown
+    shown, until = _shown
+    if time.monotonic() > until:
+        shown, until = {}, time.monotonic() + REMEMBERED_S
+    now = {uid: shown[uid] for uid, version in versions.items() if uid in shown and shown[uid]["version"] == version}
+    for job in _summaries(Job.objects.filter(uid__in=versions.keys() - now.keys())):
+        now[job.uid] = job.summary()
+    _shown = now, until
+    return [now[uid] for uid in versions if uid in now]
 
 
 def _now(waiting: dict[str, dict[str, Any]], busy: Counter[str]) -> dict[str, int]:
@@ -156,12 +183,10 @@ def _now(waiting: dict[str, dict[str, Any]], busy: Counter[str]) -> dict[str, in
     }
 
 
-def _workers(running: list[Job]) -> list[dict[str, Any]]:
+def _workers(held: dict[str, list[str]]) -> list[dict[str, Any]]:
+    """``held``: worker → the jobs that it runs, oldest first."""
     now = timezone.now()
     rows = Worker.objects.filter(seen_at__gt=now - SHOWN_FOR).order_by("-seen_at")[:WORKERS]
-    held: dict[str, list[str]] = {}
-    for job in running:
-        held.setdefault(job.worker, []).append(str(job.uid))
     return [
         {
             "name": worker.name,

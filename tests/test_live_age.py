@@ -1,10 +1,13 @@
 """What a page is told of its own age: never younger than what it shows, however slow it reads."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from live import hub as hubs
 from live import push
 from live.reader import Reader
+from tasks.models import instant
 from tests.live_hub import Tab, claim, running, submit
 from tests.live_parts import until
 
@@ -55,9 +58,9 @@ async def test_no_beat_overtakes_the_picture_it_speaks_of(rows, settings):
         hub._listener.stop()
         for _ in range(3):
             [job] = await rows(submit)
+            committed = instant(datetime.now(UTC))
             done = len(tab.page.frames)
             await until(lambda job=job: job in tab.page.jobs)
             patch = next(frame for frame in tab.page.frames[done:] if job in str(frame.get("jobs")))
-            created = tab.page.jobs[job]["created_at"]
-            early = [f for f in tab.page.frames[: tab.page.frames.index(patch)] if f["as_of"] > created]
+            early = [f for f in tab.page.frames[: tab.page.frames.index(patch)] if f["as_of"] > committed]
             assert early == []
