@@ -17,8 +17,10 @@ urlpatterns = [
     path("api/", include("tasks.api.urls")),
     path("", include("tasks.urls")),
     path("", include("tasks.hooks.urls")),
+    path("", include("tasks.timetable.urls")),
     path("", include("tasks.kinds.feeds.urls")),
     path("", include("tasks.kinds.checks.urls")),
+    path("", include("tasks.kinds.images.urls")),
 ]
 
 handler400 = "project.guards.bad_request"

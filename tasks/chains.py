@@ -69,9 +69,14 @@ def planned(chain: Iterable[Any] | None, link: Any) -> list[Branch] | None:
     return then or None
 
 
-def following(job: Job) -> list[Job]:
-    """The jobs that a succeeded job begins, not yet saved. One that cannot begin is there too, failed, and says why."""
-    return [next_ for branch in job.then or () for next_ in _begun(branch, job)]
+def begin(job: Job) -> list[Job]:
+    """Insert the jobs that a succeeded job begins, in its transaction. One that cannot begin is failed, and says why.
+
+    What is there already stays: a canvas that was frozen once and called twice has the same ids twice.
+    """
+    jobs = [next_ for branch in job.then or () for next_ in _begun(branch, job)]
+    known = set(Job.objects.filter(uid__in=[each.uid for each in jobs]).values_list("uid", flat=True)) if jobs else ()
+    return Job.objects.bulk_create([each for each in jobs if each.uid not in known])
 
 
 def _whole(steps: Branch) -> Branch:

@@ -335,11 +335,10 @@ def _leave(
         with transaction.atomic():
             moved = move(sets, where, args)
             if moved:
-                followers = chains.following(moved[0]) if outcome == Outcome.SUCCEEDED else []
+                followers = chains.begin(moved[0]) if outcome == Outcome.SUCCEEDED else []
                 records.write_lines(moved[0], lines)
                 if outcome != Outcome.SUCCEEDED:
                     records.write_attempt(moved[0], outcome, failure)
-                followers = _insert_new(followers)
                 outbox.owe([*moved, *followers])
     if not moved:
         records.fence(job, outcome)
@@ -352,12 +351,6 @@ def _leave(
         _next_in_line(left)
     _announce(followers)
     return left
-
-
-def _insert_new(jobs: list[Job]) -> list[Job]:
-    """Save those that are not there yet: a canvas that was frozen once and called twice has the same ids twice."""
-    known = set(Job.objects.filter(uid__in=[job.uid for job in jobs]).values_list("uid", flat=True)) if jobs else ()
-    return Job.objects.bulk_create([job for job in jobs if job.uid not in known])
 
 
 def _twin(job: Job) -> Job | None:

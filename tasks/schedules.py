@@ -40,8 +40,7 @@ def every(seconds: int, start: datetime | None = None) -> dict[str, Any]:
     """The timing of ``create``: each ``seconds``, the first time at ``start`` or after one interval."""
     if seconds < SHORTEST_S:
         raise WrongTiming("An interval is at least one second.")
-    row, _ = _only(IntervalSchedule, every=seconds, period="seconds")
-    return {"interval": row, "start_time": start}
+    return {"interval": IntervalSchedule(every=seconds, period="seconds"), "start_time": start}
 
 
 def crontab(text: str, zone: str) -> dict[str, Any]:
@@ -57,24 +56,35 @@ def crontab(text: str, zone: str) -> dict[str, Any]:
     row = CrontabSchedule(**dict(zip(names, fields, strict=True)), timezone=zone)
     try:
         row.full_clean()
-        timing = Schedule(periodic=PeriodicTask(crontab=row)).timing
+        coming = draft({"crontab": row}).next(1)
     except Exception:  # validators of two libraries, each with errors of its own
         raise WrongTiming("This is not a crontab, such as 30 9 * * 1-5.") from None
-    if timing is None or timing.following(timezone.now()) is None:
+    if not coming:
         raise WrongTiming("No day is ever like that.")
-    return {"crontab": _only(CrontabSchedule, **dict(zip(names, fields, strict=True)), timezone=zone)[0]}
+    return {"crontab": row}
 
 
 def once(at: datetime) -> dict[str, Any]:
     if at <= timezone.now():
         raise WrongTiming("Choose a moment that is still to come.")
-    return {"clocked": _only(ClockedSchedule, clocked_time=at)[0], "one_off": True}
+    return {"clocked": ClockedSchedule(clocked_time=at), "one_off": True}
 
 
-def _only(model: Any, **columns: Any) -> tuple[Any, bool]:
-    """Their tables have no unique keys: take the first such row, or make it."""
-    found = model.objects.filter(**columns).order_by("pk").first()
-    return (found, False) if found else (model.objects.create(**columns), True)
+def draft(timing: Mapping[str, Any]) -> Schedule:
+    """A schedule that nobody keeps: to see when it would run."""
+    return Schedule(periodic=PeriodicTask(**timing))
+
+
+def _kept(timing: Mapping[str, Any]) -> dict[str, Any]:
+    """The same with rows that are saved. Their tables have no unique keys: take the first such row, or make it."""
+    kept = dict(timing)
+    for name in ("interval", "crontab", "clocked"):
+        if (row := kept.get(name)) is not None and row.pk is None:
+            columns = {field.name: getattr(row, field.name) for field in row._meta.fields if not field.primary_key}
+            kept[name] = type(row).objects.filter(**columns).order_by("pk").first() or type(row).objects.create(
+                **columns
+            )
+    return kept
 
 
 # --- made and changed ------------------------------------------------------------------------------------------
@@ -92,7 +102,7 @@ def create(
     with transaction.atomic():
         if PeriodicTask.objects.filter(name=name).exists():
             raise NameTaken("There is a schedule with this name.")
-        periodic = PeriodicTask.objects.create(name=name, task=kind, kwargs=json.dumps(clean), **timing)
+        periodic = PeriodicTask.objects.create(name=name, task=kind, kwargs=json.dumps(clean), **_kept(timing))
         return Schedule.objects.create(periodic=periodic, secrets=secrets, owner=owner, **policy)
 
 
@@ -120,8 +130,9 @@ def change(
             clean, row["secrets"] = _split(periodic.task, params)
             periodic.kwargs = json.dumps(clean)
         if timing is not None:
+            kept = _kept(timing)
             for column in PLAN:
-                setattr(periodic, column, timing.get(column, False if column == "one_off" else None))
+                setattr(periodic, column, kept.get(column, False if column == "one_off" else None))
             row["done_until"] = timezone.now()
         periodic.save()  # and beats hear of it
         Schedule.objects.filter(pk=schedule.pk).update(**row)

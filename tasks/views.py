@@ -37,7 +37,12 @@ class Link(NamedTuple):
 
 SECTIONS = {"running": "running", "queued": "queued", "retrying": "retrying"} | dict.fromkeys(Job.FINAL, "finished")
 PAGE = 50
-FURTHER = [Link("feeds", "see_rows"), Link("checks", "see_rows"), Link("webhooks", "see_webhooks")]
+FURTHER = [
+    Link("schedules", "see_schedules"),
+    Link("feeds", "see_rows"),
+    Link("checks", "see_rows"),
+    Link("webhooks", "see_webhooks"),
+]
 ELSEWHERE = {"bulk_action"}  # asked for where one sees what it would act on
 
 

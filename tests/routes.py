@@ -41,6 +41,14 @@ PAGES = {
     "webhooks/<uuid:uid>/switch/": "POST change_webhooks",
     "webhooks/<uuid:uid>/test/": "POST change_webhooks",
     "deliveries/<uuid:uid>/replay/": "POST replay",
+    "schedules/": "GET see_schedules",
+    "schedules/new/": "GET change_schedules",
+    "schedules/new/<str:kind>/": "GET change_schedules, POST change_schedules",
+    "schedules/<uuid:uid>/": "GET see_schedules",
+    "schedules/<uuid:uid>/change/": "GET change_schedules, POST change_schedules",
+    "schedules/<uuid:uid>/delete/": "GET change_schedules, POST change_schedules",
+    "schedules/<uuid:uid>/pause/": "POST change_schedules",
+    "schedules/<uuid:uid>/run/": "POST run_schedule",
     "feeds/": "GET see_rows",
     "feeds/new/": "GET change_rows, POST change_rows",
     "feeds/<uuid:uid>/": "GET see_rows",
@@ -82,6 +90,10 @@ API = {  # below /api/v1/ and below /api/
     "deliveries/<uuid:uid>/": "GET see_webhooks",
     "deliveries/<uuid:uid>/replay/": "POST replay",
     "callback-secret/": "POST submit",
+    "schedules/": "GET see_schedules, POST change_schedules",
+    "schedules/<uuid:uid>/": "GET see_schedules, PATCH change_schedules, DELETE change_schedules",
+    "schedules/<uuid:uid>/run/": "POST run_schedule",
+    "schedules/<uuid:uid>/runs/": "GET see_schedules",
 }
 API_ONCE = {"schema/": "GET kinds", "docs/": "GET kinds", "^(?P<rest>.*)$": PUBLIC}
 

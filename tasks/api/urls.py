@@ -29,6 +29,7 @@ RESOURCES = [
     path("tokens/", tokens.Tokens.as_view(), name="tokens"),
     path("tokens/<uuid:uid>/", tokens.OneToken.as_view(), name="token"),
     path("", include("tasks.hooks.api")),
+    path("", include("tasks.timetable.api")),
 ]
 
 schema.RESOURCES.append(RESOURCES)

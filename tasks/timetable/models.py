@@ -152,9 +152,18 @@ class Run(models.Model):
     def __str__(self) -> str:
         return f"{self.slot} {self.outcome}"
 
+    @property
+    def is_by_hand(self) -> bool:
+        return self.slot.startswith("now ")
+
+    @property
+    def due(self) -> datetime:
+        """When it should have begun."""
+        return self.at if self.is_by_hand else datetime.fromisoformat(self.slot)
+
     def shown(self) -> dict[str, Any]:
         return {
-            "slot": None if self.slot.startswith("now ") else self.slot,
+            "slot": None if self.is_by_hand else self.slot,
             "outcome": self.outcome,
             "at": instant(self.at),
             "late_s": round(self.late_s, 3),

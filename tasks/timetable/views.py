@@ -1,0 +1,204 @@
+"""The pages of schedules: when each runs next and how its runs went; forms made from a kind's signature."""
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils import timezone
+from django.views.generic import View
+
+from tasks import audit, registry, schedules
+from tasks.access import may
+from tasks.failure import Refused
+from tasks.models import Job
+from tasks.params import MASK, ParamError
+from tasks.timetable.forms import ParamsForm, ScheduleForm
+from tasks.timetable.models import Beat, Schedule
+from tasks.views import Allowed, Page, offered
+
+RUNS = 25
+
+
+def schedule_or_404(uid: UUID) -> Schedule:
+    found = schedules.rows().filter(uid=uid).first()
+    if found is None:
+        raise Http404("There is no such schedule.")
+    return found
+
+
+def kind_or_404(name: str) -> registry.Kind:
+    try:
+        return registry.get(name)
+    except registry.UnknownKind as unknown:
+        raise Http404(str(unknown)) from None
+
+
+def beats() -> bool:
+    """Whether some beat keeps time."""
+    lately = timezone.now() - timedelta(seconds=settings.SIGNALBOX_LEASE_S)
+    return Beat.objects.filter(seen_at__gte=lately).exists()
+
+
+class SchedulePage(Page):
+    here = "schedules"
+    action = "see_schedules"
+
+    def get_context_data(self, **context: Any) -> dict[str, Any]:
+        user = self.request.user
+        return super().get_context_data(
+            may_change=may(user, "change_schedules"), may_run=may(user, "run_schedule"), beats=beats(), **context
+        )
+
+
+class ScheduleList(SchedulePage):
+    template_name = "schedules/list.html"
+
+    def get_context_data(self, **context: Any) -> dict[str, Any]:
+        rows = schedules.rows().prefetch_related("runs").order_by("periodic__name")
+        return super().get_context_data(schedules=[(row, row.next(1), row.waiting_since) for row in rows], **context)
+
+
+class ScheduleDetail(SchedulePage):
+    template_name = "schedules/schedule.html"
+
+    def get_context_data(self, uid: UUID, **context: Any) -> dict[str, Any]:
+        schedule = schedule_or_404(uid)
+        runs = list(schedule.runs.all()[:RUNS])
+        states = dict(Job.objects.filter(uid__in=[run.job for run in runs if run.job]).values_list("uid", "state"))
+        for run in runs:
+            run.state = states.get(run.job, "")
+        return super().get_context_data(
+            schedule=schedule,
+            params=shown_params(schedule),
+            next=schedule.next(5),
+            late_since=schedule.waiting_since,
+            runs=runs,
+            **context,
+        )
+
+
+def shown_params(schedule: Schedule) -> Any:
+    try:
+        return schedule.params
+    except ValueError:  # typed by hand into Django's admin
+        return schedule.periodic.kwargs
+
+
+class ChooseKind(SchedulePage):
+    template_name = "schedules/choose.html"
+    action = "change_schedules"
+
+    def get_context_data(self, **context: Any) -> dict[str, Any]:
+        return super().get_context_data(kinds=offered(self.request.user), **context)
+
+
+class ScheduleCreate(SchedulePage):
+    """Two forms as one: when, and the kind's parameters. "When would it run?" shows the next five times instead."""
+
+    template_name = "schedules/form.html"
+    action = "change_schedules"
+    schedule: Schedule | None = None
+
+    def chosen(self, kind: str) -> registry.Kind:
+        return kind_or_404(kind)
+
+    def forms(self, data: Any = None) -> tuple[ScheduleForm, ParamsForm]:
+        return ScheduleForm(data), ParamsForm(self.kind, data)
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        self.kind = self.chosen(**kwargs)
+        return self.drawn(*self.forms())
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        self.kind = self.chosen(**kwargs)
+        when, what = self.forms(request.POST)
+        valid = [when.is_valid(), what.is_valid()]
+        if "look" in request.POST:
+            return self.drawn(when, what, look=schedules.draft(when.timing) if when.timing else None)
+        if not all(valid):
+            return self.drawn(when, what, status=422)
+        try:
+            schedule = self.save(when, what)
+        except Refused as refused:
+            when.add_error("name", str(refused))
+            return self.drawn(when, what, status=422)
+        return redirect("schedule", schedule.uid)
+
+    def save(self, when: ScheduleForm, what: ParamsForm) -> Schedule:
+        asked = (when.cleaned_data["name"], self.kind.name, what.params, when.timing, self.request.user)
+        return audit.do(
+            self.request,
+            self.action,
+            lambda made: f"schedule {made.uid}",
+            lambda: schedules.create(*asked, **when.policy),
+        )
+
+    def drawn(
+        self, when: ScheduleForm, what: ParamsForm, look: Schedule | None = None, status: int = 200
+    ) -> HttpResponse:
+        times = look.next(5) if look else []
+        context = self.get_context_data(
+            when=when, what=what, kind=self.kind, schedule=self.schedule, look=look, times=times
+        )
+        return self.render_to_response(context, status=status)
+
+
+class ScheduleChange(ScheduleCreate):
+    def chosen(self, uid: UUID) -> registry.Kind:
+        self.schedule = schedule_or_404(uid)
+        return kind_or_404(self.schedule.periodic.task)
+
+    def forms(self, data: Any = None) -> tuple[ScheduleForm, ParamsForm]:
+        params = shown_params(self.schedule)
+        known = params if isinstance(params, dict) else {}
+        kept = {name: value for name, value in schedules.opened(self.schedule).items() if known.get(name) == MASK}
+        return ScheduleForm(data, schedule=self.schedule), ParamsForm(self.kind, data, copied=known, kept=kept)
+
+    def save(self, when: ScheduleForm, what: ParamsForm) -> Schedule:
+        said = {"name": when.cleaned_data["name"], "params": what.params, **when.policy}
+        said |= {"timing": when.timing} if when.moves else {}
+        target = f"schedule {self.schedule.uid}"
+        return audit.do(self.request, self.action, target, lambda: schedules.change(self.schedule, **said))
+
+
+class ScheduleDelete(SchedulePage):
+    template_name = "schedules/delete.html"
+    action = "change_schedules"
+
+    def get_context_data(self, uid: UUID, **context: Any) -> dict[str, Any]:
+        return super().get_context_data(schedule=schedule_or_404(uid), **context)
+
+    def post(self, request: HttpRequest, uid: UUID) -> HttpResponse:
+        schedule = schedule_or_404(uid)
+        audit.do(request, self.action, f"schedule {uid}", schedule.periodic.delete)
+        messages.info(request, f"The schedule {schedule} was deleted. Its jobs stay.")
+        return redirect("schedules")
+
+
+class Pause(Allowed, View):
+    action = "change_schedules"
+    http_method_names = ["post"]
+
+    def post(self, request: HttpRequest, uid: UUID) -> HttpResponse:
+        schedule, paused = schedule_or_404(uid), request.POST.get("paused") == "yes"
+        audit.do(request, self.action, f"schedule {uid}", lambda: schedules.pause(schedule, paused), paused=paused)
+        return redirect("schedule", uid)
+
+
+class RunNow(Allowed, View):
+    action = "run_schedule"
+    http_method_names = ["post"]
+
+    def post(self, request: HttpRequest, uid: UUID) -> HttpResponse:
+        schedule = schedule_or_404(uid)
+        try:
+            job = audit.do(request, self.action, f"schedule {uid}", lambda: schedules.run_now(schedule, request.user))
+        except (ParamError, registry.UnknownKind, ValueError) as error:
+            messages.error(request, f"Nothing was started. {error}")
+            return redirect("schedule", uid)
+        messages.info(request, "A run was started beside the timetable.")
+        return redirect("job", job.uid)
