@@ -36,6 +36,8 @@ SIGNALBOX_KEEP_SUCCEEDED_D = env.number("SIGNALBOX_KEEP_SUCCEEDED_D", 30, 1, 36_
 SIGNALBOX_KEEP_FAILED_D = env.number("SIGNALBOX_KEEP_FAILED_D", 90, 1, 36_500)
 SIGNALBOX_KEEP_CANCELLED_D = env.number("SIGNALBOX_KEEP_CANCELLED_D", 30, 1, 36_500)
 SIGNALBOX_KEEP_QUIET_D = env.number("SIGNALBOX_KEEP_QUIET_D", 1, 1, 36_500)
+SIGNALBOX_IMAGE_ROOTS = env.folders("SIGNALBOX_IMAGE_ROOTS")
+SIGNALBOX_UPLOAD_MB = env.number("SIGNALBOX_UPLOAD_MB", 500, 1, 100_000, whole=True)
 SIGNALBOX_TICK_MS = env.number("SIGNALBOX_TICK_MS", 50, 1, 10_000)
 SIGNALBOX_ALLOW_NETWORKS = env.networks("SIGNALBOX_ALLOW_NETWORKS")
 SIGNALBOX_ORIGINS = env.origins("SIGNALBOX_ORIGINS")
@@ -70,6 +72,7 @@ INSTALLED_APPS = [
     "tasks.timetable",
     "tasks.kinds.feeds",
     "tasks.kinds.checks",
+    "tasks.kinds.images",
     *SIGNALBOX_APPS,
     "tasks.door.apps.AdminConfig",
     "django.contrib.auth",
@@ -199,6 +202,7 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "A live control room for Celery jobs. Concepts, quotas and errors: docs/api/ of the source.",
     "VERSION": "",
     "OAS_VERSION": "3.1.0",
+    "ENFORCE_NON_BLANK_FIELDS": True,
     "SCHEMA_PATH_PREFIX": "/api/v[0-9]+",
     "SERVE_INCLUDE_SCHEMA": False,
     "POSTPROCESSING_HOOKS": [

@@ -9,7 +9,7 @@ from django.utils import timezone
 from drf_spectacular.validation import validate_schema
 from jsonschema import Draft202012Validator
 
-from tasks import lifecycle, outbox
+from tasks import lifecycle, outbox, schedules
 from tasks.api import examples, schema, urls
 from tasks.door.models import ShareLink, Token
 from tasks.failure import Failure
@@ -55,6 +55,9 @@ MADE = {
     "tokens": lambda _: {"uid": Token.objects.make(person("ada"), "read")[0].uid},
     "webhooks": lambda _: {"uid": hook().uid},
     "deliveries": lambda _: delivery(),
+    "schedules": lambda _: {
+        "uid": schedules.create("nightly", "noop", {}, schedules.every(3600, None), person("ada")).uid
+    },
     "queues": lambda _: {"name": "default"},
 }
 

@@ -14,6 +14,9 @@ BODIES: dict[str, dict[str, Any]] = {
     "pause_queue": {},
     "resume_queue": {},
     "create_token": {"scope": "submit", "name": "shop", "days": 30},
+    "create_schedule": {"name": "every five minutes", "kind": "noop", "every_s": 300},
+    "change_schedule": {"paused": True},
+    "run_schedule": {},
     "create_webhook": {"url": "https://hooks.example.org/signalbox", "states": ["failed"]},
     "change_webhook": {"states": ["failed", "cancelled"]},
 }

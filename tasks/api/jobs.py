@@ -4,7 +4,7 @@ import re
 from typing import Any
 from uuid import UUID
 
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.response import Response
 
@@ -94,6 +94,7 @@ def kind_shown(kind: registry.Kind) -> dict[str, Any]:
     }
 
 
+@extend_schema_field({"type": "string", "format": "uri", "maxLength": 2000, "pattern": "^https?://"})
 class CallbackUrl(Text):
     def to_internal_value(self, data: Any) -> str:
         try:

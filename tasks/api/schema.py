@@ -4,6 +4,7 @@ Made once for each process from the views themselves; every operation gets the p
 """
 
 import inspect
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -27,7 +28,8 @@ from tasks.api.versions import NEWEST
 ALWAYS = (400, 401, 403, 404, 405, 406, 429, 500, 503)
 WITH_BODY = (413, 415)
 BY_STATE = {"cancel_job": 409, "retry_job": 409, "create_token": 409, "submit_job": 422}
-BY_STATE |= {"create_webhook": 409, "test_webhook": 409, "replay_delivery": 409}
+BY_STATE |= {"create_webhook": 409, "test_webhook": 409, "replay_delivery": 409, "create_schedule": 409}
+BY_STATE |= {"change_schedule": 409}
 
 
 class TokenScheme(OpenApiAuthenticationExtension):
@@ -51,6 +53,8 @@ class SessionScheme(OpenApiAuthenticationExtension):
 def with_problems(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
     """drf-spectacular's hook: say of every operation what can go wrong, and in which shape."""
     result["components"]["schemas"]["Problem"] = PROBLEM
+    for schema in _bodies(result):
+        schema["additionalProperties"] = False  # as every Strict form has it
     content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     for operations in result["paths"].values():
         for operation in operations.values():
@@ -67,6 +71,15 @@ def with_problems(result: dict[str, Any], generator: Any, request: Any, public: 
             for answer in operation["responses"].values():
                 answer.setdefault("headers", {})["X-API-Version"] = {"schema": {"type": "string"}}
     return result
+
+
+def _bodies(result: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The components that requests are made of."""
+    for operations in result["paths"].values():
+        for operation in operations.values():
+            for content in operation.get("requestBody", {}).get("content", {}).values():
+                if name := content.get("schema", {}).get("$ref", "").rpartition("/")[2]:
+                    yield result["components"]["schemas"][name]
 
 
 PROBLEM: dict[str, Any] = {

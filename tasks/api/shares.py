@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from django.utils import timezone
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.response import Response
 
@@ -18,6 +18,7 @@ from tasks.api.problems import Problem
 from tasks.door.models import ShareLink
 
 
+@extend_schema_field({"type": "string", "maxLength": 200, "pattern": f"^{sharing.ORIGIN.pattern}$"})
 class Origin(Text):
     """``https://shop.example``: scheme and host, and nothing that could end a header."""
 
