@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import redis
 from django.conf import settings
 from django.db import connection
 
@@ -53,6 +54,8 @@ def new_product(servers: Servers, tmp_path: Path) -> Iterator[Callable[..., Prod
 def start_worker(servers: Servers, tmp_path: Path, transactional_db: None) -> Iterator[Callable[..., Worker]]:
     """Starts real workers on the test database: ``start_worker("w1", concurrency=2, SIGNALBOX_LEASE_S="1")``."""
     started: list[Worker] = []
+    with redis.from_url(servers.redis_url) as link:
+        link.flushdb()  # a thousand bells of an earlier test would all be answered first
 
     def start(name: str = "test", concurrency: int = 2, wait: bool = True, **more: str) -> Worker:
         environment = FAST | {"DATABASE_URL": database_url_of_the_test(servers)} | more
