@@ -22,6 +22,7 @@ from django.conf import settings  # noqa: E402
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, get_user_model  # noqa: E402
 from django.contrib.auth.models import Group  # noqa: E402
 from django.core.management import call_command  # noqa: E402
+from django.db import close_old_connections  # noqa: E402
 
 from tasks import lifecycle, picture  # noqa: E402
 from tasks.door.models import Token  # noqa: E402
@@ -111,6 +112,7 @@ def main() -> None:
     print(json.dumps({"ok": "ready"}), file=out)
     for line in sys.stdin:
         asked = json.loads(line)
+        close_old_connections()  # as at the start of each request
         began = time.monotonic()
         try:
             answer = {"ok": CALLS[asked.pop("call")](**asked)}

@@ -122,10 +122,10 @@ class Rig:
         }
 
     def _start_postgres(self) -> str:
-        """The tests' own PostgreSQL, but kept by the rig, which restarts it."""
+        """The tests' own PostgreSQL, kept by the rig, which restarts it; a commit is one even when it is killed."""
         self.servers.start_postgres()
         first = self.servers.processes.pop()
-        command, options = list(first.args), {}
+        command, options = [word.replace("synchronous_commit=off", "synchronous_commit=on") for word in first.args], {}
         first.terminate()
         first.wait(20)
         if os.geteuid() == 0:
