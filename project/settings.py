@@ -70,6 +70,7 @@ INSTALLED_APPS = [
     "tasks.door",
     "tasks.hooks",
     "tasks.timetable",
+    "tasks.alarms",
     "tasks.kinds.feeds",
     "tasks.kinds.checks",
     "tasks.kinds.images",

@@ -17,7 +17,7 @@ from django.db import DatabaseError, InterfaceError, close_old_connections, conn
 from django.utils import timezone
 from django_celery_beat.schedulers import DatabaseScheduler
 
-from tasks import schedules
+from tasks import alerts, schedules
 from tasks.timetable.models import Beat, Schedule
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ class Timekeeper(DatabaseScheduler):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._name = f"{socket.gethostname()}:{os.getpid()}"
         self._rows: dict[int, tuple[Schedule, datetime | None]] = {}  # with the next slot
-        self._read_at = self._called_at = float("-inf")
+        self._read_at = self._called_at = self._watched_at = float("-inf")
         self._change: datetime | None = None
         super().__init__(*args, **kwargs)
 
@@ -46,6 +46,9 @@ class Timekeeper(DatabaseScheduler):
         try:
             close_old_connections()
             self._call_in()
+            if time.monotonic() - self._watched_at >= settings.SIGNALBOX_SWEEP_S:
+                self._watched_at = time.monotonic()
+                alerts.evaluate()  # as workers do: somebody must see that the last one of them is lost
             change = self.Changes.last_change()
             if change != self._change or time.monotonic() - self._read_at >= REREAD_S:
                 self._change = change

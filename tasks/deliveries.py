@@ -17,7 +17,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import F, Q
 
-from tasks import addresses, outbox, storable
+from tasks import addresses, alerts, outbox, storable
 from tasks.failure import Refused
 from tasks.hooks.models import Delivery, DeliveryAttempt, Endpoint
 from tasks.moves import steadily
@@ -212,9 +212,13 @@ def _note_failure(endpoint: Endpoint, answer: Answer, now: datetime) -> None:
     row = Endpoint.objects.filter(pk=endpoint.pk, enabled=True)
     row.filter(failing_since__isnull=True).update(failing_since=now)
     if answer.code == 410:
-        switch(endpoint, False, "It answered 410 Gone.")
+        because = "It answered 410 Gone."
     elif row.filter(failing_since__lte=now - FAILED_FOR).exists():
-        switch(endpoint, False, "No delivery arrived for a day.")
+        because = "No delivery arrived for a day."
+    else:
+        return
+    if switch(endpoint, False, because):
+        alerts.webhook_off(endpoint)
 
 
 def _dropped(now: datetime) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import close_old_connections
 
 from live import push
-from tasks import pulse, sweep, webhooks
+from tasks import alerts, pulse, sweep, webhooks
 
 
 @signals.celeryd_after_setup.connect
@@ -43,6 +43,7 @@ def duties() -> list[tuple[float, Any]]:
     return [
         (often, sweep.Reaper()),
         (settings.SIGNALBOX_SWEEP_S, sweep.dispatch),
+        (settings.SIGNALBOX_SWEEP_S, alerts.evaluate),
         (1.0, partial(webhooks.keep_sending, pulse.stopping)),
     ]
 

@@ -1,0 +1,162 @@
+"""Alerts: what the rules find is opened once and closed when it is over; pages show it, webhooks are told.
+
+Evaluated by every worker's sweep and by every beat, side by side: of one key one alert is open at a time, and opening
+and closing are guarded, so each is told once. Reads only, but for its own rows.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import close_old_connections, transaction
+from django.db.models import Case, Count, F, Min, When
+from django.utils import timezone
+
+from tasks import outbox
+from tasks.alarms.models import Alert, Rule, Watch
+from tasks.hooks.models import Endpoint
+from tasks.models import Job, Queue, State, Worker
+from tasks.moves import steadily
+from tasks.timetable.models import Run, Schedule
+
+SHOWN = 20  # open alerts on a page
+FORGOTTEN = timedelta(days=1)  # a worker that has been lost for so long is history
+WEBHOOK = "webhook"
+
+
+def evaluate() -> None:
+    """Look once at everything that the rules watch."""
+    close_old_connections()
+    now = timezone.now()
+    rules = list(Rule.objects.filter(enabled=True))
+    standing: dict[str, Alert] = {
+        alert.key: alert for alert in Alert.objects.filter(closed_at=None).select_related("rule")
+    }
+    found: set[str] = set()
+    for rule in rules:
+        for subject, (name, sentence) in FINDERS[rule.watch](rule, now).items():
+            key = f"{rule.uid}:{subject}"[:300]
+            found.add(key)
+            if key not in standing:
+                raise_one(key, rule.watch, name, sentence, rule)
+    for key, alert in standing.items():
+        over = not _is_off(key) if alert.about == WEBHOOK else key not in found
+        if over:
+            end(alert)
+
+
+@steadily
+def raise_one(key: str, about: str, subject: str, sentence: str, rule: Rule | None = None) -> bool:
+    """Open an alert; False when one of this key is open already."""
+    row = Alert(
+        key=key, rule=rule, about=about, subject=subject[:200], sentence=sentence[:500], opened_at=timezone.now()
+    )
+    with transaction.atomic():
+        Alert.objects.bulk_create([row], ignore_conflicts=True)
+        if not Alert.objects.filter(uid=row.uid).exists():
+            return False
+        outbox.owe_alert("alert.opened", row.shown())
+    return True
+
+
+@steadily
+def end(alert: Alert) -> bool:
+    """Close an alert that is over; False when somebody else did."""
+    now = timezone.now()
+    with transaction.atomic():
+        if not Alert.objects.filter(pk=alert.pk, closed_at=None).update(closed_at=now):
+            return False
+        alert.closed_at = now
+        outbox.owe_alert("alert.closed", alert.shown())
+    return True
+
+
+def dismiss(alert: Alert, by: str) -> None:
+    """Take it from the pages. It closes, and can open again, when it is over."""
+    Alert.objects.filter(pk=alert.pk, dismissed_at=None).update(dismissed_at=timezone.now(), dismissed_by=by[:150])
+
+
+def standing() -> list[Alert]:
+    """What the pages show: open and not dismissed, the oldest first."""
+    rows = Alert.objects.filter(closed_at=None, dismissed_at=None).select_related("rule")
+    return list(rows.order_by("opened_at", "id")[:SHOWN])
+
+
+def webhook_off(endpoint: Endpoint) -> None:
+    """The notice of an endpoint that was switched off for its failures."""
+    raise_one(
+        f"{WEBHOOK}:{endpoint.uid}",
+        WEBHOOK,
+        str(endpoint),
+        f"The webhook {endpoint} was switched off. {endpoint.off_because}",
+    )
+
+
+# --- what the rules look at ------------------------------------------------------------------------------------
+
+Found = dict[str, tuple[str, str]]  # what keeps alerts apart → (subject, sentence)
+
+
+def _failures(rule: Rule, now: datetime) -> Found:
+    failed = Job.objects.filter(state=State.FAILED, finished_at__gte=now - timedelta(minutes=rule.minutes))
+    if rule.kind:
+        failed = failed.filter(kind=rule.kind)
+    counts = failed.order_by().values_list("kind").annotate(n=Count("id")).filter(n__gt=rule.times)
+    return {kind: (kind, f"{kind} failed {n} times in {rule.minutes} min.") for kind, n in counts}
+
+
+def _waiting(rule: Rule, now: datetime) -> Found:
+    queued = Job.objects.filter(state=State.QUEUED)
+    if rule.queue:
+        queued = queued.filter(queue=rule.queue)
+    # A fresh job has waited since it was made; of one that was scheduled or tried before, only its last bell is known.
+    since = Min(Case(When(version=1, then=F("created_at")), default=F("rung_at")))
+    oldest = queued.order_by().values_list("queue").annotate(since=since)
+    paused = set(Queue.objects.filter(paused=True).values_list("name", flat=True))
+    late = ((queue, since) for queue, since in oldest if since and now - since > timedelta(seconds=rule.seconds))
+    return {
+        queue: (
+            queue,
+            f"A job of the queue {queue} has waited since {since:%H:%M:%S} UTC{' (it is paused)' * (queue in paused)}.",
+        )
+        for queue, since in late
+    }
+
+
+def _workers(rule: Rule, now: datetime) -> Found:
+    silent = now - timedelta(seconds=settings.SIGNALBOX_LEASE_S)
+    lost = Worker.objects.filter(stopped_at=None, seen_at__lt=silent, seen_at__gt=now - FORGOTTEN)
+    return {
+        row.name: (row.name, f"The worker {row.name} has not called since {row.seen_at:%H:%M:%S} UTC.") for row in lost
+    }
+
+
+def _schedules(rule: Rule, now: datetime) -> Found:
+    rows: Iterable[Schedule] = Schedule.objects.filter(periodic__enabled=True).select_related(
+        "periodic__interval", "periodic__crontab", "periodic__clocked"
+    )
+    found: Found = {}
+    for row in rows:
+        if rule.schedule and row.uid != rule.schedule:
+            continue
+        since = row.waiting_since
+        newest = row.runs.first()
+        if since is not None and now - since > timedelta(seconds=rule.seconds):
+            found[str(row.uid)] = (str(row), f"The schedule {row} is late: it was due at {since:%H:%M:%S} UTC.")
+        elif newest is not None and newest.outcome == Run.Outcome.MISSED:
+            found[str(row.uid)] = (str(row), f"The schedule {row} missed {newest.count} run{'s' * (newest.count > 1)}.")
+        elif newest is not None and newest.outcome == Run.Outcome.REFUSED:
+            found[str(row.uid)] = (str(row), f"The schedule {row} could not start its job. {newest.note}")
+    return found
+
+
+def _is_off(key: str) -> bool:
+    return Endpoint.objects.filter(uid=key.partition(":")[2], enabled=False).exists()
+
+
+FINDERS = {
+    Watch.FAILURES: _failures,
+    Watch.WAITING: _waiting,
+    Watch.WORKER: _workers,
+    Watch.SCHEDULE: _schedules,
+}
