@@ -94,6 +94,15 @@ def each(name: str, parse: Callable[[str], Any], wanted: str) -> list[Any]:
     return found
 
 
+def folders(name: str) -> list[Path]:
+    def parse(word: str) -> Path:
+        if not Path(word).is_absolute():
+            raise ValueError
+        return Path(word)
+
+    return each(name, parse, "a comma-separated list of folders that begin with /")
+
+
 def networks(name: str) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
     return each(name, ipaddress.ip_network, "a comma-separated list of networks such as 10.0.0.0/8")
 

@@ -1,0 +1,1 @@
+"""Collections of images, each image compared with reference images."""

@@ -1,0 +1,164 @@
+"""One image, from bytes to what is kept of it: its size, a perceptual hash and a small picture without metadata.
+
+Everything is judged by its header before it is decoded: bytes, format, pixels, and the memory that decoding would take.
+Knows no models and no files.
+"""
+
+import io
+import math
+import warnings
+from dataclasses import dataclass
+from functools import cache
+
+from PIL import Image, ImageOps
+
+BYTES = 30_000_000  # of one image file
+DECODED = 120_000_000  # bytes that decoding may take, by the table below
+SIDE = 30_000  # pixels along one side
+SCANS = 64  # of a progressive JPEG: each is one more pass over all of it
+THUMBNAIL = 320  # pixels along the longer side
+NEAR = 1_536  # a larger image is first made so small by the cheapest means
+# Bytes for each pixel while a format is decoded, the library's own copies included.
+COSTS = {"PNG": 4, "GIF": 8, "WEBP": 20}
+FORMATS = ("JPEG", *COSTS)
+EDGE, KEPT = 32, 8  # the hash: an image of 32 × 32, and the 8 × 8 lowest frequencies of it
+
+
+class Unfit(Exception):
+    """Not an image that is taken; ``reason`` names why, the text is one sentence."""
+
+    def __init__(self, reason: str, sentence: str) -> None:
+        super().__init__(reason, sentence)
+        self.reason, self.sentence = reason, sentence
+
+    def __str__(self) -> str:
+        return f"{self.reason}: {self.sentence}"
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What is kept of an image. ``hash`` is 16 hexadecimal digits, ``thumbnail`` a JPEG."""
+
+    format: str
+    width: int
+    height: int
+    hash: str
+    thumbnail: bytes
+
+
+def look(data: bytes) -> Look:
+    """Decode one image, within bounds. Unfit if it is none, is damaged, or would cost too much."""
+    if len(data) > BYTES:
+        raise Unfit("too-large", f"The file has more than {BYTES:,} bytes.")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # our own limits are lower than the library's
+            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+                width, height = image.size
+                small = shrunk(image, data)
+                return Look(image.format or "", width, height, perceptual_hash(small), thumbnail(small))
+    except Unfit:
+        raise
+    except Image.DecompressionBombError:
+        raise Unfit("too-many-pixels", "The image has too many pixels.") from None
+    except MemoryError:
+        raise Unfit("too-many-pixels", "The image does not fit into memory.") from None
+    except Exception as error:  # decoders raise whatever they please at what is hostile
+        what = "no image of a known format" if isinstance(error, Image.UnidentifiedImageError) else "damaged"
+        raise Unfit("not-an-image" if what.startswith("no") else "damaged", f"The file is {what}.") from None
+
+
+def shrunk(image: Image.Image, data: bytes) -> Image.Image:
+    """The image upright, in RGB, and not much larger than the thumbnail; refused before a pixel is decoded."""
+    width, height = image.size
+    if max(width, height) > SIDE:
+        raise Unfit("too-many-pixels", f"The image is {width:,} × {height:,}: at most {SIDE:,} on a side are taken.")
+    cost = cost_of(image, data)
+    if cost > DECODED:
+        raise Unfit("too-many-pixels", f"The image is {width:,} × {height:,}: decoding it would take {cost:,} bytes.")
+    if image.format == "JPEG":
+        image.draft("RGB", (2 * THUMBNAIL, 2 * THUMBNAIL))  # decoded at a fraction of its size
+    image.load()
+    if max(image.size) > NEAR:
+        scale = NEAR / max(image.size)
+        smaller = image.resize([max(1, round(side * scale)) for side in image.size], Image.Resampling.NEAREST)
+    else:
+        smaller = image.copy()
+    smaller.info = {}
+    smaller.getexif().update({0x0112: orientation(image)})
+    upright = ImageOps.exif_transpose(smaller)
+    return on_grey(upright)
+
+
+def cost_of(image: Image.Image, data: bytes) -> int:
+    """Bytes that decoding would take at most."""
+    pixels = math.prod(image.size)
+    if image.format != "JPEG":
+        return pixels * COSTS[image.format or "PNG"]
+    if "progressive" in image.info:  # the decoder keeps all coefficients until the last scan has come
+        if data.count(b"\xff\xda") > SCANS:
+            raise Unfit("too-many-scans", f"The image has more than {SCANS} scans.")
+        return pixels * 6
+    return pixels // 2
+
+
+def orientation(image: Image.Image) -> int:
+    try:
+        return int(image.getexif().get(0x0112, 1))
+    except Exception:  # a broken note about the image is no reason not to look at it
+        return 1
+
+
+def on_grey(image: Image.Image) -> Image.Image:
+    """In RGB; what is transparent lies on grey."""
+    if image.mode in ("RGBA", "LA", "PA", "P"):
+        whole = image.convert("RGBA")
+        ground = Image.new("RGBA", whole.size, (128, 128, 128, 255))
+        return Image.alpha_composite(ground, whole).convert("RGB")
+    if image.mode.startswith("I"):  # 16 bits for each pixel
+        image = image.convert("I").point(lambda value: value * (1 / 256)).convert("L")
+    return image.convert("RGB")
+
+
+def thumbnail(image: Image.Image) -> bytes:
+    """A new picture: nothing that the file said besides its pixels is in it."""
+    small = image.copy()
+    small.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.BILINEAR)
+    bare = Image.new("RGB", small.size)
+    bare.paste(small)
+    out = io.BytesIO()
+    bare.save(out, "JPEG", quality=80)
+    return out.getvalue()
+
+
+# --- the hash --------------------------------------------------------------------------------------------------
+
+
+def perceptual_hash(image: Image.Image) -> str:
+    """64 bits that stay nearly the same when an image is scaled, compressed or made lighter (the DCT hash, pHash).
+
+    The idea: Zauner, "Implementation and Benchmarking of Perceptual Image Hash Functions" (2010).
+    """
+    grey = image.convert("L").resize((EDGE, EDGE), Image.Resampling.LANCZOS)
+    values = grey.tobytes()
+    waves = cosines()
+    rows = [
+        [sum(map(float.__mul__, wave, map(float, values[EDGE * y : EDGE * y + EDGE]))) for wave in waves]
+        for y in range(EDGE)
+    ]
+    low = [round(sum(wave[y] * rows[y][u] for y in range(EDGE)), 3) for wave in waves for u in range(KEPT)]
+    middle = sorted(low[1:])[len(low) // 2 - 1]  # without the first, which is the brightness of it all
+    bits = 0
+    for value in low:
+        bits = bits << 1 | (value > middle)
+    return f"{bits:016x}"
+
+
+@cache
+def cosines() -> tuple[tuple[float, ...], ...]:
+    return tuple(tuple(math.cos(math.pi * u * (2 * x + 1) / (2 * EDGE)) for x in range(EDGE)) for u in range(KEPT))
+
+
+def distance(one: str, other: str) -> int:
+    """How many of the 64 bits differ: 0 the same, about 32 nothing in common."""
+    return (int(one, 16) ^ int(other, 16)).bit_count()

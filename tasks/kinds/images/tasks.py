@@ -1,0 +1,139 @@
+"""match_images: compare every image of a collection with its reference images, on all cores.
+
+Teaches three rules: split the work into jobs instead of waiting for it, count rows instead of keeping a counter, and
+let the database say who was first.
+"""
+
+import hashlib
+import time
+from typing import Annotated, Any
+from uuid import UUID
+
+from django.db.models import F, QuerySet
+
+from tasks import lifecycle
+from tasks.base import job
+from tasks.kinds.asking import Refused
+from tasks.kinds.images import folders, looking, planning, storing
+from tasks.kinds.images.models import Collection, Image
+from tasks.models import Job
+from tasks.params import Ref
+from tasks.report import Report, Stopped
+from tasks.uid import uuid7
+
+FLUSH_S = 1.0  # between two writes of finished images
+FLUSH = 20  # images
+DEADLY = 2  # times that an image may have been begun in a process that died
+
+
+def turn(collection: str, part: int | None = None) -> str:
+    """One plan for each collection at a time, and each of its parts once at a time."""
+    return f"{collection}:{part or 'plan'}"
+
+
+@job(queue="images", serial_key=turn, soft_time_limit=3600, time_limit=3660)
+def match_images(
+    report: Report,
+    collection: Annotated[str, Ref("images.Collection"), "The collection's id."],
+    part: Annotated[
+        int | None, range(1, 2**31), "Empty for the whole collection; a run gives its parts numbers."
+    ] = None,
+) -> dict[str, Any]:
+    """Compare each image of a collection with its reference images.
+
+    The job plans and ends; its parts do the work, side by side. Stopped and run again, it goes on where it was.
+    """
+    found = Collection.objects.filter(uid=collection).first()
+    if found is None:
+        raise Refused("no-such-collection", "The collection is not there any more.")
+    if part is not None:
+        return do_part(report, found, part)
+    run = UUID(report.job_id) if report.job_id else uuid7()
+    try:
+        done = planning.plan(report, found, run)
+    except Stopped:
+        stop_parts(run)
+        raise
+    report.log(f"{done['files']:,} image files, {done['new']:,} of them new, in {done['parts']:,} parts.")
+    return done
+
+
+def stop_run(collection: Collection, by: Any = None) -> int:
+    """Cancel the plan of the last run, and then its parts: a plan that goes on would queue more. How many jobs."""
+    return cancelled(Job.objects.filter(uid=collection.run), by) + stop_parts(collection.run, by)
+
+
+def stop_parts(run: UUID | None, by: Any = None) -> int:
+    return cancelled(Job.objects.filter(parent=run, parent__isnull=False), by)
+
+
+def cancelled(jobs: QuerySet[Job], by: Any) -> int:
+    count = 0
+    for uid in jobs.filter(state__in=Job.LIVE).values_list("uid", flat=True):
+        try:
+            lifecycle.cancel(uid, by, "The run was stopped.")
+            count += 1
+        except lifecycle.NotInState:
+            pass  # it ended in that moment
+    return count
+
+
+def do_part(report: Report, collection: Collection, part: int) -> dict[str, int]:
+    """Look at each image of the part that nobody has counted yet. The last part finishes the collection."""
+    among = planning.references(collection)
+    images = list(collection.waiting().filter(part=part, reference=False).order_by("pk"))
+    counted = 0
+    done: list[tuple[Image, dict[str, Any]]] = []
+    flushed = time.monotonic()
+    most = FLUSH if report.attempt == 1 else 1  # after a death, each image has to show that it was not the one
+    report.progress(0, len(images))
+    try:
+        for i, image in enumerate(images, 1):
+            done.append((image, looked(report, collection, image, among)))
+            if len(done) >= most or time.monotonic() - flushed > FLUSH_S:
+                counted += complete(collection, done)
+                flushed = time.monotonic()
+            report.progress(i, len(images), image.path[-200:])
+    finally:
+        counted += complete(collection, done)  # also when it was stopped: what was seen is seen
+    planning.finish(collection)
+    return {"images": len(images), "counted": counted}
+
+
+def looked(report: Report, collection: Collection, image: Image, among: list[tuple[int, str]]) -> dict[str, Any]:
+    """The columns that say what was seen, or why nothing was."""
+    if report.attempt > 1:  # an earlier attempt may have died of one of them: of which, shows who was begun last
+        if image.tries >= DEADLY:
+            return {"problem": "deadly: The process that looked at it died, again and again."}
+        Image.objects.filter(pk=image.pk).update(tries=F("tries") + 1)
+    try:
+        seen = looking.look(content(collection, image))
+    except looking.Unfit as unfit:
+        return {"problem": str(unfit)[:300]}
+    storing.keep_thumbnail(collection, image.sha256, seen.thumbnail)
+    found = planning.nearest(seen.hash, among)
+    return {"format": seen.format, "width": seen.width, "height": seen.height, "hash": seen.hash, **found}
+
+
+def content(collection: Collection, image: Image) -> bytes:
+    """What was found when the plan was made. Unfit if it is not there, or not the same, any more."""
+    try:
+        if collection.folder:
+            data = folders.read(collection.folder, image.path, looking.BYTES)
+        else:
+            data = storing.original(collection, image.sha256).read_bytes()
+    except OSError:
+        raise looking.Unfit("gone", "The file is not there any more.") from None
+    if hashlib.sha256(data).hexdigest() != image.sha256:
+        raise looking.Unfit("changed", "The file was changed after it was found.")
+    return data
+
+
+def complete(collection: Collection, done: list[tuple[Image, dict[str, Any]]]) -> int:
+    """Count them, each unless somebody else has; what waited in a file of ours waits no longer."""
+    counted = sum(image.complete(**columns) for image, columns in done)
+    if not collection.folder:
+        for image, _ in done:
+            storing.original(collection, image.sha256).unlink(missing_ok=True)
+    done.clear()
+    return counted

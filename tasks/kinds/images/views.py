@@ -1,0 +1,185 @@
+"""The pages of collections: counts from rows, images beside the references that they match, filling up live."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
+from django.views.generic import CreateView, DeleteView, DetailView, ListView, UpdateView, View
+
+from tasks import audit
+from tasks.access import may
+from tasks.kinds import deeds
+from tasks.kinds.images import storing
+from tasks.kinds.images.forms import CollectionForm, RenameForm
+from tasks.kinds.images.models import Collection, Image
+from tasks.kinds.images.tasks import stop_run
+from tasks.models import Job
+from tasks.views import Allowed, Shown, uid_or_404
+
+COLLECTIONS, IMAGES = 50, 48  # on one page
+SHOWN = {
+    "all": {},
+    "matched": {"match__isnull": False},
+    "unmatched": {"match__isnull": True, "problem": ""},
+    "unfit": {"problem__gt": ""},
+}
+
+
+class CollectionPage(Shown):
+    here = "collections"
+    action = "see_rows"
+    model = Collection
+    slug_field = slug_url_kwarg = "uid"
+
+    def get_context_data(self, **context: Any) -> dict[str, Any]:
+        return super().get_context_data(may_change=may(self.request.user, "change_rows"), **context)
+
+
+class CollectionList(CollectionPage, ListView):
+    template_name = "images/list.html"
+
+    def get_context_data(self, **context: Any) -> dict[str, Any]:
+        rows = Collection.objects.order_by("-id")
+        if before := self.request.GET.get("before"):
+            rows = rows.filter(id__lt=get_object_or_404(Collection, uid=uid_or_404(before)).pk)
+        found = list(rows[: COLLECTIONS + 1])
+        shown = [(collection, collection.counts()) for collection in found[:COLLECTIONS]]
+        more = f"before={found[COLLECTIONS - 1].uid}" if len(found) > COLLECTIONS else ""
+        return super().get_context_data(collections=shown, more=more, **context)
+
+
+class CollectionDetail(CollectionPage, DetailView):
+    template_name = "images/collection.html"
+
+    def get_context_data(self, **context: Any) -> dict[str, Any]:
+        collection = self.object
+        show = self.request.GET.get("show", "all")
+        found = list(self.images(SHOWN.get(show, {}))[: IMAGES + 1])
+        more = f"show={show}&before={found[IMAGES - 1].sha256}" if len(found) > IMAGES else ""
+        return super().get_context_data(
+            counts=collection.counts(),
+            days=collection.by("day", 14),
+            hours=collection.by("hour", 24),
+            images=found[:IMAGES],
+            references=collection.images.filter(reference=True).order_by("path")[:IMAGES],
+            show=show,
+            shows=SHOWN,
+            more=more,
+            running=Job.objects.filter(parent=collection.run, state__in=Job.LIVE).exists()
+            or Job.objects.filter(uid=collection.run, state__in=Job.LIVE).exists(),
+            **context,
+        )
+
+    def images(self, wanted: dict[str, Any]) -> QuerySet[Image]:
+        """Those that are completed, the newest first."""
+        done = self.object.images.filter(reference=False, completed_at__isnull=False, **wanted)
+        if before := self.request.GET.get("before"):
+            last = get_object_or_404(done, sha256=before)
+            done = done.filter(completed_at__lte=last.completed_at).exclude(
+                completed_at=last.completed_at, id__gte=last.pk
+            )
+        return done.select_related("match").order_by("-completed_at", "-id")
+
+
+class CollectionForms(CollectionPage):
+    action = "change_rows"
+    template_name = "images/form.html"
+
+    def get_success_url(self) -> str:
+        return reverse("collection", args=[self.object.uid])
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        self.object = audit.do(self.request, "change_rows", lambda row: f"collection {row.uid}", form.save)
+        return redirect(self.get_success_url())
+
+    def form_invalid(self, form: Any) -> HttpResponse:
+        return self.render_to_response(self.get_context_data(form=form), status=422)
+
+
+class CollectionCreate(CollectionForms, CreateView):
+    form_class = CollectionForm
+    extra_context = {"heading": "Add a collection", "button": "Add it and compare its images"}
+
+    def form_valid(self, form: CollectionForm) -> HttpResponse:
+        form.instance.owner = self.request.user
+        answer = super().form_valid(form)
+        said = "The collection was added; its images are being compared."
+        deeds.submitted(self.request, "match_images", said, collection=str(self.object.uid))
+        return answer
+
+
+class CollectionRename(CollectionForms, UpdateView):
+    form_class = RenameForm
+    extra_context = {"heading": "Rename the collection", "button": "Rename it"}
+
+
+class CollectionDelete(CollectionForms, DeleteView):
+    """What runs is stopped first; the files go once it is certain that the rows are gone."""
+
+    template_name = "images/delete.html"
+
+    def get_context_data(self, **context: Any) -> dict[str, Any]:
+        return super().get_context_data(counts=self.object.counts(), **context)
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        collection = self.object
+        stop_run(collection, self.request.user)
+
+        def delete() -> None:
+            transaction.on_commit(lambda: storing.forget(collection))
+            collection.delete()
+
+        audit.do(self.request, "change_rows", f"collection {collection.uid}", delete, deleted=collection.name)
+        return redirect("collections")
+
+
+class CollectionDeed(Allowed, View):
+    action = "submit"
+    http_method_names = ["post"]
+
+    def post(self, request: HttpRequest, uid: Any) -> HttpResponse:
+        collection = get_object_or_404(Collection, uid=uid)
+        self.do(collection)
+        return redirect("collection", collection.uid)
+
+    def do(self, collection: Collection) -> None:
+        raise NotImplementedError
+
+
+class Match(CollectionDeed):
+    def do(self, collection: Collection) -> None:
+        said = "The images are being compared; what is done already stays done."
+        deeds.submitted(self.request, "match_images", said, collection=str(collection.uid))
+
+
+class Stop(CollectionDeed):
+    action = "cancel"
+
+    def do(self, collection: Collection) -> None:
+        uid = collection.run or collection.uid
+        stopped = audit.do(self.request, "cancel", uid, lambda: stop_run(collection, self.request.user))
+        messages.info(self.request, f"{stopped} jobs were stopped. Run it again, and it goes on where it was.")
+
+
+class Thumbnail(Allowed, View):
+    """A picture of our own making. The file that somebody uploaded is never sent to a browser."""
+
+    action = "see_rows"
+
+    def get(self, request: HttpRequest, uid: Any, sha256: str) -> HttpResponse:
+        image = Image.objects.filter(collection__uid=uid, sha256=sha256).select_related("collection").first()
+        try:
+            if image is None:
+                raise FileNotFoundError
+            file = storing.thumbnail(image.collection, image.sha256).open("rb")
+        except FileNotFoundError:
+            raise Http404("There is no such picture.") from None
+        answer = FileResponse(file, content_type="image/jpeg")
+        answer["X-Content-Type-Options"] = "nosniff"
+        answer["Content-Disposition"] = "inline"
+        answer["Cache-Control"] = "private, max-age=604800, immutable"  # its name is what it holds
+        return answer
