@@ -1,0 +1,79 @@
+"""schemathesis on the OpenAPI document, as every role: whatever is sent, the answer is one that the document knows.
+
+In this process and on the test's database: what it does is rolled back.
+"""
+
+from typing import Any
+
+import pytest
+import schemathesis
+from django.core.handlers.wsgi import WSGIHandler
+from django.core.signals import request_finished, request_started
+from django.db import close_old_connections
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.errors import Unsatisfiable
+from schemathesis import GenerationMode
+from schemathesis.checks import CHECKS
+
+from tests.calls import call
+
+pytestmark = pytest.mark.django_db
+
+ACTORS = [("ada", "manage"), ("alice", "submit"), ("vera", "read"), ("charlie", "manage"), (None, None)]
+# Valid by its schema is not always sense: a cursor of no list, a copy of no job, parameters of another kind. Whether
+# credentials count is for tests/test_door.py, which knows who may do what.
+WITHOUT = {"positive_data_acceptance", "ignored_auth", "use_after_free", "ensure_resource_availability"}
+EACH = 6  # requests for each operation, actor and mode
+
+
+@pytest.fixture(autouse=True)
+def keep_the_transaction_of_the_test():
+    """As Django's own test client does: the end of a request closes no connection."""
+    kept = (request_started, request_finished)
+    for signal in kept:
+        signal.disconnect(close_old_connections)
+    yield
+    for signal in kept:
+        signal.connect(close_old_connections)
+
+
+def document() -> Any:
+    return schemathesis.openapi.from_wsgi("/api/schema/", WSGIHandler(), headers=call("ada", "read").headers)
+
+
+@pytest.mark.parametrize("actor", ACTORS, ids=lambda actor: "-".join(map(str, actor)))
+def test_whatever_is_sent_the_answer_is_known(actor):
+    headers = call(*actor).headers
+    operations = [found.ok() for found in document().get_all_operations()]
+    checks = [check for check in CHECKS.get_all() if check.__name__ not in WITHOUT]
+    assert len(checks) >= 8
+    sent = 0
+    for operation in operations:
+        if operation.definition.raw["operationId"] != "revoke_all_tokens":  # the one in hand too
+            sent += sum(fuzzed(operation, mode, headers, checks) for mode in GenerationMode)
+    assert sent > 200
+
+
+def fuzzed(operation: Any, mode: GenerationMode, headers: dict[str, str], checks: list[Any]) -> int:
+    """Sends some requests of one kind; returns how many."""
+    sent = 0
+
+    @settings(
+        max_examples=EACH,
+        phases=[Phase.generate],
+        derandomize=True,
+        database=None,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=operation.as_strategy(generation_mode=mode))
+    def one(case: Any) -> None:
+        nonlocal sent
+        sent += 1
+        case.call_and_validate(headers=headers, checks=checks)
+
+    try:
+        one()
+    except Unsatisfiable:  # nothing wrong can be sent where nothing is asked
+        assert mode == GenerationMode.NEGATIVE
+    return sent
