@@ -62,6 +62,8 @@ class Listener:
                     if message.get("type") == "jobs":
                         self._take(message)
             except Exception as error:
+                if asyncio.current_task().cancelling():  # the layer's farewell on a dead link has hidden the cancel
+                    raise asyncio.CancelledError from error
                 self._sick(error)
                 self._channel = None
                 if self._layer is not None:
