@@ -51,6 +51,6 @@ def forget(collection: Collection) -> None:
 def write(place: Path, data: bytes) -> None:
     """Whole or not at all, whoever writes the same file at the same time."""
     place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    part = place.with_name(f"{place.name}.{os.getpid()}.part")
+    part = place.with_name(f"{place.name}.{os.urandom(8).hex()}.part")
     part.write_bytes(data)
     part.replace(place)
