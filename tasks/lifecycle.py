@@ -27,6 +27,8 @@ IN_TURN = (
     " OR (other.state = 'queued' AND other.id < tasks_job.id))))"
 )
 RING_AT_ONCE = 500
+NOTHING_DONE = {"progress_done": 0, "progress_total": 0, "progress_note": ""}
+NO_ERROR = {"error": "", "traceback": "", "error_key": ""}
 
 
 def now() -> datetime:
@@ -117,15 +119,7 @@ def cancel(uid: UUID, by: Any = None, reason: str = "") -> Job:
 @steadily
 def retry(uid: UUID, by: Any = None) -> Job:
     """Queue a failed or cancelled job again, with a full budget. Raises Job.DoesNotExist, NotInState."""
-    fresh = {
-        "state": State.QUEUED,
-        "failures": 0,
-        "rung_at": now(),
-        "finished_at": None,
-        "error": "",
-        "traceback": "",
-        "error_key": "",
-    }
+    fresh = {"failures": 0, "finished_at": None, **_queued_again(), **NO_ERROR}
     asked = {"cancel_requested_at": None, "cancel_requested_by_id": None, "cancel_reason": ""}
     moved = _moved({**fresh, **asked}, "uid = %s AND state IN ('failed', 'cancelled')", [uid])
     if not moved:
@@ -164,15 +158,7 @@ def claim(uid: UUID, worker: str, pid: int) -> Job | None:
         "finished_at": None,
         "due_at": None,
     }
-    empty = {
-        "progress_done": 0,
-        "progress_total": 0,
-        "progress_note": "",
-        "error": "",
-        "traceback": "",
-        "error_key": "",
-    }
-    sets = {"attempt": Raw("attempt + 1"), "beat": Raw("beat + 1"), **fresh, **empty}
+    sets = {"attempt": Raw("attempt + 1"), "beat": Raw("beat + 1"), **fresh, **NOTHING_DONE, **NO_ERROR}
     startable = f"uid = %s AND state = 'queued' AND {NOT_PAUSED} AND {IN_TURN}"
     try:
         moved = move(sets, f"{startable} AND {outbox.NOBODY_HEARS[State.RUNNING]}", [uid])
@@ -237,7 +223,8 @@ def retry_later(job: Job, delay_s: float, failure: Failure, news: Any = None) ->
     """The attempt failed and another follows in ``delay_s`` seconds."""
     due = now() + timedelta(seconds=max(0.0, delay_s))
     ended = {"state": State.RETRYING, "due_at": due, "failures": Raw("failures + 1"), **records.why(failure)}
-    return _leave(job, ended, Outcome.RETRYING, news, failure)
+    left = _leave(job, ended, Outcome.RETRYING, news, failure, unasked=True)
+    return left or cancel_acknowledged(job, "Cancelled before it was tried again.", news)
 
 
 def cancel_acknowledged(job: Job, sentence: str = "", news: Any = None) -> Job | None:
@@ -248,9 +235,9 @@ def cancel_acknowledged(job: Job, sentence: str = "", news: Any = None) -> Job |
 
 def release(job: Job, news: Any = None) -> Job | None:
     """The worker stops and gives the job back; not counted as a failure."""
-    return _leave(
-        job, {"state": State.QUEUED, "rung_at": now()}, Outcome.RELEASED, news, Failure("The worker was stopped.")
-    )
+    stopped = Failure("The worker was stopped.")
+    left = _leave(job, _queued_again(), Outcome.RELEASED, news, stopped, unasked=True)
+    return left or cancel_acknowledged(job, "Cancelled while its worker was stopped.", news)
 
 
 def rescue(job: Job, beat: int | None = None, sentence: str = "The worker died.") -> Job | None:
@@ -266,7 +253,7 @@ def rescue(job: Job, beat: int | None = None, sentence: str = "The worker died."
     elif spent:
         ended = {"state": State.FAILED, "finished_at": now(), **counted, **records.why(lost)}
     else:
-        ended = {"state": State.QUEUED, "rung_at": now(), **counted}
+        ended = {**_queued_again(), **counted}
     return _leave(job, ended, Outcome.LOST, None, lost, beat)
 
 
@@ -279,7 +266,7 @@ def wake(most: int = 500) -> int:
     due = "SELECT id FROM tasks_job WHERE state IN ('scheduled', 'retrying') AND due_at <= %s ORDER BY due_at LIMIT %s"
     clock = now()
     moved = _moved(
-        {"state": State.QUEUED, "rung_at": clock, "due_at": None},
+        {**_queued_again(), "due_at": None},
         f"id IN ({due}) AND state IN ('scheduled', 'retrying') AND due_at <= %s",
         [clock, most, clock],
     )
@@ -303,6 +290,11 @@ def ring_again(queue: str, before: datetime, most: int) -> int:
 # --- shared by the verbs ---------------------------------------------------------------------------------------
 
 
+def _queued_again() -> dict[str, Any]:
+    """Columns of a job that waits for an attempt anew: what an earlier one had done is no progress of the next."""
+    return {"state": State.QUEUED, "rung_at": now(), **NOTHING_DONE}
+
+
 def _moved(sets: dict[str, Any], where: str, args: Sequence[Any]) -> list[Job]:
     """A move, and what it owes, in one transaction."""
     with transaction.atomic():
@@ -320,10 +312,15 @@ def _leave(
     news: Any,
     failure: Failure | None = None,
     beat: int | None = None,
+    unasked: bool = False,
 ) -> Job | None:
-    """End a running attempt: the row, the attempt, last lines and what is owed, in one transaction."""
-    sets = {**ended, **(records.told(news) if news else {})}
+    """End a running attempt: the row, the attempt, last lines and what is owed, in one transaction.
+
+    ``beat``: only if the lease has not moved since. ``unasked``: only if nobody wants the job cancelled.
+    """
+    sets = {**(records.told(news) if news else {}), **ended}
     where, args = f"{HELD} AND beat = %s" if beat is not None else HELD, [job.uid, job.attempt]
+    where += " AND cancel_requested_at IS NULL" * unasked
     args += [beat] if beat is not None else []
     lines = news.lines if news else ()
     if outcome == Outcome.SUCCEEDED and not (lines or job.then or job.callback_url):
@@ -345,7 +342,7 @@ def _leave(
         return None
     left = moved[0]
     if left.state == State.QUEUED:
-        _announce(moved)
+        _announce(moved, sooner=1)  # it has waited once: its bell goes before those of its own priority
     else:
         _tell(moved)
         _next_in_line(left)
@@ -367,10 +364,11 @@ def _twin(job: Job) -> Job | None:
     return found.filter(uid=job.uid).first()
 
 
-def _announce(jobs: Sequence[Job]) -> None:
+def _announce(jobs: Sequence[Job], sooner: int = 0) -> None:
     """Tell browsers of jobs that are queued or scheduled now, and ring for the queued ones."""
     _tell(jobs)
-    bells = [queues.Bell(job.uid, job.kind, job.queue, job.priority) for job in jobs if job.state == State.QUEUED]
+    waiting = [job for job in jobs if job.state == State.QUEUED]
+    bells = [queues.Bell(job.uid, job.kind, job.queue, min(9, job.priority + sooner)) for job in waiting]
     if bells:
         afterwards(lambda: _ring(bells))
 

@@ -142,6 +142,25 @@ def test_a_lost_job_that_somebody_wanted_cancelled_is_cancelled():
     assert (lost.state, lost.cancel_reason) == ("cancelled", "not needed")
 
 
+@pytest.mark.parametrize("verb", ["retry_later", "release"])
+def test_no_further_attempt_starts_for_a_job_that_somebody_wants_to_stop(verb):
+    job = job_in("running")
+    lifecycle.cancel(job.uid, person("bob"), "not needed")
+    make(verb, job)
+    after = Job.objects.get(pk=job.pk)
+    assert (after.state, after.attempts.get().outcome) == ("cancelled", "cancelled")
+
+
+@pytest.mark.parametrize("verb", ["release", "rescue"])
+def test_a_job_that_waits_again_shows_no_progress_of_an_earlier_attempt(verb):
+    job = job_in("running")
+    report = Report(str(job.uid), 1)
+    report.progress(3, 10, "parsing")
+    lifecycle.flush(job, report.take())
+    make(verb, job)
+    assert Job.objects.get(pk=job.pk).summary()["progress"] == {"done": 0, "total": 0, "note": ""}
+
+
 def test_a_second_cancel_says_the_same():
     job = job_in("running")
     first = lifecycle.cancel(job.uid, person("bob"), "first")
