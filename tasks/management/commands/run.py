@@ -1,0 +1,62 @@
+"""manage.py run KIND [name=value …]: runs one job here, in the foreground, without a broker; breakpoints work."""
+
+import os
+import socket
+import sys
+from argparse import ArgumentParser
+from typing import Any
+
+from celery import current_app
+from django.core.management import BaseCommand, CommandError
+from django.db import transaction
+
+from tasks import audit, lifecycle, pulse
+from tasks.models import Job
+from tasks.terminal import EXITS, parameters
+
+
+class Command(BaseCommand):
+    help = "Runs one job in the foreground. Exits 0 succeeded, 1 failed, 2 cancelled."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("kind")
+        parser.add_argument("params", nargs="*", metavar="name=value")
+
+    def handle(self, *args: Any, kind: str, params: list[str], **options: Any) -> None:
+        given = parameters(kind, params)
+        pulse.start(first=False, kills=False, duties=[])  # or the lease would end and a worker take the job over
+        job = self.claimed(kind, given)
+        try:
+            current_app.tasks[kind].perform(job)
+        except KeyboardInterrupt:
+            lifecycle.cancel(job.uid, reason="Interrupted in the terminal.")
+        except Exception as error:  # the row says what it was
+            self.stderr.write(f"{type(error).__name__}", ending="\n")
+        sys.exit(self.told(job.uid))
+
+    def claimed(self, kind: str, given: dict[str, Any]) -> Job:
+        """A job that is made and claimed in one transaction: no worker can have it first."""
+        with transaction.atomic():
+            job, _ = lifecycle.submit(kind, given)
+            audit.note(None, "submit", job.uid, "", kind=kind)
+            claimed = lifecycle.claim(job.uid, f"run@{socket.gethostname()}", os.getpid())
+            if claimed is None:
+                raise CommandError("It cannot start now: its queue is paused, or another job of its serial key runs.")
+        self.stderr.write(f"job {job.uid}")
+        return claimed
+
+    def told(self, uid: Any) -> int:
+        """Print how it ended, as a worker would have recorded it."""
+        job = Job.objects.get(uid=uid)
+        for line in job.log.order_by("seq"):
+            self.stdout.write(f"{line.level}: {line.text}")
+        self.stdout.write(f"{kind_and_state(job)}")
+        if job.traceback:
+            self.stderr.write(job.traceback)
+        if job.result is not None:
+            self.stdout.write(str(job.result))
+        return EXITS.get(job.state, 1)
+
+
+def kind_and_state(job: Job) -> str:
+    return f"{job.kind} {job.state}" + (f": {job.error}" if job.error else "")

@@ -1,0 +1,52 @@
+"""manage.py submit KIND [name=value …] [--wait]: submits a job; with --wait shows its progress and exits as it ends."""
+
+import sys
+from argparse import ArgumentParser
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.core.management import BaseCommand, CommandError
+
+from tasks import audit, lifecycle
+from tasks.terminal import EXITS, Bar, follow, parameters
+
+
+class Command(BaseCommand):
+    help = "Submits a job and prints its id. With --wait: exits 0 succeeded, 1 failed, 2 cancelled."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("kind")
+        parser.add_argument("params", nargs="*", metavar="name=value")
+        parser.add_argument("--wait", action="store_true", help="show the progress until it has ended")
+        parser.add_argument("--owner", metavar="USER", help="whose job it is; nobody's without it")
+        parser.add_argument("--priority", type=int, choices=range(10), metavar="0-9")
+
+    def handle(
+        self, *args: Any, kind: str, params: list[str], wait: bool, priority: int | None, **options: Any
+    ) -> None:
+        owner = None
+        if options["owner"]:
+            owner = get_user_model().objects.filter(username=options["owner"]).first()
+            if owner is None:
+                raise CommandError(f"There is no user {options['owner']!r}.")
+        given = parameters(kind, params)
+        job, _ = audit.do(
+            owner,
+            "submit",
+            lambda made: made[0].uid,
+            lambda: lifecycle.submit(kind, given, owner=owner, priority=priority),
+            kind=kind,
+        )
+        self.stdout.write(str(job.uid))
+        if wait:
+            sys.exit(self.wait_for(job.uid))
+
+    def wait_for(self, uid: Any) -> int:
+        with Bar() as bar:
+            try:
+                job = follow(uid, bar.show)
+            except KeyboardInterrupt:
+                self.stderr.write("The job goes on.")
+                return 130
+        bar.end(job)
+        return EXITS[job["state"]]

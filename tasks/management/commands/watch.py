@@ -1,0 +1,85 @@
+"""manage.py watch [JOB]: the board, or one job, in the terminal, over the WebSocket, as any other program sees it."""
+
+import asyncio
+import os
+import sys
+from argparse import ArgumentParser
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.core.management import BaseCommand, CommandError
+from django.db.models import Q
+from rich.console import Console
+from rich.live import Live
+from rich.markup import escape
+from rich.table import Table
+
+from live.client import Board, Client, Problem
+from tasks.door.models import Token
+from tasks.terminal import EXITS, Bar
+
+LOOKS = {"running": "cyan", "failed": "red", "retrying": "yellow", "succeeded": "green", "cancelled": "dim"}
+ROWS = 30
+
+
+class Command(BaseCommand):
+    help = "Shows the board, or one job until it has ended. Without --token it makes one for the time it runs."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("job", nargs="?")
+        parser.add_argument("--url", default="http://127.0.0.1:8000", help="where Signalbox is")
+        parser.add_argument("--token", default=os.environ.get("SIGNALBOX_TOKEN", ""), help="or SIGNALBOX_TOKEN")
+
+    def handle(self, *args: Any, job: str | None, url: str, token: str, **options: Any) -> None:
+        made = None if token else own_token()
+        try:
+            client = Client(url, token or made[1])
+            sys.exit(one(client, job) if job else asyncio.run(board(client)))
+        except Problem as problem:
+            raise CommandError(str(problem)) from None
+        except KeyboardInterrupt:
+            sys.exit(130)
+        finally:
+            if made:
+                made[0].delete()
+
+
+def own_token() -> tuple[Token, str]:
+    """A token for this command alone, of some admin: whoever may run it may read the database anyway."""
+    is_admin = Q(is_superuser=True) | Q(groups__name="admin")
+    admin = get_user_model().objects.filter(is_admin, is_active=True).first()
+    if admin is None:
+        raise CommandError("There is no admin yet whose board it could show. Give --token.")
+    return Token.objects.make(admin, "read", name="manage.py watch", days=1)
+
+
+def one(client: Client, job: str) -> int:
+    with Bar() as bar:
+        ended = client.wait(job, bar.show)
+    bar.end(ended)
+    return EXITS[ended["state"]]
+
+
+async def board(client: Client) -> int:
+    console = Console(highlight=False)
+    with Live(console=console, auto_refresh=False, screen=console.is_terminal) as live:
+        async for picture in client.watch():
+            live.update(table(picture), refresh=True)
+            if not console.is_terminal:  # a pipe gets the board once
+                return 0
+    return 0
+
+
+def table(picture: Board) -> Table:
+    now = picture.stats.get("now", {})
+    title = " · ".join(f"{n} {state}" for state, n in now.items())
+    shown = Table("state", "kind", "progress", "note", "owner", "worker", title=title, expand=True)
+    order = ("running", "retrying", "queued", "failed", "cancelled", "succeeded")
+    jobs = sorted(picture.jobs.values(), key=lambda job: order.index(job["state"]) if job["state"] in order else 9)
+    for job in jobs[:ROWS]:
+        done, total = job["progress"]["done"], job["progress"]["total"]
+        cells = (job["kind"], f"{done}/{total}" if total else "", job["progress"]["note"], job["owner"], job["worker"])
+        look = LOOKS.get(job["state"], "")
+        state = f"[{look}]{job['state']}[/]" if look else job["state"]
+        shown.add_row(state, *(escape(str(cell or "")) for cell in cells))
+    return shown

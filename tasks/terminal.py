@@ -1,0 +1,81 @@
+"""Jobs in a terminal: ``name=value`` words become parameters, a job a bar, the state it ends in an exit code."""
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Self
+
+from django.core.management import CommandError
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from tasks import registry
+from tasks.models import Job
+from tasks.params import ParamError
+
+EXITS = {"succeeded": 0, "failed": 1, "cancelled": 2}
+LOOK_S = 0.25
+
+
+def parameters(kind: str, words: Iterable[str]) -> dict[str, Any]:
+    """``["seconds=3", "addresses=a", "addresses=b"]`` as the kind's parameters; a name twice is a list of lines."""
+    typed: dict[str, str] = {}
+    for word in words:
+        name, sign, value = word.partition("=")
+        if not sign:
+            raise CommandError(f"{word!r} is not of the form name=value.")
+        typed[name] = f"{typed[name]}\n{value}" if name in typed else value
+    try:
+        return registry.get(kind).signature.clean(typed, text=True)
+    except registry.UnknownKind as error:
+        known = ", ".join(each.name for each in registry.kinds())
+        raise CommandError(f"{error.args[0]} There are: {known}.") from None
+    except ParamError as error:
+        raise CommandError(
+            "\n".join(f"{name or kind}: {' '.join(said)}" for name, said in error.errors.items())
+        ) from None
+
+
+class Bar:
+    """A job as a progress bar; on a stream that is no terminal, as a line for each change of state."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self.console = console or Console(stderr=True, highlight=False)
+        columns = (
+            SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(),
+            TextColumn("{task.fields[note]}", markup=False), TimeElapsedColumn(),
+        )  # fmt: skip
+        self._progress = Progress(*columns, console=self.console, disable=not self.console.is_terminal)
+        self._task = self._progress.add_task("…", total=None, note="")
+        self._said = ""
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def show(self, job: Mapping[str, Any]) -> None:
+        """Takes a summary."""
+        done, total, note = job["progress"]["done"], job["progress"]["total"], job["progress"]["note"]
+        if job["state"] == "succeeded" and not total:
+            done = total = 1
+        words = f"{job['kind']} {job['state']}"
+        self._progress.update(self._task, description=words, completed=done, total=total or None, note=note)
+        if not self.console.is_terminal and words != self._said:
+            self.console.print(words, markup=False)
+        self._said = words
+
+    def end(self, job: Mapping[str, Any]) -> None:
+        if job["error"] and job["state"] != "succeeded":
+            self.console.print(job["error"], markup=False, style="red")
+
+
+def follow(uid: Any, show: Callable[[Mapping[str, Any]], None]) -> dict[str, Any]:
+    """Look at a job's row until it has ended; for commands that sit beside the database."""
+    while True:
+        job = Job.objects.select_related("owner").get(uid=uid).summary()
+        show(job)
+        if job["state"] in EXITS:
+            return job
+        time.sleep(LOOK_S)
