@@ -120,6 +120,8 @@ class Board:
                     self._put(summary)
         for name in EXTRAS:
             self._extra(name, picture[name])
+        if (alerts := picture.get("alerts", [])) or "alerts" in self.extras:  # not a word before the first one
+            self._extra("alerts", alerts)
         return self.place > before
 
     def snapshot(self, limit: int = frames.LIMIT) -> News:

@@ -18,6 +18,7 @@ urlpatterns = [
     path("", include("tasks.urls")),
     path("", include("tasks.hooks.urls")),
     path("", include("tasks.timetable.urls")),
+    path("", include("tasks.alarms.urls")),
     path("", include("tasks.kinds.feeds.urls")),
     path("", include("tasks.kinds.checks.urls")),
     path("", include("tasks.kinds.images.urls")),

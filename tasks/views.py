@@ -39,6 +39,7 @@ SECTIONS = {"running": "running", "queued": "queued", "retrying": "retrying"} | 
 PAGE = 50
 FURTHER = [
     Link("schedules", "see_schedules"),
+    Link("alerts", "see_rows"),
     Link("feeds", "see_rows"),
     Link("checks", "see_rows"),
     Link("webhooks", "see_webhooks"),

@@ -41,6 +41,11 @@ PAGES = {
     "webhooks/<uuid:uid>/switch/": "POST change_webhooks",
     "webhooks/<uuid:uid>/test/": "POST change_webhooks",
     "deliveries/<uuid:uid>/replay/": "POST replay",
+    "alerts/": "GET see_rows",
+    "alerts/rules/new/": "GET change_rows, POST change_rows",
+    "alerts/rules/<uuid:uid>/": "GET change_rows, POST change_rows",
+    "alerts/rules/<uuid:uid>/delete/": "POST change_rows",
+    "alerts/<uuid:uid>/dismiss/": "POST change_rows",
     "schedules/": "GET see_schedules",
     "schedules/new/": "GET change_schedules",
     "schedules/new/<str:kind>/": "GET change_schedules, POST change_schedules",
@@ -94,6 +99,10 @@ API = {  # below /api/v1/ and below /api/
     "schedules/<uuid:uid>/": "GET see_schedules, PATCH change_schedules, DELETE change_schedules",
     "schedules/<uuid:uid>/run/": "POST run_schedule",
     "schedules/<uuid:uid>/runs/": "GET see_schedules",
+    "alerts/": "GET see_rows",
+    "alerts/<uuid:uid>/dismiss/": "POST change_rows",
+    "alerts/rules/": "GET see_rows, POST change_rows",
+    "alerts/rules/<uuid:uid>/": "GET see_rows, PATCH change_rows, DELETE change_rows",
 }
 API_ONCE = {"schema/": "GET kinds", "docs/": "GET kinds", "^(?P<rest>.*)$": PUBLIC}
 

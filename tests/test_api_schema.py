@@ -9,7 +9,8 @@ from django.utils import timezone
 from drf_spectacular.validation import validate_schema
 from jsonschema import Draft202012Validator
 
-from tasks import lifecycle, outbox, schedules
+from tasks import alerts, lifecycle, outbox, schedules
+from tasks.alarms.models import Alert, Rule
 from tasks.api import examples, schema, urls
 from tasks.door.models import ShareLink, Token
 from tasks.failure import Failure
@@ -49,6 +50,13 @@ def delivery() -> dict[str, Any]:
     return {"uid": sent.uid}
 
 
+def alert(operation: str) -> Any:
+    """The id of a rule, or of an alert that it raised."""
+    rule = Rule.objects.create(watch="failures")
+    alerts.raise_one("key", rule.watch, "noop", "noop failed 6 times in 10 min.", rule)
+    return rule.uid if operation.endswith("alert_rule") else Alert.objects.get().uid
+
+
 # What stands in a path, by its first word: made afresh for each operation.
 MADE = {
     "jobs": job,
@@ -58,6 +66,7 @@ MADE = {
     "schedules": lambda _: {
         "uid": schedules.create("nightly", "noop", {}, schedules.every(3600, None), person("ada")).uid
     },
+    "alerts": lambda operation: {"uid": alert(operation)},
     "queues": lambda _: {"name": "default"},
 }
 

@@ -2,6 +2,7 @@
 /** Where the parts of a page meet: what the page says it watches decides what is started. */
 
 import * as actions from "./actions.js";
+import * as alerts from "./alerts.js";
 import { Announcer } from "./announce.js";
 import { showBadge } from "./badge.js";
 import { Board } from "./board.js";
@@ -39,6 +40,7 @@ function live(watch) {
       freshness.heard(frame.type === "job" && freshness.age() === null ? { age: 0 } : frame);
       time.learn(frame);
       store.apply(frame);
+      alerts.heed(frame);
       tell();
     },
     onLink(link, wait) {

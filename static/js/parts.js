@@ -5,6 +5,7 @@
  * as the server says the same of them, so what is open or focused in them stays too.
  */
 
+import * as alerts from "./alerts.js";
 import { showBadge } from "./badge.js";
 import { Freshness } from "./freshness.js";
 import { Socket } from "./socket.js";
@@ -101,6 +102,7 @@ function start(main) {
       freshness.heard(frame);
       time.learn(frame);
       if (news(frame, kinds, known)) soon();
+      alerts.heed(frame);
       tell();
     },
     onLink(link) {

@@ -19,6 +19,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "run_schedule": {},
     "create_webhook": {"url": "https://hooks.example.org/signalbox", "states": ["failed"]},
     "change_webhook": {"states": ["failed", "cancelled"]},
+    "create_alert_rule": {"watch": "failures", "kind": "noop", "times": 3, "minutes": 10},
+    "change_alert_rule": {"enabled": False},
 }
 QUERIES: dict[str, dict[str, Any]] = {
     "list_jobs": {"state": ["failed", "queued"], "since": "2h", "q": "timeout", "limit": 20},

@@ -30,6 +30,7 @@ RESOURCES = [
     path("tokens/<uuid:uid>/", tokens.OneToken.as_view(), name="token"),
     path("", include("tasks.hooks.api")),
     path("", include("tasks.timetable.api")),
+    path("", include("tasks.alarms.api")),
 ]
 
 schema.RESOURCES.append(RESOURCES)

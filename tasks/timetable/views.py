@@ -70,7 +70,7 @@ class ScheduleDetail(SchedulePage):
         runs = list(schedule.runs.all()[:RUNS])
         states = dict(Job.objects.filter(uid__in=[run.job for run in runs if run.job]).values_list("uid", "state"))
         for run in runs:
-            run.state = states.get(run.job, "")
+            run.became = states.get(run.job, "")
         return super().get_context_data(
             schedule=schedule,
             params=shown_params(schedule),

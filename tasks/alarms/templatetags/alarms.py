@@ -1,0 +1,16 @@
+"""The notices that stand above every page while something is wrong."""
+
+from typing import Any
+
+from django import template
+
+from tasks import alerts
+from tasks.access import may
+
+register = template.Library()
+
+
+@register.inclusion_tag("alerts/_notices.html", takes_context=True)
+def notices(context: dict[str, Any]) -> dict[str, Any]:
+    user = context["request"].user
+    return {"alerts": alerts.standing() if may(user, "see_rows") else []}

@@ -1,0 +1,88 @@
+"""The page of alerts: what is wrong now, what was, and the rules. Each deed is a POST with a view of its own."""
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse_lazy
+from django.views.generic import CreateView, UpdateView, View
+
+from tasks import alerts, audit
+from tasks.access import may
+from tasks.alarms.forms import RuleForm
+from tasks.alarms.models import Alert, Rule
+from tasks.views import Allowed, Page, Shown, uid_or_404
+
+PAGE = 50
+
+
+class AlertsPage(Page):
+    template_name = "alerts/alerts.html"
+    here = "alerts"
+    action = "see_rows"
+
+    def get_context_data(self, **context: Any) -> dict[str, Any]:
+        past = Alert.objects.exclude(closed_at=None).order_by("-id")
+        if before := self.request.GET.get("before"):
+            past = past.filter(id__lt=get_object_or_404(Alert, uid=uid_or_404(before)).pk)
+        found = list(past[: PAGE + 1])
+        return super().get_context_data(
+            now=Alert.objects.filter(closed_at=None).order_by("opened_at", "id")[: alerts.SHOWN],
+            past=found[:PAGE],
+            more=f"before={found[PAGE - 1].uid}" if len(found) > PAGE else "",
+            rules=Rule.objects.order_by("id"),
+            may_change=may(self.request.user, "change_rows"),
+            **context,
+        )
+
+
+class RuleForms(Shown):
+    here = "alerts"
+    action = "change_rows"
+    template_name = "alerts/form.html"
+    form_class = RuleForm
+    success_url = reverse_lazy("alerts")
+    slug_field = slug_url_kwarg = "uid"
+
+    def get_queryset(self) -> QuerySet[Rule]:
+        return Rule.objects.all()
+
+    def form_valid(self, form: RuleForm) -> HttpResponse:
+        form.instance.owner = form.instance.owner or self.request.user
+        audit.do(self.request, self.action, lambda rule: f"alert rule {rule.uid}", form.save)
+        return redirect("alerts")
+
+    def form_invalid(self, form: RuleForm) -> HttpResponse:
+        return self.render_to_response(self.get_context_data(form=form), status=422)
+
+
+class RuleCreate(RuleForms, CreateView):
+    extra_context = {"heading": "Add a rule", "button": "Add it"}
+
+
+class RuleUpdate(RuleForms, UpdateView):
+    extra_context = {"heading": "Change the rule", "button": "Change it"}
+
+
+class RuleDelete(Allowed, View):
+    action = "change_rows"
+    http_method_names = ["post"]
+
+    def post(self, request: HttpRequest, uid: UUID) -> HttpResponse:
+        rule = get_object_or_404(Rule, uid=uid)
+        audit.do(request, self.action, f"alert rule {uid}", rule.delete)
+        messages.info(request, f"The rule was deleted: {rule}.")
+        return redirect("alerts")
+
+
+class Dismiss(Allowed, View):
+    action = "change_rows"
+    http_method_names = ["post"]
+
+    def post(self, request: HttpRequest, uid: UUID) -> HttpResponse:
+        alert = get_object_or_404(Alert, uid=uid)
+        audit.do(request, self.action, f"alert {uid}", lambda: alerts.dismiss(alert, request.user.get_username()))
+        return redirect("alerts")
