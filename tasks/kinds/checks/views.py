@@ -7,8 +7,9 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.views.generic import DetailView, ListView, View
 
-from tasks import lifecycle
+from tasks import audit
 from tasks.access import may
+from tasks.kinds import deeds
 from tasks.kinds.checks.models import Observation, Service
 from tasks.views import Allowed, Shown, uid_or_404
 
@@ -54,8 +55,7 @@ class CheckNow(Allowed, View):
 
     def post(self, request: HttpRequest, uid: Any) -> HttpResponse:
         service = get_object_or_404(Service, uid=uid)
-        lifecycle.submit("check_health", {"url": service.url}, owner=request.user)
-        messages.info(request, "A check was queued.")
+        deeds.submitted(request, "check_health", "A check was queued.", url=service.url)
         return redirect("check", service.uid)
 
 
@@ -67,7 +67,7 @@ class Forget(Allowed, View):
 
     def post(self, request: HttpRequest, uid: Any) -> HttpResponse:
         service = get_object_or_404(Service, uid=uid)
-        service.delete()
+        audit.do(request, "change_rows", f"service {service.uid}", service.delete, deleted=service.url)
         messages.info(request, f"The history of {service.url} was deleted.")
         return redirect("checks")
 

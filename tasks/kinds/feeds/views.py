@@ -2,15 +2,15 @@
 
 from typing import Any
 
-from django.contrib import messages
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
-from django.urls import reverse, reverse_lazy
+from django.urls import reverse
 from django.views.generic import CreateView, DeleteView, DetailView, ListView, UpdateView, View
 
-from tasks import lifecycle
+from tasks import audit
 from tasks.access import may
+from tasks.kinds import deeds
 from tasks.kinds.feeds.forms import ChangeForm, FeedForm
 from tasks.kinds.feeds.models import Entry, Feed, Subscription
 from tasks.views import Allowed, Shown, uid_or_404
@@ -76,6 +76,10 @@ class FeedForms(FeedPage):
     def get_success_url(self) -> str:
         return reverse("feed", args=[self.object.uid])
 
+    def form_valid(self, form: Any) -> HttpResponse:
+        self.object = audit.do(self.request, "change_rows", lambda feed: f"feed {feed.uid}", form.save)
+        return redirect(self.get_success_url())
+
     def form_invalid(self, form: Any) -> HttpResponse:
         return self.render_to_response(self.get_context_data(form=form), status=422)
 
@@ -88,8 +92,8 @@ class FeedCreate(FeedForms, CreateView):
 
     def form_valid(self, form: FeedForm) -> HttpResponse:
         answer = super().form_valid(form)
-        lifecycle.submit("fetch_feed", {"feed": str(self.object.uid)}, owner=self.request.user)
-        messages.info(self.request, "The feed was added; it is being fetched.")
+        said = "The feed was added; it is being fetched."
+        deeds.submitted(self.request, "fetch_feed", said, feed=str(self.object.uid))
         return answer
 
 
@@ -100,10 +104,11 @@ class FeedUpdate(FeedForms, UpdateView):
 
 class FeedDelete(FeedForms, DeleteView):
     template_name = "feeds/delete.html"
-    success_url = reverse_lazy("feeds")
 
-    def get_success_url(self) -> str:
-        return str(self.success_url)
+    def form_valid(self, form: Any) -> HttpResponse:
+        feed = self.object
+        audit.do(self.request, "change_rows", f"feed {feed.uid}", feed.delete, deleted=feed.url)
+        return redirect("feeds")
 
     def get_context_data(self, **context: Any) -> dict[str, Any]:
         return super().get_context_data(total=self.object.entries.count(), **context)
@@ -138,5 +143,4 @@ class Fetch(FeedDeed):
     action = "submit"
 
     def do(self, feed: Feed) -> None:
-        lifecycle.submit("fetch_feed", {"feed": str(feed.uid)}, owner=self.request.user)
-        messages.info(self.request, "A fetch was queued.")
+        deeds.submitted(self.request, "fetch_feed", "A fetch was queued.", feed=str(feed.uid))
