@@ -19,7 +19,7 @@ ENVIRONMENT = {"PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ
 MAX_MESSAGE = 64 * 1024  # bytes of one WebSocket message of a browser
 DAPHNE = [
     "-v", "0", "--websocket_timeout", "-1", "--application-close-timeout", "3", "--no-server-name",
-    "--websocket-max-message-size", str(MAX_MESSAGE), "--websocket-max-frame-size", str(MAX_MESSAGE),
+    # Its message sizes stay at 1 MiB: they bind what is sent as well, and the consumer refuses more than MAX_MESSAGE.
 ]  # fmt: skip
 UVICORN = [
     "--ws", "websockets-sansio", "--loop", "uvloop", "--lifespan", "off", "--ws-per-message-deflate", "false",

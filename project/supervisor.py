@@ -78,8 +78,8 @@ class Undertaker:
         try:
             self.process.stdin.write(f"{sign}{group}\n".encode())
             self.process.stdin.flush()
-        except BrokenPipeError:
-            pass  # the next ensure() starts another one and tells it everything
+        except (BrokenPipeError, ValueError):
+            pass  # it is gone: the next ensure() starts another one and tells it everything
 
     def watch(self, group: int) -> None:
         self.groups.add(group)

@@ -119,6 +119,7 @@ def test_the_undertaker_comes_back_and_still_knows_its_groups(supervisor: Superv
     pid = supervisor.parts[0].pid
     second.stdin.close()  # as when the supervisor is gone
     supervisor.parts[0].process.wait(5)
+    second.wait(5)
     assert not is_alive(pid)
 
 
