@@ -130,7 +130,7 @@ class Client:
     # --- HTTP ---
 
     def submit(self, kind: str, params: Mapping[str, Any] | None = None, *, key: str | None = None, **more: Any) -> Job:
-        """Submit a job. ``more``: priority, due_at (RFC 3339), callback_url, copy_of. It has a key, so it is sent again."""
+        """Submit a job. ``more``: priority, due_at (RFC 3339), callback_url, copy_of. It has a key: safe to repeat."""
         body = {"kind": kind, "params": dict(params or {}), **more}
         return self.send("POST", "jobs/", body, key=key or uuid.uuid4().hex)
 
