@@ -206,7 +206,7 @@ def test_a_submit_token_sees_the_jobs_of_its_owner_only_and_others_are_unknown()
     assert [job["id"] for job in program.get("jobs/").json()["results"]] == [str(mine.uid)]
     assert program.get("jobs/?owner=bob").json()["results"] == []
     for path in ("", "log/"):
-        foreign, unknown = program.get(f"jobs/{theirs.uid}/{path}"), program.get(f"jobs/{NOBODYS}/{path}")
+        foreign, unknown = (program.get(f"jobs/{uid}/{path}", X_Request_ID="r") for uid in (theirs.uid, NOBODYS))
         assert (foreign.status_code, foreign.problem) == (404, "unknown-job")
         assert foreign.content == unknown.content and dict(foreign.headers) == dict(unknown.headers)
         assert program.get(f"jobs/{mine.uid}/{path}").status_code == 200
