@@ -15,6 +15,8 @@ from tasks.api import examples, schema, urls
 from tasks.door.models import ShareLink, Token
 from tasks.failure import Failure
 from tasks.hooks.models import Endpoint
+from tasks.kinds.feeds.models import Feed
+from tasks.kinds.images.models import Collection
 from tests.calls import call
 from tests.people import person
 
@@ -68,7 +70,16 @@ MADE = {
     },
     "alerts": lambda operation: {"uid": alert(operation)},
     "queues": lambda _: {"name": "default"},
+    "feeds": lambda _: {"uid": Feed.objects.create(url="https://old.example/feed.xml").uid},
+    "collections": lambda _: {"uid": Collection.objects.create(name="Spring", folder="/srv/photos/spring").uid},
 }
+
+
+@pytest.fixture(autouse=True)
+def a_folder_that_is_there(settings, tmp_path, monkeypatch):
+    """The one example that speaks of this very machine."""
+    settings.SIGNALBOX_IMAGE_ROOTS, settings.SIGNALBOX_HOME = [tmp_path], tmp_path / "home"
+    monkeypatch.setitem(examples.BODIES["create_collection"], "folder", str(tmp_path))
 
 
 def test_the_document_is_valid_and_complete():

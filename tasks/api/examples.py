@@ -21,6 +21,10 @@ BODIES: dict[str, dict[str, Any]] = {
     "change_webhook": {"states": ["failed", "cancelled"]},
     "create_alert_rule": {"watch": "failures", "kind": "noop", "times": 3, "minutes": 10},
     "change_alert_rule": {"enabled": False},
+    "create_feed": {"url": "https://trains.example/feed.xml", "title": "Trains"},
+    "change_feed": {"status": "off"},
+    "create_collection": {"name": "Summer", "folder": "/srv/photos/summer"},
+    "change_collection": {"name": "Summer by the sea"},
 }
 QUERIES: dict[str, dict[str, Any]] = {
     "list_jobs": {"state": ["failed", "queued"], "since": "2h", "q": "timeout", "limit": 20},

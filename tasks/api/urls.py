@@ -31,6 +31,8 @@ RESOURCES = [
     path("", include("tasks.hooks.api")),
     path("", include("tasks.timetable.api")),
     path("", include("tasks.alarms.api")),
+    path("", include("tasks.kinds.feeds.api")),
+    path("", include("tasks.kinds.images.api")),
 ]
 
 schema.RESOURCES.append(RESOURCES)
