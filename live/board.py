@@ -68,7 +68,7 @@ class Board:
 
     def __init__(self, audience: str = "all") -> None:
         self.audience = audience
-        self.place = 0
+        self.now = Place(0, 0)  # the place of a reader who has missed nothing
         self.rows: dict[str, Row] = {}  # in the order of their last change
         self.gone: dict[str, int] = {}  # likewise
         self.floor = 0  # a reader behind this place may have missed a removal that is forgotten
@@ -79,7 +79,7 @@ class Board:
 
     def apply(self, summaries: Iterable[Summary]) -> bool:
         """Take hints: known rows move to their newest version, and who ranks within a section's limit comes in."""
-        before = self.place
+        before = self.now
         for summary in summaries:
             job, section = summary["id"], SECTIONS.get(summary["state"])
             known = self.rows.get(job)
@@ -88,12 +88,7 @@ class Board:
             if known or self._ranks(section, rank(summary)):
                 self._put(summary)
                 self._touched.add(job)
-        return self.place > before
-
-    @property
-    def now(self) -> Place:
-        """The place of a reader who has missed nothing."""
-        return Place(self.place, self.place)
+        return self.now != before
 
     def begin(self) -> None:
         """A read of the database starts now: what hints say from here on may be newer than what it returns."""
@@ -105,7 +100,7 @@ class Board:
         A row that a hint touched since then is left alone. A row that is newer here than in the database, although
         nothing touched it, was never committed: it goes, and comes back as it is with the next picture.
         """
-        before = self.place
+        before = self.now
         real = {summary["id"]: summary for summary in picture["jobs"]}
         for job in [job for job in self.rows if job not in real and job not in self._touched]:
             self._remove(job)
@@ -122,7 +117,7 @@ class Board:
             self._extra(name, picture[name])
         if (alerts := picture.get("alerts", [])) or "alerts" in self.extras:  # not a word before the first one
             self._extra("alerts", alerts)
-        return self.place > before
+        return self.now != before
 
     def snapshot(self, limit: int = frames.LIMIT) -> News:
         """All rows; or, if they burst a frame, those that changed longest ago, and ``since`` has the rest."""
@@ -147,10 +142,10 @@ class Board:
             texts.append(row.text)
             reached = row.place
         if len(texts) == len(later):
-            reached = self.place
+            reached = self.now.rows
         if whole or texts:
             members.append('"jobs":[' + ",".join(texts) + "]")
-        return News(tuple(members), Place(reached, self.place), whole)
+        return News(tuple(members), Place(reached, self.now.rest), whole)
 
     def _ranks(self, section: str, key: tuple) -> bool:
         ranked, limit = self._order[section], LIMITS[section]
@@ -160,17 +155,19 @@ class Board:
         job = summary["id"]
         self._take_out(job)
         self.gone.pop(job, None)
-        self.place += 1
-        row = Row(summary, frames.row(summary), self.place, SECTIONS[summary["state"]], rank(summary))
+        row = Row(summary, frames.row(summary), self._step(), SECTIONS[summary["state"]], rank(summary))
         self.rows[job] = row
         insort(self._order[row.section], row.rank)
 
     def _remove(self, job: str) -> None:
         self._take_out(job)
-        self.place += 1
-        self.gone[job] = self.place
+        self.gone[job] = self._step()
         if len(self.gone) > REMEMBERED:
             self.floor = self.gone.pop(next(iter(self.gone)))
+
+    def _step(self) -> int:
+        self.now = Place(self.now.rows + 1, self.now.rest + 1)
+        return self.now.rows
 
     def _take_out(self, job: str) -> None:
         if row := self.rows.pop(job, None):
@@ -180,9 +177,8 @@ class Board:
     def _extra(self, name: str, value: Any) -> None:
         if name in self.extras and self._signs[name] == _sign(value):
             return
-        self.place += 1
         self._signs[name] = _sign(value)
-        self.extras[name] = (frames.dumps(value), self.place)
+        self.extras[name] = (frames.dumps(value), self._step())
 
 
 def _later(items: Iterable, at: Any, place: int) -> Iterable:
