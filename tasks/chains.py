@@ -79,6 +79,15 @@ def begin(job: Job) -> list[Job]:
     return Job.objects.bulk_create([each for each in jobs if each.uid not in known])
 
 
+def in_words(then: list[Branch] | None) -> str:
+    """What is to follow, for people: "add, then noop and add"."""
+    return " and ".join(", then ".join(_named(step) for step in branch) for branch in then or ())
+
+
+def _named(step: Step) -> str:
+    return f"({in_words(step['group'])})" if "group" in step else step["kind"]
+
+
 def _whole(steps: Branch) -> Branch:
     if any("group" in step for step in steps[:-1]):
         raise NotImplementedError(CHORD)

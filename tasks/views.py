@@ -21,7 +21,7 @@ from django.utils.http import urlencode
 from django.views.generic import TemplateView
 from django.views.generic.base import ContextMixin
 
-from tasks import audit, lifecycle, picture, quotas, registry
+from tasks import audit, chains, lifecycle, picture, quotas, registry
 from tasks.access import Actor, may, may_submit
 from tasks.forms import KindForm
 from tasks.models import Job, State
@@ -37,6 +37,7 @@ class Link(NamedTuple):
 
 SECTIONS = {"running": "running", "queued": "queued", "retrying": "retrying"} | dict.fromkeys(Job.FINAL, "finished")
 PAGE = 50
+CHILDREN = 50  # of one job, on its page
 FURTHER = [
     Link("schedules", "see_schedules"),
     Link("alerts", "see_rows"),
@@ -154,11 +155,14 @@ class JobView(Page):
         if not may(user, "see", job):
             raise PermissionDenied
         kind = known(job.kind)
+        children = Job.objects.select_related("owner").filter(parent=job.uid).order_by("id")
         return super().get_context_data(
             job=picture.detail(job),
             doc=kind.signature.help if kind else "",
             may_copy=kind is not None and kind.name not in ELSEWHERE and may_submit(user, kind),
             copy_of=job.copy_of and str(job.copy_of),
+            children=[child.summary() for child in children[:CHILDREN]],
+            coming=chains.in_words(job.then) if job.state != State.SUCCEEDED else "",
             cancelled_by=job.cancel_requested_by and job.cancel_requested_by.get_username(),
             cancel_reason=job.cancel_reason,
             may_cancel=may(user, "cancel", job),

@@ -12,6 +12,7 @@ from tasks.alarms.models import Alert, Rule
 from tasks.deliveries import Answer
 from tasks.failure import Failure
 from tasks.hooks.models import Delivery, Endpoint
+from tasks.kinds.upkeep import prune
 from tasks.models import Job, Worker
 from tasks.timetable.models import Run, Schedule
 from tests.processes import wait_until
@@ -194,3 +195,17 @@ def test_a_real_worker_that_is_killed_is_seen_by_another(start_worker):
     wait_until(seen.exists, 20, "the alert")
     start_worker("w2", SIGNALBOX_LEASE_S="4")
     wait_until(lambda: not seen.exists(), 20, "its end")
+
+
+def test_alerts_and_deliveries_that_are_long_over_are_pruned():
+    alerts.raise_one("old", "worker", "w1", "It is over.")
+    alerts.raise_one("open", "worker", "w2", "It is not over.")
+    endpoint("http://x.test/", states=["queued"])
+    lifecycle.submit("noop", {})
+    lifecycle.submit("noop", {})
+    long_ago = datetime.now(UTC) - timedelta(days=31)
+    Alert.objects.filter(key="old").update(opened_at=long_ago, closed_at=long_ago)
+    Delivery.objects.filter(pk=Delivery.objects.first().pk).update(status="delivered", finished_at=long_ago)
+    done = prune()
+    assert (done["alerts"], done["deliveries"]) == (1, 1)
+    assert (Alert.objects.get().key, Delivery.objects.get().status) == ("open", "pending")

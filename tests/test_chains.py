@@ -167,3 +167,16 @@ def test_a_chain_and_a_group_run_to_their_ends_in_a_real_worker(start_worker):
         failing.get(timeout=20)
     wait_until(lambda: not Job.objects.filter(state__in=Job.LIVE).exists())
     assert Job.objects.count() == 6
+
+
+def test_a_jobs_page_shows_what_comes_and_what_came(client):
+    client.force_login(person("vera"))
+    chain(add.s(1), group(add.s(10), chain(add.s(20), noop.si()))).delay()
+    first = Job.objects.get()
+    assert "(add and add, then noop)" in client.get(f"/jobs/{first.uid}/").text
+    run(first)
+    page = client.get(f"/jobs/{first.uid}/").text
+    assert "Jobs it began" in page
+    for child in Job.objects.filter(parent=first.uid):
+        assert f"/jobs/{child.uid}/" in page
+        assert f"/jobs/{first.uid}/" in client.get(f"/jobs/{child.uid}/").text

@@ -58,7 +58,7 @@ def test_each_outcome_is_kept_for_its_own_time(settings):
     ]
     done = run("prune")
     assert done.state == "succeeded", done.error
-    assert done.result == {"jobs": 4, "lines": 4, "minutes": 0, "workers": 0}
+    assert done.result == {"jobs": 4, "lines": 4, "minutes": 0, "deliveries": 0, "alerts": 0, "workers": 0}
     assert set(Job.objects.exclude(kind="prune").values_list("pk", flat=True)) == {each.pk for each in kept}
     gone = [each.pk for each in old]
     assert not LogLine.objects.filter(job_id__in=gone).exists() and not Attempt.objects.filter(job_id__in=gone).exists()
@@ -68,7 +68,7 @@ def test_a_second_run_has_nothing_left_to_do():
     job("succeeded", 400 * DAY)
     first = run("prune")
     assert first.result["jobs"] == 1
-    assert again(first).result == {"jobs": 0, "lines": 0, "minutes": 0, "workers": 0}
+    assert again(first).result == {"jobs": 0, "lines": 0, "minutes": 0, "deliveries": 0, "alerts": 0, "workers": 0}
 
 
 def test_a_key_holds_for_a_day_at_least():

@@ -16,14 +16,17 @@ from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
 
 from tasks import registry
+from tasks.alarms.models import Alert
 from tasks.base import job
 from tasks.history import EDGES, MINUTE, SETTLED, floor
+from tasks.hooks.models import Delivery
 from tasks.models import Job, LogLine, Minute, State, Worker
 from tasks.report import Report
 
 JOBS, LINES, ROWS = 200, 2_000, 1_000  # deleted in one transaction
 BREATH_S = 0.02  # between two of them: on SQLite the next writer takes its turn
 MINUTES_KEPT = timedelta(days=35)  # the longest chart shows 30 days
+TOLD_KEPT = timedelta(days=30)  # deliveries of webhooks, and alerts that are over
 WORKERS_KEPT = timedelta(days=7)  # since one that is gone was last seen
 
 
@@ -44,6 +47,8 @@ def prune(report: Report) -> dict[str, int]:
     gone["minutes"] = deleted_rows(
         Minute.objects.filter(at__lt=now - MINUTES_KEPT), lambda: report.progress(gone["jobs"])
     )
+    told = Delivery.objects.filter(finished_at__lt=now - TOLD_KEPT), Alert.objects.filter(closed_at__lt=now - TOLD_KEPT)
+    gone["deliveries"], gone["alerts"] = (deleted_rows(old, lambda: report.progress(gone["jobs"])) for old in told)
     gone["workers"], _ = Worker.objects.filter(seen_at__lt=now - WORKERS_KEPT).delete()
     return gone
 
