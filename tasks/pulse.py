@@ -14,11 +14,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from celery import signals
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 from django.db.models import F
 
-from live import push
 from tasks import lifecycle
 from tasks.models import Job, Worker
 from tasks.report import Cancelled, Fenced, Report
@@ -73,7 +73,7 @@ class Pulse(threading.Thread):
                 self._safely(lambda running=running: self._attend(running))
             if self.kills and stopping() and self._since_stop() >= IDLE_STOP_S and not self.busy:
                 # billiard's child may wait half a minute until its parent has counted its results; nobody needs them.
-                push.flush(1.0)
+                signals.worker_process_shutdown.send(sender=None, pid=os.getpid(), exitcode=0)
                 os._exit(0)
             for duty in self._duties:
                 period, call, last = duty
