@@ -23,7 +23,7 @@ ACTORS = [("ada", "manage"), ("alice", "submit"), ("vera", "read"), ("charlie", 
 # Valid by its schema is not always sense: a cursor of no list, a copy of no job, parameters of another kind. Whether
 # credentials count is for tests/test_door.py, which knows who may do what.
 WITHOUT = {"positive_data_acceptance", "ignored_auth", "use_after_free", "ensure_resource_availability"}
-EACH = 6  # requests for each operation, actor and mode
+EACH = 3  # requests for each operation, actor and mode
 
 
 @pytest.fixture(autouse=True)
