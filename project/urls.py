@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from project import health, metrics, start
+from project import health, metrics, problems, start
 from tasks import share
 
 urlpatterns = [
@@ -12,6 +12,8 @@ urlpatterns = [
     path("metrics", metrics.metrics),
     path("start/<str:token>/", start.first_admin, name="first-admin"),
     path("admin/", admin.site.urls),
+    path("problems/", problems.catalogue, name="problems"),
+    path("problems/<slug:code>", problems.catalogue, name="problem"),
     path("share/<str:link>/", share.page, name="share"),
     path("share/<str:link>/state/", share.state, name="share-state"),
     path("api/", include("tasks.api.urls")),

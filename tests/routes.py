@@ -17,6 +17,8 @@ PAGES = {
     "readyz": PUBLIC,
     "metrics": "GET metrics",
     "start/<str:token>/": PUBLIC,
+    "problems/": PUBLIC,
+    "problems/<slug:code>": PUBLIC,
     "share/<str:link>/": PUBLIC,
     "share/<str:link>/state/": PUBLIC,
     "login/": PUBLIC,

@@ -8,7 +8,6 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -17,44 +16,81 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='Collection',
+            name="Collection",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('uid', models.UUIDField(default=tasks.uid.uuid7, editable=False, unique=True)),
-                ('name', models.CharField(max_length=200)),
-                ('folder', models.CharField(blank=True, max_length=1000)),
-                ('archive_name', models.CharField(default='', editable=False, max_length=255)),
-                ('run', models.UUIDField(editable=False, null=True)),
-                ('planned_at', models.DateTimeField(editable=False, null=True)),
-                ('finished_at', models.DateTimeField(editable=False, null=True)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('owner', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("uid", models.UUIDField(default=tasks.uid.uuid7, editable=False, unique=True)),
+                ("name", models.CharField(max_length=200)),
+                ("folder", models.CharField(blank=True, max_length=1000)),
+                ("archive_name", models.CharField(default="", editable=False, max_length=255)),
+                ("run", models.UUIDField(editable=False, null=True)),
+                ("planned_at", models.DateTimeField(editable=False, null=True)),
+                ("finished_at", models.DateTimeField(editable=False, null=True)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                (
+                    "owner",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Image',
+            name="Image",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('sha256', models.CharField(max_length=64)),
-                ('reference', models.BooleanField(default=False)),
-                ('path', models.CharField(max_length=1000)),
-                ('bytes', models.BigIntegerField()),
-                ('changed_ns', models.BigIntegerField(default=0)),
-                ('part', models.PositiveIntegerField(default=0)),
-                ('tries', models.PositiveSmallIntegerField(default=0)),
-                ('format', models.CharField(default='', max_length=10)),
-                ('width', models.PositiveIntegerField(default=0)),
-                ('height', models.PositiveIntegerField(default=0)),
-                ('hash', models.CharField(default='', max_length=16)),
-                ('distance', models.PositiveSmallIntegerField(null=True)),
-                ('problem', models.CharField(default='', max_length=300)),
-                ('completed_at', models.DateTimeField(null=True)),
-                ('collection', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='images', to='images.collection')),
-                ('match', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='images.image')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("sha256", models.CharField(max_length=64)),
+                ("reference", models.BooleanField(default=False)),
+                ("path", models.CharField(max_length=1000)),
+                ("bytes", models.BigIntegerField()),
+                ("changed_ns", models.BigIntegerField(default=0)),
+                ("part", models.PositiveIntegerField(default=0)),
+                ("tries", models.PositiveSmallIntegerField(default=0)),
+                ("format", models.CharField(default="", max_length=10)),
+                ("width", models.PositiveIntegerField(default=0)),
+                ("height", models.PositiveIntegerField(default=0)),
+                ("hash", models.CharField(default="", max_length=16)),
+                ("distance", models.PositiveSmallIntegerField(null=True)),
+                ("problem", models.CharField(default="", max_length=300)),
+                ("completed_at", models.DateTimeField(null=True)),
+                (
+                    "collection",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="images",
+                        to="images.collection",
+                    ),
+                ),
+                (
+                    "match",
+                    models.ForeignKey(
+                        null=True, on_delete=django.db.models.deletion.SET_NULL, related_name="+", to="images.image"
+                    ),
+                ),
             ],
             options={
-                'indexes': [models.Index(models.F('collection'), models.F('part'), condition=models.Q(('completed_at', None)), name='image_waiting'), models.Index(models.F('collection'), models.F('completed_at'), models.F('id'), condition=models.Q(('completed_at__isnull', False)), name='image_done')],
-                'constraints': [models.UniqueConstraint(fields=('collection', 'sha256', 'reference'), name='image_once')],
+                "indexes": [
+                    models.Index(
+                        models.F("collection"),
+                        models.F("part"),
+                        condition=models.Q(("completed_at", None)),
+                        name="image_waiting",
+                    ),
+                    models.Index(
+                        models.F("collection"),
+                        models.F("completed_at"),
+                        models.F("id"),
+                        condition=models.Q(("completed_at__isnull", False)),
+                        name="image_done",
+                    ),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(fields=("collection", "sha256", "reference"), name="image_once")
+                ],
             },
         ),
     ]
