@@ -11,6 +11,10 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 PUBLIC = "public"
 
+IMAGE = (
+    r"^collections/(?P<uid>[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})/(?P<sha256>[0-9a-f]{64})\.jpg$"
+)
+
 PAGES = {
     "": "GET page",
     "healthz": PUBLIC,
@@ -64,6 +68,14 @@ PAGES = {
     "feeds/<uuid:uid>/fetch/": "POST submit",
     "feeds/<uuid:uid>/subscribe/": "POST see_rows",
     "feeds/<uuid:uid>/unsubscribe/": "POST see_rows",
+    "collections/": "GET see_rows",
+    "collections/new/": "GET change_rows, POST change_rows",
+    "collections/<uuid:uid>/": "GET see_rows",
+    "collections/<uuid:uid>/rename/": "GET change_rows, POST change_rows",
+    "collections/<uuid:uid>/delete/": "GET change_rows, POST change_rows",
+    "collections/<uuid:uid>/match/": "POST submit",
+    "collections/<uuid:uid>/stop/": "POST cancel",
+    IMAGE: "GET see_rows",
     "checks/": "GET see_rows",
     "checks/<uuid:uid>/": "GET see_rows",
     "checks/<uuid:uid>/now/": "POST submit",
@@ -97,6 +109,10 @@ API = {  # below /api/v1/ and below /api/
     "deliveries/<uuid:uid>/": "GET see_webhooks",
     "deliveries/<uuid:uid>/replay/": "POST replay",
     "callback-secret/": "POST submit",
+    "feeds/": "GET see_rows, POST change_rows",
+    "feeds/<uuid:uid>/": "GET see_rows, PATCH change_rows, DELETE change_rows",
+    "collections/": "GET see_rows, POST change_rows",
+    "collections/<uuid:uid>/": "GET see_rows, PATCH change_rows, DELETE change_rows",
     "schedules/": "GET see_schedules, POST change_schedules",
     "schedules/<uuid:uid>/": "GET see_schedules, PATCH change_schedules, DELETE change_schedules",
     "schedules/<uuid:uid>/run/": "POST run_schedule",
