@@ -1,12 +1,8 @@
-"""How tests of kinds run a job here as a worker does, and serve it pages from a thread of their own."""
+"""How tests of kinds run a job here as a worker does, and hostile input in a process of its own."""
 
-import asyncio
 import os
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +11,6 @@ from celery.exceptions import Ignore, Retry
 
 from tasks import lifecycle
 from tasks.models import Job
-from tests.origins import Origin, origin
 
 ROOT = Path(__file__).parent.parent
 MOST_MB = 300  # that anything hostile may take of a process
@@ -45,22 +40,6 @@ def again(job: Job) -> Job:
     """Run the same job once more, as after an attempt whose end nobody heard of."""
     Job.objects.filter(pk=job.pk).update(state="queued", finished_at=None, due_at=None)
     return perform(job)
-
-
-@contextmanager
-def serving(says: Any, **options: Any) -> Iterator[Origin]:
-    """`tests.origins.origin` for tests that are no coroutines: its loop runs in a thread."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
-    thread.start()
-    site = origin(says, **options)
-    try:
-        yield asyncio.run_coroutine_threadsafe(site.__aenter__(), loop).result(10)
-    finally:
-        asyncio.run_coroutine_threadsafe(site.__aexit__(None, None, None), loop).result(10)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
-        loop.close()
 
 
 def alone(code: str, *words: str, seconds: float = 120, django: bool = False) -> tuple[list[str], int]:

@@ -13,7 +13,8 @@ from tasks.models import Job
 from tasks.uid import uuid7
 from tests.origins import moved, reply
 from tests.people import person
-from tests.runs import again, run, serving
+from tests.runs import again, run
+from tests.serving import serving
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

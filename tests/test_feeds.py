@@ -19,7 +19,8 @@ from tasks.params import ParamError
 from tests.origins import moved, reply
 from tests.people import person
 from tests.processes import wait_until
-from tests.runs import again, perform, run, serving
+from tests.runs import again, perform, run
+from tests.serving import serving
 from tests.test_feeds_documents import BOMB, JSON_FEED, RSS
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -77,7 +77,8 @@ def shrunk(image: Image.Image, data: bytes) -> Image.Image:
     if cost > DECODED:
         raise Unfit("too-many-pixels", f"The image is {width:,} × {height:,}: decoding it would take {cost:,} bytes.")
     if image.format == "JPEG":
-        image.draft("RGB", (2 * THUMBNAIL, 2 * THUMBNAIL))  # decoded at a fraction of its size
+        wanted = THUMBNAIL / max(width, height)
+        image.draft("RGB", (max(1, int(width * wanted)), max(1, int(height * wanted))))  # decoded at a fraction of it
     image.load()
     if max(image.size) > NEAR:
         scale = NEAR / max(image.size)
