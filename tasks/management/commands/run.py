@@ -1,5 +1,6 @@
 """manage.py run KIND [name=value …]: runs one job here, in the foreground, without a broker; breakpoints work."""
 
+import json
 import os
 import socket
 import sys
@@ -54,7 +55,7 @@ class Command(BaseCommand):
         if job.traceback:
             self.stderr.write(job.traceback)
         if job.result is not None:
-            self.stdout.write(str(job.result))
+            self.stdout.write(json.dumps(job.result, ensure_ascii=False))
         return EXITS.get(job.state, 1)
 
 
