@@ -33,6 +33,7 @@ class Link(NamedTuple):
 
     name: str
     action: str
+    label: str = ""  # in the menu, where it is not the name
 
 
 SECTIONS = {"running": "running", "queued": "queued", "retrying": "retrying"} | dict.fromkeys(Job.FINAL, "finished")
@@ -42,10 +43,11 @@ FURTHER = [
     Link("schedules", "see_schedules"),
     Link("alerts", "see_rows"),
     Link("feeds", "see_rows"),
+    Link("collections", "see_rows", "images"),
     Link("checks", "see_rows"),
     Link("webhooks", "see_webhooks"),
 ]
-ELSEWHERE = {"bulk_action"}  # asked for where one sees what it would act on
+ELSEWHERE = {"bulk_action", "match_part"}  # asked for where one sees what they would act on
 
 
 @cache

@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from tasks import lifecycle
+from tasks import lifecycle, registry
 from tasks.kinds.images import planning, storing
 from tasks.kinds.images.models import Collection, Image
 from tasks.kinds.images.tasks import do_part, stop_run
@@ -190,6 +190,13 @@ def test_one_plan_and_each_part_at_a_time():
     plans = [lifecycle.submit("match_images", {"collection": str(collection.uid)})[0] for _ in range(2)]
     assert lifecycle.claim(plans[0].uid, "w1@here", 1)
     assert lifecycle.claim(plans[1].uid, "w2@here", 2) is None
+
+
+def test_people_and_programs_ask_for_a_collection_and_never_for_a_part():
+    assert [field.name for field in registry.get("match_images").signature.fields] == ["collection"]
+    collection = uploaded(zipped(collection_of(5)))
+    assert {part.kind for part in parts(plan(collection))} == {"match_part"}
+    assert registry.is_chore("match_part"), "a hundred of them must not push everything else off the board"
 
 
 def test_parts_belong_to_whoever_asked_and_are_as_urgent():

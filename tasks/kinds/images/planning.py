@@ -234,7 +234,7 @@ def begin(run: uuid.UUID, collection: Collection, part: int) -> None:
     """Queue the part's job, or queue it again if it was stopped."""
     parent = Job.objects.select_related("owner").filter(uid=run).first()
     job, new = lifecycle.submit(
-        "match_images",
+        "match_part",
         {"collection": str(collection.uid), "part": part},
         owner=parent and parent.owner,
         priority=parent and parent.priority,

@@ -26,29 +26,16 @@ FLUSH = 20  # images
 DEADLY = 2  # times that an image may have been begun in a process that died
 
 
-def turn(collection: str, part: int | None = None) -> str:
-    """One plan for each collection at a time, and each of its parts once at a time."""
-    return f"{collection}:{part or 'plan'}"
-
-
-@job(queue="images", serial_key=turn, soft_time_limit=3600, time_limit=3660)
+@job(queue="images", serial_key="{collection}", soft_time_limit=3600, time_limit=3660)
 def match_images(
-    report: Report,
-    collection: Annotated[str, Ref("images.Collection"), "The collection's id."],
-    part: Annotated[
-        int | None, range(1, 2**31), "Empty for the whole collection; a run gives its parts numbers."
-    ] = None,
+    report: Report, collection: Annotated[str, Ref("images.Collection"), "The collection's id."]
 ) -> dict[str, Any]:
     """Compare each image of a collection with its reference images.
 
-    The job plans and ends; its parts do the work, side by side. Stopped and run again, it goes on where it was.
+    The job plans and ends; jobs of kind match_part do the work, side by side. Stopped and run again, it goes on where
+    it was.
     """
-    found = Collection.objects.filter(uid=collection).first()
-    if found is None:
-        raise Refused("no-such-collection", "The collection is not there any more.")
-    if part is not None:
-        return do_part(report, found, part)
-    run = UUID(report.job_id) if report.job_id else uuid7()
+    found, run = collection_of(collection), UUID(report.job_id) if report.job_id else uuid7()
     try:
         done = planning.plan(report, found, run)
     except Stopped:
@@ -56,6 +43,23 @@ def match_images(
         raise
     report.log(f"{done['files']:,} image files, {done['new']:,} of them new, in {done['parts']:,} parts.")
     return done
+
+
+@job(queue="images", quiet=True, serial_key="{collection}:{part}", soft_time_limit=3600, time_limit=3660)
+def match_part(
+    report: Report,
+    collection: Annotated[str, Ref("images.Collection"), "The collection's id."],
+    part: Annotated[int, range(1, 2**31), "The number that the plan gave to these images."],
+) -> dict[str, int]:
+    """Compare the images of one part of a collection. Jobs of match_images queue these."""
+    return do_part(report, collection_of(collection), part)
+
+
+def collection_of(uid: str) -> Collection:
+    found = Collection.objects.filter(uid=uid).first()
+    if found is None:
+        raise Refused("no-such-collection", "The collection is not there any more.")
+    return found
 
 
 def stop_run(collection: Collection, by: Any = None) -> int:
