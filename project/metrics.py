@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
@@ -41,15 +42,15 @@ class Durations:
 
     def count(self) -> None:
         with self._lock:
-            until = timezone.now() - SETTLED
+            until, ready = timezone.now() - SETTLED, Coalesce("queued_at", "created_at")
             rows = list(
                 Job.objects.filter(finished_at__gt=self.since, finished_at__lte=until)
                 .order_by("finished_at")
-                .values_list("kind", "state", "created_at", "due_at", "started_at", "finished_at")[:AT_ONCE]
+                .values_list("kind", "state", ready, "started_at", "finished_at")[:AT_ONCE]
             )
-            for kind, state, created, due, started, finished in rows:
+            for kind, state, since, started, finished in rows:
                 if state in Job.FINAL:
-                    self._add((kind, state), max(created, due or created), started, finished)
+                    self._add((kind, state), since, started, finished)
             self.since = rows[-1][-1] if len(rows) == AT_ONCE else max(self.since, until)
 
     def _add(self, key: tuple[str, str], ready: datetime, started: datetime | None, finished: datetime) -> None:

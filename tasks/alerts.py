@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import close_old_connections, transaction
-from django.db.models import Case, Count, F, Min, When
+from django.db.models import Count, Min
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from tasks import outbox
@@ -109,9 +110,7 @@ def _waiting(rule: Rule, now: datetime) -> Found:
     queued = Job.objects.filter(state=State.QUEUED)
     if rule.queue:
         queued = queued.filter(queue=rule.queue)
-    # A fresh job has waited since it was made; of one that was scheduled or tried before, only its last bell is known.
-    since = Min(Case(When(version=1, then=F("created_at")), default=F("rung_at")))
-    oldest = queued.order_by().values_list("queue").annotate(since=since)
+    oldest = queued.order_by().values_list("queue").annotate(since=Min(Coalesce("queued_at", "created_at")))
     paused = set(Queue.objects.filter(paused=True).values_list("name", flat=True))
     late = ((queue, since) for queue, since in oldest if since and now - since > timedelta(seconds=rule.seconds))
     return {

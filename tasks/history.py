@@ -1,20 +1,22 @@
-"""What finished, counted by minute: the last hour, the bars of a chart, waiting and running times of each kind.
+"""What finished, counted: the last hour, the bars of a chart, waiting and running times of each kind or queue.
 
-Read-only and bounded. Whole minutes come from ``Minute`` rows where somebody has rolled them up, else from rows of jobs
-by their finishing time; what this process has counted once it remembers for a while.
+Read-only and bounded, however many jobs there are: bars and minutes that are over come from their counts (``roll_up``
+makes them), what came after from rows of jobs. Each moment belongs to one of these and is counted once: which one, is
+read before anything is counted.
 """
 
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-from django.db.models import Count, Max, Q, Sum
+from django.db.models import CharField, Count, Func, Max, Q, Sum
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from tasks.models import Job, Minute, instant
+from tasks.models import Bar, Job, Minute, instant
 
 MINUTE = timedelta(minutes=1)
 PERIODS = {  # name → length, width of a bar
@@ -22,13 +24,14 @@ PERIODS = {  # name → length, width of a bar
     "24h": (timedelta(hours=24), timedelta(minutes=15)),
     "30d": (timedelta(days=30), timedelta(hours=12)),
 }
+WIDTHS = [720, 15]  # minutes: of the bars that are kept counted, the widest first
 OUTCOMES = ("succeeded", "failed", "cancelled")
 # Upper edges in seconds of the buckets that Minute.waiting and Minute.running count in; the last bucket is open.
 EDGES = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600, 4 * 3600, 24 * 3600)
 SETTLED = 2 * MINUTE  # a minute is remembered only when the last of its commits must have been seen
 REMEMBERED_S = 300.0  # a retried failure changes an old minute
-SAMPLE = 5_000  # newest minutes of a kind, and newest jobs that nobody has rolled up yet, that times are made from
-TAIL = timedelta(hours=1)  # how much that is not rolled up is counted from rows for a chart
+SAMPLE = 5_000  # newest jobs that nobody has counted yet, that times are made from
+TAIL = timedelta(hours=1)  # how much that nobody has counted yet is counted from rows
 
 
 class Recent(NamedTuple):
@@ -36,6 +39,21 @@ class Recent(NamedTuple):
 
     last_hour: dict[str, int]
     started: Counter[str]
+
+
+class Times(NamedTuple):
+    """Histograms over EDGES of how long jobs waited for the attempt that was their last, and how long that ran."""
+
+    waiting: Counter[int]
+    running: Counter[int]
+
+
+class Counts(NamedTuple):
+    """``missing``: from when to when nobody has counted what finished, and there is too much of it to do so now."""
+
+    bars: dict[datetime, Counter[str]]
+    times: dict[str, Times]
+    missing: tuple[datetime, datetime] | None
 
 
 _known: dict[datetime, tuple[Counter[str], float]] = {}
@@ -48,7 +66,7 @@ def recent() -> Recent:
     this = floor(now, MINUTE)
     since = min(this - MINUTE, now - MINUTE)
     total: Counter[str] = Counter()
-    for minute in _whole_minutes(this - 60 * MINUTE, this - MINUTE):
+    for minute in _whole_minutes(this - 60 * MINUTE, this - MINUTE).values():
         total += minute
     rows = (
         Job.objects.filter(finished_at__gte=since)
@@ -66,42 +84,52 @@ def recent() -> Recent:
     return Recent({outcome: total[outcome] for outcome in OUTCOMES}, started)
 
 
-def buckets(length: timedelta, width: timedelta) -> list[dict[str, Any]]:
-    """``at, succeeded, failed, cancelled`` for each bar, oldest first; bars in which nothing ended are there too."""
-    last = floor(timezone.now(), width)
-    first = last - length + width
-    bars = {first + i * width: Counter() for i in range(length // width)}
-    for at, bar in bars.items():
-        rolled = Minute.objects.filter(at__gte=at, at__lt=at + width)
-        bar.update(dict(rolled.order_by().values_list("outcome").annotate(Sum("n"))))
-    for minute in _unrolled(first, last + width):
-        for outcome, n in _finished(minute, minute + MINUTE).items():
-            bars[floor(minute, width)][outcome] += n
-    return [{"at": instant(at)} | {outcome: bar[outcome] for outcome in OUTCOMES} for at, bar in bars.items()]
+def chart(period: str) -> dict[str, Any]:
+    """The bars of a period and the times of each kind.
+
+    ``buckets``: ``at, succeeded, failed, cancelled``, oldest first, also where nothing ended; ``kinds``: ``kind``,
+    ``wait_p50_s, wait_p95_s, run_p50_s, run_p95_s``; ``missing``: two instants between which nobody counted, or None.
+    """
+    counts = count(period)
+    return {
+        "buckets": [{"at": instant(at)} | {name: bar[name] for name in OUTCOMES} for at, bar in counts.bars.items()],
+        "kinds": [{"kind": kind} | quantiles(times) for kind, times in sorted(counts.times.items())],
+        "missing": counts.missing and [instant(end) for end in counts.missing],
+    }
 
 
-def kinds(length: timedelta, width: timedelta) -> list[dict[str, Any]]:
-    """``kind, wait_p50_s, wait_p95_s, run_p50_s, run_p95_s`` of what succeeded, failed or was cancelled, by kind."""
-    since = floor(timezone.now(), width) - length + width
-    times: dict[str, tuple[Counter[int], Counter[int]]] = {}
-    rolled = Minute.objects.filter(at__gte=since).order_by("-at").values_list("kind", "waiting", "running")
-    for kind, waiting, running in rolled[:SAMPLE]:
-        for histogram, counts in zip(_of(times, kind), (waiting, running), strict=True):
-            histogram.update(dict(enumerate(counts)))
-    end = Minute.objects.aggregate(at=Max("at"))["at"]
-    newest = Job.objects.filter(finished_at__gte=max(since, end + MINUTE) if end else since).order_by("-finished_at")
-    rows = newest.values_list("kind", "created_at", "due_at", "started_at", "finished_at")
-    for kind, created, due, started, finished in rows[:SAMPLE]:
-        if started:
-            waiting, running = _of(times, kind)
-            waiting[bucket((started - max(created, due or created)).total_seconds())] += 1
-            running[bucket((finished - started).total_seconds())] += 1
-    return [
-        {"kind": kind}
-        | {f"wait_p{p}_s": quantile(waiting, p / 100) for p in (50, 95)}
-        | {f"run_p{p}_s": quantile(running, p / 100) for p in (50, 95)}
-        for kind, (waiting, running) in sorted(times.items())
-    ]
+def queues() -> dict[str, dict[str, float | None]]:
+    """Queue → ``wait_p50_s, wait_p95_s, run_p50_s, run_p95_s`` of what ended in the last hour."""
+    return {queue: quantiles(times) for queue, times in sorted(count("1h", "queue").times.items())}
+
+
+def count(period: str, by: str = "kind") -> Counts:
+    """The bars of a period, and times by kind (or, of the last hour, by queue)."""
+    length, width = PERIODS[period]
+    now = timezone.now()
+    first = floor(now, width) - length + width
+    counts = Counts({first + i * width: Counter() for i in range(length // width)}, {}, None)
+    begin = first
+    for rows, end in _counted(width):  # the ends were read before: what is counted meanwhile is left to its rows
+        for at, name, outcome, n, waiting, running in rows.filter(at__gte=begin, at__lt=end).values_list(
+            "at", by, "outcome", "n", "waiting", "running"
+        ):
+            counts.bars[floor(at, width)][outcome] += n
+            times = counts.times.setdefault(name, Times(Counter(), Counter()))
+            times.waiting.update(dict(enumerate(waiting)))
+            times.running.update(dict(enumerate(running)))
+        begin = max(begin, end)
+    tail = max(begin, floor(now, MINUTE) - TAIL)
+    _count_rows(counts, tail, width, by)
+    if Job.objects.filter(finished_at__gte=begin, finished_at__lt=tail).exists():
+        counts = counts._replace(missing=(begin, tail))
+    return counts
+
+
+def quantiles(times: Times) -> dict[str, float | None]:
+    return {f"wait_p{p}_s": quantile(times.waiting, p / 100) for p in (50, 95)} | {
+        f"run_p{p}_s": quantile(times.running, p / 100) for p in (50, 95)
+    }
 
 
 def bucket(seconds: float) -> int:
@@ -126,47 +154,91 @@ def floor(moment: datetime, width: timedelta) -> datetime:
     return datetime.fromtimestamp(moment.timestamp() // seconds * seconds, moment.tzinfo)
 
 
-def _of(times: dict[str, tuple[Counter[int], Counter[int]]], kind: str) -> tuple[Counter[int], Counter[int]]:
-    return times.setdefault(kind, (Counter(), Counter()))
+def forget() -> None:
+    """Remember nothing: for tests, whose jobs vanish at their ends."""
+    with _lock:
+        _known.clear()
 
 
-def _whole_minutes(first: datetime, end: datetime) -> Iterable[Counter[str]]:
-    """Counts of the minutes from first up to end, each asked for once in a while only."""
+# --- counted ---------------------------------------------------------------------------------------------------
+
+
+def _counted(width: timedelta) -> list[tuple[Any, datetime]]:
+    """Rows that count whole bars and minutes, the widest that fit first, each with the moment up to which they do."""
+    found = []
+    for minutes in WIDTHS:
+        if minutes * MINUTE <= width:
+            bars = Bar.objects.filter(minutes=minutes)
+            found.append((bars, minutes * MINUTE, bars.aggregate(at=Max("at"))["at"]))
+    found.append((Minute.objects.all(), MINUTE, Minute.objects.aggregate(at=Max("at"))["at"]))
+    return [(rows, at + each) for rows, each, at in found if at]
+
+
+def _count_rows(counts: Counts, since: datetime, width: timedelta, by: str) -> None:
+    """What finished since then: counts from all rows, times from the newest."""
+    for minute, ended in _finished(since).items():
+        if (bar := floor(minute, width)) in counts.bars:  # not of a bar that began since
+            counts.bars[bar].update(ended)
+    newest = Job.objects.filter(finished_at__gte=since, started_at__isnull=False).order_by("-finished_at")
+    rows = newest.values_list(by, Coalesce("queued_at", "created_at"), "started_at", "finished_at")
+    for name, ready, started, finished in rows[:SAMPLE]:
+        waiting, running = counts.times.setdefault(name, Times(Counter(), Counter()))
+        waiting[bucket((started - ready).total_seconds())] += 1
+        running[bucket((finished - started).total_seconds())] += 1
+
+
+# --- minutes ---------------------------------------------------------------------------------------------------
+
+
+def _whole_minutes(first: datetime, end: datetime) -> dict[datetime, Counter[str]]:
+    """What ended in each of the minutes from first up to end, each asked for once in a while only."""
     clock = time.monotonic()
     with _lock:
-        for minute in [minute for minute, (_, at) in _known.items() if minute < first or clock - at > REMEMBERED_S]:
+        for minute in [minute for minute, (_, at) in _known.items() if clock - at > REMEMBERED_S]:
             del _known[minute]
         known = dict(_known)
     minutes = [first + i * MINUTE for i in range((end - first) // MINUTE)]
-    for minute in _rolled(minutes[0], [minute for minute in minutes if minute not in known]):
-        known[minute[0]] = (minute[1], clock)
-    for minute in minutes:
-        if minute not in known:
-            known[minute] = (_finished(minute, minute + MINUTE), clock)
+    asked = [minute for minute in minutes if minute not in known]
+    if asked:
+        rolled, rows = _rolled(asked), {}
+        if unrolled := [minute for minute in asked if minute not in rolled]:
+            rows = _finished(unrolled[0], unrolled[-1] + MINUTE)
+        known |= {minute: (rolled.get(minute) or rows.get(minute, Counter()), clock) for minute in asked}
     settled = floor(timezone.now() - SETTLED, MINUTE)
     with _lock:
-        _known.update({minute: known[minute] for minute in minutes if minute < settled})
-    return [known[minute][0] for minute in minutes]
+        _known.update({minute: known[minute] for minute in asked if minute < settled})
+    return {minute: known[minute][0] for minute in minutes}
 
 
-def _rolled(since: datetime, wanted: Sequence[datetime]) -> Iterable[tuple[datetime, Counter[str]]]:
-    """The minutes among those wanted that have been rolled up."""
+def _rolled(wanted: Sequence[datetime]) -> dict[datetime, Counter[str]]:
+    """Those of the minutes that have been rolled up."""
+    rows = Minute.objects.filter(at__gte=wanted[0], at__lte=wanted[-1]).order_by()
     found: dict[datetime, Counter[str]] = {}
-    if wanted:
-        rows = Minute.objects.filter(at__gte=since).order_by().values_list("at", "outcome").annotate(Sum("n"))
-        for at, outcome, n in rows:
-            found.setdefault(at, Counter())[outcome] += n
-    return [(minute, found[minute]) for minute in wanted if minute in found]
+    for at, outcome, n in rows.values_list("at", "outcome").annotate(Sum("n")):
+        found.setdefault(at, Counter())[outcome] += n
+    return found
 
 
-def _unrolled(first: datetime, end: datetime) -> list[datetime]:
-    """The minutes after the last one that was rolled up, no more than the last hour of them."""
-    last = Minute.objects.aggregate(at=Max("at"))["at"]
-    begin = max(first, last + MINUTE) if last else first
-    begin = max(begin, floor(timezone.now(), MINUTE) - TAIL)
-    return [begin + i * MINUTE for i in range(max(0, (min(end, timezone.now()) - begin) // MINUTE + 1))]
+class MinuteOf(Func):
+    """The minute of a moment, as text in UTC. Django's own would call Python for each row on SQLite."""
+
+    output_field = CharField()
+
+    def as_sqlite(self, compiler: Any, connection: Any, **more: Any) -> Any:
+        return self.as_sql(compiler, connection, template="SUBSTR(%(expressions)s, 1, 16)", **more)
+
+    def as_postgresql(self, compiler: Any, connection: Any, **more: Any) -> Any:
+        template = "TO_CHAR(%(expressions)s AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI')"
+        return self.as_sql(compiler, connection, template=template, **more)
 
 
-def _finished(since: datetime, until: datetime) -> Counter[str]:
-    rows = Job.objects.filter(finished_at__gte=since, finished_at__lt=until).order_by()
-    return Counter(dict(rows.values_list("state").annotate(n=Count("id"))))
+def _finished(since: datetime, until: datetime | None = None) -> dict[datetime, Counter[str]]:
+    """Minute → outcome → jobs, from rows, in one query."""
+    rows = Job.objects.filter(finished_at__gte=since, state__in=OUTCOMES).order_by()
+    rows = rows.filter(finished_at__lt=until) if until else rows
+    found: dict[datetime, Counter[str]] = {}
+    for minute, state, n in (
+        rows.annotate(minute=MinuteOf("finished_at")).values_list("minute", "state").annotate(n=Count("id"))
+    ):
+        found.setdefault(datetime.fromisoformat(minute).replace(tzinfo=UTC), Counter())[state] = n
+    return found

@@ -292,7 +292,7 @@ def ring_again(queue: str, before: datetime, most: int) -> int:
 
 def _queued_again() -> dict[str, Any]:
     """Columns of a job that waits for an attempt anew: what an earlier one had done is no progress of the next."""
-    return {"state": State.QUEUED, "rung_at": now(), **NOTHING_DONE}
+    return {"state": State.QUEUED, "rung_at": (clock := now()), "queued_at": clock, **NOTHING_DONE}
 
 
 def _moved(sets: dict[str, Any], where: str, args: Sequence[Any]) -> list[Job]:

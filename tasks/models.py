@@ -75,6 +75,7 @@ class Job(models.Model):
     cancel_reason = models.CharField(max_length=500, default="")
     due_at = models.DateTimeField(null=True)
     rung_at = models.DateTimeField(null=True)
+    queued_at = models.DateTimeField(null=True)  # for its newest attempt, if not when it was created
     created_at = models.DateTimeField()
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
@@ -267,19 +268,36 @@ class Queue(models.Model):
         return self.name
 
 
-class Minute(models.Model):
-    """What finished in one minute, by kind, queue and outcome, counted from rows again whenever it is asked for."""
+class Counted(models.Model):
+    """What finished in some time, by kind and outcome, counted from rows again whenever it is asked for."""
 
     at = models.DateTimeField()
     kind = models.CharField(max_length=200)
-    queue = models.CharField(max_length=100)
     outcome = models.CharField(max_length=9)
     n = models.IntegerField(default=0)
-    waiting = models.JSONField(default=list)  # counts by bucket of tasks.picture.EDGES
+    waiting = models.JSONField(default=list)  # counts by bucket of tasks.history.EDGES
     running = models.JSONField(default=list)
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return f"{self.at} {self.kind} {self.outcome}"
+
+
+class Minute(Counted):
+    """One minute, from rows of jobs."""
+
+    queue = models.CharField(max_length=100)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["at", "kind", "queue", "outcome"], name="minute_once")]
 
-    def __str__(self) -> str:
-        return f"{self.at} {self.kind} {self.outcome}"
+
+class Bar(Counted):
+    """One bar of a chart that is over, from its minutes: a long chart reads as many rows as a short one."""
+
+    minutes = models.SmallIntegerField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["minutes", "at", "kind", "outcome"], name="bar_once")]

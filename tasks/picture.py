@@ -22,6 +22,7 @@ from tasks.models import Job, LogLine, Queue, State, Worker
 
 RUNNING, QUEUED, RETRYING, FINISHED = 300, 100, 50, 50
 WORKERS = 200
+HEADS = 20  # of a queue, that are asked since when they wait
 SHOWN_FOR = timedelta(days=1)  # a worker that has not called since is history
 LINES = 500
 REMEMBERED_S = 60.0  # a version tells of every change but a user's new name
@@ -93,12 +94,12 @@ def summaries(uids: Iterable[str]) -> list[dict[str, Any]]:
 
 def stats(period: str = "1h") -> dict[str, Any]:
     """``now``, ``last_hour``, and the ``buckets`` and ``kinds`` of a period: ``1h``, ``24h`` or ``30d``."""
-    since = history.PERIODS[period]
+    counted = history.chart(period)
     return {
         "now": _now(_waiting(), _busy()),
         "last_hour": history.recent().last_hour,
-        "buckets": history.buckets(*since),
-        "kinds": history.kinds(*since),
+        "buckets": counted["buckets"],
+        "kinds": counted["kinds"],
     }
 
 
@@ -210,8 +211,7 @@ def _workers(held: dict[str, list[str]]) -> list[dict[str, Any]]:
 def _queues(waiting: dict[str, dict[str, Any]], busy: Counter[str], started: Counter[str]) -> list[dict[str, Any]]:
     now = timezone.now()
     paused = dict(Queue.objects.values_list("name", "paused"))
-    firsts = Job.objects.filter(id__in=[row["first"] for row in waiting.values()])
-    since = dict(firsts.values_list("queue", Coalesce("due_at", "created_at")))
+    since = {queue: _oldest(queue, row["first"]) for queue, row in waiting.items()}
     started = started + _started_and_running(now)
     served: Counter[str] = Counter()
     for worker in Worker.objects.filter(seen_at__gt=now - SHOWN_FOR).order_by("-seen_at")[:WORKERS]:
@@ -221,13 +221,20 @@ def _queues(waiting: dict[str, dict[str, Any]], busy: Counter[str], started: Cou
             "name": name,
             "paused": paused.get(name, False),
             "queued": waiting[name]["n"] if name in waiting else 0,
-            "oldest_s": _age(since[name], now) if name in since else None,
+            "oldest_s": _age(since[name], now) if since.get(name) else None,
             "running": busy[name],
             "started_per_min": started[name],
             "workers": served[name],
         }
         for name in sorted({*registry.queues(), *paused, *waiting, *busy, *served})
     ]
+
+
+def _oldest(queue: str, first: int) -> datetime | None:
+    """Since when a queue's jobs wait: the first that was made may have been tried before, and waits only since then."""
+    heads = state("queued").filter(queue=queue).order_by("-priority", "id").values_list("id", flat=True)[:HEADS]
+    since = Min(Coalesce("queued_at", "created_at"))
+    return state("queued").filter(id__in=[first, *heads]).aggregate(since=since)["since"]
 
 
 def _started_and_running(now: datetime) -> Counter[str]:

@@ -153,3 +153,12 @@ def test_no_question_of_the_board_reads_the_whole_history():
         for line in plan:
             assert not line.startswith("SCAN tasks_job") or line.rpartition(" ")[2] in OF_LIVE_STATES, (sql, plan)
             assert "Seq Scan on tasks_job" not in line, (sql, plan)
+
+
+def test_the_oldest_waits_since_it_was_queued_for_its_newest_attempt():
+    now = timezone.now()
+    tried = make(1, "failed", created_at=now - timedelta(days=2))[0]
+    lifecycle.retry(tried.uid)
+    assert next(q for q in picture.queues() if q["name"] == "default")["oldest_s"] < 20
+    make(3, "queued", created_at=now - timedelta(seconds=100))
+    assert 100 <= next(q for q in picture.queues() if q["name"] == "default")["oldest_s"] < 130

@@ -252,13 +252,13 @@ def test_two_at_once_agree():
 def test_the_charts_say_the_same_from_rows_and_from_counts():
     for n in range(50):
         ended(at(3 + n % 40), state=("succeeded", "failed", "cancelled")[n % 3], wait=n, ran=n / 10)
-    length, width = history.PERIODS["1h"]
-    bars, kinds = history.buckets(length, width), history.kinds(length, width)
+    before = history.chart("1h")
+    bars, kinds = before["buckets"], before["kinds"]
     run("roll_up", minutes=60)
-    from_counts = history.buckets(length, width)
+    from_counts = history.chart("1h")["buckets"]
     assert sum(bar["succeeded"] + bar["failed"] + bar["cancelled"] for bar in bars) == 50
     assert [bar for bar in from_counts if bar["failed"]] == [bar for bar in bars if bar["failed"]]
-    noop = next(row for row in history.kinds(length, width) if row["kind"] == "noop")
+    noop = next(row for row in history.chart("1h")["kinds"] if row["kind"] == "noop")
     assert noop == next(row for row in kinds if row["kind"] == "noop")
 
 

@@ -12,15 +12,15 @@ from typing import Annotated, Any
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Case, Count, FloatField, Func, Max, Min, QuerySet, Value, When
-from django.db.models.functions import Coalesce, Greatest
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from tasks import registry
 from tasks.alarms.models import Alert
 from tasks.base import job
-from tasks.history import EDGES, MINUTE, SETTLED, floor
+from tasks.history import EDGES, MINUTE, SETTLED, WIDTHS, floor
 from tasks.hooks.models import Delivery
-from tasks.models import Job, LogLine, Minute, State, Worker
+from tasks.models import Bar, Job, LogLine, Minute, State, Worker
 from tasks.report import Report
 
 JOBS, LINES, ROWS = 200, 2_000, 1_000  # deleted in one transaction
@@ -44,9 +44,8 @@ def prune(report: Report) -> dict[str, int]:
             gone["jobs"] += jobs
             gone["lines"] += lines
             report.progress(gone["jobs"], None, f"{gone['jobs']:,} jobs and {gone['lines']:,} log lines deleted")
-    gone["minutes"] = deleted_rows(
-        Minute.objects.filter(at__lt=now - MINUTES_KEPT), lambda: report.progress(gone["jobs"])
-    )
+    counts = Minute.objects.filter(at__lt=now - MINUTES_KEPT), Bar.objects.filter(at__lt=now - MINUTES_KEPT)
+    gone["minutes"] = sum(deleted_rows(old, lambda: report.progress(gone["jobs"])) for old in counts)
     told = Delivery.objects.filter(finished_at__lt=now - TOLD_KEPT), Alert.objects.filter(closed_at__lt=now - TOLD_KEPT)
     gone["deliveries"], gone["alerts"] = (deleted_rows(old, lambda: report.progress(gone["jobs"])) for old in told)
     gone["workers"], _ = Worker.objects.filter(seen_at__lt=now - WORKERS_KEPT).delete()
@@ -111,10 +110,17 @@ def roll_up(
     end = floor(timezone.now() - SETTLED, MINUTE)
     window = end - minutes * MINUTE
     done = written = 0
+    changed: set[datetime] = set()
     for minute in to_count(window, end):
-        written += count(minute)
+        if news := count(minute):
+            changed.add(minute)
+            written += news
         done += 1
         report.progress(done, None, f"{minute:%Y-%m-%d %H:%M}")
+    for width in WIDTHS:
+        for bar in to_sum(width * MINUTE, changed, end):
+            put(Bar.objects.filter(minutes=width, at=bar), summed(bar, width))
+            report.progress(done, None, f"{bar:%Y-%m-%d %H:%M}, {width} minutes")
     return {"minutes": done, "written": written}
 
 
@@ -133,26 +139,53 @@ def to_count(window: datetime, end: datetime) -> Iterator[datetime]:
         at = then + MINUTE
 
 
+def to_sum(width: timedelta, changed: set[datetime], end: datetime) -> list[datetime]:
+    """The bars that are over and not summed up yet, or no longer right: minutes of theirs were written."""
+    last = Bar.objects.filter(minutes=width / MINUTE).aggregate(at=Max("at"))["at"]
+    news = Minute.objects.filter(at__gte=last + width) if last else Minute.objects.all()
+    bars = {floor(minute, width) for minute in {*news.values_list("at", flat=True), *changed}}
+    return sorted(bar for bar in bars if bar + width <= end)
+
+
 def count(minute: datetime) -> int:
     """Make the rows of one minute what the jobs say; returns how many rows had to be written."""
-    wanted = {(row.kind, row.queue, row.outcome): row for row in counted(minute)}
-    known = {(row.kind, row.queue, row.outcome): row for row in Minute.objects.filter(at=minute)}
-    gone = [row.pk for key, row in known.items() if key not in wanted]
-    news = [row for key, row in wanted.items() if key not in known or told(known[key]) != told(row)]
+    return put(Minute.objects.filter(at=minute), counted(minute))
+
+
+def put(rows: QuerySet[Any], wanted: list[Any]) -> int:
+    """Make these rows the wanted ones; returns how many had to be written."""
+    kept = {key(row): row for row in wanted}
+    known = {key(row): row for row in rows}
+    gone = [row.pk for name, row in known.items() if name not in kept]
+    news = [row for name, row in kept.items() if name not in known or told(known[name]) != told(row)]
     if gone or news:
+        unique = rows.model._meta.constraints[0].fields
         with transaction.atomic():
-            Minute.objects.filter(pk__in=gone).delete()
-            Minute.objects.bulk_create(
-                news,
-                update_conflicts=True,
-                unique_fields=["at", "kind", "queue", "outcome"],
-                update_fields=["n", "waiting", "running"],
+            rows.filter(pk__in=gone).delete()
+            rows.model._default_manager.bulk_create(
+                news, update_conflicts=True, unique_fields=unique, update_fields=["n", "waiting", "running"]
             )
     return len(news) + len(gone)
 
 
-def told(row: Minute) -> tuple[int, list[int], list[int]]:
+def key(row: Any) -> tuple[Any, ...]:
+    return tuple(getattr(row, name) for name in row._meta.constraints[0].fields)
+
+
+def told(row: Any) -> tuple[int, list[int], list[int]]:
     return row.n, row.waiting, row.running
+
+
+def summed(at: datetime, width: int) -> list[Bar]:
+    """The minutes of one bar together, by kind and outcome."""
+    found: dict[tuple[str, str], Bar] = {}
+    for minute in Minute.objects.filter(at__gte=at, at__lt=at + width * MINUTE).order_by("at", "id"):
+        kind, outcome = minute.kind, minute.outcome
+        bar = found.setdefault((kind, outcome), Bar(minutes=width, at=at, kind=kind, outcome=outcome, **unheard()))
+        bar.n += minute.n
+        for name in ("waiting", "running"):
+            setattr(bar, name, [a + b for a, b in zip(getattr(bar, name), getattr(minute, name), strict=True)])
+    return list(found.values())
 
 
 class Seconds(Func):
@@ -180,7 +213,7 @@ def bucket(seconds: str) -> Case:
 
 def counted(minute: datetime) -> list[Minute]:
     """What finished in one minute, by kind, queue and outcome: one query, however many jobs."""
-    ready = Greatest("created_at", Coalesce("due_at", "created_at"))
+    ready = Coalesce("queued_at", "created_at")
     rows = (
         Job.objects.filter(finished_at__gte=minute, finished_at__lt=minute + MINUTE, state__in=Job.FINAL)
         .order_by()
@@ -191,7 +224,9 @@ def counted(minute: datetime) -> list[Minute]:
     )
     found: dict[tuple[str, str, str], Minute] = {}
     for kind, queue, state, waiting, running, n in rows:
-        row = found.setdefault((kind, queue, state), empty(minute, kind, queue, state))
+        row = found.setdefault(
+            (kind, queue, state), Minute(at=minute, kind=kind, queue=queue, outcome=state, **unheard())
+        )
         row.n += n
         if waiting is not None:
             row.waiting[waiting] += n
@@ -199,6 +234,5 @@ def counted(minute: datetime) -> list[Minute]:
     return list(found.values())
 
 
-def empty(minute: datetime, kind: str, queue: str, outcome: str) -> Minute:
-    histograms = {name: [0] * (len(EDGES) + 1) for name in ("waiting", "running")}
-    return Minute(at=minute, kind=kind, queue=queue, outcome=outcome, **histograms)
+def unheard() -> dict[str, list[int]]:
+    return {name: [0] * (len(EDGES) + 1) for name in ("waiting", "running")}
