@@ -278,6 +278,8 @@ def job(*plain: Callable[..., Any], **options: Any) -> Any:
             **own,
         )
         registry.register(kind)
+        for name in ("queue", "priority"):  # the kind's: as attributes of a task, Celery warns that they end with 6.0
+            celery.pop(name, None)
         body = _run_to_end(function) if inspect.iscoroutinefunction(function) else function
         return shared_task(base=JobTask, typing=False, kind=kind, **celery)(body)
 

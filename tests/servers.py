@@ -164,6 +164,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config):
     if early_config.known_args_namespace.postgres:
         servers.start_postgres()
     os.environ.update(servers.environment())
+    os.environ["PYTEST_PLUGINS"] = __name__  # what xdist starts has servers of its own, up as early as here
     return (yield)
 
 
