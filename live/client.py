@@ -151,6 +151,10 @@ class Client:
     def retry(self, id: str) -> Job:
         return self.send("POST", f"jobs/{id}/retry/", {})
 
+    def take_back(self, id: str) -> Job:
+        """Undo the cancel of a job that waited."""
+        return self.send("POST", f"jobs/{id}/take-back/")
+
     def send(self, method: str, path: str, body: Any = None, *, key: str | None = None) -> Any:
         """One request to a path below ``/api/v1/``, or to the ``next`` of a page; answers what the JSON says.
 

@@ -41,6 +41,7 @@ RULES = {
     "order": Rule(              NO,    YES,     YES,            NO,  YES,   YES),  # priority and due time
     "cancel": Rule(             NO,    YES,     YES,            NO,  OWN,   YES),
     "retry": Rule(              NO,    YES,     YES,            NO,  OWN,   YES),
+    "take_back": Rule(          NO,    YES,     YES,            NO,  OWN,   YES),  # a cancel
     "share": Rule(              NO,    YES,     YES,            NO,  OWN,   YES),
     "bulk": Rule(               NO,    YES,     YES,            NO,  NO,    YES),
     "pause": Rule(              NO,    YES,     YES,            NO,  NO,    YES),  # and resume

@@ -60,16 +60,32 @@ class RetryView(Deed):
         return retry(self.request, job)
 
 
+class TakeBackView(Deed):
+    action = "take_back"
+
+    def do(self, job: Job) -> Job:
+        return take_back(self.request, job)
+
+
 def cancel(request: HttpRequest, job: Job, reason: str = "") -> Job:
     return audit.do(request, "cancel", job.uid, lambda: lifecycle.cancel(job.uid, request.user, reason), reason=reason)
 
 
 def retry(request: HttpRequest, job: Job) -> Job:
-    """Trying again is making it run: it takes the right to submit that kind."""
+    must_submit(request, job)
+    return audit.do(request, "retry", job.uid, lambda: lifecycle.retry(job.uid, request.user))
+
+
+def take_back(request: HttpRequest, job: Job) -> Job:
+    must_submit(request, job)
+    return audit.do(request, "take_back", job.uid, lambda: lifecycle.take_back(job.uid, request.user))
+
+
+def must_submit(request: HttpRequest, job: Job) -> None:
+    """Whatever makes a job run takes the right to submit its kind."""
     kind = known(job.kind)
     if kind and not may_submit(request.user, kind):
         raise PermissionDenied
-    return audit.do(request, "retry", job.uid, lambda: lifecycle.retry(job.uid, request.user))
 
 
 class PickedView(Page):

@@ -10,7 +10,7 @@ from django.apps import apps
 from django.utils.crypto import salted_hmac
 
 from tasks import registry, sealing
-from tasks.failure import Failure
+from tasks.failure import Failure, KeyReused
 from tasks.models import Job, State
 from tasks.params import MASK, ParamError
 from tasks.uid import uuid7
@@ -63,6 +63,20 @@ def stillborn(kind: str, params: Mapping[str, Any], uid: UUID, error: Exception)
         created_at=now,
         finished_at=now,
     )
+
+
+def twin(job: Job) -> Job | None:
+    """The job that was already accepted in this one's place."""
+    found = Job.objects.select_related("owner")
+    if job.idempotency_key and job.owner_id:
+        twin = found.filter(owner_id=job.owner_id, idempotency_key=job.idempotency_key).first()
+        if twin and twin.idempotency_digest != job.idempotency_digest:
+            raise KeyReused("This idempotency key was used for another request.")
+        if twin:
+            return twin
+    if job.schedule and job.slot:
+        return found.filter(schedule=job.schedule, slot=job.slot).first()
+    return found.filter(uid=job.uid).first()
 
 
 def digest(job: Job, due_at: datetime | None, params: Mapping[str, Any]) -> str:

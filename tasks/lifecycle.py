@@ -15,7 +15,7 @@ from django.db.models import F
 
 from live import push
 from tasks import chains, drafting, outbox, queues, records, registry, sealing, storable
-from tasks.failure import Failure, KeyReused, NotInState
+from tasks.failure import Failure, NotInState
 from tasks.models import Job, Outcome, Queue, State
 from tasks.moves import Raw, afterwards, move, steadily
 
@@ -29,6 +29,10 @@ IN_TURN = (
 RING_AT_ONCE = 500
 NOTHING_DONE = {"progress_done": 0, "progress_total": 0, "progress_note": ""}
 NO_ERROR = {"error": "", "traceback": "", "error_key": ""}
+UNASKED = {"cancel_requested_at": None, "cancel_requested_by_id": None, "cancel_reason": ""}
+# What waited was cancelled in the moment of the wish, and kept its due time; what ran ended later, and had none.
+AS_IT_WAITED = "CASE WHEN due_at IS NULL THEN 'queued' WHEN attempt = 0 THEN 'scheduled' ELSE 'retrying' END"
+CANCELLED_WAITING = "uid = %s AND state = 'cancelled' AND finished_at = cancel_requested_at"
 
 
 def now() -> datetime:
@@ -66,14 +70,14 @@ def submit(
     job.schedule, job.slot, job.then = schedule, slot, then
     job.idempotency_digest = drafting.digest(job, due_at, params) if idempotency_key else ""
     repeatable = idempotency_key or slot or uid
-    if repeatable and (found := _twin(job)) is not None:
+    if repeatable and (found := drafting.twin(job)) is not None:
         return found, False
     try:
         with transaction.atomic():
             job.save(force_insert=True)
             outbox.owe([job])
     except IntegrityError:
-        if not repeatable or (found := _twin(job)) is None:
+        if not repeatable or (found := drafting.twin(job)) is None:
             raise
         return found, False
     _announce([job])
@@ -104,13 +108,13 @@ def cancel(uid: UUID, by: Any = None, reason: str = "") -> Job:
         "cancel_reason": storable.text(reason, 500),
     }
     waiting = "uid = %s AND state IN ('scheduled', 'queued', 'retrying')"
-    moved = _moved({"state": State.CANCELLED, "finished_at": now(), "due_at": None, **asked}, waiting, [uid])
+    moved = _moved({"state": State.CANCELLED, "finished_at": asked["cancel_requested_at"], **asked}, waiting, [uid])
     moved = moved or move(asked, "uid = %s AND state = 'running' AND cancel_requested_at IS NULL", [uid])
     if moved:
         _tell(moved)
         _next_in_line(moved[0])
         return moved[0]
-    job = Job.objects.select_related("owner").get(uid=uid)
+    job = _read(uid)
     if job.state == State.CANCELLED or (job.state == State.RUNNING and job.cancel_requested_at):
         return job
     raise NotInState(job, f"Too late to cancel: the job has {job.state}.")
@@ -119,13 +123,30 @@ def cancel(uid: UUID, by: Any = None, reason: str = "") -> Job:
 @steadily
 def retry(uid: UUID, by: Any = None) -> Job:
     """Queue a failed or cancelled job again, with a full budget. Raises Job.DoesNotExist, NotInState."""
-    fresh = {"failures": 0, "finished_at": None, **_queued_again(), **NO_ERROR}
-    asked = {"cancel_requested_at": None, "cancel_requested_by_id": None, "cancel_reason": ""}
-    moved = _moved({**fresh, **asked}, "uid = %s AND state IN ('failed', 'cancelled')", [uid])
+    fresh = {"failures": 0, "finished_at": None, "due_at": None, **_queued_again(), **NO_ERROR}
+    moved = _moved({**fresh, **UNASKED}, "uid = %s AND state IN ('failed', 'cancelled')", [uid])
     if not moved:
-        job = Job.objects.select_related("owner").get(uid=uid)
+        job = _read(uid)
         instead = "submit a copy to run it again" if job.state == State.SUCCEEDED else "it has not ended"
         raise NotInState(job, f"The job is {job.state}: {instead}.")
+    _announce(moved)
+    return moved[0]
+
+
+@steadily
+def take_back(uid: UUID, by: Any = None) -> Job:
+    """Undo the cancel of a job that waited: it is what it was, due when it was. Raises Job.DoesNotExist, NotInState."""
+    was = {"state": Raw(AS_IT_WAITED), "finished_at": None, "rung_at": now(), **UNASKED}
+    try:
+        moved = _moved(was, CANCELLED_WAITING, [uid])
+    except IntegrityError:  # it would wait for its next attempt with a serial key that another job holds now
+        raise NotInState(
+            _read(uid), "Another job of its serial key has its turn: try this one again instead."
+        ) from None
+    if not moved:
+        job = _read(uid)
+        why = "it ran already" if job.state == State.CANCELLED else f"it is {job.state}"
+        raise NotInState(job, f"Only the cancel of a job that waited is taken back: {why}.")
     _announce(moved)
     return moved[0]
 
@@ -150,15 +171,9 @@ def resume(queue: str) -> None:
 @steadily
 def claim(uid: UUID, worker: str, pid: int) -> Job | None:
     """Take a queued job, due, in turn and of no paused queue: attempt + 1, and running. None: it was not to be had."""
-    fresh = {
-        "state": State.RUNNING,
-        "worker": worker,
-        "pid": pid,
-        "started_at": now(),
-        "finished_at": None,
-        "due_at": None,
-    }
-    sets = {"attempt": Raw("attempt + 1"), "beat": Raw("beat + 1"), **fresh, **NOTHING_DONE, **NO_ERROR}
+    fresh = {"state": State.RUNNING, "worker": worker, "pid": pid, "started_at": now()}
+    fresh |= {"finished_at": None, "due_at": None, **NOTHING_DONE, **NO_ERROR}
+    sets = {"attempt": Raw("attempt + 1"), "beat": Raw("beat + 1"), **fresh}
     startable = f"uid = %s AND state = 'queued' AND {NOT_PAUSED} AND {IN_TURN}"
     try:
         moved = move(sets, f"{startable} AND {outbox.NOBODY_HEARS[State.RUNNING]}", [uid])
@@ -350,18 +365,8 @@ def _leave(
     return left
 
 
-def _twin(job: Job) -> Job | None:
-    """The job that was already accepted in this one's place."""
-    found = Job.objects.select_related("owner")
-    if job.idempotency_key and job.owner_id:
-        twin = found.filter(owner_id=job.owner_id, idempotency_key=job.idempotency_key).first()
-        if twin and twin.idempotency_digest != job.idempotency_digest:
-            raise KeyReused("This idempotency key was used for another request.")
-        if twin:
-            return twin
-    if job.schedule and job.slot:
-        return found.filter(schedule=job.schedule, slot=job.slot).first()
-    return found.filter(uid=job.uid).first()
+def _read(uid: UUID) -> Job:
+    return Job.objects.select_related("owner").get(uid=uid)
 
 
 def _announce(jobs: Sequence[Job], sooner: int = 0) -> None:

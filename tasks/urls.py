@@ -18,5 +18,6 @@ urlpatterns = [
     path("jobs/<uuid:uid>/", views.JobView.as_view(), name="job"),
     path("jobs/<uuid:uid>/cancel/", deeds.CancelView.as_view(), name="job-cancel"),
     path("jobs/<uuid:uid>/retry/", deeds.RetryView.as_view(), name="job-retry"),
+    path("jobs/<uuid:uid>/take-back/", deeds.TakeBackView.as_view(), name="job-take-back"),
     path("workers/", views.WorkersView.as_view(), name="workers"),
 ]

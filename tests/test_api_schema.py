@@ -32,6 +32,8 @@ OPERATIONS = {
 
 def job(operation: str) -> dict[str, Any]:
     made = lifecycle.submit("countdown", {}, owner=person("ada"))[0]
+    if operation == "take_back_cancel":
+        lifecycle.cancel(made.uid)
     if operation == "retry_job":
         lifecycle.fail(lifecycle.claim(made.uid, "w1@here", 1), Failure("it broke"))
     link = ShareLink.objects.create(

@@ -1,12 +1,13 @@
 """States move along one table and no other way: every other move is refused and writes nothing."""
 
+import time
 from datetime import timedelta
 
 import pytest
 
 from live import push
 from tasks import lifecycle
-from tasks.failure import Failure
+from tasks.failure import Failure, KeyReused
 from tasks.models import Attempt, Job, LogLine, State
 from tasks.report import Report
 from tests.people import person
@@ -26,6 +27,7 @@ TABLE = {
     "wake": ({"scheduled", "retrying"}, "queued"),
     "cancel": ({"scheduled", "queued", "retrying"}, "cancelled"),
     "retry": ({"failed", "cancelled"}, "queued"),
+    "take_back": ({"cancelled"}, "queued"),
 }
 
 
@@ -66,7 +68,7 @@ def make(verb: str, job: Job) -> None:
         case "wake":
             Job.objects.filter(due_at__isnull=False).update(due_at=lifecycle.now())
             lifecycle.wake()
-        case "cancel" | "retry":
+        case "cancel" | "retry" | "take_back":
             try:
                 getattr(lifecycle, verb)(job.uid)
             except lifecycle.NotInState as refused:
@@ -170,6 +172,60 @@ def test_a_second_cancel_says_the_same():
     assert Job.objects.get(pk=job.pk).cancel_requested_by == person("bob")
 
 
+def waiting(state: str) -> Job:
+    """A job that waits, and for some time: due in an hour unless it is queued."""
+    if state == "scheduled":
+        return lifecycle.submit("noop", {}, due_at=lifecycle.now() + timedelta(hours=1))[0]
+    return lifecycle.retry_later(job_in("running"), 3600, FAILURE) if state == "retrying" else job_in(state)
+
+
+@pytest.mark.parametrize("state", ["scheduled", "queued", "retrying"])
+def test_a_cancel_that_is_taken_back_leaves_the_job_as_it_was(state):
+    before = waiting(state)
+    lifecycle.cancel(before.uid, person("bob"), "the wrong one")
+    back = lifecycle.take_back(before.uid, person("bob"))
+    assert back.summary() == before.summary() | {"version": before.version + 2}
+    assert (back.cancel_reason, back.cancel_requested_by_id, back.failures) == ("", None, before.failures)
+    with pytest.raises(lifecycle.NotInState, match="a job that waited is taken back"):
+        lifecycle.take_back(before.uid)
+
+
+def test_what_fell_due_while_it_was_cancelled_runs_once_it_is_taken_back():
+    job = lifecycle.submit("noop", {}, due_at=lifecycle.now() + timedelta(seconds=0.05))[0]
+    lifecycle.cancel(job.uid)
+    time.sleep(0.06)
+    assert lifecycle.wake() == 0
+    assert lifecycle.take_back(job.uid).state == "scheduled"
+    assert lifecycle.wake() == 1
+
+
+def test_a_job_that_ran_has_no_cancel_to_take_back():
+    heard, lost = job_in("running"), job_in("running")
+    for job in (heard, lost):
+        lifecycle.cancel(job.uid)
+    lifecycle.cancel_acknowledged(heard)
+    lifecycle.rescue(Job.objects.get(pk=lost.pk))
+    for job in (heard, lost):
+        with pytest.raises(lifecycle.NotInState, match="it ran already"):
+            lifecycle.take_back(job.uid)
+
+
+def test_a_cancelled_job_that_is_tried_again_forgets_when_it_was_due():
+    job = waiting("scheduled")
+    lifecycle.cancel(job.uid)
+    assert lifecycle.retry(job.uid).due_at is None
+
+
+def test_a_turn_that_was_given_away_is_not_taken_back():
+    first, second = (lifecycle.submit("serial", {"feed": "a"})[0] for _ in range(2))
+    lifecycle.retry_later(lifecycle.claim(first.uid, "w@here", 1), 3600, FAILURE)
+    lifecycle.cancel(first.uid)
+    assert lifecycle.claim(second.uid, "w@here", 1)
+    with pytest.raises(lifecycle.NotInState, match="has its turn"):
+        lifecycle.take_back(first.uid)
+    assert lifecycle.retry(first.uid).state == "queued"
+
+
 def test_a_paused_queue_is_not_claimed_and_goes_on_when_resumed():
     job = job_in("queued")
     lifecycle.pause("default", person("bob"))
@@ -215,7 +271,7 @@ def test_one_key_is_one_job():
     other, _ = lifecycle.submit("noop", {}, owner=bob, idempotency_key="k")
     assert (made, made_again, again.uid) == (True, False, first.uid)
     assert other.uid != first.uid
-    with pytest.raises(lifecycle.KeyReused):
+    with pytest.raises(KeyReused):
         lifecycle.submit("countdown", {}, owner=alice, idempotency_key="k")
 
 

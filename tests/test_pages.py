@@ -1,6 +1,7 @@
 """The pages as the server paints them: who may open them, what a form does, and that nothing in them is inline."""
 
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,7 @@ def test_everybody_with_a_role_sees_the_pages_and_only_what_one_may_do(name: str
     assert client.post("/submit/noop/").status_code == (302 if acts else 403)
 
 
-@pytest.mark.parametrize("deed", ["cancel", "retry"])
+@pytest.mark.parametrize("deed", ["cancel", "retry", "take-back"])
 def test_deeds_are_posts_of_those_who_may(deed: str) -> None:
     job = made()
     address = f"/jobs/{job.uid}/{deed}/"
@@ -81,6 +82,19 @@ def test_cancel_and_retry_go_back_to_the_job() -> None:
     assert Job.objects.get().state == "queued"
     page = client.post(f"/jobs/{job.uid}/retry/", follow=True).content.decode()
     assert "The job is queued" in page
+
+
+def test_a_cancel_by_mistake_is_taken_back() -> None:
+    job = lifecycle.submit("noop", {}, owner=person("alice"), due_at=lifecycle.now() + timedelta(hours=1))[0]
+    client = browser("bob")
+    client.post(f"/jobs/{job.uid}/cancel/")
+    assert client.post(f"/jobs/{job.uid}/take-back/")["Location"] == f"/jobs/{job.uid}/"
+    back = Job.objects.get()
+    assert (back.state, back.due_at) == ("scheduled", job.due_at)
+    assert "a job that waited" in client.post(f"/jobs/{job.uid}/take-back/", follow=True).content.decode()
+    assert list(Entry.objects.filter(target=job.uid, who="bob").order_by("id").values_list("action", "outcome")) == [
+        ("cancel", "done"), ("take_back", "done"), ("take_back", "refused"),
+    ]  # fmt: skip
 
 
 def test_a_page_that_stays_gets_json() -> None:

@@ -44,6 +44,7 @@ class Model:
     failures: int = 0
     most: int = 4
     asked: bool = False  # to cancel
+    waited: str = ""  # what it was when it was cancelled, if it did not run then
     beat: int = 0
     serial: str = ""
     order: int = 0
@@ -74,9 +75,9 @@ class Jobs(RuleBasedStateMachine):
         self.model[job.uid] = Model(state, most=job.max_attempts, serial=serial, order=len(self.model))
         return job.uid
 
-    @rule(uid=jobs, what=st.sampled_from(["cancel", "cancel", "retry", "submit"]))
+    @rule(uid=jobs, what=st.sampled_from(["cancel", "cancel", "retry", "submit", "take_back"]))
     def person(self, uid: Any, what: str) -> None:
-        getattr(self, f"{what}_again")(uid)
+        (self.take_back if what == "take_back" else getattr(self, f"{what}_again"))(uid)
 
     def submit_again(self, uid: Any) -> None:
         """A submit that is repeated with the same id gives the same job."""
@@ -91,8 +92,8 @@ class Jobs(RuleBasedStateMachine):
             return
         lifecycle.cancel(uid)
         if it.state in ("scheduled", "queued", "retrying"):
+            it.waited, it.asked = it.state, True
             self.moves(uid, "cancelled")
-            it.asked = True
         elif it.state == "running" and not it.asked:
             it.asked, it.version = True, it.version + 1
 
@@ -106,6 +107,18 @@ class Jobs(RuleBasedStateMachine):
         it.failures, it.asked = 0, False
         self.ended[uid] -= 1
         self.moves(uid, "queued")
+
+    def take_back(self, uid: Any) -> None:
+        it = self.model[uid]
+        turn_is_taken = it.waited == "retrying" and not self.in_turn(uid, ("running", "retrying"))
+        if it.state != "cancelled" or not it.waited or turn_is_taken:
+            with pytest.raises(lifecycle.NotInState):
+                lifecycle.take_back(uid)
+            return
+        lifecycle.take_back(uid)
+        it.asked = False
+        self.ended[uid] -= 1
+        self.moves(uid, it.waited)
 
     # --- bells: each may be heard late, twice, or by two ---
 
@@ -199,7 +212,9 @@ class Jobs(RuleBasedStateMachine):
     def time_passes(self, uid: Any) -> None:
         """What waits for its hour finds that it has come."""
         it = self.model[uid]
-        Job.objects.filter(uid=uid, due_at__isnull=False).update(due_at=lifecycle.now() - timedelta(seconds=1))
+        Job.objects.filter(uid=uid, state__in=("scheduled", "retrying")).update(
+            due_at=lifecycle.now() - timedelta(seconds=1)
+        )
         woken = lifecycle.wake()
         assert woken == (it.state in ("scheduled", "retrying"))
         if woken:
@@ -210,6 +225,8 @@ class Jobs(RuleBasedStateMachine):
     def moves(self, uid: Any, state: str) -> None:
         it = self.model[uid]
         it.state, it.version = state, it.version + 1
+        if state == "running":
+            it.waited = ""
         if state in FINAL:
             self.ended[uid] = self.ended.get(uid, 0) + 1
 
@@ -217,13 +234,10 @@ class Jobs(RuleBasedStateMachine):
         it = self.model[job.uid]
         return it.state == "running" and it.attempt == job.attempt
 
-    def in_turn(self, uid: Any) -> bool:
+    def in_turn(self, uid: Any, before: tuple[str, ...] = ("running", "retrying", "queued")) -> bool:
         it = self.model[uid]
         others = [each for each in self.model.values() if it.serial and each is not it and each.serial == it.serial]
-        return not any(
-            each.state in ("running", "retrying") or (each.state == "queued" and each.order < it.order)
-            for each in others
-        )
+        return not any(each.state in before and (each.state != "queued" or each.order < it.order) for each in others)
 
     @invariant()
     def rows_are_what_the_model_says(self) -> None:

@@ -9,6 +9,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "submit_job": {"kind": "countdown", "params": {"seconds": 3, "steps": 3}, "priority": 7},
     "cancel_job": {"reason": "The customer changed her mind."},
     "retry_job": {},
+    "take_back_cancel": {},
     "share_job": {"hours": 24, "framed_by": ["https://shop.example"]},
     "bulk_action": {"action": "cancel", "filter": {"state": "queued", "owner": "me"}, "dry_run": True},
     "pause_queue": {},

@@ -1,6 +1,7 @@
 """Kinds, and jobs: submitted, listed, looked at, cancelled, tried again."""
 
 import re
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -256,8 +257,21 @@ class RetryJob(Endpoint):
     @extend_schema(operation_id="retry_job", request=Nothing, responses=shapes.JobSummary)
     def post(self, request: Any, uid: UUID) -> Response:
         """Try a failed or cancelled job again. One that succeeded is copied instead: `copy_of`."""
+        return self.begun_again(uid, lifecycle.retry)
+
+    def begun_again(self, uid: UUID, verb: Callable[..., Job]) -> Response:
+        """It runs because of this request: that takes the right to submit its kind."""
         self.given(Nothing)
         job = self.job(uid)
         if job.kind in registered() and not may_submit(self.actor, registry.get(job.kind)):
             raise Problem("forbidden", "Jobs of this kind are not yours to try again.")
-        return Response(self.do(job.uid, lambda: lifecycle.retry(job.uid, self.actor.user)).summary())
+        return Response(self.do(job.uid, lambda: verb(job.uid, self.actor.user)).summary())
+
+
+class TakeBackJob(RetryJob):
+    actions = {"POST": "take_back"}
+
+    @extend_schema(operation_id="take_back_cancel", request=Nothing, responses=shapes.JobSummary)
+    def post(self, request: Any, uid: UUID) -> Response:
+        """Undo the cancel of a job that waited: it is scheduled, queued or retrying as before."""
+        return self.begun_again(uid, lifecycle.take_back)

@@ -16,6 +16,7 @@ RESOURCES = [
     path("jobs/<uuid:uid>/log/", jobs.JobLog.as_view(), name="job-log"),
     path("jobs/<uuid:uid>/cancel/", jobs.CancelJob.as_view(), name="job-cancel"),
     path("jobs/<uuid:uid>/retry/", jobs.RetryJob.as_view(), name="job-retry"),
+    path("jobs/<uuid:uid>/take-back/", jobs.TakeBackJob.as_view(), name="job-take-back"),
     path("jobs/<uuid:uid>/share/", shares.ShareJob.as_view(), name="job-share"),
     path("jobs/<uuid:uid>/share/<uuid:link>/", shares.OneShare.as_view(), name="share-link"),
     path("bulk/", bulk.Bulk.as_view(), name="bulk"),
