@@ -15,6 +15,7 @@ from channels.consumer import AsyncConsumer
 from live import frames, hub, visitors
 from live.mailbox import Mailbox
 from live.watches import UNKNOWN
+from tasks.gauges import GAUGES
 
 SUBPROTOCOL = "signalbox.v1"
 FRAME_LIMIT = 64 * 1024
@@ -80,11 +81,13 @@ class LiveConsumer(AsyncConsumer):
         match parse(text):
             case {"type": "ack", "n": int(n)} if not isinstance(n, bool):
                 self.hub.ack(self.mailbox, n)
-            case {"type": "watch" | "unwatch" as verb, **what} if {"board", "job"} & what.keys():
+            case {"type": "watch" | "unwatch" as verb, **what} if {"board", "job", "gauge"} & what.keys():
                 if "board" in what:
                     self._board(verb, what["board"])
                 if "job" in what:
                     self._job(verb, what["job"], what.get("after", 0))
+                if "gauge" in what:
+                    self._gauge(verb, what["gauge"])
             case {"type": "ack" | "watch" | "unwatch" as kind}:
                 raise BadFrame(f"this is no {kind} frame of {SUBPROTOCOL}")
             case {"type": kind}:
@@ -122,6 +125,16 @@ class LiveConsumer(AsyncConsumer):
         else:
             self._spend(LOOK_UP)
             self.hub.watch_job(self.mailbox, uid, after)
+
+    def _gauge(self, verb: str, name: Any) -> None:
+        if not isinstance(name, str) or name not in GAUGES:
+            raise BadFrame(f"there is no gauge {name!r:.40}")
+        if verb == "unwatch":
+            self.mailbox.gauges.pop(name, None)
+        elif not self.mailbox.visitor.sees_all:
+            self.mailbox.tell(frames.error("forbidden", "this token sees jobs of its owner only, no gauges"))
+        else:
+            self.mailbox.gauges[name] = 0  # its value comes with the next reconcile, and whenever it has changed
 
 
 def parse(text: str) -> Any:

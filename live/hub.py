@@ -17,13 +17,14 @@ from django.conf import settings
 from live import frames
 from live.board import Board
 from live.frames import Agreed
+from live.gauges import Gauges
 from live.listener import Listener
 from live.mailbox import Mailbox
 from live.press import Press
 from live.reader import Reader
 from live.visitors import Visitor, withdrawn
 from live.watches import Watches
-from tasks import picture
+from tasks import gauges, picture
 from tasks.models import instant
 
 LINGER_S = 60.0
@@ -70,6 +71,7 @@ class Hub:
         self.clerk = Reader("signalbox-clerk")  # for what clients ask: however much that is, it delays no reconcile
         self._reader = Reader("signalbox-hub")
         self._watches = Watches(self.clerk, self._post_job, self.serve)
+        self._gauges = Gauges()
         self._listener = Listener(self._hints)
         self._changed = asyncio.Event()
         self._press = Press(self.board, lambda: self.agreed)
@@ -148,14 +150,22 @@ class Hub:
     def serve(self, mailbox: Mailbox) -> None:
         """Send a mailbox what it has missed, as far as it can take it."""
         while mailbox.ready:
-            if not (self._feed_board(mailbox) or (mailbox.follows and self._watches.feed(mailbox))):
+            if not (
+                self._feed_board(mailbox)
+                or (mailbox.follows and self._watches.feed(mailbox))
+                or (mailbox.gauges and self._feed_gauge(mailbox))
+            ):
                 mailbox.agreed = self.agreed
                 return
         if self._misses(mailbox):
             mailbox.wait(time.monotonic())
 
     def _misses(self, mailbox: Mailbox) -> bool:
-        return self._behind(mailbox) or (mailbox.follows and self._watches.waits(mailbox))
+        return (
+            self._behind(mailbox)
+            or (mailbox.follows and self._watches.waits(mailbox))
+            or (mailbox.gauges and self._gauges.waits(mailbox))
+        )
 
     def _behind(self, mailbox: Mailbox) -> bool:
         return mailbox.board and self.agreed is not None and mailbox.place != self.board.now
@@ -166,6 +176,12 @@ class Hub:
         frame = self._press.board(mailbox.place, after=mailbox.n)
         mailbox.place = frame.place
         self._post(mailbox, frame.n, frame.text)
+        return True
+
+    def _feed_gauge(self, mailbox: Mailbox) -> bool:
+        if (text := self._gauges.feed(mailbox)) is None:
+            return False
+        self._post(mailbox, *self._press.gauge(text))
         return True
 
     def _post(self, mailbox: Mailbox, n: int, text: str) -> None:
@@ -214,6 +230,7 @@ class Hub:
                 self.counters.reconciles += 1
                 self._settle(seen, Agreed(instant(now), began))
                 await self._beat_early()
+                await self._read_gauges()
             await asyncio.sleep(max(0.01, began + settings.SIGNALBOX_RECONCILE_S - time.monotonic()))
 
     def _settle(self, seen: Look, agreed: Agreed) -> None:
@@ -223,6 +240,15 @@ class Hub:
         self._watches.hint(seen.watched)
         if self.board.diff(seen.picture) or first:
             self._news()
+
+    async def _read_gauges(self) -> None:
+        """After the board, which does not wait for them; one that cannot be read now stays as it is."""
+        asked = {name for mailbox in self.mailboxes for name in mailbox.gauges}
+        try:
+            if asked and self._gauges.take(await self._reader.run(gauges.read, asked)):
+                self._changed.set()
+        except Exception as error:
+            log.warning("gauges could not be read: %r", error)
 
     # --- signs of life ------------------------------------------------------------------------------------------
 

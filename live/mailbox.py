@@ -27,8 +27,8 @@ class Mailbox:
     """What the hub keeps for one socket."""
 
     __slots__ = (
-        "acknowledged", "agreed", "board", "closing", "follows", "inflight", "n", "place", "send", "task", "unsent",
-        "visitor", "waiting_since", "written",
+        "acknowledged", "agreed", "board", "closing", "follows", "gauges", "inflight", "n", "place", "send", "task",
+        "unsent", "visitor", "waiting_since", "written",
     )  # fmt: skip
 
     def __init__(self, send: Callable[[dict[str, Any]], Awaitable[None]], visitor: Any) -> None:
@@ -38,6 +38,7 @@ class Mailbox:
         self.place: Place | None = None  # how far it has come with it; None: it needs a snapshot
         self.agreed: Agreed | None = None  # when all that it was shown agreed with the database
         self.follows: dict[str, Any] = {}  # job id → how far it has come with that job
+        self.gauges: dict[str, int] = {}  # name → the revision that it has
         self.n = 0  # of the last frame sent
         self.inflight: deque[int] = deque()
         self.acknowledged = 0.0  # when

@@ -50,3 +50,7 @@ class Press:
     def job(self, text: str) -> tuple[int, str]:
         n = next(self._numbers)
         return n, frames.frame("job", n, text)
+
+    def gauge(self, text: str) -> tuple[int, str]:
+        n = next(self._numbers)
+        return n, frames.frame("gauge", n, text)

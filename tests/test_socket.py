@@ -162,6 +162,8 @@ async def test_a_token_to_submit_shows_own_jobs_and_no_board(served):
     async with served.connect(token=text) as socket:
         await say(socket, type="watch", board=True)
         assert (await hear(socket, "error", "snapshot"))["code"] == "forbidden"
+        await say(socket, type="watch", gauge="queues")
+        assert (await hear(socket, "error", "gauge"))["code"] == "forbidden"
         await say(socket, type="watch", job=own)
         assert (await hear(socket, "error", "job"))["job"]["owner"] == "alice"
         answers = []
@@ -172,6 +174,13 @@ async def test_a_token_to_submit_shows_own_jobs_and_no_board(served):
         assert len({answer["detail"] for answer in answers}) == 1
 
 
+async def test_a_gauge_is_kept_up_to_date(served):
+    async with await rows(served.connect)(await rows(person)("vera")) as socket:
+        await say(socket, type="watch", gauge="chart-24h")
+        chart = (await hear(socket, "gauge"))["value"]
+        assert len(chart["buckets"]) == 96 and chart.keys() == {"buckets", "kinds", "missing"}
+
+
 # --- what is not tolerated -------------------------------------------------------------------------------------------
 
 BAD = [
@@ -180,6 +189,7 @@ BAD = [
     '{"type": "ack", "n": true}', '{"type": "watch", "job": "x", "after": -1}', b"\x00\x01",
     '{"type": "watch", "job": "x", "after": 1e3}', '{"type": "unwatch", "board": false}',
     '{"type": "ack", "n": ' + "9" * 5_000 + "}",
+    '{"type": "watch", "gauge": "pressure"}', '{"type": "watch", "gauge": []}',
 ]  # fmt: skip
 
 

@@ -1,0 +1,34 @@
+"""Numbers that only some pages show, such as a chart's bars: read with each reconcile for whoever asked, sent when they
+differ. Pure: it is handed what was read. ``tasks.gauges`` says which there are, the hub when they are read.
+"""
+
+from typing import Any
+
+from live import frames
+from live.mailbox import Mailbox
+
+
+class Gauges:
+    def __init__(self) -> None:
+        self._shown: dict[str, tuple[int, str]] = {}  # name → how often it changed, and its value as text
+
+    def take(self, read: dict[str, Any]) -> bool:
+        """What was read now; true if any of it is news. What nobody asks for any more is forgotten."""
+        before, self._shown = self._shown, {}
+        for name, value in read.items():
+            revision, known = before.get(name, (0, ""))
+            text = frames.dumps(value)
+            self._shown[name] = (revision + (text != known), text)
+        return any(before.get(name) != shown for name, shown in self._shown.items())
+
+    def waits(self, mailbox: Mailbox) -> bool:
+        return any(self._shown.get(name, (0, ""))[0] > seen for name, seen in mailbox.gauges.items())
+
+    def feed(self, mailbox: Mailbox) -> str | None:
+        """The members of the next gauge frame for a mailbox, which then has it; None when it has them all."""
+        for name, seen in mailbox.gauges.items():
+            revision, text = self._shown.get(name, (0, ""))
+            if revision > seen:
+                mailbox.gauges[name] = revision
+                return f'"gauge":{frames.dumps(name)},"value":{text}'
+        return None
