@@ -42,6 +42,7 @@ class Look(NamedTuple):
 
     picture: dict[str, Any]
     watched: list[dict[str, Any]]
+    missing: set[str]
     withdrawn: dict[Visitor, tuple[int, str]]
 
 
@@ -57,7 +58,8 @@ class Counters:
 
 
 def look(watched: list[str], visitors: set[Visitor]) -> Look:
-    return Look(picture.board(), picture.summaries(watched) if watched else [], withdrawn(visitors))
+    found = picture.summaries(watched) if watched else []
+    return Look(picture.board(), found, set(watched) - {job["id"] for job in found}, withdrawn(visitors))
 
 
 class Hub:
@@ -238,6 +240,7 @@ class Hub:
         for mailbox in [mailbox for mailbox in self.mailboxes if mailbox.visitor in seen.withdrawn]:
             mailbox.close(*seen.withdrawn[mailbox.visitor])
         self._watches.hint(seen.watched)
+        self._watches.missing(seen.missing)
         if self.board.diff(seen.picture) or first:
             self._news()
 

@@ -6,7 +6,7 @@ Decides when to read and who may see it; ``live.watch`` writes what is sent, the
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from django.db import DatabaseError, InterfaceError
@@ -63,6 +63,12 @@ class Watches:
             watch = self._watches.get(summary["id"])
             if watch and watch.behind(summary):
                 self._refresh(watch.job)
+
+    def missing(self, jobs: Iterable[str]) -> None:
+        """Watched jobs that a reconcile did not find: they were pruned, and their watchers are told."""
+        for job in jobs:
+            if job in self._watches:
+                self._refresh(job)
 
     def waits(self, mailbox: Mailbox) -> bool:
         return any(self._watches[job].due(follow) for job, follow in mailbox.follows.items())

@@ -4,16 +4,20 @@ Owns which jobs an action is for. The job that does it is ``bulk_action`` of ``t
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from tasks import finding, lifecycle
-from tasks.access import Actor, may, visible
+from django.db.models import QuerySet
+
+from tasks import finding, lifecycle, registry
+from tasks.access import Actor, may, may_submit, visible
 from tasks.failure import Refused
 from tasks.models import Job, State
 from tasks.search import Query, SearchError
 
 DEEDS: dict[str, Callable[..., Job]] = {"cancel": lifecycle.cancel, "retry": lifecycle.retry}
+WORDS = {"cancel": "Cancel", "retry": "Try again"}
 STATES = {"cancel": Job.LIVE, "retry": frozenset({State.FAILED, State.CANCELLED})}
 MOST_COUNTED = 10  # times the budget of a search
 
@@ -40,15 +44,26 @@ def cleaned(filters: Mapping[str, Any]) -> dict[str, list[str]]:
     return lists
 
 
-def query_for(action: str, filters: Mapping[str, list[str]], me: str) -> Query:
-    """The search, narrowed to the states that the action is for."""
-    query = Query.of(filters, me)
+def query_for(action: str, filters: Mapping[str, list[str]], me: str, now: datetime | None = None) -> Query:
+    """The search, narrowed to the states that the action is for. Ages count back from ``now``."""
+    return narrowed(action, Query.of(filters, me, now))
+
+
+def narrowed(action: str, query: Query) -> Query:
     return Query(**{**query.__dict__, "state": (STATES[action], *query.state)})
+
+
+def allowed(who: Any, action: str) -> QuerySet[Job]:
+    """The jobs that somebody may do it to. Trying again is making a job run: it takes the right to submit that kind."""
+    jobs = visible(who, Job.objects.all(), action)
+    if action == "retry":
+        jobs = jobs.exclude(kind__in=[kind.name for kind in registry.kinds() if not may_submit(who, kind)])
+    return jobs
 
 
 def count(who: Any, action: str, query: Query) -> tuple[int, bool]:
     """How many jobs the action would be for, and whether that is exact: counting stops at 200,000 rows."""
-    jobs, found, older = visible(who, Job.objects.all(), action), 0, None
+    jobs, found, older = allowed(who, action), 0, None
     for _ in range(MOST_COUNTED):
         window, edge = finding.window(query, jobs if older is None else jobs.filter(pk__lt=older))
         found += window.count()
@@ -63,7 +78,7 @@ def act(bulk: Job, action: str, query: Query) -> Iterator[Step]:
 
     Jobs that ended after the bulk job was asked for are left alone, so that a second attempt tries nothing twice.
     """
-    jobs = Job.objects.filter(created_at__lte=bulk.created_at).exclude(pk=bulk.pk)
+    jobs = allowed(bulk.owner, action).filter(created_at__lte=bulk.created_at).exclude(pk=bulk.pk)
     if action == "retry":
         jobs = jobs.filter(finished_at__lte=bulk.created_at)
     done = refused = 0

@@ -10,12 +10,14 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
 from django.views.generic import View
 
 from tasks import audit, lifecycle
 from tasks.access import may, may_submit
 from tasks.failure import Refused
 from tasks.models import Job
+from tasks.searching import jobs_url
 from tasks.views import Allowed, Page, known, uid_or_404
 
 PICKED = 500  # jobs one form may act on: more than a board shows
@@ -89,7 +91,7 @@ def must_submit(request: HttpRequest, job: Job) -> None:
 
 
 class PickedView(Page):
-    """What is done to all jobs that were picked on the board: asks first, then says how it went."""
+    """What is done to all jobs that were picked on a page: asks first, then says how it went."""
 
     template_name = "jobs/picked.html"
     here = "board"
@@ -106,11 +108,17 @@ class PickedView(Page):
             raise PermissionDenied
         if not jobs:
             messages.error(request, "No job was selected.")
-            return redirect("board")
+            return redirect(self.back)
         if request.POST.get("sure") != "yes":
             return self.render_to_response(self.get_context_data(jobs=[job.summary() for job in jobs]))
         self.do(jobs)
-        return redirect("board")
+        return redirect(self.back)
+
+    @property
+    def back(self) -> str:
+        """The search that they were picked from, or the board."""
+        text = self.request.POST.get("back")
+        return reverse("board") if text is None else jobs_url(text)
 
     def do(self, jobs: list[Job]) -> None:
         refused = []
@@ -129,4 +137,6 @@ class PickedView(Page):
     def get_context_data(self, jobs: list[dict[str, Any]], **context: Any) -> dict[str, Any]:
         n = f"{len(jobs)} job{'s' * (len(jobs) != 1)}"
         asked = f"Cancel {n}?" if self.deed == "cancel" else f"Try {n} again?"
-        return super().get_context_data(jobs=jobs, action=self.deed, title=asked, button=asked.rstrip("?"), **context)
+        return super().get_context_data(
+            jobs=jobs, action=self.deed, title=asked, button=asked.rstrip("?"), back=self.back, **context
+        )

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from django.contrib.auth import get_user_model
 from django.db import connection
@@ -90,6 +91,7 @@ def looked(found: Found) -> dict[str, Any]:
 def _lead(query: Query, jobs: QuerySet[Job]) -> tuple[QuerySet[Job], dict[str, Any]]:
     """The jobs narrowed by what an index can lead to, and the conditions that are left to be tried row by row."""
     rest: dict[str, Any] = {name: list(getattr(query, name)) for name in ("state", "kind", "queue", "owner")}
+    rest["failure"] = [] if query.failure is None else [query.failure]
     rest["words"] = query.words
     if query.id or query.parent or query.schedule:  # a few rows
         jobs = jobs.filter(uid__range=query.id) if query.id else jobs
@@ -115,6 +117,8 @@ def _narrow(rest: dict[str, Any], jobs: QuerySet[Job]) -> QuerySet[Job]:
     for name in ("kind", "queue"):
         for values in rest.get(name, ()):
             jobs = jobs.filter(**{f"{name}__in": values})
+    for key in rest.get("failure", ()):
+        jobs = jobs.filter(error_key=key)
     if words := rest.get("words"):
         jobs = jobs.annotate(_params=Cast("params", TextField()))
         for word in words:
@@ -140,6 +144,12 @@ def _edge(jobs: QuerySet[Job], order: str) -> int | None:
 
 def _shown(jobs: QuerySet[Job]) -> QuerySet[Job]:
     return jobs.select_related("owner").defer(*picture.UNSHOWN)
+
+
+def key_of(uid: UUID) -> int:
+    """Where a job of that public id lies in the order of keys, also when it is no more (the next older one, then)."""
+    row = Job.objects.filter(uid__lte=uid).order_by("-uid").values_list("uid", "pk").first()
+    return 0 if row is None else row[1] + (row[0] != uid)
 
 
 def created(key: int) -> datetime | None:

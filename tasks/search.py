@@ -3,7 +3,7 @@
 ``state:failed kind:fetch_feed queue:io owner:me since:2h until:2026-11-01 id:0199c1 some words "a phrase"``.
 
 Filters are joined by AND, the same one twice by OR; words are looked for in parameters, errors and kinds. What that
-finds, and how many rows it may read, is for ``tasks.finding``.
+finds, and how many rows it may read, is for ``tasks.finding``; what it is called, for ``tasks.wording``.
 """
 
 import re
@@ -24,6 +24,8 @@ TOKEN = re.compile(r'(?:[^\s"]|"[^"]*")+')
 FILTER = re.compile(r"([A-Za-z_]+):(?!//)(.*)", re.DOTALL)
 HEX = re.compile(r"[0-9a-f]{4,32}")
 NAME = re.compile(r"[^\0\ud800-\udfff]{1,200}")
+GROUP = re.compile(r"[0-9A-Za-z]{1,64}")
+NO_KEY = "none"  # how the failures without a pattern are asked for
 
 
 class SearchError(ValueError):
@@ -47,11 +49,21 @@ class Query:
     id: tuple[UUID, UUID] | None = None
     parent: UUID | None = None
     schedule: UUID | None = None
+    failure: str | None = None
     words: tuple[str, ...] = ()
 
+    @property
+    def is_everything(self) -> bool:
+        """Nothing is asked for, so every job matches."""
+        return self == Query()
+
     @classmethod
-    def of(cls, given: Mapping[str, Iterable[str]], me: str = "") -> Self:
-        """From ``{"q": ["…"], "state": ["failed"], …}``; ``me`` is whom ``owner:me`` means. Raises SearchError."""
+    def of(cls, given: Mapping[str, Iterable[str]], me: str = "", now: datetime | None = None) -> Self:
+        """From ``{"q": ["…"], "state": ["failed"], …}``; ``me`` is whom ``owner:me`` means. Raises SearchError.
+
+        ``now``: the moment from which an age such as ``2h`` counts back.
+        """
+        now = now or datetime.now(UTC)
         typed, words = parse(" ".join(given.get("q", ())))
         asked = {name: [str(value) for value in values] for name, values in given.items() if name != "q"}
         found: dict[str, Any] = {"words": words}
@@ -63,7 +75,7 @@ class Query:
                 values = [value for source in sources for value in source]
                 if len(set(values)) > 1:
                     raise SearchError(**{name: f"{name}: may be given once only."})
-                found[name] = SINGLE[name](values[0])
+                found[name] = SINGLE[name](values[0], now)
             else:
                 raise SearchError(**{name: unknown(name)})
         return cls(**found)
@@ -92,6 +104,12 @@ def parse(text: str) -> tuple[dict[str, list[str]], tuple[str, ...]]:
     if len(words) > MOST_WORDS:
         raise SearchError(q=f"A search has at most {MOST_WORDS} words.")
     return filters, tuple(words)
+
+
+def edited(text: str, name: str, value: str = "") -> str:
+    """What was typed, with one filter replaced by another value of it, or taken away. For links beside the box."""
+    kept = [token for token in TOKEN.findall(text) if not token.lower().startswith(f"{name}:")]
+    return " ".join([*kept, *([f"{name}:{value}"] if value else [])])
 
 
 def unknown(name: str) -> str:
@@ -127,11 +145,11 @@ def _names(filter_name: str) -> Callable[[Iterable[str], str], list[str]]:
     return read
 
 
-def _moment(name: str) -> Callable[[str], datetime]:
-    def read(text: str) -> datetime:
-        if ago := AGO.fullmatch(text):
-            return datetime.now(UTC) - timedelta(**{UNITS[ago[2]]: int(ago[1])})
+def _moment(name: str) -> Callable[[str, datetime], datetime]:
+    def read(text: str, now: datetime) -> datetime:
         try:
+            if ago := AGO.fullmatch(text):
+                return now - timedelta(**{UNITS[ago[2]]: int(ago[1])})
             moment = parse_datetime(text)
             day = None if moment else parse_date(text)
             found = moment or (day and datetime(day.year, day.month, day.day))
@@ -144,15 +162,15 @@ def _moment(name: str) -> Callable[[str], datetime]:
     return read
 
 
-def _id_range(text: str) -> tuple[UUID, UUID]:
+def _id_range(text: str, now: datetime) -> tuple[UUID, UUID]:
     digits = text.lower().replace("-", "")
     if not HEX.fullmatch(digits):
         raise SearchError(id="id: takes an id, or at least its first 4 digits.")
     return UUID(digits.ljust(32, "0")), UUID(digits.ljust(32, "f"))
 
 
-def _uuid(name: str) -> Callable[[str], UUID]:
-    def read(text: str) -> UUID:
+def _uuid(name: str) -> Callable[[str, datetime], UUID]:
+    def read(text: str, now: datetime) -> UUID:
         try:
             return UUID(text)
         except ValueError:
@@ -161,12 +179,19 @@ def _uuid(name: str) -> Callable[[str], UUID]:
     return read
 
 
+def _group(text: str, now: datetime) -> str:
+    if not GROUP.fullmatch(text):
+        raise SearchError(failure="failure: takes the key of a group of failures.")
+    return "" if text == NO_KEY else text
+
+
 SETS = {"state": _states, "kind": _names("kind"), "queue": _names("queue"), "owner": _names("owner")}
-SINGLE: dict[str, Callable[[str], Any]] = {
+SINGLE: dict[str, Callable[[str, datetime], Any]] = {
     "since": _moment("since"),
     "until": _moment("until"),
     "id": _id_range,
     "parent": _uuid("parent"),
     "schedule": _uuid("schedule"),
+    "failure": _group,
 }
 FILTERS = (*SETS, *SINGLE)

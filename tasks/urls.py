@@ -3,7 +3,7 @@
 from django.contrib.auth.views import LogoutView
 from django.urls import path
 
-from tasks import deeds, views
+from tasks import deeds, searching, views
 from tasks.login import Login, log_out_everywhere
 
 urlpatterns = [
@@ -13,7 +13,8 @@ urlpatterns = [
     path("logout/", LogoutView.as_view(), name="logout"),
     path("submit/", views.SubmitView.as_view(), name="submit"),
     path("submit/<str:kind>/", views.SubmitKindView.as_view(), name="submit-kind"),
-    path("jobs/", views.HistoryView.as_view(), name="jobs"),
+    path("jobs/", searching.JobsView.as_view(), name="jobs"),
+    path("jobs/bulk/", searching.BulkView.as_view(), name="bulk"),
     path("jobs/picked/", deeds.PickedView.as_view(), name="picked"),
     path("jobs/<uuid:uid>/", views.JobView.as_view(), name="job"),
     path("jobs/<uuid:uid>/cancel/", deeds.CancelView.as_view(), name="job-cancel"),

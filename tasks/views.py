@@ -17,7 +17,6 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
-from django.utils.http import urlencode
 from django.views.generic import TemplateView
 from django.views.generic.base import ContextMixin
 
@@ -37,7 +36,7 @@ class Link(NamedTuple):
 
 
 SECTIONS = {"running": "running", "queued": "queued", "retrying": "retrying"} | dict.fromkeys(Job.FINAL, "finished")
-PAGE = 50
+
 CHILDREN = 50  # of one job, on its page
 FURTHER = [
     Link("schedules", "see_schedules"),
@@ -125,26 +124,6 @@ def offered(user: Any) -> list[registry.Kind]:
     """The kinds that this person may submit by a form, chores last."""
     kinds = [kind for kind in registry.kinds() if kind.name not in ELSEWHERE and may_submit(user, kind)]
     return sorted(kinds, key=lambda kind: kind.quiet)
-
-
-class HistoryView(Page):
-    """All jobs, newest first, by keyset: page after page costs the same."""
-
-    template_name = "jobs/history.html"
-    here = "jobs"
-
-    def get_context_data(self, **context: Any) -> dict[str, Any]:
-        state, before = self.request.GET.get("state", ""), self.request.GET.get("before", "")
-        jobs = Job.objects.select_related("owner").order_by("-id")
-        if state in State.values:
-            jobs = jobs.filter(state=state)
-        if before:
-            jobs = jobs.filter(id__lt=get_object_or_404(Job, uid=uid_or_404(before)).pk)
-        found = list(jobs[: PAGE + 1])
-        more = urlencode({"state": state, "before": found[PAGE - 1].uid}) if len(found) > PAGE else ""
-        return super().get_context_data(
-            jobs=[job.summary() for job in found[:PAGE]], state=state, states=State.values, more=more, **context
-        )
 
 
 class JobView(Page):

@@ -31,6 +31,7 @@ PAGES = {
     "submit/": "GET submit",
     "submit/<str:kind>/": "GET submit, POST submit",
     "jobs/": "GET page",
+    "jobs/bulk/": "GET bulk, POST bulk",
     "jobs/picked/": "POST page",
     "jobs/<uuid:uid>/": "GET page",
     "jobs/<uuid:uid>/cancel/": "POST cancel",

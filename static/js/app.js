@@ -9,7 +9,9 @@ import { Board } from "./board.js";
 import { showCounts } from "./counts.js";
 import { Freshness } from "./freshness.js";
 import { JobPage } from "./job.js";
+import { JobsPage } from "./jobs.js";
 import * as prefs from "./prefs.js";
+import * as search from "./search.js";
 import { Socket } from "./socket.js";
 import { Store } from "./store.js";
 import * as time from "./time.js";
@@ -22,10 +24,11 @@ const announcer = region && new Announcer(region);
 
 prefs.start();
 time.start();
+search.start();
 actions.start((words) => announcer?.say(words));
 if (main.dataset.watch) live(main.dataset.watch);
 
-/** @param {string} watch  "board", "workers" or the id of a job */
+/** @param {string} watch  "board", "workers", "jobs" or the id of a job */
 function live(watch) {
   const store = new Store();
   const freshness = new Freshness();
@@ -41,6 +44,7 @@ function live(watch) {
       time.learn(frame);
       store.apply(frame);
       alerts.heed(frame);
+      if (frame.code === "unknown-job") jobs?.gone(String(frame.job));
       tell();
     },
     onLink(link, wait) {
@@ -57,7 +61,8 @@ function live(watch) {
   });
 
   const board = watch === "board" ? watchBoard(store) : null;
-  if (watch === "board" || watch === "workers") socket.watch("board", { type: "watch", board: true });
+  const jobs = watch === "jobs" ? new JobsPage(main, store, socket, (words) => announcer?.say(words)) : null;
+  if (board || jobs || watch === "workers") socket.watch("board", { type: "watch", board: true });
   else watchJob(watch, store, socket);
   if (watch === "workers") new WorkersPage(main, store);
 

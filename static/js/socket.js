@@ -42,6 +42,11 @@ export class Socket {
     if (this.#socket?.readyState === 1) this.#send(message);
   }
 
+  /** No longer. @param {string} name @param {object} message  what tells the server so */
+  unwatch(name, message) {
+    if (this.#watching.delete(name)) this.#send(message);
+  }
+
   /** Connect, or connect again at once. */
   open() {
     if (this.#ended) return;

@@ -65,7 +65,7 @@ export class Store {
     if (frame.stats) this.stats = frame.stats;
     if (frame.workers) this.workers = frame.workers;
     if (frame.queues) this.queues = frame.queues;
-    if (frame.job) change.detail = this.#detail(frame.job);
+    if (frame.type === "job" && frame.job) change.detail = this.#detail(frame.job);
     for (const reader of this.#readers) reader(change);
     return change;
   }

@@ -36,6 +36,7 @@ ABOUT = {
     "id": "a job's id, or its first 4 digits or more",
     "parent": "id of the job that made it",
     "schedule": "id of the schedule that made it",
+    "failure": "key of a group of failures, as `failures/` has it",
     "q": "a search as in the search box: filters such as `state:failed`, and words",
 }
 REPEATED = ("state", "kind", "queue", "owner")

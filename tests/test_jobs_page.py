@@ -1,0 +1,206 @@
+"""The Jobs page as the server paints it: what the box understands, pages by links, and bulk actions asked for first."""
+
+import re
+from datetime import timedelta
+from html import unescape
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from tasks import finding, lifecycle, searching
+from tasks.failure import Failure
+from tasks.models import Job
+from tasks.search import Query, edited
+from tasks.wording import told
+from tests.people import person
+
+pytestmark = pytest.mark.django_db
+
+
+def browser(name: str) -> Client:
+    client = Client()
+    client.force_login(person(name))
+    return client
+
+
+def made(kind: str = "noop", owner: str = "alice", **params: Any) -> Job:
+    return lifecycle.submit(kind, params, owner=person(owner))[0]
+
+
+def failed(error: str = "ValueError: no", key: str = "k") -> Job:
+    return lifecycle.fail(lifecycle.claim(made().uid, "w@h", 1), Failure(error, "", key))
+
+
+def page(address: str, name: str = "vera") -> str:
+    answer = browser(name).get(address)
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def shown(text: str) -> list[str]:
+    return re.findall(r'data-job="([0-9a-f-]{36})"', text)
+
+
+def link(text: str, words: str) -> str:
+    """The address behind these words; empty if there is no such link."""
+    found = re.search(rf'<a [^>]*href="([^"]+)"[^>]*>{words}</a>', text)
+    return unescape(found[1]) if found else ""
+
+
+def uids(*jobs: Job) -> list[str]:
+    return [str(job.uid) for job in jobs]
+
+
+def test_the_box_finds_and_shows_what_was_typed() -> None:
+    mine, theirs, broken = made(owner="vera"), made(owner="bob"), failed("GatewayError: 502 <bank>")
+    assert shown(page("/jobs/")) == uids(broken, theirs, mine)
+    text = page("/jobs/?q=state:failed+%22502+%3Cbank%3E%22")
+    assert shown(text) == uids(broken)
+    assert 'value="state:failed &quot;502 &lt;bank&gt;&quot;"' in text
+    assert shown(page("/jobs/?q=owner:me")) == uids(mine)
+    assert "No job matches." in page("/jobs/?q=owner:nobody")
+
+
+def test_the_links_of_states_change_the_same_search() -> None:
+    text = page("/jobs/?q=state:failed+kind:noop+words")
+    assert link(text, "Running") == "/jobs/?q=kind%3Anoop+words+state%3Arunning"
+    assert link(text, "All") == "/jobs/?q=kind%3Anoop+words"
+    assert re.findall(r'aria-current="true">(\w+)<', text) == ["Failed"]
+    assert re.findall(r'aria-current="true">(\w+)<', page("/jobs/?q=kind:noop")) == ["All"]
+    assert re.findall(r'aria-current="true">(\w+)<', page("/jobs/?q=state:failed,queued")) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("", "state:queued"),
+        ("State:failed x state:running", "x state:queued"),
+        ('"state:failed" "a b"', '"state:failed" "a b" state:queued'),
+        ('state:"failed" owner:"anna maria"', 'owner:"anna maria" state:queued'),
+    ],
+)
+def test_a_filter_is_replaced_and_the_rest_stays(text: str, left: str) -> None:
+    assert edited(text, "state", "queued") == left
+
+
+def test_what_is_not_understood_is_said_beside_the_box_and_nothing_typed_is_lost() -> None:
+    made()
+    for typed, said in (
+        ("state:faild x", "There is no state &#x27;faild&#x27;."),
+        ("colour:red", "There is no filter colour:."),
+        ("since:yesterday kind:noop", "since: takes 30m, 2h, 7d"),
+        ("since:99999999w", "since: takes"),
+        ('kind:noop "open', "A quotation mark is missing."),
+    ):
+        answer = browser("vera").get("/jobs/", {"q": typed})
+        text = answer.content.decode()
+        assert answer.status_code == 200
+        assert said in text and 'aria-invalid="true"' in text
+        assert f'value="{typed.replace(chr(34), "&quot;")}"' in text
+        assert shown(text) == []
+
+
+def test_links_with_filters_by_name_lead_to_the_same_in_the_box() -> None:
+    answer = browser("vera").get("/jobs/?state=failed&state=queued&q=x&kind=noop")
+    assert answer["Location"] == "/jobs/?q=state%3Afailed+state%3Aqueued+kind%3Anoop+x"
+
+
+def test_pages_by_links_forth_and_back_also_when_the_row_between_them_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(searching, "PAGE", 2)
+    jobs = [made() for _ in range(5)]
+    newest_first, seen, address = uids(*reversed(jobs)), [], "/jobs/?q=kind:noop"
+    while address:
+        text = page(address)
+        seen.append(shown(text))
+        before, address = address, link(text, "Older jobs")
+    assert [uid for uids_of_page in seen for uid in uids_of_page] == newest_first
+    assert "No older job matches." in text
+    assert shown(page(link(text, "Newer jobs"))) == seen[-2]
+    Job.objects.filter(uid=newest_first[3]).delete()
+    assert shown(page(before)) == newest_first[4:]
+    assert browser("vera").get("/jobs/?older=nonsense").status_code == 404
+
+
+def test_a_search_says_how_far_back_it_looked_and_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(finding, "BUDGET", 4)
+    needle = failed("the needle")
+    for _ in range(5):
+        made()
+    text = page("/jobs/?q=needle")
+    assert shown(text) == [] and "Nothing that matches among what was looked at." in text
+    assert "Looked through 20,000 jobs, back to <time" in text
+    assert shown(page(link(text, "Look further back"))) == uids(needle)
+
+
+def test_the_page_brings_its_suggestions() -> None:
+    made(owner="bob")
+    text = page("/jobs/")
+    said = set(re.findall(r'<option value="([^"]+)"', text))
+    assert {"state:", "state:failed", "kind:noop", "queue:default", "owner:me", "owner:bob", "since:1h"} <= said
+    assert "owner:vera" not in said, "somebody without jobs is nobody's business"
+
+
+def test_a_search_in_words() -> None:
+    query = Query.of({"q": ["state:failed,cancelled kind:noop queue:io owner:me id:0199c1f2 timeout"]}, "alice")
+    assert told(query) == (
+        "jobs that are cancelled or failed, of kind noop, in queue io, owned by alice, "
+        "whose id begins with 0199c1f2, with “timeout”"
+    )
+    assert told(Query()) == "all jobs"
+
+
+def test_a_bulk_action_is_counted_and_told_before_it_is_made() -> None:
+    for _ in range(3):
+        made()
+    made(owner="bob")
+    client = browser("bob")
+    text = page("/jobs/?q=owner:alice", "bob")
+    question = client.get(link(text, "Cancel…")).content.decode()
+    assert "<b>3</b> jobs to cancel now." in question
+    assert "owned by alice" in question
+    assert Job.objects.filter(kind="bulk_action").count() == 0
+    form = dict(re.findall(r'<input type="hidden" name="(action|q|once)" value="([^"]*)"', question))
+    for _ in range(2):  # a double click is one job
+        answer = client.post("/jobs/bulk/", form)
+        bulk = Job.objects.get(kind="bulk_action")
+        assert answer["Location"] == f"/jobs/{bulk.uid}/"
+    assert bulk.params == {"action": "cancel", "filter": {"q": ["owner:alice"]}}
+    assert bulk.owner == person("bob")
+
+
+def test_a_bulk_action_on_everything_or_on_nonsense_is_refused() -> None:
+    made()
+    client = browser("bob")
+    assert "All that match:" not in page("/jobs/", "bob")
+    for typed, said in (("", "Give at least one filter"), ("state:faild", "There is no state")):
+        assert said in client.get("/jobs/bulk/", {"action": "cancel", "q": typed}).content.decode()
+        answer = client.post("/jobs/bulk/", {"action": "cancel", "q": typed})
+        assert answer.status_code == 422 and said in answer.content.decode()
+    assert client.get("/jobs/bulk/?action=delete&q=x").status_code == 404
+    assert not Job.objects.filter(kind="bulk_action").exists()
+    assert "All that match:" not in page("/jobs/?q=kind:noop", "vera")
+    assert browser("vera").get("/jobs/bulk/?action=cancel&q=x").status_code == 403
+
+
+def test_a_bulk_retry_leaves_out_what_one_may_not_submit() -> None:
+    chore = lifecycle.submit("prune", {}, owner=person("ada"))[0]
+    lifecycle.cancel(chore.uid)
+    for name, count in (("ada", 1), ("bob", 0)):
+        text = page("/jobs/bulk/?action=retry&q=state:cancelled", name)
+        assert f"<b>{count}</b> job" in text
+
+
+def test_picked_jobs_lead_back_to_the_search() -> None:
+    job, client = made(), browser("bob")
+    form = {"action": "cancel", "job": str(job.uid), "back": "state:queued"}
+    question = client.post("/jobs/picked/", form).content.decode()
+    assert link(question, "Leave them alone") == "/jobs/?q=state%3Aqueued"
+    assert client.post("/jobs/picked/", form | {"sure": "yes"})["Location"] == "/jobs/?q=state%3Aqueued"
+
+
+def test_an_age_in_a_bulk_action_counts_back_from_when_it_was_asked_for() -> None:
+    now = timezone.now()
+    query = Query.of({"q": ["since:2h"]}, now=now - timedelta(days=1))
+    assert query.since == now - timedelta(days=1, hours=2)
