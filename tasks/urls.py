@@ -3,7 +3,7 @@
 from django.contrib.auth.views import LogoutView
 from django.urls import path
 
-from tasks import deeds, searching, views
+from tasks import deeds, house, searching, views
 from tasks.login import Login, log_out_everywhere
 
 urlpatterns = [
@@ -20,5 +20,7 @@ urlpatterns = [
     path("jobs/<uuid:uid>/cancel/", deeds.CancelView.as_view(), name="job-cancel"),
     path("jobs/<uuid:uid>/retry/", deeds.RetryView.as_view(), name="job-retry"),
     path("jobs/<uuid:uid>/take-back/", deeds.TakeBackView.as_view(), name="job-take-back"),
-    path("workers/", views.WorkersView.as_view(), name="workers"),
+    path("workers/", house.WorkersView.as_view(), name="workers"),
+    path("queues/<str:name>/pause/", house.PauseView.as_view(), name="queue-pause"),
+    path("queues/<str:name>/resume/", house.ResumeView.as_view(), name="queue-resume"),
 ]

@@ -20,7 +20,7 @@ from django.utils import timezone
 from django.views.generic import TemplateView
 from django.views.generic.base import ContextMixin
 
-from tasks import audit, chains, lifecycle, picture, quotas, registry
+from tasks import audit, chains, lifecycle, picture, quotas, registry, troubles
 from tasks.access import Actor, may, may_submit
 from tasks.forms import KindForm
 from tasks.models import Job, State
@@ -112,6 +112,7 @@ class BoardView(Page):
             stats=board["stats"],
             kinds=offered(user),
             may_pick=may(user, "cancel") or may(user, "retry"),
+            **troubles.shown(board),
             **context,
         )
 
@@ -150,14 +151,6 @@ class JobView(Page):
             may_retry=may(user, "retry", job) and (kind is None or may_submit(user, kind)),
             **context,
         )
-
-
-class WorkersView(Page):
-    template_name = "workers/workers.html"
-    here = "workers"
-
-    def get_context_data(self, **context: Any) -> dict[str, Any]:
-        return super().get_context_data(workers=picture.workers(), queues=picture.queues(), **context)
 
 
 class SubmitView(Page):

@@ -38,6 +38,8 @@ PAGES = {
     "jobs/<uuid:uid>/retry/": "POST retry",
     "jobs/<uuid:uid>/take-back/": "POST take_back",
     "workers/": "GET page",
+    "queues/<str:name>/pause/": "POST pause",
+    "queues/<str:name>/resume/": "POST pause",
     "webhooks/": "GET see_webhooks",
     "webhooks/new/": "GET change_webhooks, POST change_webhooks",
     "webhooks/callbacks/": "GET see_webhooks",

@@ -45,6 +45,7 @@ async function send(form, say) {
     place.hidden = answer?.ok ?? false;
   }
   say(words);
+  if (answer?.ok) form.dispatchEvent(new CustomEvent("acted", { bubbles: true, detail: told }));
   const around = form.closest("details[data-folds]");
   if (around) fold(around);
 }

@@ -16,6 +16,7 @@ import { Socket } from "./socket.js";
 import { Store } from "./store.js";
 import * as time from "./time.js";
 import { mark } from "./title.js";
+import * as troubles from "./troubles.js";
 import { WorkersPage } from "./workers.js";
 
 const main = /** @type {HTMLElement} */ (document.querySelector("main"));
@@ -64,7 +65,12 @@ function live(watch) {
   const jobs = watch === "jobs" ? new JobsPage(main, store, socket, (words) => announcer?.say(words)) : null;
   if (board || jobs || watch === "workers") socket.watch("board", { type: "watch", board: true });
   else watchJob(watch, store, socket);
-  if (watch === "workers") new WorkersPage(main, store);
+  if (watch === "workers") {
+    new WorkersPage(main, store);
+    socket.watch("gauge", { type: "watch", gauge: "queues" });
+  }
+  const region = main.querySelector("[data-troubles]");
+  if (region instanceof HTMLElement) troubles.keep(region, store, (words) => announcer?.say(words));
 
   function tell() {
     const believed = freshness.word();

@@ -26,5 +26,12 @@ export function ago(ms) {
   return `${Math.floor(s / 86400)} d ago`;
 }
 
+/** How long something took, where little room is. @param {number|null|undefined} s */
+export function brief(s) {
+  if (typeof s !== "number") return "–";
+  if (s < 1) return `${Math.floor(s * 1000 + 0.5)} ms`;
+  return s < 10 ? `${(Math.floor(s * 10 + 0.5) / 10).toFixed(1)} s` : rough(s * 1000);
+}
+
 /** @param {number} n */
 const two = (n) => String(n).padStart(2, "0");

@@ -21,9 +21,10 @@
  * @typedef {{name: string, paused: boolean, queued: number, oldest_s: number|null, running: number,
  *   started_per_min: number, workers: number}} QueueInfo
  * @typedef {{type: string, n?: number, as_of?: string, age?: number, every?: number, jobs?: Summary[], gone?: string[],
- *   stats?: Stats, workers?: WorkerInfo[], queues?: QueueInfo[], job?: Detail, code?: string, detail?: string}} Frame
+ *   stats?: Stats, workers?: WorkerInfo[], queues?: QueueInfo[], job?: Detail, code?: string, detail?: string,
+ *   gauge?: string, value?: any}} Frame
  * @typedef {{frame: string, jobs: Map<string, Summary|undefined>, gone: Set<string>, detail: Detail|null,
- *   stats: boolean, workers: boolean, queues: boolean}} Change  jobs: what each changed one was before
+ *   stats: boolean, workers: boolean, queues: boolean, gauge: string}} Change  jobs: what each changed one was before
  */
 
 export class Store {
@@ -37,6 +38,8 @@ export class Store {
   workers = [];
   /** @type {QueueInfo[]} */
   queues = [];
+  /** What this page has asked for beside the board, by name. @type {Map<string, any>} */
+  gauges = new Map();
   /** Whether a snapshot has come: before it, nothing here means "there are none". */
   ready = false;
   /** @type {Set<(change: Change) => void>} */
@@ -53,7 +56,7 @@ export class Store {
     /** @type {Change} */
     const change = {
       frame: frame.type, jobs: new Map(), gone: new Set(), detail: null,
-      stats: !!frame.stats, workers: !!frame.workers, queues: !!frame.queues,
+      stats: !!frame.stats, workers: !!frame.workers, queues: !!frame.queues, gauge: frame.gauge ?? "",
     };
     for (const job of frame.jobs ?? []) this.#keep(job, change);
     for (const id of frame.gone ?? []) this.#drop(id, change);
@@ -65,6 +68,7 @@ export class Store {
     if (frame.stats) this.stats = frame.stats;
     if (frame.workers) this.workers = frame.workers;
     if (frame.queues) this.queues = frame.queues;
+    if (frame.gauge) this.gauges.set(frame.gauge, frame.value);
     if (frame.type === "job" && frame.job) change.detail = this.#detail(frame.job);
     for (const reader of this.#readers) reader(change);
     return change;

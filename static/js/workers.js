@@ -1,7 +1,7 @@
 // @ts-check
 /** The workers page: one card for each worker, one row for each queue, from the same frames as the board. */
 
-import { rough } from "./length.js";
+import { brief, rough } from "./length.js";
 import { List } from "./list.js";
 import { put } from "./put.js";
 
@@ -25,7 +25,7 @@ const steps = (s) => rough(Math.floor(s / 5) * 5000);
 /** @param {number|null} s */
 const beat = (s) => (s === null ? "never" : s < 5 ? "just now" : `${steps(s)} ago`);
 
-/** @param {any} card @param {WorkerInfo} worker */
+/** @param {any} card @param {WorkerInfo & {jobs: {id: string, kind: string}[]}} worker */
 function fillWorker(card, worker) {
   card.dataset.alive = String(worker.alive);
   card.querySelector("use")?.setAttribute("href", worker.alive ? "#lamp-live" : "#lamp-lost");
@@ -36,24 +36,26 @@ function fillWorker(card, worker) {
   write(card, "busy", `${worker.running.length} of ${worker.concurrency}`);
   write(card, "beat", beat(worker.beat_age_s));
   const slots = card.querySelector("[data-part=running]");
-  if (slots && slots.getAttribute("data-ids") !== worker.running.join()) {
-    slots.setAttribute("data-ids", worker.running.join());
-    slots.replaceChildren(...worker.running.map(link));
-  }
+  const links = worker.jobs.map(link);
+  const same = [...(slots?.querySelectorAll("a") ?? [])].map((a) => a.href + a.textContent).join() === links.map(({ a }) => a.href + a.textContent).join();
+  if (!same) slots?.replaceChildren(...links.map(({ item }) => item));
 }
 
-/** @param {string} id */
-function link(id) {
+/** @param {{id: string, kind: string}} job */
+function link({ id, kind }) {
   const item = document.createElement("li");
   const a = document.createElement("a");
   a.href = `/jobs/${id}/`;
-  a.textContent = id.slice(-6);
+  a.textContent = `${kind} ${id.slice(-6)}`;
   item.append(a);
-  return item;
+  return { item, a };
 }
 
-/** @param {HTMLElement} row @param {QueueInfo} queue */
+/** @typedef {{wait_p50_s: number|null, wait_p95_s: number|null, run_p50_s: number|null, run_p95_s: number|null}} Times */
+
+/** @param {HTMLElement} row @param {QueueInfo & {times?: Times}} queue */
 function fillQueue(row, queue) {
+  row.dataset.paused = String(queue.paused);
   write(row, "name", queue.name);
   write(row, "state", queue.paused ? "Paused" : queue.workers ? "Open" : "No worker");
   write(row, "queued", String(queue.queued));
@@ -61,32 +63,57 @@ function fillQueue(row, queue) {
   write(row, "running", String(queue.running));
   write(row, "rate", String(queue.started_per_min));
   write(row, "workers", String(queue.workers));
+  if (queue.times) {
+    write(row, "waited", `${brief(queue.times.wait_p50_s)} · ${brief(queue.times.wait_p95_s)}`);
+    write(row, "ran", `${brief(queue.times.run_p50_s)} · ${brief(queue.times.run_p95_s)}`);
+  }
+  const [open, paused] = [row.querySelector("[data-if-open]"), row.querySelector("[data-if-paused]")];
+  if (open instanceof HTMLElement) open.hidden = queue.paused;
+  if (paused instanceof HTMLElement) paused.hidden = !queue.paused;
+}
+
+/** @param {string} name */
+function makeQueue(name) {
+  const row = copy(template("queue-row"));
+  for (const form of row.querySelectorAll("form")) {
+    form.setAttribute("action", form.getAttribute("action").replace("/-/", `/${encodeURIComponent(name)}/`));
+  }
+  return row;
 }
 
 export class WorkersPage {
   /** @param {HTMLElement} root @param {import("./store.js").Store} store */
   constructor(root, store) {
     /** @type {List<any>} */
-    const cards = new List(/** @type {HTMLElement} */ (root.querySelector("[data-workers]")), painter("worker", "worker-card", fillWorker));
+    const cards = new List(/** @type {HTMLElement} */ (root.querySelector("[data-workers]")), painter("worker", fillWorker, () => copy(template("worker-card"))));
     /** @type {List<any>} */
-    const rows = new List(/** @type {HTMLElement} */ (root.querySelector("[data-queues]")), painter("queue", "queue-row", fillQueue));
+    const rows = new List(/** @type {HTMLElement} */ (root.querySelector("[data-queues]")), painter("queue", fillQueue, makeQueue));
     const empty = /** @type {HTMLElement} */ (root.querySelector("[data-empty]"));
+    const show = () => {
+      lay(cards, store.workers.map((worker) => ({ ...worker, jobs: worker.running.map((id) => ({ id, kind: store.jobs.get(id)?.kind ?? "" })) })));
+      const times = store.gauges.get("queues");
+      lay(rows, store.queues.map((queue) => ({ ...queue, times: times && (times[queue.name] ?? {}) })));
+      empty.hidden = store.workers.length > 0;
+    };
     store.subscribe((change) => {
-      if (change.workers) lay(cards, store.workers);
-      if (change.queues) lay(rows, store.queues);
-      if (change.workers) empty.hidden = store.workers.length > 0;
+      if (store.ready && (change.workers || change.queues || change.gauge)) show();
+    });
+    root.addEventListener("acted", (event) => {
+      const told = /** @type {CustomEvent<QueueInfo>} */ (event).detail;
+      store.apply({ type: "told", queues: store.queues.map((queue) => (queue.name === told.name ? told : queue)) });
     });
   }
 }
 
 /**
- * @param {string} key @param {string} from the template's name
+ * @param {string} key
  * @param {(row: HTMLElement, item: any) => void} fill
+ * @param {(name: string) => HTMLElement} blank
  * @returns {import("./list.js").Painter<any>}
  */
-function painter(key, from, fill) {
+function painter(key, fill, blank) {
   const make = (/** @type {any} */ item) => {
-    const row = copy(template(from));
+    const row = blank(item.id);
     row.dataset[key] = item.id;
     fill(row, item);
     return row;

@@ -179,6 +179,16 @@ def waiting(age_s: float | None) -> str:
 
 
 @register.filter
+def brief(seconds: float | None) -> str:
+    """How long something took, where little room is."""
+    if not isinstance(seconds, float | int):
+        return "–"
+    if seconds < 1:
+        return f"{int(seconds * 1000 + 0.5)} ms"
+    return f"{int(seconds * 10 + 0.5) / 10:.1f} s" if seconds < 10 else rough(seconds)
+
+
+@register.filter
 def tree(value: Any, depth: int = 0) -> dict[str, Any]:
     """A JSON value as templates/jobs/_tree.html wants it: a leaf, or entries that are trees again."""
     if isinstance(value, dict | list) and value:

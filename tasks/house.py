@@ -1,0 +1,59 @@
+"""The pages of the house itself: its queues and workers, with what people do to a queue."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect
+from django.views.generic import View
+
+from tasks import audit, history, lifecycle, picture, troubles
+from tasks.access import may
+from tasks.views import Allowed, Page
+
+
+class WorkersView(Page):
+    template_name = "workers/workers.html"
+    here = "workers"
+
+    def get_context_data(self, **context: Any) -> dict[str, Any]:
+        board, times = picture.board(), history.queues()
+        kinds = {job["id"]: job["kind"] for job in board["jobs"]}
+        for worker in board["workers"]:
+            worker["jobs"] = [{"id": job, "kind": kinds.get(job, "")} for job in worker["running"]]
+        for queue in board["queues"]:
+            queue["times"] = times.get(queue["name"], {})
+        return super().get_context_data(
+            workers=board["workers"],
+            queues=board["queues"],
+            may_pause=may(self.request.user, "pause"),
+            **troubles.shown(board),
+            **context,
+        )
+
+
+class PauseView(Allowed, View):
+    """Nothing of a queue starts any more, until somebody resumes it; what runs goes on."""
+
+    action = "pause"
+    http_method_names = ["post"]
+    paused = True
+
+    def post(self, request: HttpRequest, name: str) -> HttpResponse:
+        if name not in {queue["name"] for queue in picture.queues()}:
+            raise Http404("There is no such queue.")
+        audit.do(request, "pause", f"queue {name}", lambda: self.do(name), paused=self.paused)
+        if request.get_preferred_type(["text/html", "application/json"]) == "application/json":
+            return JsonResponse(next(queue for queue in picture.queues() if queue["name"] == name))
+        messages.info(request, f"The queue {name} {'is paused' if self.paused else 'goes on'}.")
+        return redirect("workers")
+
+    def do(self, name: str) -> None:
+        lifecycle.pause(name, self.request.user)
+
+
+class ResumeView(PauseView):
+    paused = False
+
+    def do(self, name: str) -> None:
+        lifecycle.resume(name)

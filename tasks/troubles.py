@@ -1,0 +1,59 @@
+"""What keeps jobs from starting, in words that an operator can act on. static/js/troubles.js says it alike.
+
+From what pages and frames know of queues and workers, and nothing else.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.conf import settings
+
+STUCK_S = 60.0
+
+
+def shown(board: dict[str, Any]) -> dict[str, Any]:
+    """What a page needs that includes ``workers/_troubles.html``."""
+    prefix = f"{settings.SIGNALBOX_NAME}."
+    return {"troubles": troubles(board["queues"], board["workers"], prefix), "prefix": prefix}
+
+
+def troubles(queues: Sequence[dict[str, Any]], workers: Sequence[dict[str, Any]], prefix: str) -> list[dict[str, str]]:
+    """``about`` (a queue; empty: all of them), ``look`` and ``words`` of each. ``prefix``: of names in the broker."""
+    alive = [worker for worker in workers if worker["alive"]]
+    waiting = sum(queue["queued"] for queue in queues if not queue["paused"])
+    if waiting and not alive:
+        words = f"No worker is alive, and {jobs(waiting)}. Start one: celery -A project worker, or manage.py up."
+        return [{"about": "", "look": "danger", "words": words}]
+    found = []
+    for queue in queues:
+        look, words = _trouble(queue, [worker for worker in alive if queue["name"] in worker["queues"]], prefix)
+        if words:
+            found.append({"about": queue["name"], "look": look, "words": words})
+    return found
+
+
+def _trouble(queue: dict[str, Any], workers: list[dict[str, Any]], prefix: str) -> tuple[str, str]:
+    name, n = queue["name"], queue["queued"]
+    if not n:
+        return "", ""
+    if queue["paused"]:
+        return "caution", f"The queue {name} is paused, and {jobs(n)} in it until somebody resumes it."
+    if not queue["workers"]:
+        start = f"celery -A project worker -Q {prefix}{name}"
+        return "danger", f"No worker serves the queue {name}, and {jobs(n)} in it. Start one: {start}."
+    if queue["started_per_min"] or (queue["oldest_s"] or 0) < STUCK_S:
+        return "", ""
+    free = sum(max(0, worker["concurrency"] - len(worker["running"])) for worker in workers)
+    stands = f"Nothing in the queue {name} has started for a minute, and {jobs(n)} in it."
+    if free:
+        slots = f"{free} slot{'s' * (free != 1)} of its workers {'are' if free != 1 else 'is'} free"
+        return "danger", (
+            f"{stands} {slots}: look whether Redis answers, and into the workers' logs. "
+            "(Jobs with one serial key wait for each other.)"
+        )
+    busy = "Its workers are busy with other jobs: wait, cancel what runs too long, or start a worker."
+    return "caution", f"{stands} {busy}"
+
+
+def jobs(n: int) -> str:
+    return f"{n:,} job{'s' * (n != 1)} wait{'s' * (n == 1)}"

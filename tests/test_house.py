@@ -1,0 +1,138 @@
+"""The page of queues and workers: what an operator reads there, what one may do, and that it is written down."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from tasks import lifecycle
+from tasks.door.models import Entry
+from tasks.models import Job, Queue, Worker
+from tasks.troubles import troubles
+from tests.people import person
+
+pytestmark = pytest.mark.django_db
+
+
+def browser(name: str) -> Client:
+    client = Client()
+    client.force_login(person(name))
+    return client
+
+
+def queue(name: str = "io", **more: Any) -> dict[str, Any]:
+    usual = {"paused": False, "queued": 0, "oldest_s": None, "running": 0, "started_per_min": 0, "workers": 1}
+    return {"name": name} | usual | more
+
+
+def worker(*queues: str, alive: bool = True, running: int = 0, concurrency: int = 2) -> dict[str, Any]:
+    told = {"name": "w1@here", "host": "here", "pid": 1, "beat_age_s": 0.1, "alive": alive}
+    return told | {"queues": queues, "concurrency": concurrency, "running": ["a job"] * running}
+
+
+# What a page is told → what it says of it (test_live_workers.py holds the scripts to the same list).
+CASES = [
+    ([queue(queued=5, oldest_s=90, started_per_min=3)], [worker("io")], []),
+    ([queue(queued=5, oldest_s=59)], [worker("io")], []),
+    ([queue(), queue("default", workers=0)], [worker("io")], []),
+    ([queue()], [], []),
+    ([queue(queued=1, workers=0)], [worker("io", alive=False)], ["No worker is alive, and 1 job waits."]),
+    (
+        [queue(queued=2000, workers=0), queue("x", queued=1, workers=0)],
+        [],
+        ["No worker is alive, and 2,001 jobs wait."],
+    ),
+    ([queue(queued=3, workers=0)], [worker("x")], ["No worker serves the queue io, and 3 jobs wait in it."]),
+    ([queue(queued=3, paused=True, oldest_s=900)], [], ["The queue io is paused, and 3 jobs wait in it"]),
+    ([queue(queued=1, paused=True)], [worker("io")], ["The queue io is paused, and 1 job waits in it"]),
+    ([queue(queued=9, oldest_s=61)], [worker("io", running=1)], ["1 slot of its workers is free: look whether Redis"]),
+    ([queue(queued=9, oldest_s=61)], [worker("io"), worker("x")], ["2 slots of its workers are free"]),
+    ([queue(queued=9, oldest_s=61)], [worker("io", running=2)], ["Its workers are busy with other jobs"]),
+    ([queue("a", queued=1, workers=0), queue("b", queued=1, workers=0)], [worker("x")], ["queue a,", "queue b,"]),
+]
+
+
+@pytest.mark.parametrize(("queues", "workers", "wanted"), CASES)
+def test_what_keeps_jobs_from_starting_is_said_in_words(queues, workers, wanted):
+    found = troubles(queues, workers, "signalbox.")
+    assert len(found) == len(wanted)
+    for said, words in zip(found, wanted, strict=True):
+        assert words in said["words"]
+
+
+def test_a_queue_without_a_worker_is_told_on_board_and_page():
+    now = timezone.now()
+    Worker.objects.create(name="w1", host="h", pid=1, queues=["chores"], concurrency=2, seen_at=now, started_at=now)
+    for _ in range(2):
+        lifecycle.submit("noop", {})
+    for address in ("/", "/workers/"):
+        text = browser("vera").get(address).content.decode()
+        assert "No worker serves the queue default, and 2 jobs wait in it." in text
+        assert "worker -Q signalbox" in text or "-Q " in text
+
+
+def test_a_lost_worker_is_shown_as_lost_and_a_stopped_one_not_at_all():
+    now = timezone.now()
+    for name, more in (
+        ("alive", {"seen_at": now}),
+        ("lost", {"seen_at": now - timedelta(minutes=5)}),
+        ("stopped", {"seen_at": now, "stopped_at": now}),
+    ):
+        Worker.objects.create(name=name, host="h", pid=1, queues=["default"], concurrency=2, started_at=now, **more)
+    job = Job.objects.create(
+        kind="countdown", queue="default", state="running", worker="alive", created_at=now, started_at=now
+    )
+    text = browser("vera").get("/workers/").content.decode()
+    cards = {part.split('"')[0]: part for part in text.split('data-worker="')[1:]}
+    assert cards["alive"].startswith('alive" data-alive="true"') and cards["lost"].startswith(
+        'lost" data-alive="false"'
+    )
+    assert "stopped" not in cards
+    assert f"countdown {str(job.uid)[-6:]}" in cards["alive"] and f"/jobs/{job.uid}/" in cards["alive"]
+
+
+def test_times_of_the_last_hour_stand_beside_a_queue():
+    now = timezone.now()
+    times = {"created_at": now - timedelta(seconds=8), "started_at": now - timedelta(seconds=0.04), "finished_at": now}
+    Job.objects.create(kind="noop", queue="default", state="succeeded", **times)
+    text = browser("vera").get("/workers/").content.decode()
+    row = text.split('data-queue="default"')[1].split("</tr>")[0]
+    assert 'data-part="waited">7.5 s · 9.8 s' in row and 'data-part="ran">25 ms · 48 ms' in row
+
+
+@pytest.mark.parametrize("deed", ["pause", "resume"])
+def test_pausing_is_a_post_of_those_who_may(deed):
+    address = f"/queues/default/{deed}/"
+    assert browser("bob").get(address).status_code == 405
+    assert browser("vera").post(address).status_code == 403
+    strict = Client(enforce_csrf_checks=True)
+    strict.force_login(person("bob"))
+    assert strict.post(address).status_code == 403
+    assert not Queue.objects.exists()
+    assert browser("bob").post(f"/queues/nowhere/{deed}/").status_code == 404
+
+
+def test_a_paused_queue_stays_so_and_who_did_it_is_written_down():
+    client = browser("bob")
+    answer = client.post("/queues/default/pause/", follow=True)
+    assert "The queue default is paused." in answer.content.decode()
+    kept = Queue.objects.get(name="default")
+    assert (kept.paused, kept.paused_by) == (True, person("bob"))
+    job = lifecycle.submit("noop", {})[0]
+    assert lifecycle.claim(job.uid, "w1", 1) is None
+    row = answer.content.decode().split('data-queue="default"')[1].split("</tr>")[0]
+    assert 'data-part="state">Paused' in row
+    told = client.post("/queues/default/resume/", headers={"accept": "application/json"}).json()
+    assert (told["name"], told["paused"]) == ("default", False)
+    assert lifecycle.claim(job.uid, "w1", 1) is not None
+    entries = Entry.objects.filter(action="pause").order_by("id")
+    assert [(e.who, e.target, e.detail) for e in entries] == [
+        ("bob", "queue default", {"paused": True}), ("bob", "queue default", {"paused": False}),
+    ]  # fmt: skip
+
+
+def test_only_those_who_may_see_the_buttons():
+    assert "Pause this queue" not in browser("vera").get("/workers/").content.decode()
+    assert "Pause this queue" in browser("bob").get("/workers/").content.decode()
