@@ -23,6 +23,10 @@ UNKNOWN = "unknown-job", "there is no such job, or you may not see it"
 log = logging.getLogger(__name__)
 
 
+def whole(job: str, after: int | None, lines: int) -> dict[str, Any] | None:
+    return picture.detail(job, after, lines, people=True)
+
+
 class Watches:
     """``post`` sends a mailbox one ``job`` frame, ``serve`` sends it whatever waits for it."""
 
@@ -117,7 +121,7 @@ class Watches:
             began = time.monotonic()
             self._dirty.discard(job)
             try:
-                detail = await self._reader.run(picture.detail, job, watch.last if watch.loaded else None, LINES)
+                detail = await self._reader.run(whole, job, watch.last if watch.loaded else None, LINES)
             except (
                 DatabaseError,
                 InterfaceError,

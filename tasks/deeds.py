@@ -13,12 +13,14 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.views.generic import View
 
-from tasks import audit, lifecycle
-from tasks.access import may, may_submit
+from tasks import audit, lifecycle, quotas
+from tasks.access import Actor, may, may_submit
 from tasks.failure import Refused
 from tasks.models import Job
+from tasks.params import ParamError
+from tasks.registry import Kind
 from tasks.searching import jobs_url
-from tasks.views import Allowed, Page, known, uid_or_404
+from tasks.views import ELSEWHERE, Allowed, Page, known, once_for, uid_or_404
 
 PICKED = 500  # jobs one form may act on: more than a board shows
 
@@ -67,6 +69,54 @@ class TakeBackView(Deed):
 
     def do(self, job: Job) -> Job:
         return take_back(self.request, job)
+
+
+class RunAgainView(Allowed, View):
+    """A copy of the job with the same parameters, made by one press; one form, sent twice, is one copy.
+
+    Secrets are not copied, and a kind may have changed since: then the form of the kind is shown instead, filled in.
+    """
+
+    action = "submit"
+    http_method_names = ["post"]
+
+    def post(self, request: HttpRequest, uid: UUID) -> HttpResponse:
+        job = get_object_or_404(Job, uid=uid)
+        kind = known(job.kind)
+        if not may(request.user, "see", job) or kind is None or kind.name in ELSEWHERE:
+            raise PermissionDenied
+        must_submit(request, job)
+        if job.secrets:
+            return self.by_form(job, "It has secrets, which are not copied: give them again.")
+        try:
+            quotas.check(Actor.of(request))
+            copy, created = self.copy(kind, job)
+        except quotas.TooMany as many:
+            messages.error(request, f"Nothing was queued. {many} Try again in {many.wait_s} s.")
+            return redirect("job", uid)
+        except ParamError as wrong:
+            return self.by_form(job, f"Its parameters do not fit any more. {wrong}")
+        messages.info(request, "This is the copy." if created else "This is the copy that was made before.")
+        return redirect("job", copy.uid)
+
+    def copy(self, kind: Kind, job: Job) -> tuple[Job, bool]:
+        user, priority = self.request.user, job.priority if may(self.request.user, "order") else None
+        params = {name: value for name, value in job.params.items() if name not in kind.signature.secrets}
+        key = once_for(self.request.POST.get("once", ""), kind.name, str(job.uid))
+        return audit.do(
+            self.request,
+            "submit",
+            lambda done: done[0].uid,
+            lambda: lifecycle.submit(
+                kind.name, params, owner=user, priority=priority, copy_of=job, idempotency_key=key
+            ),
+            kind=kind.name,
+            copy_of=str(job.uid),
+        )
+
+    def by_form(self, job: Job, why: str) -> HttpResponse:
+        messages.error(self.request, f"Not run again yet. {why}")
+        return redirect(f"{reverse('submit-kind', args=[job.kind])}?copy={job.uid}")
 
 
 def cancel(request: HttpRequest, job: Job, reason: str = "") -> Job:

@@ -18,13 +18,14 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from tasks import alerts, history, registry
+from tasks.door.models import Entry
 from tasks.models import Job, LogLine, Queue, State, Worker
 
 RUNNING, QUEUED, RETRYING, FINISHED = 300, 100, 50, 50
 WORKERS = 200
 HEADS = 20  # of a queue, that are asked since when they wait
 SHOWN_FOR = timedelta(days=1)  # a worker that has not called since is history
-LINES = 500
+LINES, DEEDS = 500, 50
 REMEMBERED_S = 60.0  # a version tells of every change but a user's new name
 UNSHOWN = (
     "params", "secrets", "result", "traceback", "idempotency_key", "idempotency_digest", "then", "callback_url",
@@ -60,10 +61,12 @@ def board() -> dict[str, Any]:
     }
 
 
-def detail(job: Job | UUID | str, after: int | None = None, lines: int = LINES) -> dict[str, Any] | None:
+def detail(
+    job: Job | UUID | str, after: int | None = None, lines: int = LINES, *, people: bool = False
+) -> dict[str, Any] | None:
     """A job whole: its summary, ``params``, ``result``, ``attempts`` and ``log``; None when there is no such job.
 
-    The log is its last lines; or, with ``after``, the first ones that follow that number.
+    The log is its last lines; or, with ``after``, the first ones that follow that number. ``people``: ``trail`` too.
     """
     if not isinstance(job, Job):
         job = Job.objects.select_related("owner").filter(uid=job).first()
@@ -73,8 +76,14 @@ def detail(job: Job | UUID | str, after: int | None = None, lines: int = LINES) 
         "params": job.params,
         "result": job.result,
         "attempts": job.attempt_list(),
+        **({"trail": trail(job)} if people else {}),
         "log": log_end(job, lines) if after is None else log_after(job, after, lines),
     }
+
+
+def trail(job: Job) -> list[dict[str, Any]]:
+    """What people did to it, oldest first: ``at, who, action, note``. From where and how is for admins to read."""
+    return [entry.deed() for entry in Entry.objects.done_to(job.uid).order_by("-id")[:DEEDS]][::-1]
 
 
 def log_after(job: Job | UUID | str, seq: int, limit: int = LINES) -> list[dict[str, Any]]:

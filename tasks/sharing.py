@@ -2,17 +2,21 @@
 
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from django.core.signing import BadSignature, Signer
 from django.urls import reverse
+from django.utils import timezone
 
 from tasks.access import may
 from tasks.door.models import ShareLink
-from tasks.models import instant
+from tasks.models import Job, instant
 
 ORIGIN = re.compile(r"https?://[a-zA-Z0-9.-]{1,190}(:[0-9]{1,5})?")
+MOST_ORIGINS = 10
 SIGNER = Signer(sep=".", salt="signalbox.share")
 
 
@@ -20,6 +24,22 @@ def path(link: ShareLink) -> str:
     """The address of the page that the link opens."""
     text = urlsafe_b64encode(link.uid.bytes).decode().rstrip("=")
     return reverse("share", args=[SIGNER.sign(text)])
+
+
+def is_origin(text: str) -> bool:
+    """``https://shop.example``: scheme and host, and nothing that could end a header."""
+    return len(text) <= 200 and ORIGIN.fullmatch(text) is not None and bool(urlsplit(text).hostname)
+
+
+def draft(job: Job, owner: Any, hours: int, framed_by: list[str]) -> ShareLink:
+    """A link that is not yet saved."""
+    until = timezone.now() + timedelta(hours=hours)
+    return ShareLink(job=job, owner=owner, expires_at=until, framed_by=framed_by)
+
+
+def end(link: ShareLink) -> None:
+    """Take it back; once is enough."""
+    ShareLink.objects.filter(pk=link.pk, revoked_at__isnull=True).update(revoked_at=timezone.now())
 
 
 def find(text: str) -> ShareLink | None:

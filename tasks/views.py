@@ -15,15 +15,15 @@ from django.contrib import messages
 from django.contrib.auth.mixins import LoginRequiredMixin
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import redirect
 from django.utils import timezone
 from django.views.generic import TemplateView
 from django.views.generic.base import ContextMixin
 
-from tasks import audit, chains, lifecycle, picture, quotas, registry, troubles
+from tasks import audit, lifecycle, picture, quotas, registry, troubles
 from tasks.access import Actor, may, may_submit
 from tasks.forms import KindForm
-from tasks.models import Job, State
+from tasks.models import Job
 from tasks.templatetags.signalbox import NIL
 
 
@@ -36,8 +36,6 @@ class Link(NamedTuple):
 
 
 SECTIONS = {"running": "running", "queued": "queued", "retrying": "retrying"} | dict.fromkeys(Job.FINAL, "finished")
-
-CHILDREN = 50  # of one job, on its page
 FURTHER = [
     Link("schedules", "see_schedules"),
     Link("alerts", "see_rows"),
@@ -62,6 +60,8 @@ class Allowed(LoginRequiredMixin):
     request: HttpRequest
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if self.action != "page":
+            request.acted = self.action  # what the audit trail calls it, should it be refused
         if request.user.is_authenticated and not may(request.user, self.action):
             raise PermissionDenied
         self.activate_zone(request.COOKIES.get("signalbox_zone", ""))
@@ -86,6 +86,7 @@ class Shown(Allowed, ContextMixin):
             nil=NIL,
             zone=timezone.get_current_timezone_name(),
             may_submit=may(self.request.user, "submit"),
+            may_audit=may(self.request.user, "audit"),
             further=[page for page in FURTHER if may(self.request.user, page.action)],
             **context,
         )
@@ -125,32 +126,6 @@ def offered(user: Any) -> list[registry.Kind]:
     """The kinds that this person may submit by a form, chores last."""
     kinds = [kind for kind in registry.kinds() if kind.name not in ELSEWHERE and may_submit(user, kind)]
     return sorted(kinds, key=lambda kind: kind.quiet)
-
-
-class JobView(Page):
-    template_name = "jobs/job.html"
-    here = "jobs"
-
-    def get_context_data(self, uid: UUID, **context: Any) -> dict[str, Any]:
-        job = get_object_or_404(Job.objects.select_related("owner", "cancel_requested_by"), uid=uid)
-        user = self.request.user
-        if not may(user, "see", job):
-            raise PermissionDenied
-        kind = known(job.kind)
-        children = Job.objects.select_related("owner").filter(parent=job.uid).order_by("id")
-        return super().get_context_data(
-            job=picture.detail(job),
-            doc=kind.signature.help if kind else "",
-            may_copy=kind is not None and kind.name not in ELSEWHERE and may_submit(user, kind),
-            copy_of=job.copy_of and str(job.copy_of),
-            children=[child.summary() for child in children[:CHILDREN]],
-            coming=chains.in_words(job.then) if job.state != State.SUCCEEDED else "",
-            cancelled_by=job.cancel_requested_by and job.cancel_requested_by.get_username(),
-            cancel_reason=job.cancel_reason,
-            may_cancel=may(user, "cancel", job),
-            may_retry=may(user, "retry", job) and (kind is None or may_submit(user, kind)),
-            **context,
-        )
 
 
 class SubmitView(Page):

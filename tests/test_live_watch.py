@@ -57,13 +57,15 @@ async def test_a_watched_job_comes_whole_and_then_what_changes(rows):
         assert "params" not in tab.of("job")[-1]["job"]
         await rows(lambda: lifecycle.succeed(running_job, {"n": 1}))
         await until(lambda: tab.page.details[job].get("result") == {"n": 1})
-        fresh = await rows(picture.detail, job)
+        fresh = await rows(watches.whole, job, None, 500)
         assert tab.page.details[job] == fresh
 
 
 async def test_a_watched_job_is_read_once_for_all_and_four_times_a_second(rows, monkeypatch):
     reads, real = [], picture.detail
-    monkeypatch.setattr(picture, "detail", lambda *args: (reads.append(time.monotonic()), real(*args))[1])
+    monkeypatch.setattr(
+        picture, "detail", lambda *args, **more: (reads.append(time.monotonic()), real(*args, **more))[1]
+    )
     async with running() as hub:
         [job] = await rows(submit)
         tabs = [Tab(hub) for _ in range(20)]

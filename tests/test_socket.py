@@ -71,7 +71,7 @@ async def test_a_program_with_a_token_watches_a_job(served):
     text = await rows(token)()
     async with served.connect(token=text) as socket:
         await say(socket, type="watch", job=job, after=0)
-        assert (await hear(socket, "job"))["job"] == await rows(picture.detail)(job)
+        assert (await hear(socket, "job"))["job"] == await rows(picture.detail)(job, people=True)
         await rows(claim)(job)
         frame = await hear(socket, "job")
         assert frame["job"]["state"] == "running"

@@ -13,11 +13,17 @@ import { JobsPage } from "./jobs.js";
 import * as prefs from "./prefs.js";
 import * as search from "./search.js";
 import { Socket } from "./socket.js";
+import { fill } from "./row.js";
+import { FINAL } from "./status.js";
 import { Store } from "./store.js";
 import * as time from "./time.js";
 import { mark } from "./title.js";
+import * as trees from "./tree.js";
 import * as troubles from "./troubles.js";
 import { WorkersPage } from "./workers.js";
+
+const NEAR = 10;
+const NO_LINES = Number.MAX_SAFE_INTEGER;
 
 const main = /** @type {HTMLElement} */ (document.querySelector("main"));
 const region = document.querySelector("[data-announce]");
@@ -27,6 +33,7 @@ prefs.start();
 time.start();
 search.start();
 actions.start((words) => announcer?.say(words));
+trees.start((words) => announcer?.say(words));
 if (main.dataset.watch) live(main.dataset.watch);
 
 /** @param {string} watch  "board", "workers", "jobs" or the id of a job */
@@ -110,11 +117,21 @@ function watchJob(id, store, socket) {
   const page = new JobPage(main);
   const watch = () => ({ type: "watch", job: id, after: page.log.last });
   let said = page.state;
+  // Neighbours that can still move are watched too, without their logs.
+  const rows = [.../** @type {NodeListOf<HTMLElement>} */ (main.querySelectorAll("[data-near] [data-job]"))]
+    .filter((row) => !FINAL.has(row.dataset.state ?? ""));
   store.subscribe(({ detail, frame }) => {
     if (!detail || frame !== "job") return;
+    if (detail.id !== id) return near(detail);
     page.show(detail);
     if (detail.state !== said) announcer?.say(`${detail.kind}: ${detail.state}.`);
     said = detail.state;
   });
   socket.watch("job", watch);
+  for (const row of rows.slice(0, NEAR)) socket.watch(row.dataset.job ?? "", { type: "watch", job: row.dataset.job, after: NO_LINES });
+
+  /** @param {import("./store.js").Detail} job */
+  function near(job) {
+    for (const row of rows) if (row.dataset.job === job.id && job.version > Number(row.dataset.version)) fill(row, job);
+  }
 }

@@ -1,24 +1,28 @@
 // @ts-check
 /** A job's own page: the server painted it; from then on each frame writes what differs. */
 
+import { showAttempts } from "./attempts.js";
 import { length } from "./length.js";
 import { Log } from "./log.js";
 import { put } from "./put.js";
 import { advance } from "./row.js";
-import { FINAL, WORDS, fraction, moment, span, tries, way } from "./status.js";
+import { DEEDS, FINAL, LEADS, WORDS, fraction, moment, span, tries, waited, way } from "./status.js";
 import { show } from "./time.js";
-import { tree } from "./tree.js";
+import { Tree } from "./tree.js";
 
 /** @typedef {import("./store.js").Detail} Detail */
 
+/** @param {string} name @returns {HTMLTemplateElement} */
+const template = (name) => /** @type {HTMLTemplateElement} */ (document.querySelector(`template[data-${name}]`));
+
 export class JobPage {
   #result = "";
+  #trail = "";
 
   /** @param {HTMLElement} root */
   constructor(root) {
     this.root = root;
-    this.log = new Log(this.#part("log"), /** @type {HTMLTemplateElement} */ (document.querySelector("template[data-line]")),
-      root.querySelector("button[data-follow]"));
+    this.log = new Log(/** @type {HTMLElement} */ (root.querySelector("[data-log]")), template("line"));
     this.state = /** @type {HTMLElement} */ (root.querySelector("[data-state-of]")).dataset.state ?? "";
   }
 
@@ -41,9 +45,11 @@ export class JobPage {
     if (job.version < Number(this.root.dataset.version)) return;
     this.root.dataset.version = String(job.version);
     this.#state(job);
+    this.#actions(job);
     this.#travel(job);
     this.#facts(job);
     this.#attempts(job);
+    this.#people(job);
     this.#end(job);
   }
 
@@ -53,13 +59,26 @@ export class JobPage {
     this.state = job.state;
     this.#part("lamp").setAttribute("href", `#lamp-${job.state}`);
     this.#write("word", WORDS[job.state]);
+    put(this.#part("lead"), LEADS[job.state] ?? "");
     const { tell, at } = moment(job);
     show(this.#part("moment"), at, tell);
-    const asked = job.cancel_requested && !FINAL.has(job.state);
-    this.#part("asked").hidden = !asked;
-    for (const form of /** @type {NodeListOf<HTMLElement>} */ (this.root.querySelectorAll("[data-when]"))) {
-      form.hidden = asked && form.dataset.unasked !== undefined || !(form.dataset.when ?? "").split(" ").includes(job.state);
+    this.#part("asked").hidden = !job.cancel_requested || FINAL.has(job.state);
+  }
+
+  /** What may be done now. Who pressed a button that is gone is led to the one that came instead. @param {Detail} job */
+  #actions(job) {
+    const actions = /** @type {HTMLElement} */ (this.root.querySelector(".job-actions"));
+    const focused = actions.contains(document.activeElement) ? document.activeElement : null;
+    for (const form of /** @type {NodeListOf<HTMLElement>} */ (actions.querySelectorAll("[data-when]"))) {
+      const asked = form.dataset.unasked !== undefined && job.cancel_requested && !FINAL.has(job.state);
+      const ran = form.dataset.waited !== undefined && !waited(job);
+      form.hidden = asked || ran || !(form.dataset.when ?? "").split(" ").includes(job.state);
     }
+    const again = /** @type {HTMLElement|null} */ (actions.querySelector("[data-when='failed cancelled'] .button"));
+    if (again) again.dataset.look = waited(job) ? "" : "main";
+    if (!focused || focused.checkVisibility()) return;
+    const next = [...actions.querySelectorAll("button, summary, a")].find((each) => each.checkVisibility());
+    /** @type {HTMLElement|undefined} */ (next)?.focus({ preventScroll: true });
   }
 
   /** @param {Detail} job */
@@ -87,27 +106,28 @@ export class JobPage {
 
   /** @param {Detail} job */
   #attempts(job) {
-    const list = this.#part("attempts");
-    const template = /** @type {HTMLTemplateElement} */ (document.querySelector("template[data-attempt]"));
-    job.attempts.forEach((attempt, i) => {
-      let row = list.children[i];
-      if (!row) {
-        row = document.importNode(template.content, true).firstElementChild;
-        list.append(row);
-      }
-      const outcome = attempt.outcome ?? "running";
-      row.dataset.state = outcome;
-      row.querySelector("use").setAttribute("href", `#lamp-${outcome}`);
-      row.querySelector("[data-number]").textContent = String(attempt.number);
-      row.querySelector("[data-outcome]").textContent = WORDS[outcome] ?? outcome;
-      row.querySelector("[data-worker]").textContent = attempt.worker ? `on ${attempt.worker}` : "";
-      show(row.querySelector("time"), attempt.started_at, "clock");
-      const took = attempt.started_at && attempt.finished_at ? Date.parse(attempt.finished_at) - Date.parse(attempt.started_at) : null;
-      row.querySelector("[data-took]").textContent = took === null ? "" : `took ${length(took)}`;
-      row.querySelector("[data-error]").textContent = attempt.error ?? "";
-    });
-    while (list.children.length > job.attempts.length) list.lastElementChild.remove();
+    showAttempts(this.#part("attempts"), template("attempt"), job);
     this.#part("attempts-section").hidden = !job.attempts.length;
+    this.#part("next").hidden = job.state !== "retrying";
+    put(this.#part("next-number"), String(job.attempt + 1));
+    show(this.#part("next-at"), job.due_at, "until");
+  }
+
+  /** @param {Detail} job */
+  #people(job) {
+    const said = JSON.stringify(job.trail ?? []);
+    if (!job.trail || said === this.#trail) return;
+    this.#trail = said;
+    this.#part("trail").replaceChildren(...job.trail.map((deed) => {
+      const row = /** @type {HTMLElement} */ (document.importNode(template("deed-row").content, true).firstElementChild);
+      const time = row.querySelector("time");
+      if (time) show(time, deed.at, "clock");
+      put(row.querySelector("[data-who]"), deed.who ?? "");
+      put(row.querySelector("[data-what]"), DEEDS[deed.action] ?? deed.action.replaceAll("_", " "));
+      put(row.querySelector("[data-note]"), deed.note ? `: ${deed.note}` : "");
+      return row;
+    }));
+    this.#part("trail-section").hidden = !job.trail.length;
   }
 
   /** Result, error and traceback: there once the job is over. @param {Detail} job */
@@ -118,7 +138,15 @@ export class JobPage {
     const there = job.state === "succeeded" && job.result !== undefined && job.result !== null;
     this.#part("result-section").hidden = !there;
     const text = there ? JSON.stringify(job.result) : "";
-    if (there && text !== this.#result) this.#part("result").replaceChildren(tree(job.result));
+    if (there && text !== this.#result) this.#plant(job.result);
     this.#result = text;
+  }
+
+  /** A result that no frame could carry came as a note of its size. @param {any} result */
+  #plant(result) {
+    const place = this.#part("result");
+    const tree = new Tree(place.dataset.at);
+    const noted = typeof result === "object" && Object.keys(result).join() === "note,bytes";
+    place.replaceChildren(noted ? tree.leftOut(undefined, "", result.bytes) : tree.grow(result));
   }
 }

@@ -11,6 +11,15 @@ export const WORDS = {
   succeeded: "Succeeded", failed: "Failed", cancelled: "Cancelled", lost: "Lost", released: "Released", fenced: "Fenced",
 };
 
+/** What stands before the moment at the head of a job's page. @type {Record<string, string>} */
+export const LEADS = { scheduled: "starts", queued: "has waited for", running: "for", retrying: "next attempt" };
+
+/** What people do to a job. @type {Record<string, string>} */
+export const DEEDS = {
+  submit: "submitted it", cancel: "cancelled it", retry: "tried it again", take_back: "took the cancel back",
+  share: "made a link to it", end_share: "took a link back",
+};
+
 export const FINAL = new Set(["succeeded", "failed", "cancelled"]);
 
 /** The board's section for a state; scheduled jobs are only counted. @type {Record<string, string>} */
@@ -43,6 +52,11 @@ export function moment(job) {
   if (job.state === "running") return { tell: "since", at: job.started_at };
   if (job.state === "queued") return { tell: "since", at: job.due_at ?? job.created_at };
   return { tell: "until", at: job.due_at };
+}
+
+/** Whether a cancelled job only waited: no attempt ended with it. @param {import("./store.js").Detail} job */
+export function waited(job) {
+  return job.state === "cancelled" && job.attempts.every((attempt) => attempt.finished_at !== job.finished_at);
 }
 
 /** What stands in small beside a job: owner, queue, and what is out of the ordinary. @param {Summary} job */

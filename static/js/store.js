@@ -14,7 +14,8 @@
  * @typedef {{number: number, worker: string|null, started_at: string|null, finished_at: string|null,
  *   outcome: string|null, error: string|null, traceback: string|null}} Attempt
  * @typedef {{seq: number, at: string, level: string, text: string}} Line
- * @typedef {Summary & {params?: object, result?: unknown, attempts: Attempt[], log: Line[], [key: string]: unknown}} Detail
+ * @typedef {{at: string, who: string|null, action: string, note: string}} Deed
+ * @typedef {Summary & {params?: object, result?: unknown, trail?: Deed[], attempts: Attempt[], log: Line[], [key: string]: unknown}} Detail
  * @typedef {{now: Record<string, number>, last_hour: Record<string, number>}} Stats
  * @typedef {{name: string, host: string, pid: number, queues: string[], concurrency: number, running: string[],
  *   beat_age_s: number|null, alive: boolean}} WorkerInfo

@@ -1,11 +1,8 @@
 """Share links: one job shown to somebody without an account, until the link expires or is taken back."""
 
-from datetime import timedelta
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import UUID
 
-from django.utils import timezone
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.response import Response
@@ -20,11 +17,9 @@ from tasks.door.models import ShareLink
 
 @extend_schema_field({"type": "string", "maxLength": 200, "pattern": f"^{sharing.ORIGIN.pattern}$"})
 class Origin(Text):
-    """``https://shop.example``: scheme and host, and nothing that could end a header."""
-
     def to_internal_value(self, data: Any) -> str:
         origin = super().to_internal_value(data)
-        if not sharing.ORIGIN.fullmatch(origin) or not urlsplit(origin).hostname:
+        if not sharing.is_origin(origin):
             raise serializers.ValidationError(["Give an origin, such as https://shop.example."])
         return origin.lower()
 
@@ -33,7 +28,9 @@ class ShareIn(Strict):
     """`framed_by`: the origins whose pages may show it in a frame."""
 
     hours = Whole(min_value=1, max_value=24 * 90, required=False, default=24 * 7)
-    framed_by = serializers.ListField(child=Origin(max_length=200), max_length=10, required=False, default=list)
+    framed_by = serializers.ListField(
+        child=Origin(max_length=200), max_length=sharing.MOST_ORIGINS, required=False, default=list
+    )
 
 
 class ShareJob(Endpoint):
@@ -50,14 +47,8 @@ class ShareJob(Endpoint):
     def post(self, request: Any, uid: UUID) -> Response:
         """A link that shows this one job, read-only, without an account, until it expires or is taken back."""
         given, job = self.given(ShareIn), self.job(uid)
-        until = timezone.now() + timedelta(hours=given["hours"])
-        link = self.do(
-            job.uid,
-            lambda: ShareLink.objects.create(
-                job=job, owner=self.actor.user, expires_at=until, framed_by=given["framed_by"]
-            ),
-            until=until.isoformat(),
-        )
+        link = sharing.draft(job, self.actor.user, given["hours"], given["framed_by"])
+        self.do(job.uid, link.save, until=link.expires_at.isoformat())
         return Response(
             sharing.shown(link) | {"url": request.build_absolute_uri(sharing.path(link))},
             status=201,
@@ -71,8 +62,8 @@ class OneShare(Endpoint):
     def delete(self, request: Any, uid: UUID, link: UUID) -> Response:
         """Take a link back: whoever has it sees nothing more."""
         job = self.job(uid)
-        live = ShareLink.objects.filter(job=job, uid=link, revoked_at__isnull=True)
-        if not live.exists():
+        live = ShareLink.objects.filter(job=job, uid=link, revoked_at__isnull=True).first()
+        if live is None:
             raise Problem("not-found", "There is no such link.")
-        self.do(job.uid, lambda: live.update(revoked_at=timezone.now()), link=str(link), revoked=True)
+        self.do(job.uid, lambda: sharing.end(live), link=str(link), revoked=True)
         return Response(status=204)

@@ -129,6 +129,10 @@ class EntryRows(models.QuerySet):
     def delete(self) -> NoReturn:
         raise Unchangeable("Audit entries are not deleted; what is old is taken away by forget().")
 
+    def done_to(self, uid: UUID) -> Self:
+        """What was done to a job, and not refused."""
+        return self.filter(target=str(uid), outcome=Entry.Outcome.DONE)
+
     def forget(self) -> int:
         """Take old entries away. For the chore that prunes, which says so in an entry of its own."""
         return self._raw_delete(self.db)
@@ -161,6 +165,8 @@ class Entry(models.Model):
         indexes = [
             models.Index("who", "id", name="entry_who"),
             models.Index("action", "id", name="entry_action"),
+            models.Index("target", "id", name="entry_target"),
+            models.Index("id", name="entry_refused", condition=Q(outcome="refused")),
             models.Index("token", "id", name="entry_token", condition=Q(token__isnull=False, action="submit")),
             models.Index("address", "id", name="entry_login", condition=Q(action="login", outcome="refused")),
         ]
@@ -175,6 +181,12 @@ class Entry(models.Model):
 
     def delete(self, *args: Any, **options: Any) -> NoReturn:
         raise Unchangeable("An audit entry is not deleted.")
+
+    def deed(self) -> dict[str, Any]:
+        """As everybody sees it who sees what it was done to."""
+        action = "end_share" if self.action == "share" and self.detail.get("revoked") else self.action
+        note = str(self.detail.get("reason") or "")
+        return {"at": instant(self.at), "who": self.who or None, "action": action, "note": note}
 
     def shown(self) -> dict[str, Any]:
         return {

@@ -6,13 +6,24 @@ from datetime import datetime
 from typing import Any
 
 from django import template
+from django.urls import reverse
 from django.utils import timezone
+
+from tasks import trees
 
 register = template.Library()
 
 NIL = "00000000-0000-0000-0000-000000000000"  # in the place of a job's id inside <template>
 FINAL = ("succeeded", "failed", "cancelled")
-LONG, MANY = 4096, 20  # a text, or a list, that stays folded
+
+STRETCH = 6  # the shortest stretch on the line of attempts that is seen
+LEADS = {
+    "scheduled": "starts", "queued": "has waited for", "running": "for", "retrying": "next attempt",
+}  # fmt: skip
+DEEDS = {
+    "submit": "submitted it", "cancel": "cancelled it", "retry": "tried it again", "take_back": "took the cancel back",
+    "share": "made a link to it", "end_share": "took a link back",
+}  # fmt: skip
 
 Job = Mapping[str, Any]
 
@@ -161,6 +172,45 @@ def traceback_of(job: Job) -> str:
 
 
 @register.filter
+def waited(job: Job) -> bool:
+    """Whether a cancelled job only waited: no attempt ended with it. Such a cancel can be taken back."""
+    ended = job["finished_at"]
+    return job["state"] == "cancelled" and all(attempt["finished_at"] != ended for attempt in job["attempts"])
+
+
+@register.filter
+def lead(job: Job) -> str:
+    """What stands before the moment at the head of a job's page."""
+    return LEADS.get(job["state"], "")
+
+
+@register.filter
+def in_words(action: str) -> str:
+    return DEEDS.get(action, action.replace("_", " "))
+
+
+@register.filter
+def line_of_attempts(job: Job) -> dict[str, Any]:
+    """Attempts with their places on one line of time, 1000 wide, and the number of the one that would follow."""
+    now = timezone.now().timestamp()
+    spans = [(seconds(each["started_at"], now), seconds(each["finished_at"], now)) for each in job["attempts"]]
+    begin = min((start for start, _ in spans), default=now)
+    length = max([end for _, end in spans] + [seconds(job["due_at"], now)] * (job["state"] == "retrying") + [begin])
+    scale = 1000 / max(length - begin, 0.001)
+    shown = []
+    for attempt, (start, end) in zip(job["attempts"], spans, strict=True):
+        x = round((start - begin) * scale)
+        width = max(STRETCH, round((end - start) * scale))
+        trace = reverse("job-traceback", args=[job["id"], attempt["number"]]) if attempt["traceback"] else ""
+        shown.append({**attempt, "x": min(x, 1000 - STRETCH), "width": min(width, 1000 - x), "trace": trace})
+    return {"attempts": shown, "next": job["attempt"] + 1}
+
+
+def seconds(at: str | None, otherwise: float) -> float:
+    return datetime.fromisoformat(at).timestamp() if at else otherwise
+
+
+@register.filter
 def is_one_of(state: str, states: str) -> bool:
     return state in states.split()
 
@@ -189,27 +239,12 @@ def brief(seconds: float | None) -> str:
 
 
 @register.filter
-def tree(value: Any, depth: int = 0) -> dict[str, Any]:
-    """A JSON value as templates/jobs/_tree.html wants it: a leaf, or entries that are trees again."""
-    if isinstance(value, dict | list) and value:
-        pairs = value.items() if isinstance(value, dict) else ((str(i), item) for i, item in enumerate(value, 1))
-        size = f"{len(value)} in a list" if isinstance(value, list) else f"{len(value)} field{'s' * (len(value) > 1)}"
-        entries = [(name, tree(item, depth + 1)) for name, item in pairs]
-        return {"entries": entries, "size": size, "fold": depth > 0, "open": depth < 2 and len(value) <= MANY}
-    kind, text = _leaf(value)
-    return {"type": kind, "text": text, "size": f"{len(text) / 1024:.0f} KiB of text", "fold": len(text) > LONG}
+def tree(value: Any) -> trees.Node:
+    """A JSON value as templates/jobs/_tree.html wants it, all of it."""
+    return trees.planted(value)
 
 
-def _leaf(value: Any) -> tuple[str, str]:
-    match value:
-        case None:
-            return "null", "none"
-        case bool():
-            return "boolean", "yes" if value else "no"
-        case "":
-            return "empty", "empty text"
-        case dict() | list():
-            return "empty", "empty list" if isinstance(value, list) else "empty"
-        case str():
-            return "string", value
-    return "number", str(value)
+@register.simple_tag
+def light_tree(value: Any, at: str) -> trees.Node:
+    """The same, but that ``at`` serves what is long."""
+    return trees.planted(value, at)

@@ -1,0 +1,59 @@
+// @ts-check
+/** The attempts of a job on one line of time: each a stretch of it, with how it ended, why, and how long it took. */
+
+import { length } from "./length.js";
+import { put } from "./put.js";
+import { WORDS } from "./status.js";
+import { now, show } from "./time.js";
+
+const STRETCH = 6; // the shortest that is seen; the whole line is 1000
+
+/** @typedef {import("./store.js").Attempt} Attempt */
+/** @typedef {import("./store.js").Detail} Detail */
+
+/** @param {HTMLElement} list @param {HTMLTemplateElement} template @param {Detail} job */
+export function showAttempts(list, template, job) {
+  const scale = scaleOf(job);
+  job.attempts.forEach((attempt, i) => {
+    const row = list.children[i] ?? list.appendChild(/** @type {HTMLElement} */ (document.importNode(template.content, true).firstElementChild));
+    fill(/** @type {HTMLElement} */ (row), attempt, job.id);
+    const [x, width] = scale(attempt);
+    const stretch = row.querySelector("[data-stretch]");
+    stretch?.setAttribute("x", String(x));
+    stretch?.setAttribute("width", String(width));
+  });
+  while (list.children.length > job.attempts.length) list.lastElementChild?.remove();
+}
+
+/** @param {HTMLElement} row @param {Attempt} attempt @param {string} id */
+function fill(row, attempt, id) {
+  const outcome = attempt.outcome ?? "running";
+  row.dataset.state = outcome;
+  row.querySelector("use")?.setAttribute("href", `#lamp-${outcome}`);
+  put(row.querySelector("[data-number]"), String(attempt.number));
+  put(row.querySelector("[data-outcome]"), WORDS[outcome] ?? outcome);
+  put(row.querySelector("[data-worker]"), attempt.worker ? `on ${attempt.worker}` : "");
+  const time = row.querySelector("time");
+  if (time) show(time, attempt.started_at, "clock");
+  const ended = attempt.started_at && attempt.finished_at;
+  put(row.querySelector("[data-took]"), ended ? length(Date.parse(attempt.finished_at ?? "") - Date.parse(attempt.started_at ?? "")) : "");
+  put(row.querySelector("[data-error]"), attempt.error ?? "");
+  const trace = /** @type {HTMLAnchorElement} */ (row.querySelector("[data-trace]"));
+  trace.hidden = !attempt.traceback;
+  if (attempt.traceback) trace.href = `/jobs/${id}/attempts/${attempt.number}/`;
+}
+
+/** Where an attempt stands on the line, and how long it is there. @param {Detail} job @returns {(attempt: Attempt) => [number, number]} */
+function scaleOf(job) {
+  const at = (/** @type {string|null} */ text) => (text ? Date.parse(text) : now());
+  const starts = job.attempts.map((attempt) => at(attempt.started_at));
+  const ends = job.attempts.map((attempt) => at(attempt.finished_at));
+  if (job.state === "retrying") ends.push(at(job.due_at));
+  const begin = Math.min(...starts);
+  const scale = 1000 / Math.max(Math.max(...ends) - begin, 1);
+  return (attempt) => {
+    const x = Math.round((at(attempt.started_at) - begin) * scale);
+    const width = Math.max(STRETCH, Math.round((at(attempt.finished_at) - at(attempt.started_at)) * scale));
+    return [Math.min(x, 1000 - STRETCH), Math.min(width, 1000 - x)];
+  };
+}

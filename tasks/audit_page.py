@@ -1,0 +1,53 @@
+"""The audit trail's page, for admins: who did, or was refused, what. Read-only, like the trail itself."""
+
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.utils.http import urlencode
+
+from tasks.access import RULES
+from tasks.door.models import Entry
+from tasks.views import Page
+
+PAGE = 50
+FILTERS = ("who", "action", "target", "outcome")
+
+
+class AuditView(Page):
+    """Newest first, by keyset: page after page costs the same. Filters are exact, so that an index serves each."""
+
+    template_name = "audit/audit.html"
+    here = "audit"
+    action = "audit"
+
+    def get_context_data(self, **context: Any) -> dict[str, Any]:
+        asked = {name: self.request.GET.get(name, "").strip().replace("\0", "")[:300] for name in FILTERS}
+        asked = {name: value for name, value in asked.items() if value}
+        rows = self.since(Entry.objects.filter(**asked).order_by("-id"))
+        found = list(rows[: PAGE + 1])
+        more = urlencode({**asked, "before": found[PAGE - 1].uid}) if len(found) > PAGE else ""
+        return super().get_context_data(
+            entries=[entry.shown() | {"job": job_of(entry)} for entry in found[:PAGE]],
+            asked=asked,
+            more=more,
+            actions=sorted({*RULES, "login", "logout", "job", "jobs", "board", asked.get("action", "")} - {""}),
+            outcomes=Entry.Outcome.values,
+            **context,
+        )
+
+    def since(self, rows: QuerySet[Entry]) -> QuerySet[Entry]:
+        """What is older than the entry that ``?before=`` names; an unknown one begins again."""
+        try:
+            before = Entry.objects.filter(uid=UUID(self.request.GET.get("before", ""))).first()
+        except ValueError:
+            before = None
+        return rows.filter(id__lt=before.pk) if before else rows
+
+
+def job_of(entry: Entry) -> str:
+    """The id of the job that it is about, if it is about one."""
+    try:
+        return str(UUID(entry.target)) if len(entry.target) == 36 else ""
+    except ValueError:
+        return ""

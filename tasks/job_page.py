@@ -1,0 +1,148 @@
+"""A job's page, and what it asks for later: a long value, a traceback, earlier log lines, the log as a file.
+
+Read-only; what people do to a job stands in ``tasks.deeds``.
+"""
+
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import UUID, uuid4
+
+from asgiref.sync import sync_to_async
+from django.core.exceptions import PermissionDenied
+from django.db.models import Q
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse, StreamingHttpResponse
+from django.shortcuts import get_object_or_404
+from django.utils.cache import patch_vary_headers
+from django.utils.text import get_valid_filename
+from django.views.generic import View
+
+from tasks import chains, neighbours, picture, trees
+from tasks.access import may, may_submit
+from tasks.models import Job, LogLine, State
+from tasks.views import ELSEWHERE, Allowed, Page, known
+
+LEVELS = [level.value for level in LogLine.Level]  # the least urgent first
+LINES = 500  # of the log, in one answer
+LOOKED = 20_000  # lines that one search in a log reads
+CHUNK = 1_000  # lines of a file read at once
+
+
+def seen(request: HttpRequest, uid: UUID, *deferred: str) -> Job:
+    """The job, if it is there and may be seen."""
+    job = get_object_or_404(Job.objects.select_related("owner", "cancel_requested_by").defer(*deferred), uid=uid)
+    if not may(request.user, "see", job):
+        raise PermissionDenied
+    return job
+
+
+class JobView(Page):
+    template_name = "jobs/job.html"
+    here = "jobs"
+
+    def get_context_data(self, uid: UUID, **context: Any) -> dict[str, Any]:
+        job = seen(self.request, uid)
+        user, kind = self.request.user, known(job.kind)
+        may_run = kind is None or may_submit(user, kind)
+        return super().get_context_data(
+            job=picture.detail(job, people=True),
+            doc=kind.signature.help if kind else "",
+            may_copy=kind is not None and kind.name not in ELSEWHERE and may_submit(user, kind),
+            has_secrets=bool(job.secrets),
+            once=str(uuid4()),
+            copy_of=job.copy_of and str(job.copy_of),
+            near=neighbours.of(job),
+            serial_key=job.serial_key.partition(":")[2],
+            schedule=neighbours.schedule_of(job),
+            coming=chains.in_words(job.then) if job.state != State.SUCCEEDED else "",
+            cancelled_by=job.cancel_requested_by and job.cancel_requested_by.get_username(),
+            cancel_reason=job.cancel_reason,
+            may_cancel=may(user, "cancel", job),
+            may_retry=may(user, "retry", job) and may_run,
+            may_take_back=may(user, "take_back", job) and may_run,
+            may_share=may(user, "share", job),
+            levels=LEVELS,
+            **context,
+        )
+
+
+class Part(Allowed, View):
+    """Something of a job that its page did not bring along."""
+
+    http_method_names = ["get", "head"]
+
+    def text(self, text: str) -> HttpResponse:
+        answer = HttpResponse(text, content_type="text/plain; charset=utf-8")
+        answer["Cache-Control"] = "no-store"
+        return answer
+
+    def json(self, value: Any) -> HttpResponse:
+        answer = JsonResponse(value, safe=False, json_dumps_params={"ensure_ascii": False})
+        answer["Cache-Control"] = "no-store"
+        return answer
+
+
+class ValueView(Part):
+    """Parameters or result, or what a JSON pointer (``?at=``) leads to in them: JSON for the script, else text."""
+
+    part = ""
+
+    def get(self, request: HttpRequest, uid: UUID) -> HttpResponse:
+        value = getattr(seen(request, uid), self.part)
+        try:
+            value = trees.found(value, request.GET.get("at", ""))
+        except trees.NoSuchValue:
+            raise Http404("There is no such value.") from None
+        if request.get_preferred_type(["text/plain", "application/json"]) == "application/json":
+            answer = self.json(value)
+        else:
+            answer = self.text(value if isinstance(value, str) else trees.written(value))
+        patch_vary_headers(answer, ["Accept"])
+        return answer
+
+
+class TraceView(Part):
+    """How one attempt ended, whole."""
+
+    def get(self, request: HttpRequest, uid: UUID, number: int) -> HttpResponse:
+        attempt = seen(request, uid, "params", "result").attempts.filter(number=number).first()
+        if attempt is None or not attempt.traceback:
+            raise Http404("There is no such traceback.")
+        return self.text(attempt.traceback)
+
+
+class LinesView(Part):
+    """Log lines before a number, the newest of them, in their order; of a level and up, with a text in them."""
+
+    def get(self, request: HttpRequest, uid: UUID) -> HttpResponse:
+        job = seen(request, uid, "params", "result")
+        before, level = request.GET.get("before", ""), request.GET.get("level", "")
+        end = int(before) if before.isascii() and before.isdigit() and len(before) < 19 else job.log_seq + 1
+        since = max(1, end - LOOKED)
+        wanted = Q(seq__lt=end, seq__gte=since)
+        if level in LEVELS:
+            wanted &= Q(level__in=LEVELS[LEVELS.index(level) :])
+        if words := request.GET.get("q", "").replace("\0", "")[:200]:
+            wanted &= Q(text__icontains=words)
+        found = list(job.log.filter(wanted).order_by("-seq")[:LINES])
+        back_to = found[-1].seq if len(found) == LINES else since
+        lines = [line.shown() for line in reversed(found)]
+        return self.json({"lines": lines, "before": back_to if back_to > 1 else None})
+
+
+class LogView(Part):
+    """The whole log as a file, read piece by piece."""
+
+    def get(self, request: HttpRequest, uid: UUID) -> HttpResponseBase:
+        job = seen(request, uid, "params", "result")
+        answer = StreamingHttpResponse(pieces(job), content_type="text/plain; charset=utf-8")
+        answer["Content-Disposition"] = f'attachment; filename="{get_valid_filename(job.kind)}-{str(uid)[-6:]}.log"'
+        answer["Cache-Control"] = "no-store"
+        return answer
+
+
+async def pieces(job: Job) -> AsyncIterator[str]:
+    """A thousand lines at a time, each read when the one before it was sent."""
+    after = 0
+    while lines := await sync_to_async(picture.log_after)(job, after, CHUNK):
+        yield "".join(f"{line['at']} {line['level']:<7} {line['text']}\n" for line in lines)
+        after = lines[-1]["seq"]
