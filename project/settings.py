@@ -24,6 +24,12 @@ SIGNALBOX_NAME = env.matching(
     r"[a-z][a-z0-9_-]{0,31}",
     "a name of at most 32 lower-case letters, digits, - and _ that begins with a letter",
 )
+SIGNALBOX_ENVIRONMENT = env.matching(
+    "SIGNALBOX_ENVIRONMENT",
+    "",
+    r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,23}",
+    "a name of at most 24 letters, digits, spaces, dots, _ and - that begins with a letter or a digit",
+)
 SIGNALBOX_APPS = env.apps("SIGNALBOX_APPS")
 SIGNALBOX_LEASE_S = env.number("SIGNALBOX_LEASE_S", 10.0, 0.2, 3600)
 SIGNALBOX_HEARTBEAT_S = env.number("SIGNALBOX_HEARTBEAT_S", 2.0, 0.05, 600)
@@ -71,6 +77,7 @@ INSTALLED_APPS = [
     "tasks.hooks",
     "tasks.timetable",
     "tasks.alarms",
+    "tasks.failures",
     "tasks.kinds.feeds",
     "tasks.kinds.checks",
     "tasks.kinds.images",

@@ -21,6 +21,7 @@ urlpatterns = [
     path("", include("tasks.hooks.urls")),
     path("", include("tasks.timetable.urls")),
     path("", include("tasks.alarms.urls")),
+    path("", include("tasks.failures.urls")),
     path("", include("tasks.kinds.feeds.urls")),
     path("", include("tasks.kinds.checks.urls")),
     path("", include("tasks.kinds.images.urls")),

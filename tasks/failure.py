@@ -47,17 +47,21 @@ class Failure(NamedTuple):
         """From an exception; ``hide`` takes secrets out of both texts."""
         shown = f"{type(error).__name__}: {error}".rstrip(": ")
         trace = "".join(tracebacks.format_exception(type(error), error, _own_code(error)))
-        pattern = re.sub(r"0x[0-9a-f]+|\d+|'[^']*'|\"[^\"]*\"", "…", shown)
         return cls(
             storable.text(hide(shown), 2_000),
             storable.text(hide(trace)[-60_000:], 60_000),
-            hashlib.sha256(pattern.encode(errors="replace")).hexdigest()[:32],
+            hashlib.sha256(pattern(shown).encode(errors="replace")).hexdigest()[:32],
         )
 
     @classmethod
     def said(cls, sentence: str) -> "Failure":
         """From a sentence of our own, such as that the worker died."""
         return cls(sentence, key=hashlib.sha256(sentence.encode()).hexdigest()[:32])
+
+
+def pattern(error: str) -> str:
+    """What is the same in errors that differ only in numbers and quoted names."""
+    return re.sub(r"0x[0-9a-f]+|\d+|'[^']*'|\"[^\"]*\"", "…", error)
 
 
 def _own_code(error: BaseException) -> TracebackType | None:

@@ -33,10 +33,12 @@ class Link(NamedTuple):
     name: str
     action: str
     label: str = ""  # in the menu, where it is not the name
+    first: bool = False  # in the bar itself, where there is room
 
 
 SECTIONS = {"running": "running", "queued": "queued", "retrying": "retrying"} | dict.fromkeys(Job.FINAL, "finished")
 FURTHER = [
+    Link("failures", "see_rows", first=True),
     Link("schedules", "see_schedules"),
     Link("alerts", "see_rows"),
     Link("feeds", "see_rows"),
@@ -82,6 +84,8 @@ class Shown(Allowed, ContextMixin):
     def get_context_data(self, **context: Any) -> dict[str, Any]:
         return super().get_context_data(
             here=self.here,
+            environment=settings.SIGNALBOX_ENVIRONMENT,
+            environment_is_production=settings.SIGNALBOX_ENVIRONMENT.lower().startswith("prod"),
             modules=modules(),
             nil=NIL,
             zone=timezone.get_current_timezone_name(),

@@ -7,6 +7,7 @@ import { Announcer } from "./announce.js";
 import { showBadge } from "./badge.js";
 import { Board } from "./board.js";
 import { showCounts } from "./counts.js";
+import { FailuresPage } from "./failures.js";
 import { Freshness } from "./freshness.js";
 import { JobPage } from "./job.js";
 import { JobsPage } from "./jobs.js";
@@ -36,7 +37,7 @@ actions.start((words) => announcer?.say(words));
 trees.start((words) => announcer?.say(words));
 if (main.dataset.watch) live(main.dataset.watch);
 
-/** @param {string} watch  "board", "workers", "jobs" or the id of a job */
+/** @param {string} watch  "board", "workers", "jobs", "failures" or the id of a job */
 function live(watch) {
   const store = new Store();
   const freshness = new Freshness();
@@ -70,7 +71,8 @@ function live(watch) {
 
   const board = watch === "board" ? watchBoard(store) : null;
   const jobs = watch === "jobs" ? new JobsPage(main, store, socket, (words) => announcer?.say(words)) : null;
-  if (board || jobs || watch === "workers") socket.watch("board", { type: "watch", board: true });
+  const failures = watch === "failures" && new FailuresPage(main, store);
+  if (board || jobs || failures || watch === "workers") socket.watch("board", { type: "watch", board: true });
   else watchJob(watch, store, socket);
   if (watch === "workers") {
     new WorkersPage(main, store);

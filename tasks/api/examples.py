@@ -22,6 +22,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "change_webhook": {"states": ["failed", "cancelled"]},
     "create_alert_rule": {"watch": "failures", "kind": "noop", "times": 3, "minutes": 10},
     "change_alert_rule": {"enabled": False},
+    "handle_failures": {"kind": "countdown", "key": "5f0c3f2ad3d1b8f35f0c3f2ad3d1b8f3"},
+    "reopen_failures": {"kind": "countdown", "key": "5f0c3f2ad3d1b8f35f0c3f2ad3d1b8f3"},
     "create_feed": {"url": "https://trains.example/feed.xml", "title": "Trains"},
     "change_feed": {"status": "off"},
     "create_collection": {"name": "Summer", "folder": "/srv/photos/summer"},
@@ -31,6 +33,7 @@ QUERIES: dict[str, dict[str, Any]] = {
     "list_jobs": {"state": ["failed", "queued"], "since": "2h", "q": "timeout", "limit": 20},
     "get_job_log": {"after": 0, "limit": 100},
     "get_stats": {"period": "24h"},
+    "list_failures": {"kind": "countdown", "handled": "false", "limit": 20},
     "list_audit": {"who": "alice", "limit": 20},
 }
 HEADERS: dict[str, dict[str, str]] = {"submit_job": {"Idempotency-Key": "order-4711"}}

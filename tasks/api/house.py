@@ -1,18 +1,16 @@
-"""Queues, workers, statistics, failures and the audit trail: how the house is doing, and who did what in it."""
+"""Queues, workers, statistics and the audit trail: how the house is doing, and who did what in it."""
 
 from typing import Any
 
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.response import Response
 
-from tasks import failures, history, lifecycle, picture
-from tasks.access import visible
+from tasks import history, lifecycle, picture
 from tasks.api import pages, shapes
 from tasks.api.base import Endpoint
 from tasks.api.jobs import CURSOR, LIMIT, Nothing
 from tasks.api.problems import Problem, wrong
 from tasks.door.models import Entry
-from tasks.models import Job
 
 
 class Queues(Endpoint):
@@ -74,22 +72,6 @@ class Statistics(Endpoint):
         if period not in history.PERIODS:
             raise wrong(period=f"Choose one of: {', '.join(history.PERIODS)}.")
         return Response(picture.stats(period))
-
-
-class Failures(Endpoint):
-    actions = {"GET": "see_rows"}
-
-    @extend_schema(
-        operation_id="list_failures",
-        parameters=[OpenApiParameter("kind", str), LIMIT],
-        responses=shapes.FailureList,
-    )
-    def get(self, request: Any) -> Response:
-        """Failed jobs in groups: one kind, errors that differ only in numbers and names. The newest group first."""
-        asked = self.asked("kind", "limit")
-        jobs = visible(self.actor, Job.objects.all())
-        groups, looked = failures.groups(jobs, asked.get("kind", [""])[-1])
-        return Response({"results": groups[: pages.limit(asked)], "next": None, "previous": None, "looked": looked})
 
 
 class AuditTrail(Endpoint):

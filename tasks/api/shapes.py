@@ -208,23 +208,6 @@ class SharePage(Page):
     results = ShareShape(many=True)
 
 
-class FailureShape(s.Serializer):
-    """Failed jobs of one kind whose errors differ only in numbers and names."""
-
-    key = s.CharField()
-    kind = s.CharField()
-    error = s.CharField(help_text="of the newest")
-    count = s.IntegerField()
-    first_at = s.DateTimeField()
-    last_at = s.DateTimeField()
-    last_job = s.UUIDField()
-
-
-class FailureList(Page):
-    results = FailureShape(many=True)
-    looked = Looked()
-
-
 class EntryShape(s.Serializer):
     id = s.UUIDField()
     at = s.DateTimeField()

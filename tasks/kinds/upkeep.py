@@ -18,6 +18,7 @@ from django.utils import timezone
 from tasks import registry
 from tasks.alarms.models import Alert
 from tasks.base import job
+from tasks.failures.models import Handled
 from tasks.history import EDGES, MINUTE, SETTLED, WIDTHS, floor
 from tasks.hooks.models import Delivery
 from tasks.models import Bar, Job, LogLine, Minute, State, Worker
@@ -48,6 +49,8 @@ def prune(report: Report) -> dict[str, int]:
     gone["minutes"] = sum(deleted_rows(old, lambda: report.progress(gone["jobs"])) for old in counts)
     told = Delivery.objects.filter(finished_at__lt=now - TOLD_KEPT), Alert.objects.filter(closed_at__lt=now - TOLD_KEPT)
     gone["deliveries"], gone["alerts"] = (deleted_rows(old, lambda: report.progress(gone["jobs"])) for old in told)
+    # What was failing then is no longer there to be handled.
+    Handled.objects.filter(until__lt=now - timedelta(days=settings.SIGNALBOX_KEEP_FAILED_D)).delete()
     gone["workers"], _ = Worker.objects.filter(seen_at__lt=now - WORKERS_KEPT).delete()
     return gone
 

@@ -51,14 +51,18 @@ def addresses(product: Product) -> dict[str, str]:
     done, failed, running = product.python(SEED).split()
     pages = {"board": "", "jobs": "jobs/", "submit": "submit/", "workers": "workers/", "nothing": "jobs/nothing/"}
     pages |= {"countdown form": "submit/countdown/", "site_sizes form": "submit/site_sizes/"}
-    pages |= {"wrong search": "jobs/?q=state:faild", "bulk": "jobs/bulk/?action=cancel&q=kind:countdown"}
+    pages |= {
+        "failures": "failures/",
+        "wrong search": "jobs/?q=state:faild",
+        "bulk": "jobs/bulk/?action=cancel&q=kind:countdown",
+    }
     pages |= {"feeds": "feeds/", "checks": "checks/", "webhooks": "webhooks/"}
     return pages | {"done": f"jobs/{done}/", "failed": f"jobs/{failed}/", "running": f"jobs/{running}/"}
 
 
 NAMES = (
     "board", "jobs", "submit", "countdown form", "site_sizes form", "workers", "done", "failed", "running", "nothing",
-    "feeds", "checks", "webhooks", "wrong search", "bulk",
+    "feeds", "checks", "webhooks", "failures", "wrong search", "bulk",
 )  # fmt: skip
 
 

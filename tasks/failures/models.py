@@ -1,0 +1,19 @@
+"""Which groups of failures somebody has dealt with, and up to when. Shapes only."""
+
+from django.db import models
+
+
+class Handled(models.Model):
+    """One group, of one kind and one pattern of error. A failure after ``until`` brings it back."""
+
+    kind = models.CharField(max_length=200)
+    key = models.CharField(max_length=64, blank=True)  # Job.error_key
+    until = models.DateTimeField()  # when the newest failure that was seen had ended
+    at = models.DateTimeField()
+    by = models.CharField(max_length=150)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["kind", "key"], name="handled_once")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.key}"

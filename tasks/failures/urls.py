@@ -1,0 +1,11 @@
+"""The addresses of the pages of failures."""
+
+from django.urls import path
+
+from tasks.failures import views
+
+urlpatterns = [
+    path("failures/", views.FailuresView.as_view(), name="failures"),
+    path("failures/handle/", views.HandleView.as_view(), name="failures-handle"),
+    path("failures/reopen/", views.ReopenView.as_view(), name="failures-reopen"),
+]

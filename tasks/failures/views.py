@@ -1,0 +1,95 @@
+"""The page of failures: groups, the newest first; marked as handled, or tried again all at once.
+
+Trying again is a bulk action and is asked for on its own page.
+"""
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+from django.utils.http import urlencode
+from django.views.generic import View
+
+from tasks import audit, finding
+from tasks.access import may, visible
+from tasks.failures import groups
+from tasks.models import Job, instant
+from tasks.search import NO_KEY
+from tasks.searching import bulk_url, jobs_url, quoted
+from tasks.views import Allowed, Page, uid_or_404
+
+SENTENCE = 300  # characters of an error that the page shows; the job has it whole
+
+
+class FailuresView(Page):
+    template_name = "failures/failures.html"
+    here = "failures"
+    action = "see_rows"
+
+    def get_context_data(self, **context: Any) -> dict[str, Any]:
+        user, handled = self.request.user, self.request.GET.get("show") == "handled"
+        older = self.request.GET.get("older")
+        at = finding.key_of(uid_or_404(older)) if older else None
+        found = groups.groups(visible(user, Job.objects.all()), handled=handled, older=at)
+        edge = Job.objects.filter(pk=found.edge).first() if found.edge else None
+        further = {"older": edge.uid, **({"show": "handled"} if handled else {})} if edge else {}
+        return super().get_context_data(
+            groups=[dressed(group) for group in found.shown],
+            handled=handled,
+            older=older,
+            painted=instant(timezone.now()),
+            looked=found.looked,
+            go_on=further and f"?{urlencode(further)}",
+            may_change=may(user, "change_rows"),
+            may_retry=may(user, "bulk") and may(user, "retry"),
+            **context,
+        )
+
+
+def dressed(group: dict[str, Any]) -> dict[str, Any]:
+    """A group with what the page says of it: exception and pattern apart, and the search that finds its jobs."""
+    exception, colon, rest = group["pattern"].partition(": ")
+    named = colon and exception.replace(".", "").replace("_", "").isalnum()
+    text = f"state:failed kind:{quoted(group['kind'])} failure:{group['key'] or NO_KEY}"
+    return group | {
+        "exception": exception if named else "",
+        "sentence": (rest if named else group["pattern"])[:SENTENCE],
+        "newest": group["error"][:SENTENCE],
+        "jobs_url": jobs_url(text),
+        "retry_url": bulk_url("retry", text),
+    }
+
+
+class HandleView(Allowed, View):
+    """Marks a group as handled, up to the failure that the page showed as its newest."""
+
+    http_method_names = ["post"]
+    action = "change_rows"
+    said = "Marked as handled. It comes back if it fails again."
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        kind, key = request.POST.get("kind", ""), request.POST.get("key", "")
+        try:
+            group = groups.one(visible(request.user, Job.objects.all()), kind, key)
+        except groups.NoSuchGroup as no:
+            messages.error(request, str(no))
+        else:
+            detail = {"key": key, "pattern": group["pattern"]}
+            audit.do(request, self.action, f"failures of {kind}", lambda: self.write(kind, key), **detail)
+            messages.info(request, self.said)
+        return redirect(reverse("failures"))
+
+    def write(self, kind: str, key: str) -> None:
+        """The moment is as the page has it; without one, or with nonsense in its place, it is now."""
+        groups.mark(kind, key, self.request.user.get_username(), parse_datetime(self.request.POST.get("until", "")))
+
+
+class ReopenView(HandleView):
+    said = "Open again."
+
+    def write(self, kind: str, key: str) -> None:
+        groups.unmark(kind, key)

@@ -1,0 +1,69 @@
+"""The page of failures in a browser: groups appear as jobs fail, nothing is asked while none does, handled ones go."""
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.line import Line, instant, job, stats
+from tests.browser.watcher import Watcher
+from tests.processes import Product
+
+pytestmark = pytest.mark.process
+
+BREAK = """
+from django.utils import timezone
+from tasks.failure import Failure
+from tasks.models import Job
+from tasks.uid import uuid7
+failure, now = Failure.of({error}), timezone.now()
+for _ in range({n}):
+    Job.objects.create(uid=uuid7(), kind="send_invoice", queue="io", state="failed", attempt=1, error=failure.error,
+                       error_key=failure.key, created_at=now, started_at=now, finished_at=now)
+"""
+
+
+def breaks(product: Product, error: str, n: int = 1) -> None:
+    product.python(BREAK.format(error=error, n=n))
+
+
+def group(page: Page, words: str) -> Locator:
+    return page.locator("[data-groups] > li").filter(has_text=words)
+
+
+def test_groups_come_live_are_marked_as_handled_and_tried_again(page: Page, watcher: Watcher, product: Product) -> None:
+    def greet(line: Line) -> None:
+        line.send("snapshot", jobs=[job(1, "running")], stats=stats(), workers=[], queues=[])
+
+    line = Line(page, greet)
+    breaks(product, "ConnectionError('502 from the bank')", 3)
+    page.goto("failures/")
+    bank = group(page, "from the bank")
+    expect(bank.locator(".group-count")).to_have_text("3 ×")
+    handle = bank.get_by_role("button", name="Mark as handled")
+    handle.focus()
+    watcher.forget()
+    line.send("patch", jobs=[job(1, "succeeded", 2), job(2, "running")])
+    line.send("beat", every=5)
+    breaks(product, "LookupError('no such invoice')")
+    assert watcher.requests == [], "what does not fail is no news"
+    line.send("patch", jobs=[job(2, "failed", 2, finished_at=instant())])
+    expect(group(page, "no such invoice")).to_be_visible()
+    expect(handle, "focus stays").to_be_focused()
+    assert len(watcher.requests) == 1
+    breaks(product, "ConnectionError('503 from the bank')")
+    line.send("patch", jobs=[job(3, "failed", 1, finished_at=instant())])
+    expect(bank.locator(".group-count")).to_have_text("4 ×")
+    expect(handle).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Marked as handled.")).to_be_visible()
+    expect(bank).to_have_count(0)
+    page.get_by_role("link", name="Handled").click()
+    expect(bank).to_contain_text("handled by ada")
+    bank.get_by_role("button", name="Open again").click()
+    expect(bank).to_be_visible()
+    bank.get_by_role("link", name="send_invoice", exact=True).click()
+    expect(page.locator("[data-list=jobs] > [data-job]")).to_have_count(4)
+    page.go_back()
+    bank.get_by_role("link", name="Try all of send_invoice again").click()
+    expect(page.get_by_text("4 jobs to try again now.")).to_be_visible()
+    page.get_by_role("link", name="Leave them alone").click()
+    expect(page.locator("[data-list=jobs] > [data-job]")).to_have_count(4)

@@ -1,0 +1,182 @@
+"""Failures in groups, on the page and over the API: counted, marked as handled, back when they fail again."""
+
+import re
+from datetime import timedelta
+from html import unescape
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from tasks import finding, lifecycle
+from tasks.door.models import Entry
+from tasks.failure import Failure
+from tasks.failures.models import Handled
+from tasks.kinds import upkeep
+from tasks.models import Job
+from tests.calls import call
+from tests.people import person
+
+pytestmark = pytest.mark.django_db
+
+
+class GatewayError(Exception):
+    """Of a bank."""
+
+
+def failed(error: Exception, kind: str = "noop") -> Job:
+    job = lifecycle.submit(kind, {}, owner=person("alice"))[0]
+    return lifecycle.fail(lifecycle.claim(job.uid, "w@h", 1), Failure.of(error))
+
+
+def listed(query: str = "") -> list[dict[str, Any]]:
+    return call("vera").get(f"failures/{query}").json()["results"]
+
+
+def page(query: str = "", name: str = "bob") -> str:
+    client = Client()
+    client.force_login(person(name))
+    answer = client.get(f"/failures/{query}")
+    assert answer.status_code == 200
+    return unescape(answer.content.decode())
+
+
+def send(address: str, group: dict[str, Any], name: str = "bob") -> Any:
+    client = Client()
+    client.force_login(person(name))
+    form = {"kind": group["kind"], "key": group["key"], "until": group["last_at"]}
+    return client.post(f"/failures/{address}/", form, follow=True)
+
+
+def test_failures_that_differ_in_numbers_and_names_are_one_group() -> None:
+    first = failed(GatewayError("502 from 'bank a' for invoice 17"))
+    last = failed(GatewayError("503 from 'bank b' for invoice 18"))
+    other = failed(GatewayError("502 from 'bank a' for invoice 19"), "countdown")
+    groups = listed()
+    assert [(group["kind"], group["count"]) for group in groups] == [("countdown", 1), ("noop", 2)]
+    group = groups[1]
+    assert group["pattern"] == "GatewayError: … from … for invoice …"
+    assert group["error"] == "GatewayError: 503 from 'bank b' for invoice 18"
+    assert (group["last_job"], groups[0]["last_job"]) == (str(last.uid), str(other.uid))
+    assert group["first_at"] < group["last_at"]
+    assert first.error_key == last.error_key == group["key"]
+    assert [group["kind"] for group in listed("?kind=noop")] == ["noop"]
+    text = page()
+    assert "2 ×" in text and "<b>GatewayError</b>" in text and "… from … for invoice …" in text
+    assert "Newest: GatewayError: 503 from 'bank b' for invoice 18" in text
+    assert f"/jobs/{last.uid}/" in text
+
+
+def test_a_handled_group_is_elsewhere_and_comes_back_when_it_fails_again() -> None:
+    failed(ValueError("1"))
+    failed(KeyError("x"))
+    group = next(each for each in listed() if "Value" in each["error"])
+    assert "Marked as handled." in send("handle", group).content.decode()
+    assert "ValueError" not in page() and "KeyError" in page()
+    assert "handled by bob" in page("?show=handled") and "KeyError" not in page("?show=handled")
+    assert [each["handled_by"] for each in listed("?handled=true")] == ["bob"]
+    assert [each["handled_by"] for each in listed("?handled=false")] == [None]
+    assert len(listed()) == 2, "without the filter both are there"
+    failed(ValueError("2"))
+    assert "ValueError" in page() and "ValueError" not in page("?show=handled")
+    assert [each["count"] for each in listed("?handled=false") if "Value" in each["error"]] == [2]
+    assert listed("?handled=true") == []
+
+
+def test_a_failure_that_the_page_did_not_show_yet_is_not_handled_with_the_others() -> None:
+    failed(ValueError("1"))
+    seen = listed()[0]
+    failed(ValueError("2"))
+    send("handle", seen)
+    assert listed("?handled=true") == []
+
+
+def test_a_mark_can_be_taken_away_and_both_are_in_the_audit_trail() -> None:
+    failed(ValueError("1"))
+    group = listed()[0]
+    send("handle", group)
+    assert "Open again." in send("reopen", group).content.decode()
+    assert "ValueError" in page()
+    told = Entry.objects.filter(action="change_rows").order_by("at").values_list("who", "target", "outcome")
+    assert list(told) == [("bob", "failures of noop", "done")] * 2
+
+
+def test_who_may() -> None:
+    failed(ValueError("1"))
+    group = listed()[0]
+    for name in ("vera", "charlie"):
+        assert send("handle", group, name).status_code == 403
+    assert "Mark as handled" not in page(name="vera") and "Try all again" not in page(name="vera")
+    assert not Handled.objects.exists()
+
+
+def test_a_group_that_is_not_there_is_said_to_be_so() -> None:
+    for key, kind in (("k", "noop"), ("", "noop"), ("k", "")):
+        answer = send("handle", {"kind": kind, "key": key, "last_at": "nonsense"})
+        assert "There is no such group among the newest failures." in answer.content.decode()
+    assert not Handled.objects.exists()
+
+
+def test_a_program_does_the_same() -> None:
+    failed(ValueError("1"))
+    failed(ValueError("2"))
+    group, bob = listed()[0], call("bob", "manage")
+    asked = {"kind": group["kind"], "key": group["key"]}
+    answer = bob.post("failures/handle/", asked | {"until": group["last_at"]})
+    assert (answer.status_code, answer.json()["handled_by"]) == (200, "bob")
+    assert bob.post("failures/reopen/", asked).json()["handled_by"] is None
+    assert bob.post("failures/handle/", asked).json()["handled_by"] == "bob", "until now, if nothing is said"
+    assert bob.post("failures/handle/", {"kind": "noop", "key": "other"}).problem == "not-found"
+    assert bob.post("failures/handle/", {"kind": "noop"}).status_code == 400
+    assert bob.get("failures/?handled=perhaps").status_code == 400
+    body = {"action": "retry", "filter": {"kind": "noop", "failure": group["key"]}, "dry_run": True}
+    assert bob.post("bulk/", body).json() == {"count": 2, "exact": True}
+    assert len(bob.get(f"jobs/?failure={group['key']}").json()["results"]) == 2
+    assert bob.get("jobs/?failure=a+b").status_code == 400
+
+
+def test_all_of_a_group_are_tried_again_after_a_look_at_the_count() -> None:
+    for n in range(3):
+        failed(ValueError(str(n)))
+    failed(KeyError("x"))
+    links = [found for found in re.findall(r'href="(/jobs/bulk/[^"]+)"', page()) if "retry" in found]
+    assert len(links) == 2
+    counts = []
+    for address in links:
+        client = Client()
+        client.force_login(person("bob"))
+        text = client.get(address).content.decode()
+        counts.append(re.search(r"<b>(\d+)</b> jobs? to try again", text)[1])
+        assert "with the same pattern of error" in text
+        assert parse_qs(urlsplit(address).query)["q"][0].startswith("state:failed kind:noop failure:")
+    assert sorted(counts) == ["1", "3"]
+
+
+def test_failures_without_a_pattern_are_a_group_too() -> None:
+    job = lifecycle.submit("noop", {}, owner=person("alice"))[0]
+    lifecycle.fail(lifecycle.claim(job.uid, "w@h", 1), Failure("broke"))
+    assert "failure%3Anone" in page()
+    assert len(call("vera").get("jobs/?failure=none").json()["results"]) == 1
+
+
+def test_it_looks_so_far_says_so_and_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(finding, "BUDGET", 2)
+    failed(KeyError("old"))
+    failed(ValueError("1"))
+    failed(ValueError("2"))
+    text = page()
+    assert "ValueError" in text and "KeyError" not in text
+    assert "Among 20,000 failures, back to" in text
+    further = re.search(r'href="(\?older=[^"]+)">Look further back', text)[1]
+    assert "KeyError" in page(further)
+    assert call("vera").get("failures/").json()["looked"]["complete"] is False
+
+
+def test_marks_go_when_the_failures_they_are_about_are_gone(settings: Any) -> None:
+    old = timezone.now() - timedelta(days=settings.SIGNALBOX_KEEP_FAILED_D + 1)
+    Handled.objects.create(kind="noop", key="old", until=old, at=old, by="bob")
+    Handled.objects.create(kind="noop", key="new", until=timezone.now(), at=old, by="bob")
+    upkeep.prune()
+    assert [mark.key for mark in Handled.objects.all()] == ["new"]
