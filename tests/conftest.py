@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
 from django.conf import settings
 from django.db import connection
+from django_celery_beat.models import PeriodicTask
 
 from tests.processes import Product, Worker
 from tests.servers import FAST, Servers
@@ -23,6 +25,13 @@ def django_db_modify_db_settings(servers: Servers) -> None:
     database = settings.DATABASES["default"]
     if database["ENGINE"].endswith("sqlite3"):
         database.setdefault("TEST", {})["NAME"] = str(Path(servers.folder) / "test.sqlite3")
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
+    """Tests begin with no schedules: those that come with a fresh install have tests of their own."""
+    with django_db_blocker.unblock():
+        PeriodicTask.objects.all().delete()
 
 
 @pytest.fixture(scope="session")
