@@ -76,6 +76,7 @@ class Board:
         self._signs: dict[str, Any] = {}
         self._order: dict[str, list[tuple]] = {section: [] for section in LIMITS}
         self._touched: set[str] = set()
+        self.stirred: list[Summary] = []  # rows that the last ``diff`` put, or took away
 
     def apply(self, summaries: Iterable[Summary]) -> bool:
         """Take hints: known rows move to their newest version, and who ranks within a section's limit comes in."""
@@ -101,22 +102,24 @@ class Board:
         nothing touched it, was never committed: it goes, and comes back as it is with the next picture.
         """
         before = self.now
+        self.stirred.clear()
         real = {summary["id"]: summary for summary in picture["jobs"]}
         for job in [job for job in self.rows if job not in real and job not in self._touched]:
+            self.stirred.append(self.rows[job].summary)
             self._remove(job)
         for job, summary in real.items():
             known = self.rows.get(job)
             if known is None or known.summary["version"] < summary["version"]:
                 self._put(summary)
+                self.stirred.append(summary)
             elif job not in self._touched and known.summary != summary:
+                self.stirred.append(summary)
                 if known.summary["version"] > summary["version"]:
                     self._remove(job)
                 else:
                     self._put(summary)
         for name in EXTRAS:
             self._extra(name, picture[name])
-        if (alerts := picture.get("alerts", [])) or "alerts" in self.extras:  # not a word before the first one
-            self._extra("alerts", alerts)
         return self.now != before
 
     def snapshot(self, limit: int = frames.LIMIT) -> News:

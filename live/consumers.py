@@ -81,13 +81,15 @@ class LiveConsumer(AsyncConsumer):
         match parse(text):
             case {"type": "ack", "n": int(n)} if not isinstance(n, bool):
                 self.hub.ack(self.mailbox, n)
-            case {"type": "watch" | "unwatch" as verb, **what} if {"board", "job", "gauge"} & what.keys():
+            case {"type": "watch" | "unwatch" as verb, **what} if {"board", "job", "gauge", "news"} & what.keys():
                 if "board" in what:
                     self._board(verb, what["board"])
                 if "job" in what:
                     self._job(verb, what["job"], what.get("after", 0))
                 if "gauge" in what:
                     self._gauge(verb, what["gauge"])
+                if "news" in what:
+                    self._news(verb, what["news"])
             case {"type": "ack" | "watch" | "unwatch" as kind}:
                 raise BadFrame(f"this is no {kind} frame of {SUBPROTOCOL}")
             case {"type": kind}:
@@ -109,6 +111,17 @@ class LiveConsumer(AsyncConsumer):
             self.hub.watch_board(self.mailbox)
         else:
             self.mailbox.tell(frames.error("forbidden", "this token sees jobs of its owner only, not the board"))
+
+    def _news(self, verb: str, topics: Any) -> None:
+        if not isinstance(topics, list) or len(topics) > WATCHED or not all(isinstance(each, str) for each in topics):
+            raise BadFrame(f'"news" is a list of topics, at most {WATCHED}')
+        hidden = [topic for topic in topics if not self.mailbox.visitor.hears(topic)]
+        if verb == "unwatch":
+            self.hub.watch_news(self.mailbox, self.mailbox.topics - set(topics))
+        elif hidden:
+            self.mailbox.tell(frames.error("forbidden", "there is no such topic, or you may not hear of it"))
+        else:
+            self.hub.watch_news(self.mailbox, frozenset(topics))
 
     def _job(self, verb: str, job: Any, after: Any) -> None:
         if not isinstance(job, str) or isinstance(after, bool) or not isinstance(after, int) or not 0 <= after < 2**63:

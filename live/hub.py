@@ -10,7 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.conf import settings
 
@@ -19,12 +19,14 @@ from live.board import Board
 from live.frames import Agreed
 from live.gauges import Gauges
 from live.listener import Listener
+from live.look import Look, look
 from live.mailbox import Mailbox
+from live.news import NOWHERE, News
 from live.press import Press
 from live.reader import Reader
 from live.visitors import Visitor, withdrawn
 from live.watches import Watches
-from tasks import gauges, picture
+from tasks import gauges
 from tasks.models import instant
 
 LINGER_S = 60.0
@@ -35,15 +37,6 @@ log = logging.getLogger(__name__)
 
 class Full(Exception):
     """Too many sockets; the text says whose."""
-
-
-class Look(NamedTuple):
-    """What one reconcile read."""
-
-    picture: dict[str, Any]
-    watched: list[dict[str, Any]]
-    missing: set[str]
-    withdrawn: dict[Visitor, tuple[int, str]]
 
 
 @dataclass
@@ -57,16 +50,12 @@ class Counters:
     closed_slow: int = 0
 
 
-def look(watched: list[str], visitors: set[Visitor]) -> Look:
-    found = picture.summaries(watched) if watched else []
-    return Look(picture.board(), found, set(watched) - {job["id"] for job in found}, withdrawn(visitors))
-
-
 class Hub:
     """Made by ``current()``. All its methods belong to its loop."""
 
     def __init__(self) -> None:
         self.board = Board()
+        self.news = News()
         self.counters = Counters()
         self.mailboxes: dict[Mailbox, None] = {}
         self.agreed: Agreed | None = None  # None: the first reconcile is not over
@@ -100,6 +89,7 @@ class Hub:
     def leave(self, mailbox: Mailbox) -> None:
         for job in list(mailbox.follows):
             self._watches.unfollow(mailbox, job)
+        self.watch_news(mailbox, frozenset())
         self.mailboxes.pop(mailbox, None)
         mailbox.left()
         self.linger()
@@ -143,6 +133,15 @@ class Hub:
     def unwatch_job(self, mailbox: Mailbox, job: str) -> None:
         self._watches.unfollow(mailbox, job)
 
+    def watch_news(self, mailbox: Mailbox, topics: frozenset[str]) -> None:
+        """These topics instead of those before; of none, nothing. At first all of them are news."""
+        self.news.watched.subtract(mailbox.topics)
+        self.news.watched.update(topics)
+        self.news.watched = +self.news.watched
+        mailbox.topics, mailbox.heard = topics, NOWHERE
+        if self.agreed and topics:
+            self._changed.set()
+
     def ack(self, mailbox: Mailbox, n: int) -> None:
         mailbox.ack(n, time.monotonic())
         self.serve(mailbox)
@@ -151,6 +150,7 @@ class Hub:
 
     def serve(self, mailbox: Mailbox) -> None:
         """Send a mailbox what it has missed, as far as it can take it."""
+        self._tell_news(mailbox)
         while mailbox.ready:
             if not (
                 self._feed_board(mailbox)
@@ -161,6 +161,16 @@ class Hub:
                 return
         if self._misses(mailbox):
             mailbox.wait(time.monotonic())
+
+    def _tell_news(self, mailbox: Mailbox) -> None:
+        """News never count: whoever cannot take them now gets them merged later."""
+        if not mailbox.topics or mailbox.task is not None or mailbox.closing or self.agreed is None:
+            return
+        if self.news.is_behind(mailbox.heard, mailbox.topics):
+            members = self.news.since(mailbox.heard, mailbox.topics)
+            mailbox.heard = self.news.now
+            self.counters.frames += 1
+            mailbox.tell(frames.frame("news", None, *frames.age(time.monotonic(), self.agreed), *members))
 
     def _misses(self, mailbox: Mailbox) -> bool:
         return (
@@ -199,10 +209,12 @@ class Hub:
         jobs = message["jobs"]
         self.counters.hints += len(jobs)
         self._watches.hint(jobs)
+        if self.news.moved(jobs):
+            self._changed.set()
         if self.board.apply(jobs):
-            self._news()
+            self._stir()
 
-    def _news(self) -> None:
+    def _stir(self) -> None:
         self._press.clear()
         self._changed.set()
 
@@ -221,7 +233,9 @@ class Hub:
             visitors = {mailbox.visitor for mailbox in self.mailboxes}
             self.board.begin()
             try:
-                seen = await self._reader.run(look, self._watches.jobs, visitors)
+                seen = await self._reader.run(
+                    look, self._watches.jobs, {"alerts", *self.news.watched}, visitors, withdrawn
+                )
             except Exception as error:
                 self.counters.failures += 1
                 if self._well:
@@ -242,7 +256,9 @@ class Hub:
         self._watches.hint(seen.watched)
         self._watches.missing(seen.missing)
         if self.board.diff(seen.picture) or first:
-            self._news()
+            self._stir()
+        if self.news.agree(seen.marks, seen.alerts) | self.news.moved(self.board.stirred):
+            self._changed.set()
 
     async def _read_gauges(self) -> None:
         """After the board, which does not wait for them; one that cannot be read now stays as it is."""

@@ -14,6 +14,7 @@ from typing import Any
 
 from live.board import Place
 from live.frames import Agreed
+from live.news import NOWHERE
 
 log = logging.getLogger(__name__)
 
@@ -27,8 +28,8 @@ class Mailbox:
     """What the hub keeps for one socket."""
 
     __slots__ = (
-        "acknowledged", "agreed", "board", "closing", "follows", "gauges", "inflight", "n", "place", "send", "task",
-        "unsent", "visitor", "waiting_since", "written",
+        "acknowledged", "agreed", "board", "closing", "follows", "gauges", "heard", "inflight", "n", "place", "send",
+        "task", "topics", "unsent", "visitor", "waiting_since", "written",
     )  # fmt: skip
 
     def __init__(self, send: Callable[[dict[str, Any]], Awaitable[None]], visitor: Any) -> None:
@@ -36,6 +37,8 @@ class Mailbox:
         self.visitor = visitor
         self.board = False  # does it watch the board?
         self.place: Place | None = None  # how far it has come with it; None: it needs a snapshot
+        self.topics: frozenset[str] = frozenset()  # of the news that it watches
+        self.heard = NOWHERE  # how far it has come with them
         self.agreed: Agreed | None = None  # when all that it was shown agreed with the database
         self.follows: dict[str, Any] = {}  # job id → how far it has come with that job
         self.gauges: dict[str, int] = {}  # name → the revision that it has

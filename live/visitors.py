@@ -18,8 +18,10 @@ from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 from knox.crypto import hash_token
 
+from live.news import KIND
 from tasks import access
 from tasks.door.models import Token
+from tasks.marks import ACTIONS
 
 PORTS = {"http": 80, "https": 443}
 
@@ -34,6 +36,7 @@ class Visitor:
     user: int
     name: str
     reach: str  # access.YES: the board and every job; access.OWN: one's own jobs
+    rows: frozenset[str] = frozenset()  # topics of news beside jobs
     session: str = ""  # session key, or else
     token: str = ""  # digest of the token
     data: str = ""  # the session as it was stored: unchanged, it needs no second look
@@ -41,6 +44,9 @@ class Visitor:
 
     def sees(self, summary: dict[str, Any]) -> bool:
         return self.sees_all or summary["owner"] == self.name
+
+    def hears(self, topic: str) -> bool:
+        return topic in self.rows or (self.sees_all and topic.startswith(KIND))
 
     @property
     def sees_all(self) -> bool:
@@ -70,9 +76,14 @@ def withdrawn(visitors: Iterable[Visitor]) -> dict[Visitor, tuple[int, str]]:
         user, token = users.get(visitor.user), tokens.get(visitor.token)
         if user is None or not user.is_active or not (token or _holds(visitor, sessions.get(visitor.session), user)):
             answer[visitor] = LOGGED_OUT
-        elif access.grant(token or user, "live") != visitor.reach:
+        elif access.grant(token or user, "live") != visitor.reach or visitor.rows - rows(token or user):
             answer[visitor] = FORBIDDEN
     return answer
+
+
+def rows(who: Any) -> frozenset[str]:
+    """The topics beside jobs that somebody may hear of."""
+    return frozenset(topic for topic, action in ACTIONS.items() if access.may(who, action))
 
 
 def _by_token(header: bytes) -> Visitor | None:
@@ -84,7 +95,7 @@ def _by_token(header: bytes) -> Visitor | None:
     found = _tokens({digest}).get(digest) if word.lower() == "token" else None
     if found is None or (reach := access.grant(found, "live")) == access.NO:
         return None
-    return Visitor(found.user.pk, found.user.get_username(), reach, token=digest)
+    return Visitor(found.user.pk, found.user.get_username(), reach, rows(found), token=digest)
 
 
 def _by_session(key: str) -> Visitor | None:
@@ -100,7 +111,7 @@ def _by_session(key: str) -> Visitor | None:
     proof = content.get(HASH_SESSION_KEY, "")
     if not _proves(proof, user) or (reach := access.grant(user, "live")) == access.NO:
         return None
-    return Visitor(user.pk, user.get_username(), reach, session=key, data=data, proof=proof)
+    return Visitor(user.pk, user.get_username(), reach, rows(user), session=key, data=data, proof=proof)
 
 
 def _same_origin(request: ASGIRequest, origin: str) -> bool:

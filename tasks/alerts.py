@@ -103,7 +103,7 @@ def _failures(rule: Rule, now: datetime) -> Found:
     if rule.kind:
         failed = failed.filter(kind=rule.kind)
     counts = failed.order_by().values_list("kind").annotate(n=Count("id")).filter(n__gt=rule.times)
-    return {kind: (kind, f"{kind} failed {n} times in {rule.minutes} min.") for kind, n in counts}
+    return {kind: (kind, f"{kind} failed {n} time{'s' * (n != 1)} in {rule.minutes} min.") for kind, n in counts}
 
 
 def _waiting(rule: Rule, now: datetime) -> Found:

@@ -17,7 +17,7 @@ from django.db.models.expressions import RawSQL
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from tasks import alerts, history, registry
+from tasks import history, registry
 from tasks.door.models import Entry
 from tasks.models import Job, LogLine, Queue, State, Worker
 
@@ -35,10 +35,7 @@ _shown: tuple[dict[UUID, dict[str, Any]], float] = ({}, 0.0)
 
 
 def board() -> dict[str, Any]:
-    """``{"jobs": [summary…], "stats": {"now", "last_hour"}, "workers": […], "queues": […]}``, in a bounded read.
-
-    While alerts are open, ``alerts`` too.
-    """
+    """``{"jobs": [summary…], "stats": {"now", "last_hour"}, "workers": […], "queues": […]}``, in a bounded read."""
     waiting = _waiting()
     # Asked in the order in which jobs move: one that moves meanwhile is met twice, not missed.
     keys = _next_queued(waiting)
@@ -57,7 +54,6 @@ def board() -> dict[str, Any]:
         "stats": {"now": _now(waiting, busy), "last_hour": recent.last_hour},
         "workers": _workers(held),
         "queues": _queues(waiting, busy, recent.started),
-        **({"alerts": [alert.shown() for alert in open_alerts]} if (open_alerts := alerts.standing()) else {}),
     }
 
 

@@ -3,8 +3,7 @@
 import pytest
 from django.test import Client
 
-from live.board import Board
-from tasks import alerts, picture
+from tasks import alerts
 from tasks.alarms.models import Alert, Rule
 from tests.calls import call
 from tests.people import person
@@ -64,18 +63,3 @@ def test_the_api_of_alerts_and_rules():
     assert call("bob").send("PATCH", path, {"seconds": 0}).status_code == 400
     assert call("vera").delete(path).status_code == 403
     assert call("bob").delete(path).status_code == 204
-
-
-def test_frames_carry_alerts_once_there_was_one_and_say_when_they_are_over():
-    board = Board()
-    board.diff(picture.board())
-    assert "alerts" not in picture.board()
-    assert "alerts" not in "".join(board.snapshot().members)
-    alert = opened("It is wrong.")
-    place = board.now
-    board.diff(picture.board())
-    assert '"sentence":"It is wrong."' in "".join(board.since(place).members)
-    alerts.end(alert)
-    place = board.now
-    board.diff(picture.board())
-    assert '"alerts":[]' in "".join(board.since(place).members)

@@ -65,7 +65,7 @@ def test_the_numbers_of_the_page_are_those_of_the_code():
 
 def test_its_examples_are_json():
     for line in re.search(r"```json\n(.*?)```", PAGE, re.DOTALL)[1].strip().splitlines():
-        assert json.loads(line)["type"] in ("snapshot", "patch", "job", "beat", "error")
+        assert json.loads(line)["type"] in ("snapshot", "patch", "job", "news", "beat", "error")
     assert json.loads(PAGE.split("```json")[2].split("```")[0])["type"] == "gauge"
     for text in re.findall(r"`(\{\"type\".*?\})`", PAGE):
         assert json.loads(text)["type"] in ("watch", "unwatch", "ack")

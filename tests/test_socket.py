@@ -181,9 +181,21 @@ async def test_a_gauge_is_kept_up_to_date(served):
         assert len(chart["buckets"]) == 96 and chart.keys() == {"buckets", "kinds", "missing"}
 
 
+async def test_news_are_told_to_those_who_may_hear_of_them(served):
+    async with await rows(served.connect)(await rows(person)("vera")) as socket:
+        await say(socket, type="watch", news=["webhooks"])
+        assert (await hear(socket, "error", "news"))["code"] == "forbidden"
+        await say(socket, type="watch", news=["alerts", "kind:noop"])
+        assert (await hear(socket, "news"))["topics"] == ["alerts", "kind:noop"]
+    async with served.connect(token=await rows(token)("alice", "submit")) as socket:
+        await say(socket, type="watch", news=["alerts"])
+        assert (await hear(socket, "error", "news"))["code"] == "forbidden"
+
+
 # --- what is not tolerated -------------------------------------------------------------------------------------------
 
 BAD = [
+    '{"type": "watch", "news": true}', '{"type": "watch", "news": [1]}',
     "nonsense", "[]", "7", "null", "{}", '{"type": "dance"}', '{"type": 1}', '{"type": "watch"}', "[" * 60_000,
     '{"type": "watch", "board": 1}', '{"type": "watch", "job": 7}', '{"type": "ack"}', '{"type": "ack", "n": "1"}',
     '{"type": "ack", "n": true}', '{"type": "watch", "job": "x", "after": -1}', b"\x00\x01",

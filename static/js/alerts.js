@@ -1,24 +1,31 @@
 // @ts-check
-/** The notices above the page: one for each open alert, as the server painted them and as frames say them since. */
+/** The notices above the page: one for each open alert, as the server painted them and as news say them since. */
+
+import { address } from "./link.js";
+import { Socket } from "./socket.js";
 
 /** @typedef {{id: string, sentence: string}} AlertInfo */
-/** @typedef {import("./store.js").Frame & {alerts?: AlertInfo[]}} WithAlerts */
 
-/**
- * What a frame says of alerts: a snapshot without any says that there are none, a patch without any says nothing.
- * @param {WithAlerts} frame @returns {AlertInfo[]|null}
- */
-export function said(frame) {
-  return frame.alerts ?? (frame.type === "snapshot" ? [] : null);
-}
+export const TOPIC = "alerts";
+export const WATCH = { type: "watch", news: [TOPIC] };
 
-/** @param {WithAlerts} frame */
+/** @param {{type: string, alerts?: AlertInfo[]}} frame */
 export function heed(frame) {
   const region = document.querySelector("[data-alerts]");
-  const alerts = said(frame);
-  if (!region || !alerts) return;
+  if (!region || frame.type !== "news" || !frame.alerts) return;
   const here = new Map([...region.children].map((child) => [/** @type {HTMLElement} */ (child).dataset.alert, child]));
-  region.replaceChildren(...alerts.map((alert) => here.get(alert.id) ?? notice(alert)));
+  region.replaceChildren(...frame.alerts.map((alert) => here.get(alert.id) ?? notice(alert)));
+}
+
+/** On a page that watches nothing else. */
+export function listen() {
+  if (!document.querySelector("[data-alerts]")) return;
+  const socket = new Socket(address(), { onFrame: heed });
+  socket.watch(TOPIC, WATCH);
+  addEventListener("online", () => socket.hurry());
+  addEventListener("pagehide", () => socket.close());
+  addEventListener("pageshow", (event) => event.persisted && socket.open());
+  socket.open();
 }
 
 /** @param {AlertInfo} alert */
@@ -27,7 +34,6 @@ function notice(alert) {
   line.className = "notice";
   line.dataset.look = "danger";
   line.dataset.alert = alert.id;
-  line.setAttribute("role", "status");
   const words = document.createElement("span");
   words.textContent = alert.sentence;
   const link = document.createElement("a");

@@ -11,6 +11,7 @@ import { FailuresPage } from "./failures.js";
 import { Freshness } from "./freshness.js";
 import { JobPage } from "./job.js";
 import { JobsPage } from "./jobs.js";
+import { address, toLogin } from "./link.js";
 import * as prefs from "./prefs.js";
 import * as search from "./search.js";
 import { Socket } from "./socket.js";
@@ -36,6 +37,7 @@ search.start();
 actions.start((words) => announcer?.say(words));
 trees.start((words) => announcer?.say(words));
 if (main.dataset.watch) live(main.dataset.watch);
+else if (main.dataset.news === undefined) alerts.listen();
 
 /** @param {string} watch  "board", "workers", "jobs", "failures" or the id of a job */
 function live(watch) {
@@ -46,7 +48,7 @@ function live(watch) {
   let linked = false;
   let ended = "";
 
-  const socket = new Socket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}${document.body.dataset.socket}`, {
+  const socket = new Socket(address(), {
     onFrame(frame) {
       // The first job frame was read just now; how old the whole picture is, the next beat says.
       freshness.heard(frame.type === "job" && freshness.age() === null ? { age: 0 } : frame);
@@ -62,7 +64,7 @@ function live(watch) {
       tell();
     },
     onEnd(code, reason) {
-      if (code === 4401) location.assign(`${document.body.dataset.login}?next=${encodeURIComponent(location.pathname + location.search)}`);
+      if (code === 4401) toLogin();
       ended = reason || "You are no longer allowed to see this.";
       announcer?.say(ended);
       tell();
@@ -74,6 +76,7 @@ function live(watch) {
   const failures = watch === "failures" && new FailuresPage(main, store);
   if (board || jobs || failures || watch === "workers") socket.watch("board", { type: "watch", board: true });
   else watchJob(watch, store, socket);
+  socket.watch("news", alerts.WATCH);
   if (watch === "workers") {
     new WorkersPage(main, store);
     socket.watch("gauge", { type: "watch", gauge: "queues" });

@@ -1,30 +1,24 @@
 // @ts-check
 /**
- * A page of a kind's own rows, kept up: when a job of that kind moves, the page is asked for again and what differs is
- * put in place. <main data-parts="kind"> names the kinds ("*": all, and each beat is news), [data-keep] the parts; children with a data-key stay as long
- * as the server says the same of them, so what is open or focused in them stays too.
+ * A page of rows beside jobs, kept up: when there is news of its topics, the page is asked for again and what differs
+ * is put in place. <main data-news="kind:fetch_feed"> names the topics, [data-keep] the parts; children with a data-key
+ * stay as long as the server says the same of them, so what is open or focused in them stays too.
  */
 
 import * as alerts from "./alerts.js";
 import { showBadge } from "./badge.js";
 import { Freshness } from "./freshness.js";
+import { address, toLogin } from "./link.js";
 import { Socket } from "./socket.js";
 import * as time from "./time.js";
 
-const EVERY_MS = 1000; // between two looks
+const EVERY_MS = 1000; // between two looks, however much news there is
+const AGAIN_MS = 5000; // after a look that was not answered
+const OVERDUE_MS = 5000; // a moment of which the page speaks has passed, and nobody told what came of it
 
-/** @typedef {import("./store.js").Frame} Frame */
-
-/** What a frame says of these kinds that was not known. @param {Frame} frame @param {Set<string>} kinds @param {Map<string, number>} known */
-export function news(frame, kinds, known) {
-  const all = kinds.has("*");
-  let found = frame.type === "snapshot" || (all && frame.type === "beat");
-  for (const job of frame.jobs ?? []) {
-    if (!(all || kinds.has(job.kind)) || (known.get(job.id) ?? 0) >= job.version) continue;
-    known.set(job.id, job.version);
-    found = true;
-  }
-  return found;
+/** What the server says of an element, without what differs each time: tokens of forms, "5 s ago". @param {string} html */
+export function gist(html) {
+  return html.replace(/(name="csrfmiddlewaretoken" value=")[^"]*/g, "$1").replace(/(<time[^>]*>)[^<]*/g, "$1");
 }
 
 /**
@@ -37,13 +31,16 @@ export function merge(old, fresh, said) {
   for (const child of /** @type {HTMLCollectionOf<HTMLElement>} */ (old.children)) here.set(child.dataset.key ?? "", child);
   const wanted = [.../** @type {HTMLCollectionOf<HTMLElement>} */ (fresh.children)].map((child) => {
     const kept = child.dataset.key ? here.get(child.dataset.key) : undefined;
-    if (kept && said.get(kept) === child.outerHTML) return kept;
-    said.set(child, child.outerHTML);
+    const words = gist(child.outerHTML);
+    if (kept && said.get(kept) === words) return kept;
+    said.set(child, words);
+    if (kept) unfold(kept, child);
     return child;
   });
   if (!wanted.some((child) => child instanceof HTMLElement && child.dataset.key)) {
-    if (said.get(old) !== fresh.innerHTML) {
-      said.set(old, fresh.innerHTML);
+    const words = gist(fresh.innerHTML);
+    if (said.get(old) !== words) {
+      said.set(old, words);
       old.replaceChildren(...fresh.childNodes);
     }
     return;
@@ -52,11 +49,15 @@ export function merge(old, fresh, said) {
   while (old.children.length > wanted.length) old.lastElementChild?.remove();
 }
 
+/** What is open in a child stays open in the one that takes its place. @param {Element} old @param {Element} fresh */
+function unfold(old, fresh) {
+  const folds = fresh.querySelectorAll("details");
+  old.querySelectorAll("details").forEach((fold, i) => folds[i] && (folds[i].open = fold.open));
+}
+
 /** @param {HTMLElement} main */
 function start(main) {
-  const kinds = new Set((main.dataset.parts ?? "").split(" "));
-  /** @type {Map<string, number>} */
-  const known = new Map();
+  const topics = (main.dataset.news ?? "").split(" ").filter(Boolean);
   /** @type {WeakMap<Element, string>} */
   const said = new WeakMap();
   const freshness = new Freshness();
@@ -64,31 +65,41 @@ function start(main) {
   let linked = false;
   let ended = "";
   let asked = 0;
-  let waiting = false;
+  /** @type {ReturnType<typeof setTimeout>|undefined} */
+  let coming;
+  /** @type {ReturnType<typeof setTimeout>|undefined} */
+  let overdue;
 
   for (const part of main.querySelectorAll("[data-keep]")) {
-    said.set(part, part.innerHTML);
-    for (const child of part.children) said.set(child, child.outerHTML);
+    said.set(part, gist(part.innerHTML));
+    for (const child of part.children) said.set(child, gist(child.outerHTML));
   }
 
   async function look() {
-    waiting = false;
+    coming = undefined;
     asked = Date.now();
     const answer = await fetch(location.href, { headers: { Accept: "text/html" } }).catch(() => null);
-    if (answer?.redirected) location.reload();
-    if (!answer?.ok) return;
+    if (answer?.redirected || answer?.status === 403 || answer?.status === 404) return location.reload();
+    if (!answer?.ok) return soon(AGAIN_MS);
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     for (const part of main.querySelectorAll("[data-keep]")) {
       const fresh = page.querySelector(`[data-keep="${/** @type {HTMLElement} */ (part).dataset.keep}"]`);
       if (fresh) merge(part, document.importNode(fresh, true), said);
     }
     for (const element of main.querySelectorAll("time")) time.show(element);
+    expect();
   }
 
-  function soon() {
-    if (waiting) return;
-    waiting = true;
-    setTimeout(look, Math.max(0, asked + EVERY_MS - Date.now()));
+  function soon(wait = EVERY_MS) {
+    coming ??= setTimeout(look, Math.max(0, asked + wait - Date.now()));
+  }
+
+  /** When the next moment that the page promises has passed without news, look once: it has become late. */
+  function expect() {
+    clearTimeout(overdue);
+    const promised = [.../** @type {NodeListOf<HTMLTimeElement>} */ (main.querySelectorAll("time[data-tell=until]"))];
+    const next = Math.min(...promised.map((element) => Date.parse(element.dateTime)).filter((at) => at > time.now()));
+    if (next - time.now() < 86_400_000) overdue = setTimeout(soon, next - time.now() + OVERDUE_MS);
   }
 
   function tell() {
@@ -97,12 +108,12 @@ function start(main) {
     if (badge instanceof HTMLElement) showBadge(badge, word, freshness.age(), ended);
   }
 
-  const socket = new Socket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}${document.body.dataset.socket}`, {
+  const socket = new Socket(address(), {
     onFrame(frame) {
       freshness.heard(frame);
       time.learn(frame);
-      if (news(frame, kinds, known)) soon();
       alerts.heed(frame);
+      if (frame.type === "news" && topics.some((topic) => frame.topics.includes(topic))) soon();
       tell();
     },
     onLink(link) {
@@ -110,18 +121,19 @@ function start(main) {
       tell();
     },
     onEnd(code, reason) {
-      if (code === 4401) location.assign(`${document.body.dataset.login}?next=${encodeURIComponent(location.pathname + location.search)}`);
+      if (code === 4401) toLogin();
       ended = reason || "You are no longer allowed to see this.";
       tell();
     },
   });
-  socket.watch("board", { type: "watch", board: true });
+  socket.watch("news", { type: "watch", news: [...new Set([...topics, alerts.TOPIC])] });
   setInterval(tell, 1000);
   addEventListener("online", () => socket.hurry());
   addEventListener("pagehide", () => socket.close());
   addEventListener("pageshow", (event) => event.persisted && socket.open());
   socket.open();
+  expect();
 }
 
-const main = document.querySelector("main[data-parts]");
+const main = document.querySelector("main[data-news]");
 if (main instanceof HTMLElement) start(main);

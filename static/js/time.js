@@ -1,7 +1,7 @@
 // @ts-check
 /**
  * Moments and lengths of time in the reader's zone, by the server's clock. Elements say what they want:
- * <time datetime data-tell="since|until|ago|clock">; one timer a second brings those that move up to date.
+ * <time datetime data-tell="since|until|ago|clock|words">; one timer a second brings those that move up to date.
  */
 
 import { ago, rough } from "./length.js";
@@ -23,6 +23,7 @@ export const now = () => Date.now() + skew;
 
 const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 const day = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
+const long = new Intl.DateTimeFormat("en-GB", { weekday: "long", day: "numeric", month: "long" });
 const exact = new Intl.DateTimeFormat("en-GB", {
   weekday: "short", day: "numeric", month: "short", year: "numeric",
   hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3, timeZoneName: "short",
@@ -39,6 +40,7 @@ const TELL = {
   until: (at) => (at > now() ? `in ${rough(at - now() + 999)}` : "due now"),
   ago: (at) => ago(now() - at),
   clock: told,
+  words: (at) => `${long.format(at)}, ${clock.format(at).replace(/:00$/, "")}`,
 };
 
 /**
@@ -74,7 +76,7 @@ export function start() {
   document.addEventListener("pointerover", explain);
   setInterval(() => {
     if (document.hidden) return;
-    for (const element of /** @type {NodeListOf<HTMLTimeElement>} */ (document.querySelectorAll("time:not([data-tell=clock])"))) show(element);
+    for (const element of /** @type {NodeListOf<HTMLTimeElement>} */ (document.querySelectorAll("time:not([data-tell=clock], [data-tell=words])"))) show(element);
   }, 1000);
   document.addEventListener("visibilitychange", () => document.hidden || refresh());
 }

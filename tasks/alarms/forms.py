@@ -5,17 +5,18 @@ from typing import Any
 from django import forms
 
 from tasks import registry
-from tasks.alarms.models import Rule
+from tasks.alarms.models import Rule, Watch
 from tasks.timetable.models import Schedule
 
 
 class RuleForm(forms.ModelForm):
     error_css_class = "wrong"
-    kind = forms.ChoiceField(label="Kind of job", required=False, help_text="For failures.")
+    watch = forms.ChoiceField(label="Watch for", choices=Watch)
+    kind = forms.ChoiceField(label="Kind of job", required=False)
     times = forms.IntegerField(label="More failures than", min_value=0, max_value=1_000_000, initial=5)
     minutes = forms.IntegerField(label="Within minutes", min_value=1, max_value=10_080, initial=10)
-    queue = forms.ChoiceField(label="Queue", required=False, help_text="For waiting.")
-    schedule = forms.ChoiceField(label="Schedule", required=False, help_text="For late and missed runs.")
+    queue = forms.ChoiceField(label="Queue", required=False)
+    schedule = forms.ChoiceField(label="Schedule", required=False)
     seconds = forms.IntegerField(
         label="Longer than seconds",
         min_value=1,
@@ -27,7 +28,7 @@ class RuleForm(forms.ModelForm):
     class Meta:
         model = Rule
         fields = ("watch", "kind", "times", "minutes", "queue", "schedule", "seconds", "enabled")
-        labels = {"watch": "Watch for", "enabled": "Switched on"}
+        labels = {"enabled": "Switched on"}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

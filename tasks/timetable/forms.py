@@ -39,8 +39,7 @@ class ScheduleForm(forms.Form):
         label="When a run was missed", choices=Schedule.Missed, help_text="For instance, while no beat was running."
     )
     priority = Priority(label="Priority")
-    for _field in (number, crontab, priority):
-        _field.may_be_empty = True
+    priority.may_be_empty, at.may_be_empty = True, False
 
     def __init__(self, data: Any = None, *, schedule: Schedule | None = None) -> None:
         super().__init__(data, auto_id="id_%s", initial=said(schedule))

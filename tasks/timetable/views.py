@@ -1,23 +1,20 @@
 """The pages of schedules: when each runs next and how its runs went; forms made from a kind's signature."""
 
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.utils import timezone
 from django.views.generic import View
 
-from tasks import audit, registry, schedules
+from tasks import audit, marks, registry, schedules
 from tasks.access import may
 from tasks.failure import Refused
 from tasks.models import Job
 from tasks.params import MASK, ParamError
 from tasks.timetable.forms import ParamsForm, ScheduleForm
-from tasks.timetable.models import Beat, Schedule
+from tasks.timetable.models import Schedule
 from tasks.views import Allowed, Page, offered
 
 RUNS = 25
@@ -37,12 +34,6 @@ def kind_or_404(name: str) -> registry.Kind:
         raise Http404(str(unknown)) from None
 
 
-def beats() -> bool:
-    """Whether some beat keeps time."""
-    lately = timezone.now() - timedelta(seconds=settings.SIGNALBOX_LEASE_S)
-    return Beat.objects.filter(seen_at__gte=lately).exists()
-
-
 class SchedulePage(Page):
     here = "schedules"
     action = "see_schedules"
@@ -50,7 +41,7 @@ class SchedulePage(Page):
     def get_context_data(self, **context: Any) -> dict[str, Any]:
         user = self.request.user
         return super().get_context_data(
-            may_change=may(user, "change_schedules"), may_run=may(user, "run_schedule"), beats=beats(), **context
+            may_change=may(user, "change_schedules"), may_run=may(user, "run_schedule"), beats=marks.beats(), **context
         )
 
 

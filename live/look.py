@@ -1,0 +1,28 @@
+"""What one reconcile reads from the database: the board, marks of other rows, open alerts, who may no longer watch."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from live.visitors import Visitor
+from tasks import alerts, marks, picture
+
+Withdrawn = dict[Visitor, tuple[int, str]]  # with the close code and the reason
+
+
+class Look(NamedTuple):
+    picture: dict[str, Any]
+    marks: dict[str, Any]
+    alerts: list[dict[str, Any]]
+    watched: list[dict[str, Any]]
+    missing: set[str]
+    withdrawn: Withdrawn
+
+
+def look(
+    watched: list[str], topics: set[str], visitors: set[Visitor], judge: Callable[[set[Visitor]], Withdrawn]
+) -> Look:
+    """``watched``: ids of jobs; ``topics``: of news; ``judge``: which of the visitors may not stay."""
+    found = picture.summaries(watched) if watched else []
+    missing = set(watched) - {job["id"] for job in found}
+    standing = [alert.shown() for alert in alerts.standing()]
+    return Look(picture.board(), marks.marks(topics), standing, found, missing, judge(visitors))

@@ -1,0 +1,49 @@
+"""Marks of rows that pages show beside jobs: a mark differs from the last one when the rows may have changed.
+
+Read-only, a few small questions each, whatever the number of rows. Says that something changed, not what.
+"""
+
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Count, Max
+from django.utils import timezone
+from django_celery_beat.models import PeriodicTasks
+
+from tasks.alarms.models import Alert, Rule
+from tasks.hooks.models import Delivery, DeliveryAttempt, Endpoint
+from tasks.timetable.models import Beat, Run
+
+Mark = tuple[Any, ...]
+
+
+def marks(topics: Iterable[str]) -> dict[str, Mark]:
+    """The mark of each topic that is one of ROWS."""
+    return {topic: ROWS[topic]() for topic in topics if topic in ROWS}
+
+
+def beats() -> bool:
+    """Whether some beat keeps time."""
+    lately = timezone.now() - timedelta(seconds=settings.SIGNALBOX_LEASE_S)
+    return Beat.objects.filter(seen_at__gte=lately).exists()
+
+
+def _alerts() -> Mark:
+    alerts = Alert.objects.aggregate(n=Count("id"), new=Max("id"), closed=Max("closed_at"), seen=Max("dismissed_at"))
+    return (*alerts.values(), *Rule.objects.order_by("id").values_list())
+
+
+def _schedules() -> Mark:
+    newest = Run.objects.aggregate(new=Max("id"))["new"]
+    return newest, beats(), PeriodicTasks.last_change()
+
+
+def _webhooks() -> Mark:
+    told = Delivery.objects.aggregate(new=Max("id"))["new"], DeliveryAttempt.objects.aggregate(new=Max("id"))["new"]
+    return (*told, *Endpoint.objects.order_by("id").values_list("id", "name", "url", "enabled", "failing_since"))
+
+
+ROWS: dict[str, Callable[[], Mark]] = {"alerts": _alerts, "schedules": _schedules, "webhooks": _webhooks}
+ACTIONS = {"alerts": "see_rows", "schedules": "see_schedules", "webhooks": "see_webhooks"}  # of tasks.access
