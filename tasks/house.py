@@ -1,4 +1,4 @@
-"""The pages of the house itself: its queues and workers, with what people do to a queue."""
+"""The pages of the house itself: queues and workers, with what people do to a queue; charts."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.views.generic import View
 
-from tasks import audit, history, lifecycle, picture, troubles
+from tasks import audit, history, lifecycle, picture, plots, troubles
 from tasks.access import may
 from tasks.views import Allowed, Page
 
@@ -28,6 +28,29 @@ class WorkersView(Page):
             queues=board["queues"],
             may_pause=may(self.request.user, "pause"),
             **troubles.shown(board),
+            **context,
+        )
+
+
+class ChartsView(Page):
+    """What finished in the last hour, day or month, and how long jobs waited and ran. ``?period=`` as the API's."""
+
+    template_name = "charts/charts.html"
+    here = "charts"
+    periods = {"1h": "Last hour", "24h": "Last day", "30d": "Last 30 days"}
+    each = {"1h": "minute by minute", "24h": "each 15 minutes", "30d": "each 12 hours"}
+
+    def get_context_data(self, **context: Any) -> dict[str, Any]:
+        period = self.request.GET.get("period", "1h")
+        if period not in history.PERIODS:
+            raise Http404("There is no such period.")
+        chart = history.chart(period)
+        return super().get_context_data(
+            chart=chart,
+            drawn=plots.drawn(chart),
+            period=period,
+            periods=self.periods.items(),
+            each=self.each[period],
             **context,
         )
 

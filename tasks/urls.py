@@ -30,6 +30,7 @@ urlpatterns = [
     path("jobs/<uuid:uid>/share/<uuid:link>/delete/", share_pages.EndShareView.as_view(), name="job-share-end"),
     path("audit/", audit_page.AuditView.as_view(), name="audit"),
     path("workers/", house.WorkersView.as_view(), name="workers"),
+    path("charts/", house.ChartsView.as_view(), name="charts"),
     path("queues/<str:name>/pause/", house.PauseView.as_view(), name="queue-pause"),
     path("queues/<str:name>/resume/", house.ResumeView.as_view(), name="queue-resume"),
 ]

@@ -39,6 +39,7 @@ class Link(NamedTuple):
 SECTIONS = {"running": "running", "queued": "queued", "retrying": "retrying"} | dict.fromkeys(Job.FINAL, "finished")
 FURTHER = [
     Link("failures", "see_rows", first=True),
+    Link("charts", "page", first=True),
     Link("schedules", "see_schedules"),
     Link("alerts", "see_rows"),
     Link("feeds", "see_rows"),

@@ -47,6 +47,7 @@ PAGES = {
     "jobs/<uuid:uid>/share/<uuid:link>/delete/": "POST share",
     "audit/": "GET audit",
     "workers/": "GET page",
+    "charts/": "GET page",
     "queues/<str:name>/pause/": "POST pause",
     "queues/<str:name>/resume/": "POST pause",
     "webhooks/": "GET see_webhooks",

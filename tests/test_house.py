@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from tasks import lifecycle
+from tasks import history, lifecycle, plots
 from tasks.door.models import Entry
 from tasks.models import Job, Queue, Worker
 from tasks.troubles import troubles
@@ -136,3 +136,40 @@ def test_a_paused_queue_stays_so_and_who_did_it_is_written_down():
 def test_only_those_who_may_see_the_buttons():
     assert "Pause this queue" not in browser("vera").get("/workers/").content.decode()
     assert "Pause this queue" in browser("bob").get("/workers/").content.decode()
+
+
+# --- charts ----------------------------------------------------------------------------------------------------
+
+
+def test_a_scale_ends_at_a_round_number_and_the_least_bar_can_be_seen():
+    assert [plots.top(n) for n in (0, 1, 3, 5, 6, 11, 50, 51, 999, 1000, 1001)] == [
+        1, 1, 5, 5, 10, 20, 50, 100, 1000, 1000, 2000,
+    ]  # fmt: skip
+    assert (plots.height(0, 10), plots.height(1, 10_000), plots.height(10, 10)) == (0, plots.LEAST, 100)
+    crowded = plots.heights({"succeeded": 10_000, "cancelled": 1, "failed": 0}, 10_001, 1)
+    assert float(crowded["cancelled_y"]) >= 0
+
+
+@pytest.mark.parametrize("period", history.PERIODS)
+def test_a_chart_and_its_table_say_the_same_without_javascript(period):
+    now = timezone.now()
+    for state in ("succeeded", "failed", "failed", "cancelled"):
+        Job.objects.create(kind="noop", queue="default", state=state, created_at=now, started_at=now, finished_at=now)
+    text = browser("vera").get(f"/charts/?period={period}").content.decode()
+    bars = history.PERIODS[period][0] // history.PERIODS[period][1]
+    assert text.count('data-of="failed" x=') == text.count('data-part="failed"') == bars
+    last = text.split("<tbody data-bars>")[1].split("</tbody>")[0].rsplit("<tr>", 1)[1]
+    assert [last.split(f'data-part="{name}">')[1].split("<")[0] for name in history.OUTCOMES] == ["1", "2", "1"]
+    assert f'x="{bars - 1}.1" width="0.8" y="0.00" height="100.00"' in text, "the only failures reach the top"
+    assert 'data-total="failed">2<' in text
+
+
+def test_a_chart_that_is_not_whole_says_so():
+    now = timezone.now()
+    Job.objects.create(
+        kind="noop", queue="default", state="failed", created_at=now, finished_at=now - timedelta(hours=4)
+    )
+    client = browser("vera")
+    assert "data-missing hidden" in client.get("/charts/?period=1h").content.decode()
+    assert "data-missing>" in client.get("/charts/?period=24h").content.decode()
+    assert client.get("/charts/?period=7y").status_code == 404

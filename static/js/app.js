@@ -6,6 +6,7 @@ import * as alerts from "./alerts.js";
 import { Announcer } from "./announce.js";
 import { showBadge } from "./badge.js";
 import { Board } from "./board.js";
+import { ChartsPage } from "./charts.js";
 import { showCounts } from "./counts.js";
 import { FailuresPage } from "./failures.js";
 import { Freshness } from "./freshness.js";
@@ -28,6 +29,7 @@ const NEAR = 10;
 const NO_LINES = Number.MAX_SAFE_INTEGER;
 
 const main = /** @type {HTMLElement} */ (document.querySelector("main"));
+const HOUSE = new Set(["workers", "charts", "self-test"]); // pages that want what frames say of the whole house
 const region = document.querySelector("[data-announce]");
 const announcer = region && new Announcer(region);
 
@@ -74,9 +76,10 @@ function live(watch) {
   const board = watch === "board" ? watchBoard(store) : null;
   const jobs = watch === "jobs" ? new JobsPage(main, store, socket, (words) => announcer?.say(words)) : null;
   const failures = watch === "failures" && new FailuresPage(main, store);
-  if (board || jobs || failures || watch === "workers") socket.watch("board", { type: "watch", board: true });
+  if (board || jobs || failures || HOUSE.has(watch)) socket.watch("board", { type: "watch", board: true });
   else watchJob(watch, store, socket);
   socket.watch("news", alerts.WATCH);
+  if (watch === "charts") socket.watch("gauge", { type: "watch", gauge: new ChartsPage(main, store).gauge });
   if (watch === "workers") {
     new WorkersPage(main, store);
     socket.watch("gauge", { type: "watch", gauge: "queues" });

@@ -1,7 +1,7 @@
 // @ts-check
 /**
  * Moments and lengths of time in the reader's zone, by the server's clock. Elements say what they want:
- * <time datetime data-tell="since|until|ago|clock|words">; one timer a second brings those that move up to date.
+ * <time datetime data-tell="since|until|ago|clock|minute|words">; one timer a second brings those that move up to date.
  */
 
 import { ago, rough } from "./length.js";
@@ -22,6 +22,7 @@ export function learn(frame) {
 export const now = () => Date.now() + skew;
 
 const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const minute = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
 const day = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
 const long = new Intl.DateTimeFormat("en-GB", { weekday: "long", day: "numeric", month: "long" });
 const exact = new Intl.DateTimeFormat("en-GB", {
@@ -30,8 +31,8 @@ const exact = new Intl.DateTimeFormat("en-GB", {
 });
 
 /** @param {number} at */
-function told(at) {
-  return Math.abs(now() - at) < 12 * 3600 * 1000 ? clock.format(at) : day.format(at);
+function told(at, close = clock) {
+  return Math.abs(now() - at) < 12 * 3600 * 1000 ? close.format(at) : day.format(at);
 }
 
 /** @type {Record<string, (at: number) => string>} */
@@ -39,7 +40,8 @@ const TELL = {
   since: (at) => rough(now() - at),
   until: (at) => (at > now() ? `in ${rough(at - now() + 999)}` : "due now"),
   ago: (at) => ago(now() - at),
-  clock: told,
+  clock: (at) => told(at),
+  minute: (at) => told(at, minute),
   words: (at) => `${long.format(at)}, ${clock.format(at).replace(/:00$/, "")}`,
 };
 
@@ -56,7 +58,7 @@ export function show(element, at, tell) {
     }
   }
   const value = Date.parse(element.dateTime);
-  const words = Number.isNaN(value) ? "" : (TELL[element.dataset.tell ?? ""] ?? told)(value);
+  const words = Number.isNaN(value) ? "" : (TELL[element.dataset.tell ?? ""] ?? TELL.clock)(value);
   put(element, words);
 }
 
@@ -76,7 +78,7 @@ export function start() {
   document.addEventListener("pointerover", explain);
   setInterval(() => {
     if (document.hidden) return;
-    for (const element of /** @type {NodeListOf<HTMLTimeElement>} */ (document.querySelectorAll("time:not([data-tell=clock], [data-tell=words])"))) show(element);
+    for (const element of /** @type {NodeListOf<HTMLTimeElement>} */ (document.querySelectorAll("time:not([data-tell=clock], [data-tell=minute], [data-tell=words])"))) show(element);
   }, 1000);
   document.addEventListener("visibilitychange", () => document.hidden || refresh());
 }

@@ -70,7 +70,9 @@ def told(at: str | None, tell: str = "clock") -> str:
         case "ago":
             return ago(seconds)
     local = then.astimezone(timezone.get_current_timezone())
-    return f"{local:%H:%M:%S}" if abs(seconds) < 12 * 3600 else f"{local.day} {local:%b}, {local:%H:%M}"
+    if abs(seconds) < 12 * 3600:
+        return f"{local:%H:%M}" if tell == "minute" else f"{local:%H:%M:%S}"
+    return f"{local.day} {local:%b}, {local:%H:%M}"
 
 
 def rough(seconds: float) -> str:
@@ -236,6 +238,11 @@ def brief(seconds: float | None) -> str:
     if seconds < 1:
         return f"{int(seconds * 1000 + 0.5)} ms"
     return f"{int(seconds * 10 + 0.5) / 10:.1f} s" if seconds < 10 else rough(seconds)
+
+
+@register.filter
+def thousands(n: int) -> str:
+    return f"{n:,}"
 
 
 @register.filter

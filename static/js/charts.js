@@ -1,0 +1,125 @@
+// @ts-check
+/**
+ * The charts page: what the server drew is kept up by its gauge. A bar keeps its place; what stands there changes as
+ * time goes on. One slider looks at any bar: by pointer, by keyboard, and for a screen reader.
+ */
+
+import { brief } from "./length.js";
+import { List } from "./list.js";
+import { parts, span, tops } from "./plots.js";
+import { put } from "./put.js";
+import * as time from "./time.js";
+
+/** @typedef {import("./plots.js").Chart} Chart */
+/** @typedef {import("./plots.js").Bucket} Bucket */
+
+const OUTCOMES = /** @type {const} */ (["succeeded", "failed", "cancelled"]);
+
+export class ChartsPage {
+  /** @param {HTMLElement} root @param {import("./store.js").Store} store */
+  constructor(root, store) {
+    this.root = root;
+    this.gauge = `chart-${root.dataset.period}`;
+    this.slider = /** @type {HTMLInputElement} */ (root.querySelector("[data-look-at]"));
+    this.readout = /** @type {HTMLElement} */ (root.querySelector("[data-looked]"));
+    this.rows = /** @type {HTMLTableRowElement[]} */ ([...root.querySelectorAll("[data-bars] tr")]);
+    const template = /** @type {HTMLTemplateElement} */ (document.querySelector("template[data-kind-row]"));
+    const make = (/** @type {any} */ row) => fillKind(/** @type {any} */ (document.importNode(template.content, true).firstElementChild), row);
+    /** @type {List<any>} */
+    this.kinds = new List(/** @type {HTMLElement} */ (root.querySelector("[data-kinds]")), { key: "kind", fill: fillKind, make });
+    this.slider.addEventListener("input", () => this.#look());
+    this.slider.addEventListener("focus", () => this.#look());
+    for (const field of root.querySelectorAll(".plot-field svg")) field.addEventListener("pointermove", (event) => this.#point(/** @type {PointerEvent} */ (event)));
+    store.subscribe((change) => {
+      if (change.gauge === this.gauge) this.draw(store.gauges.get(this.gauge));
+    });
+    this.#look();
+  }
+
+  /** @param {Chart} chart */
+  draw(chart) {
+    const scale = tops(chart.buckets);
+    for (const plot of /** @type {NodeListOf<HTMLElement>} */ (this.root.querySelectorAll("[data-plot]"))) {
+      put(plot.querySelector("[data-top]"), scale[/** @type {"ended"|"failed"} */ (plot.dataset.plot)].toLocaleString("en"));
+    }
+    for (const outcome of OUTCOMES) {
+      const bars = this.root.querySelectorAll(`rect[data-of="${outcome}"]`);
+      chart.buckets.forEach((bucket, i) => {
+        const { y, height } = parts(bucket, scale)[outcome];
+        set(bars[i], "y", y);
+        set(bars[i], "height", height);
+        put(this.rows[i]?.querySelector(`[data-part="${outcome}"]`), String(bucket[outcome]));
+      });
+      const total = chart.buckets.reduce((sum, bucket) => sum + bucket[outcome], 0);
+      put(this.root.querySelector(`[data-total="${outcome}"]`), total.toLocaleString("en"));
+    }
+    chart.buckets.forEach((bucket, i) => show(this.rows[i], bucket.at));
+    show(this.root.querySelector(".chart-ends"), chart.buckets[0].at);
+    this.#times(chart);
+    this.#missing(chart.missing);
+    this.#look();
+  }
+
+  /** @param {Chart} chart */
+  #times(chart) {
+    const items = chart.kinds.map((row) => ({ ...row, id: row.kind }));
+    this.kinds.arrange(items);
+    for (const item of items) this.kinds.patch(item);
+    const empty = this.root.querySelector("[data-empty]");
+    if (empty instanceof HTMLElement) empty.hidden = items.length > 0;
+  }
+
+  /** @param {[string, string]|null} missing */
+  #missing(missing) {
+    const notice = /** @type {HTMLElement} */ (this.root.querySelector("[data-missing]"));
+    notice.hidden = !missing;
+    const ends = /** @type {NodeListOf<HTMLTimeElement>} */ (notice.querySelectorAll("time"));
+    missing?.forEach((at, i) => time.show(ends[i], at));
+  }
+
+  /** @param {PointerEvent} event */
+  #point(event) {
+    const box = /** @type {Element} */ (event.currentTarget).getBoundingClientRect();
+    const place = Math.floor(((event.clientX - box.left) / box.width) * this.rows.length);
+    this.slider.value = String(Math.max(0, Math.min(this.rows.length - 1, place)));
+    this.#look();
+  }
+
+  /** Say what stands at the slider. */
+  #look() {
+    const i = Number(this.slider.value);
+    const row = this.rows[i];
+    if (!row) return;
+    const from = row.querySelector("time")?.textContent ?? "";
+    const until = this.rows[i + 1]?.querySelector("time")?.textContent ?? "now";
+    const words = `${from} to ${until}: ${OUTCOMES.map((name) => `${row.querySelector(`[data-part="${name}"]`)?.textContent} ${name}`).join(", ")}`;
+    put(this.readout, words);
+    this.slider.setAttribute("aria-valuetext", words);
+    for (const cursor of this.root.querySelectorAll("[data-cursor]")) set(cursor, "x", String(i));
+  }
+}
+
+/** @param {any} row @param {any} kind */
+function fillKind(row, kind) {
+  row.dataset.kind = kind.kind;
+  put(row.querySelector('[data-part="kind"]'), kind.kind);
+  for (const name of ["wait", "run"]) {
+    for (const p of ["p50", "p95"]) put(row.querySelector(`[data-part="${name}_${p}_s"]`), brief(kind[`${name}_${p}_s`]));
+    const { x, width } = span(kind[`${name}_p50_s`], kind[`${name}_p95_s`]);
+    const bar = row.querySelector(`[data-span="${name}"]`);
+    set(bar, "x", x);
+    set(bar, "width", width);
+  }
+  return row;
+}
+
+/** @param {Element|null|undefined} around @param {string} at */
+function show(around, at) {
+  const element = around?.querySelector("time");
+  if (element && element.dateTime !== at) time.show(element, at);
+}
+
+/** @param {Element|null|undefined} element @param {string} name @param {string} value */
+function set(element, name, value) {
+  if (element && element.getAttribute(name) !== value) element.setAttribute(name, value);
+}
