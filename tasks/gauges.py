@@ -4,10 +4,30 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
-from tasks import history
+from django.db.models import Count
+
+from tasks import history, picture
+from tasks.models import Job
+
+COUNTED = 20_000  # jobs of a state that are looked at: a million waiting ones are not counted every few seconds
+
+
+def kinds() -> dict[str, dict[str, int]]:
+    """Kind → ``running`` and ``waiting`` (queued, scheduled, to be tried again), of what has not ended.
+
+    Of a backlog the first jobs are counted: then ``waiting`` is a number that is not less than what is said.
+    """
+    found: dict[str, dict[str, int]] = {}
+    for word, states in (("running", ["running"]), ("waiting", ["queued"]), ("waiting", ["scheduled", "retrying"])):
+        keys = picture.state(*states).order_by().values("pk")[:COUNTED]
+        for kind, n in Job.objects.filter(pk__in=keys).order_by().values_list("kind").annotate(n=Count("pk")):
+            found.setdefault(kind, {"running": 0, "waiting": 0})[word] += n
+    return dict(sorted(found.items()))
+
 
 GAUGES: dict[str, Callable[[], Any]] = {
     "queues": history.queues,
+    "kinds": kinds,
     **{f"chart-{period}": partial(history.chart, period) for period in history.PERIODS},
 }
 

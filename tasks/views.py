@@ -20,7 +20,7 @@ from django.utils import timezone
 from django.views.generic import TemplateView
 from django.views.generic.base import ContextMixin
 
-from tasks import audit, lifecycle, picture, quotas, registry, troubles
+from tasks import audit, gauges, lifecycle, picture, quotas, registry, troubles
 from tasks.access import Actor, may, may_submit
 from tasks.forms import KindForm
 from tasks.models import Job
@@ -116,6 +116,10 @@ class BoardView(Page):
             sections=sections,
             totals={name: total(len(jobs), now.get(name, 0)) for name, jobs in sections.items()},
             stats=board["stats"],
+            by_queue={
+                queue["name"]: {"running": queue["running"], "waiting": queue["queued"]} for queue in board["queues"]
+            },
+            by_kind=gauges.kinds(),
             kinds=offered(user),
             may_pick=may(user, "cancel") or may(user, "retry"),
             **troubles.shown(board),

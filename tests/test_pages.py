@@ -246,3 +246,22 @@ def test_one_who_submits_too_much_is_told_when_there_is_room_again(settings: Any
     assert "at most 2 submits a minute" in answer.content.decode()
     assert 'value="3"' in answer.content.decode()
     assert Job.objects.count() == 2
+
+
+def test_the_board_counts_what_waits_and_runs_by_queue_and_kind() -> None:
+    made("noop"), made("noop"), lifecycle.claim(made("countdown").uid, "w@h", 1)
+    lifecycle.cancel(made("site_sizes", addresses=["https://example.org"]).uid)
+    text = re.sub(r"<[^>]+>", "", browser("vera").get("/").content.decode())
+    assert "default 1 running · 2 waiting" in text
+    assert "countdown 1 running" in text and "noop 2 waiting" in text
+    assert "site_sizes 1" not in text
+
+
+@pytest.mark.parametrize(
+    ("name", "look"), [("production", ' data-look="danger"'), ("Prod EU", ' data-look="danger"'), ("staging", "")]
+)
+def test_the_environment_stands_at_the_head_red_in_production(settings: Any, name: str, look: str) -> None:
+    settings.SIGNALBOX_ENVIRONMENT = name
+    assert f'<b class="environment"{look}>{name}</b>' in browser("vera").get("/workers/").content.decode()
+    settings.SIGNALBOX_ENVIRONMENT = ""
+    assert "environment" not in browser("vera").get("/workers/").content.decode()

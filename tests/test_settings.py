@@ -26,6 +26,7 @@ def manage(*words: str, home: Path, **variables: str) -> subprocess.CompletedPro
     [
         ("SIGNALBOX_NAME", "Über", "a name of at most 32"),
         ("SIGNALBOX_APPS", "no.such.app", "Django apps that can be imported"),
+        ("SIGNALBOX_ENVIRONMENT", "<b>", "a name of at most 24"),
         ("SIGNALBOX_LEASE_S", "soon", "a number from 0.2 to 3600"),
         ("SIGNALBOX_LEASE_S", "nan", "a number from 0.2 to 3600"),
         ("SIGNALBOX_HEARTBEAT_S", "-1", "a number from 0.05 to 600"),

@@ -9,6 +9,7 @@ import { List } from "./list.js";
 import { put } from "./put.js";
 import { fill, make } from "./row.js";
 import { ORDERS, SECTIONS } from "./status.js";
+import { Tallies } from "./tallies.js";
 
 /** @typedef {import("./store.js").Summary} Summary */
 
@@ -29,6 +30,7 @@ export class Board {
       this.#sections.set(section.dataset.section ?? "", { list: new List(element, painter), head: section, stale: false });
       section.querySelector("[data-new]")?.addEventListener("click", () => this.#render(true));
     }
+    this.tallies = new Tallies(root, store);
     this.hold = new Hold(root, () => this.#soon());
     store.subscribe((change) => this.#note(change));
   }
@@ -51,7 +53,7 @@ export class Board {
     }
     // A job that is gone may stand in any list: in the one where it was last seen, if its move was held back.
     if (change.gone.size || change.frame === "snapshot") for (const name of this.#sections.keys()) this.#spoil(name);
-    if (change.jobs.size || change.gone.size || change.stats || change.frame === "snapshot") this.#soon();
+    if (change.jobs.size || change.gone.size || change.stats || change.queues || change.gauge || change.frame === "snapshot") this.#soon();
   }
 
   /** @param {string|undefined} name */
@@ -71,6 +73,7 @@ export class Board {
     this.#frame = 0;
     if (this.hold.paused && !now) return;
     this.#patch();
+    this.tallies.show();
     const held = this.hold.rows && !now;
     for (const [name, section] of this.#sections) {
       if (section.stale) {

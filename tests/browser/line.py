@@ -27,7 +27,7 @@ class Line:
 
     def _hear(self, message: str) -> None:
         self.heard.append(json.loads(message))
-        if self.greet and self.heard[-1]["type"] == "watch":
+        if self.greet and self.heard[-1]["type"] == "watch" and {"board", "job"} & self.heard[-1].keys():
             self.greet(self)
 
     def send(self, type: str, age: float = 0.0, **members: Any) -> None:

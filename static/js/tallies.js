@@ -1,0 +1,60 @@
+// @ts-check
+/** How many jobs run and wait, by queue and by kind: one chip for each that has any, in the order of names. */
+
+import { List } from "./list.js";
+import { put } from "./put.js";
+
+/** @typedef {{id: string, running: number, waiting: number}} Tally */
+
+/** The same words as templates/jobs/_tally_chip.html. @param {{running: number, waiting: number}} tally */
+export function words({ running, waiting }) {
+  const said = [running ? `${running.toLocaleString("en")} running` : "", waiting ? `${waiting.toLocaleString("en")} waiting` : ""];
+  return said.filter(Boolean).join(" · ");
+}
+
+export class Tallies {
+  /** @type {Map<string, List<Tally>>} */
+  #lists = new Map();
+
+  /** @param {HTMLElement} root @param {import("./store.js").Store} store */
+  constructor(root, store) {
+    this.store = store;
+    const template = /** @type {HTMLTemplateElement|null} */ (root.querySelector("template[data-tally-chip]"));
+    if (!template) return;
+    for (const list of /** @type {NodeListOf<HTMLElement>} */ (root.querySelectorAll("[data-tally]"))) {
+      const by = list.dataset.tally ?? "";
+      this.#lists.set(by, new List(list, { key: "name", make: (tally) => make(template, by, tally), fill }));
+    }
+  }
+
+  show() {
+    const { queues, gauges } = this.store;
+    if (queues.length) this.#lay("queue", queues.map(({ name, running, queued }) => ({ id: name, running, waiting: queued })));
+    const kinds = /** @type {Record<string, {running: number, waiting: number}>|undefined} */ (gauges.get("kinds"));
+    if (kinds) this.#lay("kind", Object.entries(kinds).map(([id, counts]) => ({ id, ...counts })));
+  }
+
+  /** @param {string} by @param {Tally[]} all */
+  #lay(by, all) {
+    const some = all.filter(({ running, waiting }) => running || waiting).sort((a, b) => (a.id < b.id ? -1 : 1));
+    const list = this.#lists.get(by);
+    list?.arrange(some);
+    for (const tally of some) list?.patch(tally);
+  }
+}
+
+/** @param {HTMLTemplateElement} template @param {string} by @param {Tally} tally */
+function make(template, by, tally) {
+  const chip = /** @type {HTMLElement} */ (document.importNode(template.content, true).firstElementChild);
+  chip.dataset.name = tally.id;
+  put(chip.querySelector("b"), tally.id);
+  const link = /** @type {HTMLAnchorElement} */ (chip.querySelector("a"));
+  link.search = link.search.replace("?q=%3A", `?q=${by}%3A${encodeURIComponent(tally.id)}`);
+  fill(chip, tally);
+  return chip;
+}
+
+/** @param {HTMLElement} chip @param {Tally} tally */
+function fill(chip, tally) {
+  put(chip.querySelector("span"), words(tally));
+}
