@@ -74,11 +74,11 @@ function live(watch) {
   });
 
   const board = watch === "board" ? watchBoard(store) : null;
-  if (board) socket.watch("gauge", { type: "watch", gauge: "kinds" });
   const jobs = watch === "jobs" ? new JobsPage(main, store, socket, (words) => announcer?.say(words)) : null;
   const failures = watch === "failures" && new FailuresPage(main, store);
   if (board || jobs || failures || HOUSE.has(watch)) socket.watch("board", { type: "watch", board: true });
   else watchJob(watch, store, socket);
+  if (board) socket.watch("gauge", { type: "watch", gauge: "kinds" });
   socket.watch("news", alerts.WATCH);
   if (watch === "charts") socket.watch("gauge", { type: "watch", gauge: new ChartsPage(main, store).gauge });
   if (watch === "workers") {
