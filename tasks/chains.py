@@ -150,9 +150,8 @@ def _begun(branch: Branch, before: Job) -> Iterator[Job]:
         for each in head["group"]:
             yield from _begun(each, before)
         return
-    params = {**head["params"], **sealing.unseal(head.get("secrets", ""))}
-    if "takes" in head:
-        params[head["takes"]] = before.result
+    taken = {head["takes"]: before.result} if "takes" in head else {}
+    params = {**head["params"], **sealing.unseal(head.get("secrets", "")), **taken}
     due = datetime.fromisoformat(head["due_at"]) if "due_at" in head else None
     if "countdown" in head:
         due = datetime.now(UTC) + timedelta(seconds=head["countdown"])
@@ -162,7 +161,12 @@ def _begun(branch: Branch, before: Job) -> Iterator[Job]:
     except DatabaseError:
         raise
     except Exception as error:
-        job = drafting.stillborn(head["kind"], head["params"], uid, error)
+        kept = {} if _is_secret(head["kind"], head.get("takes")) else taken
+        job = drafting.stillborn(head["kind"], {**head["params"], **kept}, head.get("secrets", ""), uid, error)
     job.owner_id, job._owner_name, job.parent = before.owner_id, before.owner_name, before.uid
     job.then = [*([rest] if rest else []), *head.get("then", [])] or None
     yield job
+
+
+def _is_secret(kind: str, param: str | None) -> bool:
+    return any(param in each.signature.secrets for each in registry.kinds() if each.name == kind)

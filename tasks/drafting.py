@@ -47,8 +47,11 @@ def drafted(
     )
 
 
-def stillborn(kind: str, params: Mapping[str, Any], uid: UUID, error: Exception) -> Job:
-    """A job that failed before it could be queued, not yet saved: a chain came to it and its parameters did not fit."""
+def stillborn(kind: str, params: Mapping[str, Any], secrets: str, uid: UUID, error: Exception) -> Job:
+    """A job that failed before it could be queued, not yet saved: a chain came to it and its parameters did not fit.
+
+    It keeps them as they came, with the sealed secrets apart: tried again, it fails again, and never runs with less.
+    """
     why, now = Failure.of(error), datetime.now(UTC)
     queue = next((each.queue for each in registry.kinds() if each.name == kind), "default")
     return Job(
@@ -57,7 +60,8 @@ def stillborn(kind: str, params: Mapping[str, Any], uid: UUID, error: Exception)
         kind=kind,
         queue=queue,
         max_attempts=1,
-        params=params,
+        params=dict(params),
+        secrets=secrets,
         error=f"It could not begin: {why.error}",
         error_key=why.key,
         created_at=now,

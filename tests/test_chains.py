@@ -10,7 +10,8 @@ from tasks.models import Job
 from tasks.params import ParamError
 from tests.people import person
 from tests.processes import wait_until
-from tests.tasks import add, breaks, unlocks
+from tests.runs import perform
+from tests.tasks import add, breaks, keeps_a_secret, unlocks, unlucky
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -125,6 +126,25 @@ def test_a_result_that_does_not_fit_fails_the_next_job_and_says_why():
     assert last.state == "pending"
 
 
+def test_a_step_that_did_not_fit_is_tried_again_as_it_was_and_never_with_holes():
+    """Not without the result, where the parameter has a default, and not with the mask of a secret."""
+    for step, name in ((keeps_a_secret.s("sesame"), "name"), (unlucky.s(), "fails")):
+        chain(add.s(1), step).delay()
+        lifecycle.succeed(lifecycle.claim(newest().uid, "w", 1), {"not": "a value"})
+        second = newest()
+        assert second.state == "failed" and second.params[name] == {"not": "a value"}
+        again = perform(lifecycle.retry(second.uid))
+        assert (again.state, again.error.split(":")[1].strip()) == ("failed", name), again.error
+        assert "sesame" not in repr(second.params) and lifecycle.opened(again)[0].get("password", "sesame") == "sesame"
+
+
+def test_a_result_that_is_no_good_as_a_secret_is_not_shown_as_a_parameter():
+    chain(add.s(1), unlocks.s()).delay()
+    lifecycle.succeed(lifecycle.claim(newest().uid, "w", 1), {"not": "a secret"})
+    assert newest().state == "failed" and "key" not in newest().params
+    assert perform(lifecycle.retry(newest().uid)).state == "failed"
+
+
 def test_a_chord_is_refused_with_one_sentence():
     for canvas in (
         chord([add.s(1), add.s(2)], noop.si()),
@@ -176,7 +196,7 @@ def test_a_jobs_page_shows_what_comes_and_what_came(client):
     assert "(add and add, then noop)" in client.get(f"/jobs/{first.uid}/").text
     run(first)
     page = client.get(f"/jobs/{first.uid}/").text
-    assert "Jobs it began" in page
+    assert "It began" in page
     for child in Job.objects.filter(parent=first.uid):
         assert f"/jobs/{child.uid}/" in page
         assert f"/jobs/{first.uid}/" in client.get(f"/jobs/{child.uid}/").text

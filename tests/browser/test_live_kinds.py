@@ -117,6 +117,12 @@ def test_the_strip_of_a_service_grows_while_it_is_up_and_while_it_is_down(page: 
 def test_a_schedule_is_looked_at_before_it_is_made_runs_and_is_paused(page: Page, other: Page) -> None:
     page.goto("schedules/new/noop/")
     page.get_by_label("Name").fill("each second")
+    page.get_by_label("By a crontab").check()
+    expect(page.get_by_label("Every", exact=True)).to_be_hidden()
+    expect(page.get_by_label("Crontab", exact=True)).to_be_visible()
+    page.get_by_label("Every so often").check()
+    expect(page.get_by_label("Crontab", exact=True)).to_be_hidden()
+    expect(page.get_by_label("Priority")).to_have_count(1)
     page.get_by_label("Every", exact=True).fill("1")
     page.get_by_label("Unit").select_option("second")
     press(page, "When would it run?")
