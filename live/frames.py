@@ -56,7 +56,7 @@ def frame(kind: str, n: int | None, *members: str) -> str:
 
 def age(now: float, agreed: Agreed) -> tuple[str, str]:
     """The members that say when the picture was true."""
-    return f'"as_of":"{agreed.as_of}"', f'"age":{now - agreed.at:.2f}'
+    return f'"as_of":"{agreed.as_of}"', f'"age":{now - agreed.at:.4f}'
 
 
 def beat(now: float, agreed: Agreed, every: float) -> str:

@@ -83,6 +83,11 @@ def ring(bells: Iterable[Bell]) -> int:
     return sent
 
 
+def reached() -> bool:
+    """Whether the last ringing of this process got through, as far as it knows."""
+    return time.monotonic() >= _quiet_until
+
+
 def ready(queue: str) -> int:
     """How many messages wait in a queue, all priorities together. Raises what the broker's driver raises."""
     with _connection() as connection, connection.channel() as channel:

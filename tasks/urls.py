@@ -3,7 +3,7 @@
 from django.contrib.auth.views import LogoutView
 from django.urls import path
 
-from tasks import audit_page, deeds, house, job_page, searching, share_pages, views
+from tasks import audit_page, deeds, house, job_page, searching, selftest, share_pages, views
 from tasks.login import Login, log_out_everywhere
 
 urlpatterns = [
@@ -30,6 +30,7 @@ urlpatterns = [
     path("jobs/<uuid:uid>/share/<uuid:link>/delete/", share_pages.EndShareView.as_view(), name="job-share-end"),
     path("audit/", audit_page.AuditView.as_view(), name="audit"),
     path("workers/", house.WorkersView.as_view(), name="workers"),
+    path("self-test/", selftest.SelfTestView.as_view(), name="self-test"),
     path("charts/", house.ChartsView.as_view(), name="charts"),
     path("queues/<str:name>/pause/", house.PauseView.as_view(), name="queue-pause"),
     path("queues/<str:name>/resume/", house.ResumeView.as_view(), name="queue-resume"),

@@ -46,6 +46,7 @@ FURTHER = [
     Link("collections", "see_rows", "images"),
     Link("checks", "see_rows"),
     Link("webhooks", "see_webhooks"),
+    Link("self-test", "submit", "self test"),
 ]
 ELSEWHERE = {"bulk_action", "match_part"}  # asked for where one sees what they would act on
 

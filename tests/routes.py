@@ -48,6 +48,7 @@ PAGES = {
     "audit/": "GET audit",
     "workers/": "GET page",
     "charts/": "GET page",
+    "self-test/": "GET submit, POST submit",
     "queues/<str:name>/pause/": "POST pause",
     "queues/<str:name>/resume/": "POST pause",
     "webhooks/": "GET see_webhooks",

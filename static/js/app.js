@@ -15,6 +15,7 @@ import { JobsPage } from "./jobs.js";
 import { address, toLogin } from "./link.js";
 import * as prefs from "./prefs.js";
 import * as search from "./search.js";
+import { SelfTest } from "./selftest.js";
 import { Socket } from "./socket.js";
 import { fill } from "./row.js";
 import { FINAL } from "./status.js";
@@ -50,12 +51,14 @@ function live(watch) {
   let linked = false;
   let ended = "";
 
+  const test = watch === "self-test" ? new SelfTest(main, { linked: () => linked, say: (words) => announcer?.say(words) }) : null;
   const socket = new Socket(address(), {
     onFrame(frame) {
       // The first job frame was read just now; how old the whole picture is, the next beat says.
       freshness.heard(frame.type === "job" && freshness.age() === null ? { age: 0 } : frame);
       time.learn(frame);
       store.apply(frame);
+      test?.heard(frame);
       alerts.heed(frame);
       if (frame.code === "unknown-job") jobs?.gone(String(frame.job));
       tell();

@@ -56,13 +56,19 @@ def addresses(product: Product) -> dict[str, str]:
         "wrong search": "jobs/?q=state:faild",
         "bulk": "jobs/bulk/?action=cancel&q=kind:countdown",
     }
-    pages |= {"feeds": "feeds/", "checks": "checks/", "webhooks": "webhooks/", "charts": "charts/"}
+    pages |= {
+        "feeds": "feeds/",
+        "checks": "checks/",
+        "webhooks": "webhooks/",
+        "charts": "charts/",
+        "self test": "self-test/",
+    }
     return pages | {"done": f"jobs/{done}/", "failed": f"jobs/{failed}/", "running": f"jobs/{running}/"}
 
 
 NAMES = (
     "board", "jobs", "submit", "countdown form", "site_sizes form", "workers", "done", "failed", "running", "nothing",
-    "feeds", "checks", "webhooks", "charts", "failures", "wrong search", "bulk",
+    "feeds", "checks", "webhooks", "charts", "self test", "failures", "wrong search", "bulk",
 )  # fmt: skip
 
 

@@ -1,0 +1,123 @@
+"""The self test: one real job through the whole line, each leg of it timed by whoever did it; and, when a leg does not
+come, which one and why.
+
+The moments of the row are its own: it was created, claimed (``started_at``) and finished. When its commit was over and
+when its bell was handed to the broker, only the process knows that did it: this one.
+"""
+
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from django.db import transaction
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+
+from tasks import audit, lifecycle, picture, queues, quotas, registry
+from tasks.access import Actor, may, may_submit
+from tasks.models import Job, Queue, State, instant
+from tasks.views import Page, uid_or_404
+
+KIND = "noop"
+
+
+class Leg(NamedTuple):
+    name: str
+    words: str
+
+
+LEGS = [
+    Leg("accepted", "The server has committed the job's row."),
+    Leg("rung", "The broker has taken the bell that calls a worker."),
+    Leg("claimed", "A worker has heard it and has taken the job."),
+    Leg("written", "The worker has done the job and written its end."),
+    Leg("pushed", "The server has been told of it, and has sent it to this page."),
+    Leg("painted", "This browser has shown it."),
+]
+
+
+class SelfTestView(Page):
+    """The button, and what came of it. ``?job=``: how far that job has come, as a page or as JSON."""
+
+    template_name = "workers/selftest.html"
+    here = "self-test"
+    action = "submit"
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if wanted := request.GET.get("job"):
+            job = Job.objects.select_related("owner").filter(uid=uid_or_404(wanted), kind=KIND).first()
+            if job is None or not may(request.user, "see", job):
+                raise Http404("There is no such test.")
+            if asks_for_json(request):
+                return JsonResponse({"job": job.summary(), "why": why(job)})
+            return self.render_to_response(self.get_context_data(job=job.summary(), why=why(job), took=took(job)))
+        return super().get(request, *args, **kwargs)
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        received = datetime.now(UTC)
+        try:
+            quotas.check(Actor.of(request))
+        except quotas.TooMany as many:
+            return JsonResponse({"detail": f"{many} Try again in {many.wait_s} s."}, status=429)
+        at: dict[str, datetime | None] = {"received": received, "accepted": None, "rung": None}
+
+        def deed() -> tuple[Job, bool]:
+            transaction.on_commit(lambda: at.update(accepted=datetime.now(UTC)))
+            made = lifecycle.submit(KIND, {}, owner=request.user, priority=9)
+            transaction.on_commit(lambda: at.update(rung=datetime.now(UTC) if queues.reached() else None))
+            return made
+
+        job, _ = audit.do(request, "submit", lambda done: done[0].uid, deed, kind=KIND)
+        if not asks_for_json(request):
+            return redirect(f"{reverse('self-test')}?job={job.uid}")
+        told = {name: instant(moment) for name, moment in at.items()}
+        return JsonResponse({"job": job.summary(), "at": told, "answered": instant(datetime.now(UTC))})
+
+    def get_context_data(self, **context: Any) -> dict[str, Any]:
+        may_test = may_submit(self.request.user, registry.get(KIND))
+        return super().get_context_data(legs=LEGS, may_test=may_test, **context)
+
+
+def asks_for_json(request: HttpRequest) -> bool:
+    return request.get_preferred_type(["text/html", "application/json"]) == "application/json"
+
+
+def took(job: Job) -> dict[str, float | None]:
+    """Seconds of the legs that the row knows; a page without scripts shows no more."""
+    bell = job.queued_at or job.created_at
+    return {
+        "claimed": job.started_at and (job.started_at - bell).total_seconds(),
+        "written": job.finished_at and job.started_at and (job.finished_at - job.started_at).total_seconds(),
+    }
+
+
+def why(job: Job) -> str:
+    """What keeps the job where it is, in words that an operator can act on; empty when it has succeeded."""
+    match job.state:
+        case State.SUCCEEDED:
+            return ""
+        case State.RUNNING:
+            return f"The worker {job.worker} has taken the job and has not finished it: look into its log."
+        case State.QUEUED:
+            return unclaimed(job)
+        case _:
+            return f"The job is {job.state}. {job.error}".strip()
+
+
+def unclaimed(job: Job) -> str:
+    if Queue.objects.filter(name=job.queue, paused=True).exists():
+        return f"The queue {job.queue} is paused: nothing in it starts until somebody resumes it."
+    try:
+        queues.ready(job.queue)
+    except Exception:
+        return "Redis, the broker, does not answer, so no worker is called. The job is kept, and starts with it."
+    workers = picture.workers()
+    serving = [worker for worker in workers if worker["alive"] and job.queue in worker["queues"]]
+    if not serving:
+        lost = [worker["name"] for worker in workers if not worker["alive"]]
+        gone = f" ({', '.join(lost)} has been lost.)" if lost else ""
+        return f"No worker serves the queue {job.queue}: start one.{gone}"
+    slots = sum(worker["concurrency"] for worker in serving)
+    if sum(len(worker["running"]) for worker in serving) >= slots:
+        return f"All {slots} slots of the workers of {job.queue} are taken: the job waits for its turn."
+    return f"Workers of {job.queue} live and have free slots, and yet none has taken the job: look into their logs."
