@@ -12,6 +12,7 @@ from live import frames
 
 ALERTS = "alerts"
 KIND = "kind:"  # a job of that kind moved
+FAILURES = "failures"  # a job failed, or a failed one is tried again
 NOWHERE = -1  # the place of a reader to whom all is news
 
 
@@ -25,7 +26,12 @@ class News:
 
     def moved(self, jobs: Iterable[Mapping[str, Any]]) -> bool:
         """Jobs moved; true if that is news to anybody."""
-        topics = {KIND + job["kind"] for job in jobs} & self.watched.keys()
+        topics = set()
+        for job in jobs:
+            topics.add(KIND + job["kind"])
+            if job.get("state") == "failed" or (job.get("state") == "queued" and job["attempt"]):
+                topics.add(FAILURES)
+        topics &= self.watched.keys()
         self._touch(topics)
         return bool(topics)
 

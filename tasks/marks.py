@@ -12,7 +12,9 @@ from django.db.models import Count, Max
 from django.utils import timezone
 from django_celery_beat.models import PeriodicTasks
 
+from tasks import history
 from tasks.alarms.models import Alert, Rule
+from tasks.failures.models import Handled
 from tasks.hooks.models import Delivery, DeliveryAttempt, Endpoint
 from tasks.timetable.models import Beat, Run
 
@@ -45,5 +47,21 @@ def _webhooks() -> Mark:
     return (*told, *Endpoint.objects.order_by("id").values_list("id", "name", "url", "enabled", "failing_since"))
 
 
-ROWS: dict[str, Callable[[], Mark]] = {"alerts": _alerts, "schedules": _schedules, "webhooks": _webhooks}
-ACTIONS = {"alerts": "see_rows", "schedules": "see_schedules", "webhooks": "see_webhooks"}  # of tasks.access
+def _failures() -> Mark:
+    """What failed in the last hour, and who has handled what; of other moves of failed jobs hints tell."""
+    handled = Handled.objects.aggregate(n=Count("id"), new=Max("at"))
+    return history.recent().last_hour["failed"], *handled.values()
+
+
+ROWS: dict[str, Callable[[], Mark]] = {
+    "alerts": _alerts,
+    "failures": _failures,
+    "schedules": _schedules,
+    "webhooks": _webhooks,
+}
+ACTIONS = {
+    "alerts": "see_rows",
+    "failures": "see_rows",
+    "schedules": "see_schedules",
+    "webhooks": "see_webhooks",
+}  # of tasks.access

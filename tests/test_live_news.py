@@ -7,8 +7,9 @@ from live import push
 from live.news import News
 from live.reader import Reader
 from live.visitors import Visitor, rows
-from tasks import access, alerts, schedules
+from tasks import access, alerts, marks, schedules
 from tasks.alarms.models import Alert
+from tasks.failures import groups
 from tests.live_hub import Tab, claim, running, submit
 from tests.live_parts import until
 from tests.people import person
@@ -105,7 +106,28 @@ def test_who_was_away_gets_the_news_merged():
 
 
 def test_topics_are_what_the_role_may_see():
-    assert rows(person("vera")) == {"alerts", "schedules"}
-    assert rows(person("bob")) == {"alerts", "schedules", "webhooks"} and rows(person("charlie")) == frozenset()
+    assert rows(person("vera")) == {"alerts", "failures", "schedules"}
+    assert (
+        rows(person("bob")) == {"alerts", "failures", "schedules", "webhooks"}
+        and rows(person("charlie")) == frozenset()
+    )
     own = Visitor(1, "alice", access.OWN)
     assert not own.hears("kind:noop") and not own.hears("alerts") and ADMIN.hears("kind:noop")
+
+
+def test_a_failed_job_and_one_that_is_tried_again_are_news_of_failures():
+    news = News()
+    news.watched.update(["failures"])
+    for job, is_news in (
+        ({"kind": "noop", "state": "running", "attempt": 1}, False),
+        ({"kind": "noop", "state": "failed", "attempt": 1}, True),
+        ({"kind": "noop", "state": "queued", "attempt": 0}, False),
+        ({"kind": "noop", "state": "queued", "attempt": 1}, True),
+    ):
+        assert news.moved([job]) is is_news, job
+
+
+def test_the_mark_of_failures_tells_of_what_was_handled():
+    before = marks.marks(["failures"])
+    groups.mark("noop", "k", "bob")
+    assert marks.marks(["failures"]) != before

@@ -8,7 +8,6 @@ import { showBadge } from "./badge.js";
 import { Board } from "./board.js";
 import { ChartsPage } from "./charts.js";
 import { showCounts } from "./counts.js";
-import { FailuresPage } from "./failures.js";
 import { Freshness } from "./freshness.js";
 import { JobPage } from "./job.js";
 import { JobsPage } from "./jobs.js";
@@ -42,7 +41,7 @@ trees.start((words) => announcer?.say(words));
 if (main.dataset.watch) live(main.dataset.watch);
 else if (main.dataset.news === undefined) alerts.listen();
 
-/** @param {string} watch  "board", "workers", "jobs", "failures" or the id of a job */
+/** @param {string} watch  "board", "workers", "jobs" or the id of a job */
 function live(watch) {
   const store = new Store();
   const freshness = new Freshness();
@@ -78,8 +77,7 @@ function live(watch) {
 
   const board = watch === "board" ? watchBoard(store) : null;
   const jobs = watch === "jobs" ? new JobsPage(main, store, socket, (words) => announcer?.say(words)) : null;
-  const failures = watch === "failures" && new FailuresPage(main, store);
-  if (board || jobs || failures || HOUSE.has(watch)) socket.watch("board", { type: "watch", board: true });
+  if (board || jobs || HOUSE.has(watch)) socket.watch("board", { type: "watch", board: true });
   else watchJob(watch, store, socket);
   if (board) socket.watch("gauge", { type: "watch", gauge: "kinds" });
   socket.watch("news", alerts.WATCH);

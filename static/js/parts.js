@@ -14,6 +14,7 @@ import * as time from "./time.js";
 
 const EVERY_MS = 1000; // between two looks, however much news there is
 const AGAIN_MS = 5000; // after a look that was not answered
+const FOCUSED = "a, button, summary, input:not([type=hidden]), select, textarea";
 const OVERDUE_MS = 5000; // a moment of which the page speaks has passed, and nobody told what came of it
 
 /** What the server says of an element, without what differs each time: tokens of forms, "5 s ago". @param {string} html */
@@ -34,7 +35,7 @@ export function merge(old, fresh, said) {
     const words = gist(child.outerHTML);
     if (kept && said.get(kept) === words) return kept;
     said.set(child, words);
-    if (kept) unfold(kept, child);
+    if (kept) inherit(kept, child);
     return child;
   });
   if (!wanted.some((child) => child instanceof HTMLElement && child.dataset.key)) {
@@ -49,10 +50,13 @@ export function merge(old, fresh, said) {
   while (old.children.length > wanted.length) old.lastElementChild?.remove();
 }
 
-/** What is open in a child stays open in the one that takes its place. @param {Element} old @param {Element} fresh */
-function unfold(old, fresh) {
+/** What is open in a child stays open in the one that takes its place, and so does the focus. @param {Element} old @param {Element} fresh */
+function inherit(old, fresh) {
   const folds = fresh.querySelectorAll("details");
   old.querySelectorAll("details").forEach((fold, i) => folds[i] && (folds[i].open = fold.open));
+  const at = [...old.querySelectorAll(FOCUSED)].findIndex((element) => element === document.activeElement);
+  const same = /** @type {HTMLElement|undefined} */ (fresh.querySelectorAll(FOCUSED)[at]);
+  if (same) queueMicrotask(() => same.focus({ preventScroll: true })); // once it is in the page
 }
 
 /** @param {HTMLElement} main */

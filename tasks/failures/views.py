@@ -9,7 +9,6 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.http import urlencode
 from django.views.generic import View
@@ -17,7 +16,7 @@ from django.views.generic import View
 from tasks import audit, finding
 from tasks.access import may, visible
 from tasks.failures import groups
-from tasks.models import Job, instant
+from tasks.models import Job
 from tasks.search import NO_KEY
 from tasks.searching import bulk_url, jobs_url, quoted
 from tasks.views import Allowed, Page, uid_or_404
@@ -41,7 +40,6 @@ class FailuresView(Page):
             groups=[dressed(group) for group in found.shown],
             handled=handled,
             older=older,
-            painted=instant(timezone.now()),
             looked=found.looked,
             go_on=further and f"?{urlencode(further)}",
             may_change=may(user, "change_rows"),

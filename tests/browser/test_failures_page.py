@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.line import Line, instant, job, stats
+from tests.browser.line import Line
 from tests.browser.watcher import Watcher
 from tests.processes import Product
 
@@ -30,10 +30,7 @@ def group(page: Page, words: str) -> Locator:
 
 
 def test_groups_come_live_are_marked_as_handled_and_tried_again(page: Page, watcher: Watcher, product: Product) -> None:
-    def greet(line: Line) -> None:
-        line.send("snapshot", jobs=[job(1, "running")], stats=stats(), workers=[], queues=[])
-
-    line = Line(page, greet)
+    line = Line(page)
     breaks(product, "ConnectionError('502 from the bank')", 3)
     page.goto("failures/")
     bank = group(page, "from the bank")
@@ -41,16 +38,17 @@ def test_groups_come_live_are_marked_as_handled_and_tried_again(page: Page, watc
     handle = bank.get_by_role("button", name="Mark as handled")
     handle.focus()
     watcher.forget()
-    line.send("patch", jobs=[job(1, "succeeded", 2), job(2, "running")])
     line.send("beat", every=5)
+    line.send("news", topics=["alerts"], alerts=[])
     breaks(product, "LookupError('no such invoice')")
     assert watcher.requests == [], "what does not fail is no news"
-    line.send("patch", jobs=[job(2, "failed", 2, finished_at=instant())])
+    assert line.heard == [{"type": "watch", "news": ["failures", "alerts"]}]
+    line.send("news", topics=["failures"])
     expect(group(page, "no such invoice")).to_be_visible()
     expect(handle, "focus stays").to_be_focused()
     assert len(watcher.requests) == 1
     breaks(product, "ConnectionError('503 from the bank')")
-    line.send("patch", jobs=[job(3, "failed", 1, finished_at=instant())])
+    line.send("news", topics=["failures"])
     expect(bank.locator(".group-count")).to_have_text("4 ×")
     expect(handle).to_be_focused()
     page.keyboard.press("Enter")
@@ -67,3 +65,20 @@ def test_groups_come_live_are_marked_as_handled_and_tried_again(page: Page, watc
     expect(page.get_by_text("4 jobs to try again now.")).to_be_visible()
     page.get_by_role("link", name="Leave them alone").click()
     expect(page.locator("[data-list=jobs] > [data-job]")).to_have_count(4)
+
+
+def test_a_group_that_is_tried_again_leaves_the_page_by_itself(page: Page, watcher: Watcher, product: Product) -> None:
+    page.goto("failures/")
+    expect(page.locator("[data-live]")).to_have_attribute("data-live", "live")
+    watcher.forget()
+    product.manage("submit", "countdown", "seconds=0", "steps=1", "fail=true", "--owner", "ada")
+    failed = group(page, "It failed, as it was asked to.")
+    expect(failed).to_be_visible(timeout=20_000)
+    product.python(
+        "from tasks import lifecycle; from tasks.models import Job;"
+        "broken = list(Job.objects.filter(kind='countdown', state='failed'));"
+        "Job.objects.filter(kind='countdown').update(params={'seconds': 0, 'steps': 1, 'fail': False});"
+        "[lifecycle.retry(job.uid) for job in broken]"
+    )
+    expect(failed).to_have_count(0, timeout=20_000)
+    assert watcher.loads == 0
