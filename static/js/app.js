@@ -50,7 +50,7 @@ function live(watch) {
   let linked = false;
   let ended = "";
 
-  const test = watch === "self-test" ? new SelfTest(main, { linked: () => linked, say: (words) => announcer?.say(words) }) : null;
+  const test = watch === "self-test" ? new SelfTest(main, { linked: () => linked && !ended, say: (words) => announcer?.say(words) }) : null;
   const socket = new Socket(address(), {
     onFrame(frame) {
       // The first job frame was read just now; how old the whole picture is, the next beat says.

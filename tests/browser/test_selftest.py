@@ -81,7 +81,7 @@ def test_a_leg_that_does_not_come_is_explained_in_ten_seconds(page: Page, server
     run()
     expect(verdict).to_have_text("The job was accepted, and now the server does not answer.")
     server["why"] = {"job": job(1, "succeeded", 3), "why": ""}
-    line.close(1013, "away")
+    line.close(4403, "your role was taken away")
     run()
     expect(verdict).to_contain_text("this page's socket is not connected")
 
