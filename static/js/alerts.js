@@ -14,6 +14,9 @@ export function heed(frame) {
   const region = document.querySelector("[data-alerts]");
   if (!region || frame.type !== "news" || !frame.alerts) return;
   const here = new Map([...region.children].map((child) => [/** @type {HTMLElement} */ (child).dataset.alert, child]));
+  const fresh = frame.alerts.filter((alert) => !here.has(alert.id));
+  const voice = document.querySelector("[data-announce]");
+  if (voice && fresh.length) voice.textContent = fresh.map((alert) => alert.sentence).join(" ");
   region.replaceChildren(...frame.alerts.map((alert) => here.get(alert.id) ?? notice(alert)));
 }
 
