@@ -31,12 +31,14 @@ export function start(say) {
 
 /** @param {HTMLFormElement} form @param {(words: string) => void} say */
 async function send(form, say) {
+  // Not disabled: a button that is would lose the focus.
   const button = form.querySelector("button");
-  if (button) button.disabled = true;
+  if (button?.ariaDisabled) return;
+  if (button) button.ariaDisabled = "true";
   const answer = await fetch(form.action, {
     method: "POST", body: new FormData(form), headers: { Accept: "application/json" }, redirect: "manual",
   }).catch(() => null);
-  if (button) button.disabled = false;
+  if (button) button.ariaDisabled = null;
   const told = await answer?.json().catch(() => null);
   const words = answer?.ok ? (form.dataset.done ?? "Done.") : (told?.detail ?? "The server did not answer. Nothing was changed.");
   const place = document.querySelector("[data-answer]");
@@ -44,7 +46,7 @@ async function send(form, say) {
     place.textContent = answer?.ok ? "" : words;
     place.hidden = answer?.ok ?? false;
   }
-  say(words);
+  if (answer?.ok || !place) say(words); // the place is an alert: it speaks for itself
   if (answer?.ok) form.dispatchEvent(new CustomEvent("acted", { bubbles: true, detail: told }));
   const around = form.closest("details[data-folds]");
   if (around) fold(around);

@@ -11,6 +11,7 @@ import { showCounts } from "./counts.js";
 import { Freshness } from "./freshness.js";
 import { JobPage } from "./job.js";
 import { JobsPage } from "./jobs.js";
+import * as keys from "./keys.js";
 import { address, toLogin } from "./link.js";
 import * as prefs from "./prefs.js";
 import * as search from "./search.js";
@@ -38,6 +39,7 @@ time.start();
 search.start();
 actions.start((words) => announcer?.say(words));
 trees.start((words) => announcer?.say(words));
+keys.start((words) => announcer?.say(words));
 if (main.dataset.watch) live(main.dataset.watch);
 else if (main.dataset.news === undefined) alerts.listen();
 
