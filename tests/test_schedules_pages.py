@@ -7,6 +7,7 @@ from django.test import Client
 from django.utils import timezone
 
 from tasks import schedules
+from tasks.kinds.checks.models import Service
 from tasks.models import Job
 from tasks.timetable.models import Beat, Run, Schedule
 from tests.people import person
@@ -36,6 +37,15 @@ def test_a_schedule_is_made_by_a_form_of_its_kind():
     assert (schedule.params["seconds"], schedule.missed, schedule.owner) == (3, "once", person("ada"))
     assert "At 04:00 (Europe/Berlin)." in answer.text
     assert answer.text.count("<li><time") == 5
+
+
+def test_a_link_from_what_a_kind_works_on_brings_first_values():
+    ada = browser("ada")
+    form = ada.get("/schedules/new/check_health/?url=https%3A%2F%2Fshop.example%2F%3Fa%26b&name=the+shop&number=7").text
+    assert 'value="https://shop.example/?a&amp;b"' in form and 'value="the shop"' in form and 'value="7"' not in form
+    service = Service.objects.create(url="https://shop.example/?a&b")
+    assert "?url=https%3A%2F%2Fshop.example%2F%3Fa%26b&amp;name=shop.example" in ada.get(f"/checks/{service.uid}/").text
+    assert "Schedule…" not in browser("bob").get(f"/checks/{service.uid}/").text
 
 
 def test_wrong_input_comes_back_as_it_was_typed():

@@ -41,8 +41,8 @@ class ScheduleForm(forms.Form):
     priority = Priority(label="Priority")
     priority.may_be_empty, at.may_be_empty = True, False
 
-    def __init__(self, data: Any = None, *, schedule: Schedule | None = None) -> None:
-        super().__init__(data, auto_id="id_%s", initial=said(schedule))
+    def __init__(self, data: Any = None, *, schedule: Schedule | None = None, name: str = "") -> None:
+        super().__init__(data, auto_id="id_%s", initial={"name": name} | said(schedule))
         zones = sorted(zoneinfo.available_timezones())
         self.fields["timezone"].choices = [(zone, zone) for zone in zones]
         self.timing: dict[str, Any] = {}

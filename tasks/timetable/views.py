@@ -18,6 +18,7 @@ from tasks.timetable.models import Schedule
 from tasks.views import Allowed, Page, offered
 
 RUNS = 25
+PLAIN = {"text", "url", "ref"}  # types of parameters that a link can give
 
 
 def schedule_or_404(uid: UUID) -> Schedule:
@@ -98,7 +99,11 @@ class ScheduleCreate(SchedulePage):
         return kind_or_404(kind)
 
     def forms(self, data: Any = None) -> tuple[ScheduleForm, ParamsForm]:
-        return ScheduleForm(data), ParamsForm(self.kind, data)
+        """A link may bring first values along: ``?name=…`` and what parameters say."""
+        asked = self.request.GET
+        fields = [field for field in self.kind.signature.fields if field.type in PLAIN and field.name in asked]
+        copied = {field.name: asked[field.name] for field in fields}
+        return ScheduleForm(data, name=asked.get("name", "")), ParamsForm(self.kind, data, copied=copied)
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         self.kind = self.chosen(**kwargs)

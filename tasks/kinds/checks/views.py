@@ -25,7 +25,10 @@ class CheckPage(Shown):
     slug_field = slug_url_kwarg = "uid"
 
     def get_context_data(self, **context: Any) -> dict[str, Any]:
-        return super().get_context_data(may_change=may(self.request.user, "change_rows"), **context)
+        user = self.request.user
+        return super().get_context_data(
+            may_change=may(user, "change_rows"), may_schedule=may(user, "change_schedules"), **context
+        )
 
 
 class ServiceList(CheckPage, ListView):
