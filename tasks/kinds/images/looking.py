@@ -9,6 +9,7 @@ import math
 import warnings
 from dataclasses import dataclass
 from functools import cache
+from operator import mul
 
 from PIL import Image, ImageOps
 
@@ -141,13 +142,10 @@ def perceptual_hash(image: Image.Image) -> str:
     The idea: Zauner, "Implementation and Benchmarking of Perceptual Image Hash Functions" (2010).
     """
     grey = image.convert("L").resize((EDGE, EDGE), Image.Resampling.LANCZOS)
-    values = grey.tobytes()
-    waves = cosines()
-    rows = [
-        [sum(map(float.__mul__, wave, map(float, values[EDGE * y : EDGE * y + EDGE]))) for wave in waves]
-        for y in range(EDGE)
-    ]
-    low = [round(sum(wave[y] * rows[y][u] for y in range(EDGE)), 3) for wave in waves for u in range(KEPT)]
+    values, waves = grey.tobytes(), cosines()
+    rows = ([sum(map(mul, wave, values[y : y + EDGE])) for wave in waves] for y in range(0, EDGE * EDGE, EDGE))
+    columns = list(zip(*rows, strict=True))
+    low = [round(sum(map(mul, wave, column)), 3) for wave in waves for column in columns]
     middle = sorted(low[1:])[len(low) // 2 - 1]  # without the first, which is the brightness of it all
     bits = 0
     for value in low:

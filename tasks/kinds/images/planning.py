@@ -20,7 +20,7 @@ from tasks.kinds.images.models import ALIKE, Collection, Image
 from tasks.models import Job, State
 from tasks.report import Report
 
-PART = 100  # images
+PART = 50  # images
 SUFFIXES = {".jpg", ".jpeg", ".png", ".gif", ".webp"}
 REFERENCES = {"reference", "references"}  # names of the folder of images that others are compared with
 MOST_REFERENCES = 2_000
