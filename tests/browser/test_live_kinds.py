@@ -6,8 +6,10 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, expect
 
+from tests.browser.test_looks import CLIPPED, OVERLAPS
 from tests.browser.watcher import Watcher
 from tests.origins import reply
 from tests.pictures import collection_of, zipped
@@ -44,6 +46,18 @@ def press(page: Page, name: str) -> None:
     page.get_by_role("button", name=name).click()
 
 
+def looks_well(page: Page) -> None:
+    """Full of rows as it now is: in the dark on a telephone, and in the light on a desk."""
+    for theme, width in (("dark", 360), ("light", 1440)):
+        page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+        page.set_viewport_size({"width": width, "height": 900})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, f"scrolls sideways at {width} px"
+        assert page.evaluate(CLIPPED) == [], f"cut off at {width} px"
+        assert page.evaluate(OVERLAPS) == [], f"overlaps at {width} px"
+        found = Axe().run(page).response["violations"]
+        assert [(each["id"], each["nodes"][0]["html"]) for each in found] == [], f"at {width} px"
+
+
 def row(page: Page, text: str) -> Locator:
     return page.locator("[data-keep] > [data-key]").filter(has_text=text)
 
@@ -65,6 +79,8 @@ def test_a_feed_is_added_and_its_list_and_its_page_fill_themselves(page: Page, o
             has=page.locator(f"a[href='{other.url[other.url.index('/feeds/') :]}']")
         )
         expect(mine).to_contain_text("2 entries", timeout=SLOW)
+        looks_well(page)
+        looks_well(other)
         press(other, "Subscribe")
         expect(other.locator("[data-keep=facts]")).to_contain_text("Subscribers 1", use_inner_text=True)
         press(other, "Unsubscribe")
@@ -95,6 +111,7 @@ def test_an_archive_is_uploaded_and_images_stand_beside_their_references(
     expect(pair).to_have_count(2)
     for picture in pair.all():
         assert picture.evaluate("(img) => img.decode().then(() => img.naturalWidth)") > 0
+    looks_well(page)
     page.get_by_role("link", name="Unmatched").click()
     expect(page.locator(".pictures-pair")).to_have_count(3)
 
@@ -112,6 +129,9 @@ def test_the_strip_of_a_service_grows_while_it_is_up_and_while_it_is_down(page: 
             expect(mine.locator(".strip rect")).to_have_count(bars, timeout=SLOW)
             expect(mine.locator(".word")).to_have_text(word)
             door.answer = reply(b"sorry", "500 Internal Server Error")
+        looks_well(page)
+        page.get_by_role("link", name=site.url).click()
+        looks_well(page)
 
 
 def test_a_schedule_is_looked_at_before_it_is_made_runs_and_is_paused(page: Page, other: Page) -> None:
@@ -128,6 +148,7 @@ def test_a_schedule_is_looked_at_before_it_is_made_runs_and_is_paused(page: Page
     press(page, "When would it run?")
     expect(page.locator(".times li")).to_have_count(5)
     expect(page.get_by_text("Every second.")).to_be_visible()
+    looks_well(page)
     press(page, "Add it")
     expect(page.locator("[data-live]")).to_have_attribute("data-live", "live")
     expect(row(page, "job ").nth(1)).to_contain_text("Succeeded", timeout=SLOW)
@@ -135,8 +156,10 @@ def test_a_schedule_is_looked_at_before_it_is_made_runs_and_is_paused(page: Page
     expect(row(live(other, "schedules/"), "each second")).to_contain_text("Started", ignore_case=True)
     press(page, "Pause")
     expect(page.get_by_text("This schedule is paused.")).to_be_visible()
+    looks_well(page)
     expect(row(other, "each second")).to_contain_text("Paused", timeout=SLOW)
     expect(row(other, "roll_up")).to_contain_text("every 5 minutes")
+    looks_well(other)
     page.get_by_role("link", name="Delete").click()
     press(page, "Delete it")
     expect(row(other, "each second")).to_have_count(0, timeout=SLOW)
@@ -168,6 +191,7 @@ def test_a_webhooks_log_tells_of_each_try_as_it_is_made_and_replays(page: Page, 
         expect(told.locator(".tries")).to_be_visible()
         expect(told.locator(".tries li")).to_have_count(2)
         expect(told.locator(".tries li").last).to_contain_text("thank you")
+        looks_well(page)
         press(other, "Send again")
         expect(told.locator(".row-meta")).to_contain_text("3 tries", timeout=SLOW)
         page.get_by_role("link", name="Delete").click()
@@ -187,10 +211,12 @@ def test_a_notice_comes_and_goes_on_every_page_by_itself(page: Page, other: Page
     page.get_by_label("Watch for").select_option("failures")
     page.get_by_label("Kind of job").select_option("countdown")
     page.get_by_label("More failures than").fill("0")
+    looks_well(page)
     page.locator("main form .button").first.click()
     notice = other.locator("[data-alert]").filter(has_text="countdown failed")
     expect(notice).to_have_count(1, timeout=SLOW)
     expect(page.locator("[data-keep=now]")).to_contain_text("countdown failed", timeout=SLOW)
+    looks_well(page)
     row(page, "countdown fails more than 0 times").get_by_role("button", name="Delete").click()
     expect(notice).to_have_count(0, timeout=SLOW)
     expect(page.locator("[data-keep=past]")).to_contain_text("countdown failed", timeout=SLOW)
