@@ -77,12 +77,17 @@ class Board:
         self._order: dict[str, list[tuple]] = {section: [] for section in LIMITS}
         self._touched: set[str] = set()
         self.stirred: list[Summary] = []  # rows that the last ``diff`` put, or took away
+        self.repairs = 0  # rows that a ``diff`` had to correct, since no hint told of them
+        self._ends: dict[str, tuple] = {}  # of full sections: their last row at the last ``diff``
+        self.untold: dict[str, int] = {}  # corrected by the last ``diff``, to that version; a hint may still come
 
     def apply(self, summaries: Iterable[Summary]) -> bool:
         """Take hints: known rows move to their newest version, and who ranks within a section's limit comes in."""
         before = self.now
         for summary in summaries:
             job, section = summary["id"], SECTIONS.get(summary["state"])
+            if summary["version"] >= self.untold.get(job, summary["version"] + 1):
+                del self.untold[job]
             known = self.rows.get(job)
             if section is None or (known and known.summary["version"] >= summary["version"]):
                 continue
@@ -104,6 +109,8 @@ class Board:
         before = self.now
         self.stirred.clear()
         real = {summary["id"]: summary for summary in picture["jobs"]}
+        self.repairs += len(self.untold)
+        self.untold = {job: summary["version"] for job, summary in real.items() if self._missed(summary)}
         for job in [job for job in self.rows if job not in real and job not in self._touched]:
             self.stirred.append(self.rows[job].summary)
             self._remove(job)
@@ -120,7 +127,19 @@ class Board:
                     self._put(summary)
         for name in EXTRAS:
             self._extra(name, picture[name])
+        self._ends = {
+            section: ranked[LIMITS[section] - 1]
+            for section, ranked in self._order.items()
+            if len(ranked) >= LIMITS[section]
+        }
         return self.now != before
+
+    def _missed(self, summary: Summary) -> bool:
+        """Whether a hint should have brought this row as it is: not, if it only moved up within its section's limit."""
+        if known := self.rows.get(summary["id"]):
+            return known.summary["version"] < summary["version"]
+        section, key = SECTIONS[summary["state"]], rank(summary)
+        return self._ranks(section, key) and (section not in self._ends or key < self._ends[section])
 
     def snapshot(self, limit: int = frames.LIMIT) -> News:
         """All rows; or, if they burst a frame, those that changed longest ago, and ``since`` has the rest."""

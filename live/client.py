@@ -10,6 +10,7 @@ import random
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, TypedDict
 from urllib.error import HTTPError, URLError
@@ -189,9 +190,10 @@ class Client:
     async def watch(self) -> AsyncIterator[Board]:
         """The board, at once and after every change, for ever. The same object each time, changed in place."""
         board = Board()
-        async for frame in self._frames({"type": "watch", "board": True}):
-            board.take(frame)
-            yield board
+        async with aclosing(self._frames({"type": "watch", "board": True})) as frames:
+            async for frame in frames:
+                board.take(frame)
+                yield board
 
     async def watch_job(self, id: str) -> AsyncIterator[Detail]:
         """One job, at once and after every change, until it has ended. Raises Problem for one that we may not see."""
@@ -200,25 +202,27 @@ class Client:
         def ask() -> dict[str, Any]:
             return {"type": "watch", "job": id, "after": known["log"][-1]["seq"] if known["log"] else 0}
 
-        async for frame in self._frames(ask):
-            news = frame.get("job")
-            if news is None or news["id"] != id or news["version"] < known["version"]:
-                continue
-            attempts = {each["number"]: each for each in (*known["attempts"], *news.get("attempts", ()))}
-            lines = {each["seq"]: each for each in (*known["log"], *news.get("log", ()))}
-            known |= news
-            known["attempts"], known["log"] = list(attempts.values()), [lines[seq] for seq in sorted(lines)]
-            yield known
-            if known["state"] in FINAL and (not lines or max(lines) >= known["log_seq"]):
-                return
+        async with aclosing(self._frames(ask)) as frames:
+            async for frame in frames:
+                news = frame.get("job")
+                if news is None or news["id"] != id or news["version"] < known["version"]:
+                    continue
+                attempts = {each["number"]: each for each in (*known["attempts"], *news.get("attempts", ()))}
+                lines = {each["seq"]: each for each in (*known["log"], *news.get("log", ()))}
+                known |= news
+                known["attempts"], known["log"] = list(attempts.values()), [lines[seq] for seq in sorted(lines)]
+                yield known
+                if known["state"] in FINAL and (not lines or max(lines) >= known["log_seq"]):
+                    return
 
     def wait(self, id: str, show: Callable[[Detail], Any] = lambda _: None, timeout: float | None = None) -> Detail:
         """Wait until a job has ended and return it whole; ``show`` sees every change. Raises TimeoutError, Problem."""
 
         async def follow() -> None:
             async with asyncio.timeout(timeout):
-                async for job in self.watch_job(id):
-                    show(job)
+                async with aclosing(self.watch_job(id)) as news:
+                    async for job in news:
+                        show(job)
 
         asyncio.run(follow())
         return self.job(id)

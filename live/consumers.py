@@ -46,6 +46,8 @@ class LiveConsumer(AsyncConsumer):
             return await send({"type": "websocket.close", "code": 1013, "reason": "the database does not answer"})
         finally:
             self.hub.linger()
+        if visitor is None:
+            await self.hub.clerk.run(visitors.note_refusal, scope)
         if visitor is None or (offered and SUBPROTOCOL not in offered):
             return await send({"type": "websocket.close"})  # before accept: HTTP 403
         await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL if offered else None})
@@ -148,6 +150,12 @@ class LiveConsumer(AsyncConsumer):
             self.mailbox.tell(frames.error("forbidden", "this token sees jobs of its owner only, no gauges"))
         else:
             self.mailbox.gauges[name] = 0  # its value comes with the next reconcile, and whenever it has changed
+
+
+async def nowhere(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    """A socket at an address where there is none: refused like any other."""
+    await receive()
+    await send({"type": "websocket.close"})  # before accept: HTTP 403
 
 
 def parse(text: str) -> Any:

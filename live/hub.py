@@ -46,6 +46,7 @@ class Counters:
     frames: int = 0
     hints: int = 0
     reconciles: int = 0
+    repairs: int = 0
     failures: int = 0
     closed_slow: int = 0
 
@@ -257,6 +258,9 @@ class Hub:
         self._watches.missing(seen.missing)
         if self.board.diff(seen.picture) or first:
             self._stir()
+        if first:
+            self.board.untold.clear()
+        self.counters.repairs = self.board.repairs
         if self.news.agree(seen.marks, seen.alerts) | self.news.moved(self.board.stirred):
             self._changed.set()
 

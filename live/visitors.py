@@ -1,6 +1,6 @@
 """Who may come in, and who may stay: sessions with an allowed Origin, API tokens, and what they let one see.
 
-Synchronous and read-only: it runs on a thread of its own. Knows no hub and no sockets.
+Synchronous: it runs on a thread of its own. It writes nothing but who was refused. Knows no hub and no sockets.
 """
 
 from collections.abc import Iterable
@@ -11,15 +11,17 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, get_user_model
+from django.contrib.auth.models import AnonymousUser
 from django.contrib.sessions.backends.db import SessionStore as RowStore
 from django.core.exceptions import DisallowedHost
 from django.core.handlers.asgi import ASGIRequest
+from django.db import DatabaseError
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 from knox.crypto import hash_token
 
 from live.news import KIND
-from tasks import access
+from tasks import access, audit
 from tasks.door.models import Token
 from tasks.marks import ACTIONS
 
@@ -58,11 +60,24 @@ def admit(scope: dict[str, Any]) -> Visitor | None:
     headers = dict(scope["headers"])
     if b"authorization" in headers:
         return _by_token(headers[b"authorization"])
-    request = ASGIRequest(scope | {"method": "GET", "scheme": _web(scope.get("scheme", "ws"))}, None)
+    request = _request(scope)
     key = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
     if not key or not _same_origin(request, headers.get(b"origin", b"").decode("latin1")):
         return None
     return _by_session(key)
+
+
+def note_refusal(scope: dict[str, Any]) -> None:
+    """Whoever was refused, into the audit trail: with the name that a cookie or a token gives, whatever it is worth."""
+    request = _request(scope)
+    try:
+        token = _token(dict(scope["headers"]).get(b"authorization", b""))
+        request.auth, request.user = token, token.user if token else _user(request)
+    except DatabaseError:
+        request.user = AnonymousUser()
+    code = "not-authenticated" if request.user.is_anonymous else "forbidden"
+    origin = audit.plain(request.headers.get("Origin", ""), 200)
+    audit.refused(request, "live", request.path, code, **({"origin": origin} if origin else {}))
 
 
 def withdrawn(visitors: Iterable[Visitor]) -> dict[Visitor, tuple[int, str]]:
@@ -86,16 +101,31 @@ def rows(who: Any) -> frozenset[str]:
     return frozenset(topic for topic, action in ACTIONS.items() if access.may(who, action))
 
 
-def _by_token(header: bytes) -> Visitor | None:
+def _request(scope: dict[str, Any]) -> ASGIRequest:
+    return ASGIRequest(scope | {"method": "GET", "scheme": _web(scope.get("scheme", "ws"))}, None)
+
+
+def _token(header: bytes) -> Token | None:
     word, _, token = header.decode("latin1").partition(" ")
     try:
         digest = hash_token(token.strip())
     except (TypeError, ValueError):  # not even the form of a token
         return None
-    found = _tokens({digest}).get(digest) if word.lower() == "token" else None
+    return _tokens({digest}).get(digest) if word.lower() == "token" else None
+
+
+def _by_token(header: bytes) -> Visitor | None:
+    found = _token(header)
     if found is None or (reach := access.grant(found, "live")) == access.NO:
         return None
-    return Visitor(found.user.pk, found.user.get_username(), reach, rows(found), token=digest)
+    return Visitor(found.user.pk, found.user.get_username(), reach, rows(found), token=found.digest)
+
+
+def _user(request: ASGIRequest) -> Any:
+    """Whose session it is, or nobody's."""
+    key = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
+    visitor = _by_session(key) if key else None
+    return get_user_model().objects.get(pk=visitor.user) if visitor else AnonymousUser()
 
 
 def _by_session(key: str) -> Visitor | None:

@@ -162,7 +162,8 @@ def database(name: str, default: dict[str, Any]) -> dict[str, Any]:
 
     def parse(value: str) -> dict[str, Any]:
         found = dj_database_url.parse(value)
-        if found["NAME"] in ("", ":memory:"):
+        engine = str(found["ENGINE"]).rpartition(".")[2]
+        if found["NAME"] in ("", ":memory:") or engine not in ("sqlite3", "postgresql"):
             raise ValueError
         return found
 

@@ -21,7 +21,7 @@ from django.views import defaults
 
 from tasks import audit
 from tasks.api import problems, versions
-from tasks.trace import job_id, request_id
+from tasks.trace import job_id, request_id, veiled
 
 ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 REFUSED = {401: "not-authenticated", 403: "forbidden", 429: "too-many-requests"}
@@ -70,13 +70,15 @@ def note(request: HttpRequest, response: HttpResponseBase) -> None:
     match = request.resolver_match
     action = getattr(request, "acted", "") or (match and match.url_name) or "open"
     code = getattr(request, "refusal", "") or REFUSED[response.status_code]
-    audit.refused(request, action, request.path, code, method=request.method)
+    audit.refused(request, action, veiled(request.path), code, method=request.method)
 
 
 def end(request: HttpRequest, response: HttpResponseBase, began: float) -> HttpResponseBase:
     response["X-Request-ID"] = request.request_id
     for name, value in HEADERS.items():
         response.setdefault(name, value)
+    if request.path.startswith("/api/"):
+        response.setdefault(versions.HEADER, versions.NEWEST)
     level = logging.DEBUG if request.method in ("GET", "HEAD") and response.status_code < 500 else logging.INFO
     took = (time.monotonic() - began) * 1000
     log.log(level, "%s %s %d %.0f ms", request.method, audit.plain(request.path, 200), response.status_code, took)

@@ -11,7 +11,7 @@ from typing import Any
 
 from celery.signals import before_task_publish, task_postrun, task_prerun
 
-from tasks.trace import job_id, request_id
+from tasks.trace import job_id, request_id, veiled
 
 HEADER = "signalbox_request"
 BREAKS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))} | {0x2028: "\\u2028", 0x2029: "\\u2029"}
@@ -36,8 +36,8 @@ class Line(logging.Formatter):
             for name, value in (("request", getattr(record, "request_id", "")), ("job", getattr(record, "job_id", "")))
             if value
         )
-        text = f"{at} {record.levelname} {record.name}:{ids} {record.getMessage().translate(BREAKS)}"
-        trace = self.formatException(record.exc_info) if record.exc_info else ""
+        text = f"{at} {record.levelname} {record.name}:{ids} {veiled(record.getMessage()).translate(BREAKS)}"
+        trace = veiled(self.formatException(record.exc_info)) if record.exc_info else ""
         return text + "".join(f"\n    {line}" for line in trace.splitlines())
 
 
@@ -49,7 +49,7 @@ class Json(logging.Formatter):
             "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "text": record.getMessage(),
+            "text": veiled(record.getMessage()),
             "process": record.process,
         }
         line |= {
@@ -58,7 +58,7 @@ class Json(logging.Formatter):
             if value
         }
         if record.exc_info:
-            line["traceback"] = self.formatException(record.exc_info)
+            line["traceback"] = veiled(self.formatException(record.exc_info))
         return json.dumps(line, default=str)
 
 

@@ -138,7 +138,7 @@ def this_process() -> Iterator[Any]:
         ("frames", "Frames sent to sockets"),
         ("hints", "Hints received from the channel layer"),
         ("reconciles", "Times the picture was read again"),
-        ("repairs", "Times that reading again changed the picture"),
+        ("repairs", "Rows that reading again corrected: no hint had told of them"),
         ("failures", "Times the picture could not be read"),
         ("closed_slow", "Sockets closed because their reader was too slow"),
     ):

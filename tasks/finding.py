@@ -159,10 +159,17 @@ def created(key: int) -> datetime | None:
 def _in_time(query: Query, jobs: QuerySet[Job]) -> QuerySet[Job]:
     """By the time of creation, exactly; and by the keys that lie about there, since no index knows the time."""
     if query.since:
-        jobs = jobs.filter(created_at__gte=query.since, pk__gte=_key_at(query.since - DISORDER))
+        jobs = jobs.filter(created_at__gte=query.since, pk__gte=_key_at(_moved(query.since, -DISORDER)))
     if query.until:
-        jobs = jobs.filter(created_at__lt=query.until, pk__lt=_key_at(query.until + DISORDER))
+        jobs = jobs.filter(created_at__lt=query.until, pk__lt=_key_at(_moved(query.until, DISORDER)))
     return jobs
+
+
+def _moved(moment: datetime, by: timedelta) -> datetime:
+    try:
+        return moment + by
+    except OverflowError:  # the first minutes of the year 1, and the last of 9999
+        return moment
 
 
 def _key_at(moment: datetime) -> int:

@@ -32,6 +32,15 @@ class ParamError(ValueError):
         return " ".join(": ".join(filter(None, (name, " ".join(said)))) for name, said in self.errors.items())
 
 
+class TooLarge(ParamError):
+    """A set of parameters of so many bytes; refused as a whole."""
+
+    def __init__(self, given: int) -> None:
+        super().__init__(
+            {"": [f"Give at most {LARGEST // 1024} KiB of parameters: these are {given / 1024:,.1f} KiB."]}
+        )
+
+
 @dataclass(frozen=True, eq=False)
 class Field:
     """One parameter. `default` is JSON and clean; it counts unless the field is `required` or `omitted`."""
@@ -159,8 +168,8 @@ class Signature:
                     cleaned[name] = field.clean(field.default)
             except Wrong as wrong:
                 errors[str(name)] = [str(wrong)]
-        if not errors and (size := _size(cleaned)) > LARGEST:
-            errors[""] = [f"Give at most {LARGEST // 1024} KiB of parameters: these are {size / 1024:,.1f} KiB."]
+        if not errors and (bytes_ := size(cleaned)) > LARGEST:
+            raise TooLarge(bytes_)
         if errors:
             raise ParamError(errors)
         return cleaned
@@ -201,7 +210,7 @@ class Signature:
         return replace(self.extra, name=name)
 
 
-def _size(value: Any) -> int:
+def size(value: Any) -> int:
     return len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
 
 

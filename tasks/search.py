@@ -129,6 +129,8 @@ def _parts(values: Iterable[str]) -> list[str]:
 
 def _states(values: Iterable[str], me: str) -> list[str]:
     parts = [part.lower() for part in _parts(values)]
+    if not parts:
+        raise SearchError(state=f"state: needs one of: {', '.join(State.values)}.")
     for part in parts:
         if part not in State.values:
             raise SearchError(state=f"There is no state {part[:40]!r}. There are: {', '.join(State.values)}.")

@@ -39,6 +39,8 @@ FORM = {"Content-Type": "application/x-www-form-urlencoded"}
         ("GET", "jobs/?cursor=x", None, {}, (400, "bad-input")),
         ("GET", "jobs/?stat=failed", None, {}, (400, "bad-input")),
         ("GET", "jobs/?state=broken", None, {}, (400, "bad-input")),
+        ("GET", "jobs/?state=", None, {}, (400, "bad-input")),
+        ("GET", "jobs/?owner=", None, {}, (400, "bad-input")),
         ("GET", "jobs/?q=%00", None, {}, (400, "bad-input")),
         ("GET", "jobs/?since=yesterday", None, {}, (400, "bad-input")),
         ("GET", "stats/?period=2y", None, {}, (400, "bad-input")),
@@ -98,8 +100,37 @@ def test_a_page_without_its_last_slash_leads_there():
     vera = call("vera")
     answer = vera.get("/api/v1/jobs?limit=2")
     assert (answer.status_code, answer["Location"]) == (301, "/api/v1/jobs/?limit=2")
-    assert vera.post("/api/v1/jobs", {"kind": "noop"}).status_code == 404
+    assert answer["X-API-Version"] == "v1"
     assert vera.get("/api//evil.example/jobs").status_code == 404
+
+
+def test_a_body_sent_to_an_address_without_its_last_slash_is_sent_again_to_the_right_one():
+    alice = call("alice")
+    for path in ("/api/v1/jobs", "/api/jobs"):
+        answer = alice.post(path, {"kind": "noop"})
+        assert (answer.status_code, answer["Location"], answer["X-API-Version"]) == (308, f"{path}/", "v1")
+    assert alice.post("/api/v1/nowhere", {}).status_code == 404
+    assert alice.post("/api//evil.example/jobs", {}).status_code == 404
+
+
+def test_parameters_over_64_kib_are_too_large_whatever_stands_in_them():
+    for kind, params in (
+        ("countdown", {"x": "a" * 66_000}),
+        ("site_sizes", {"addresses": ["x.example/" + "a" * 900] * 73}),
+    ):
+        answer = call("alice").post("jobs/", {"kind": kind, "params": params})
+        assert (answer.status_code, answer.problem) == (413, "too-large")
+        assert answer.json()["errors"]["params"][0].startswith("Give at most 64 KiB of parameters")
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
+def test_the_ends_of_time_can_be_asked_for(moment):
+    for name in ("since", "until"):
+        assert call("vera").get(f"jobs/?{name}={moment}").status_code == 200
+
+
+def test_a_list_is_a_page_and_nothing_else():
+    assert call("vera").get("jobs/").json() == {"results": [], "next": None, "previous": None}
 
 
 def test_the_catalogue_says_what_each_code_means():

@@ -34,6 +34,9 @@ def test_a_version_named_in_any_way(path, headers):
     [
         ("/api/v2/kinds/", {}, 404),
         ("/api/v2/nowhere/at/all/", {}, 404),
+        ("/api/2/kinds/", {}, 404),
+        ("/api/latest/jobs/", {}, 404),
+        ("/api/V1/jobs/", {}, 404),
         ("/api/kinds/?version=v2", {}, 400),
         ("/api/kinds/?version=", {}, 400),
         ("/api/kinds/?version=v1&version=v2", {}, 400),

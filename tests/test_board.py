@@ -249,3 +249,30 @@ def test_the_order_of_each_section(state):
     else:
         a, b = summary(uid(2), 1, state, **{times[state]: first}), summary(uid(1), 1, state, **{times[state]: second})
     assert boards.rank(a) < boards.rank(b)
+
+
+def test_a_repair_is_a_row_that_no_hint_told_of():
+    board = Board()
+    first, second = summary(state="running"), summary(state="running")
+    board.apply([first])
+    agree(board, first, second)  # the hint of the second may be late only
+    board.apply([second])
+    agree(board, first, second)
+    assert board.repairs == 0
+    agree(board, first | {"version": 2}, second, third := summary(state="running"))
+    agree(board, first | {"version": 2}, second, third)
+    assert board.repairs == 2
+    agree(board, first | {"version": 2}, second, third)
+    assert board.repairs == 2
+
+
+def test_rows_that_move_up_within_a_limit_are_no_repairs():
+    board = Board()
+    waiting = [summary(priority=5) for _ in range(LIMITS["queued"] + 5)]
+    board.apply(waiting[: LIMITS["queued"]])
+    agree(board, *waiting[: LIMITS["queued"]])
+    running = [job | {"version": 2, "state": "running"} for job in waiting[:5]]
+    board.apply(running)
+    for _ in range(2):
+        agree(board, *running, *waiting[5:])
+    assert board.repairs == 0

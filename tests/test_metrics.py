@@ -9,8 +9,10 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from project import health, logs, metrics
 from tasks import lifecycle
+from tasks.door.models import Entry
 from tasks.failure import Failure
 from tasks.models import Job, Worker
+from tasks.trace import veiled
 from tests.calls import call
 from tests.people import person
 
@@ -120,6 +122,25 @@ def record(text: str, **more) -> logging.LogRecord:
     made = logging.LogRecord("tasks.test", logging.INFO, __file__, 1, text, (), None)
     made.__dict__ |= more
     return made
+
+
+def test_what_lets_somebody_in_stands_in_no_log_line():
+    broke = RuntimeError("/start/abc/")
+    made = record(
+        'POST /start/s3cret-T0ken/ 404, then "/share/AaIT.b-c_d/state/" and /share/x',
+        exc_info=(RuntimeError, broke, None),
+    )
+    for line in (logs.Line().format(made), json.loads(logs.Json().format(made))["text"]):
+        assert 'POST /start/•••/ 404, then "/share/•••/state/" and /share/•••' in line
+    assert "abc" not in logs.Line().format(made) and "abc" not in logs.Json().format(made)
+    assert veiled("/api/v1/jobs/0199/share/0198/") == "/api/v1/jobs/0199/share/0198/"
+
+
+def test_a_refused_link_is_not_in_the_trail_either():
+    strict = call()
+    strict.client.handler.enforce_csrf_checks = True
+    strict.post("/share/s3cret/", {})
+    assert [entry.target for entry in Entry.objects.all()] == ["/share/•••/"]
 
 
 def test_a_log_line_names_its_request_and_its_job_and_stays_one_line():

@@ -44,6 +44,7 @@ def manage(*words: str, home: Path, **variables: str) -> subprocess.CompletedPro
         ("ALLOWED_HOSTS", "https://example.org", "host names without scheme"),
         ("DATABASE_URL", "mydb", "an address such as postgres://"),
         ("DATABASE_URL", "sqlite://", "an address such as postgres://"),
+        ("DATABASE_URL", "mysql://user@host/name", "an address such as postgres://"),
         ("REDIS_URL", "localhost:6379", "redis:// or rediss://"),
         ("CELERY_BROKER_URL", "http://example.org", "redis://"),
     ],

@@ -9,7 +9,7 @@ import websockets
 from asgiref.sync import sync_to_async
 
 from tasks import lifecycle, picture
-from tasks.door.models import Session, Token
+from tasks.door.models import Entry, Session, Token
 from tests.conftest import database_url_of_the_test
 from tests.live_hub import claim, submit
 from tests.live_parts import SUBPROTOCOL, Page, Served, follow, hear, say, session, uid
@@ -142,6 +142,28 @@ async def test_a_token_is_taken_from_the_header_only(served):
 
 async def test_a_wrong_token_is_not_made_good_by_a_cookie(served):
     assert await refused(served, await rows(person)("vera"), token="f" * 64)
+
+
+async def test_an_address_without_a_socket_is_refused_like_any_other(served):
+    for path in ("/ws/nowhere/", "/ws/live"):
+        with pytest.raises(websockets.InvalidStatus) as error:
+            async with websockets.connect(served.url.replace("/ws/live/", path), subprotocols=[SUBPROTOCOL]):
+                pass
+        assert error.value.response.status_code == 403
+
+
+async def test_who_was_refused_is_in_the_trail(served):
+    charlie = await rows(person)("charlie")
+    await refused(served, origin="http://evil.example", token="f" * 64)
+    await refused(served, token=await rows(token)("charlie"))
+    await refused(served, await rows(person)("vera"), origin="http://evil.example")
+    entries = await rows(lambda: list(Entry.objects.filter(action="live").order_by("id")))()
+    assert [(e.who, e.via, e.outcome, e.code, e.detail.get("origin", "")) for e in entries] == [
+        ("", "session", "refused", "not-authenticated", "http://evil.example"),
+        (charlie.username, "token", "refused", "forbidden", ""),
+        ("vera", "session", "refused", "forbidden", "http://evil.example"),
+    ]
+    assert {e.address for e in entries} == {"127.0.0.1"}
 
 
 async def test_another_protocol_is_refused_and_none_is_ours(served):

@@ -15,7 +15,7 @@ from tasks.api import pages, shapes, versions
 from tasks.api.base import Endpoint, Strict, Text, Whole
 from tasks.api.problems import Problem, wrong
 from tasks.models import Job
-from tasks.params import Url
+from tasks.params import LARGEST, TooLarge, Url, size
 from tasks.rules import Wrong
 from tasks.search import FILTERS, Query, SearchError
 
@@ -131,8 +131,8 @@ class Jobs(Endpoint):
                 "results": [job.summary() for job in found.jobs],
                 "next": None if found.older is None else pages.link(request, "jobs", older=found.older),
                 "previous": None if found.newer is None else pages.link(request, "jobs", newer=found.newer),
-                "looked": finding.looked(found),
             }
+            | ({} if found.complete else {"looked": finding.looked(found)})
         )
 
     @extend_schema(
@@ -190,6 +190,8 @@ class Jobs(Endpoint):
             raise wrong(kind="Give the name of a kind, or copy_of.")
         if original and original.kind != name:
             raise wrong(kind="The job that is copied is of another kind.")
+        if (given_bytes := size(given.get("params", {}))) > LARGEST:  # before a word about what stands in them
+            raise TooLarge(given_bytes)
         hidden = registry.get(name).signature.secrets
         copied = {key: value for key, value in original.params.items() if key not in hidden} if original else {}
         return name, copied | given.get("params", {})

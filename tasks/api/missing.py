@@ -12,7 +12,7 @@ from tasks.api.base import Endpoint
 from tasks.api.problems import Problem
 from tasks.api.versions import VERSIONS, link, unknown
 
-VERSION = re.compile(r"(v[0-9]{1,9})(/|$)")
+VERSION = re.compile(r"v[0-9]{1,9}")
 
 
 class Root(Endpoint):
@@ -35,22 +35,26 @@ class Missing(Endpoint):
     permission_classes = ()
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """A page's address without its last slash leads there, as everywhere in Django."""
-        if request.method in ("GET", "HEAD") and not request.path.endswith("/"):
-            try:
-                there = resolve(f"{request.path}/").url_name != "missing"
-            except Resolver404:
-                there = False
-            if there:
-                return HttpResponsePermanentRedirect(f"{request.path}/{'?' * bool(query(request))}{query(request)}")
+        """An address without its last slash leads there, as everywhere in Django; a body is sent again, to there."""
+        if not request.path.endswith("/") and exists(f"{request.path}/"):
+            to = f"{request.path}/{'?' * bool(query(request))}{query(request)}"
+            return HttpResponsePermanentRedirect(to, preserve_request=request.method not in ("GET", "HEAD"))
         return super().dispatch(request, *args, **kwargs)
 
     def initial(self, request: Any, *args: Any, **kwargs: Any) -> None:
-        found = VERSION.match(kwargs["rest"])
-        if found and found[1] not in VERSIONS:
-            raise unknown(found[1], 404)
+        first, _, rest = kwargs["rest"].partition("/")
+        if first not in VERSIONS and (VERSION.fullmatch(first) or (rest and exists(f"/api/{rest}"))):
+            raise unknown(first, 404)
         super().initial(request, *args, **kwargs)
         raise Problem("not-found")
+
+
+def exists(path: str) -> bool:
+    """Whether something of the API is at that address."""
+    try:
+        return resolve(path).url_name not in ("missing", "root")
+    except Resolver404:
+        return False
 
 
 def query(request: HttpRequest) -> str:

@@ -15,7 +15,7 @@ from rest_framework.response import Response
 
 from tasks.failure import Refused
 from tasks.models import Job
-from tasks.params import ParamError
+from tasks.params import ParamError, TooLarge
 from tasks.registry import UnknownKind
 from tasks.trace import request_id
 
@@ -95,6 +95,8 @@ def of(error: Exception) -> Problem:
     match error:
         case Problem():
             return error
+        case TooLarge():
+            return Problem("too-large", str(error), errors={"params": error.errors[""]})
         case ParamError():
             return wrong(**{f"params.{name}" if name else "params": said for name, said in error.errors.items()})
         case UnknownKind():

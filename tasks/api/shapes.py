@@ -81,7 +81,7 @@ class Page(s.Serializer):
 
 class JobPage(Page):
     results = JobSummary(many=True)
-    looked = Looked()
+    looked = Looked(required=False, help_text="only when the search has not looked at everything yet")
 
 
 class LogPage(Page):

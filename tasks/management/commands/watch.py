@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 from argparse import ArgumentParser
+from contextlib import aclosing
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -14,7 +15,7 @@ from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 
-from live.client import Board, Client, Problem
+from live.client import Board, Client, Problem, Unreachable
 from tasks.door.models import Token
 from tasks.terminal import EXITS, Bar
 
@@ -34,8 +35,9 @@ class Command(BaseCommand):
         made = None if token else own_token()
         try:
             client = Client(url, token or made[1])
+            client.send("GET", "kinds/")  # whoever is not there, or lets nobody in, is not tried for ever
             sys.exit(one(client, job) if job else asyncio.run(board(client)))
-        except Problem as problem:
+        except (Problem, Unreachable) as problem:
             raise CommandError(str(problem)) from None
         except KeyboardInterrupt:
             sys.exit(130)
@@ -63,10 +65,11 @@ def one(client: Client, job: str) -> int:
 async def board(client: Client) -> int:
     console = Console(highlight=False)
     with Live(console=console, auto_refresh=False, screen=console.is_terminal) as live:
-        async for picture in client.watch():
-            live.update(table(picture), refresh=True)
-            if not console.is_terminal:  # a pipe gets the board once
-                return 0
+        async with aclosing(client.watch()) as pictures:
+            async for picture in pictures:
+                live.update(table(picture), refresh=True)
+                if not console.is_terminal:  # a pipe gets the board once
+                    break
     return 0
 
 
