@@ -16,11 +16,11 @@ from django.views.generic import View
 from tasks import audit, lifecycle, quotas
 from tasks.access import Actor, may, may_submit
 from tasks.failure import Refused
-from tasks.models import Job
+from tasks.models import Job, State
 from tasks.params import ParamError
 from tasks.registry import Kind
 from tasks.searching import jobs_url
-from tasks.views import ELSEWHERE, Allowed, Page, known, once_for, uid_or_404
+from tasks.views import CANCELLED, ELSEWHERE, Allowed, Page, known, once_for, uid_or_404
 
 PICKED = 500  # jobs one form may act on: more than a board shows
 
@@ -146,7 +146,8 @@ class PickedView(Page):
     template_name = "jobs/picked.html"
     here = "board"
     http_method_names = ["post"]
-    deeds = {"cancel": cancel, "retry": retry}
+    deeds = {"cancel": cancel, "retry": retry, "take_back": take_back}
+    said = {"cancel": "to be cancelled", "retry": "queued again", "take_back": "as before the cancel"}
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         self.deed = request.POST.get("action", "")
@@ -171,22 +172,22 @@ class PickedView(Page):
         return reverse("board") if text is None else jobs_url(text)
 
     def do(self, jobs: list[Job]) -> None:
-        refused = []
+        done, refused = [], []
         for job in jobs:
             try:
-                self.deeds[self.deed](self.request, job)
+                done.append(self.deeds[self.deed](self.request, job))
             except Refused as reason:
                 refused.append(str(reason))
-        done = len(jobs) - len(refused)
         if done:
-            said = "to be cancelled" if self.deed == "cancel" else "queued again"
-            messages.info(self.request, f"{done} job{'s' * (done != 1)} {said}.")
+            messages.info(self.request, f"{len(done)} job{'s' * (len(done) != 1)} {self.said[self.deed]}.")
+        if self.deed == "cancel":  # what only waited is offered back on the next page
+            self.request.session[CANCELLED] = [str(job.uid) for job in done if job.state == State.CANCELLED]
         if refused:
             messages.error(self.request, f"{len(refused)} left as they are. {refused[0]}")
 
     def get_context_data(self, jobs: list[dict[str, Any]], **context: Any) -> dict[str, Any]:
         n = f"{len(jobs)} job{'s' * (len(jobs) != 1)}"
-        asked = f"Cancel {n}?" if self.deed == "cancel" else f"Try {n} again?"
+        asked = {"cancel": f"Cancel {n}?", "retry": f"Try {n} again?", "take_back": f"Take {n} back?"}[self.deed]
         return super().get_context_data(
             jobs=jobs, action=self.deed, title=asked, button=asked.rstrip("?"), back=self.back, **context
         )

@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from tasks import history, registry
 from tasks.door.models import Entry
-from tasks.models import Job, LogLine, Queue, State, Worker
+from tasks.models import Job, LogLine, Queue, State, Worker, instant
 
 RUNNING, QUEUED, RETRYING, FINISHED = 300, 100, 50, 50
 WORKERS = 200
@@ -78,8 +78,17 @@ def detail(
 
 
 def trail(job: Job) -> list[dict[str, Any]]:
-    """What people did to it, oldest first: ``at, who, action, note``. From where and how is for admins to read."""
-    return [entry.deed() for entry in Entry.objects.done_to(job.uid).order_by("-id")[:DEEDS]][::-1]
+    """What people did to it, oldest first: ``at, who, action, note``. From where and how is for admins to read.
+
+    A cancel that a bulk action or a schedule asked for has no entry of its own: the job's row tells of it.
+    """
+    entries = list(Entry.objects.done_to(job.uid).order_by("-id")[:DEEDS])[::-1]
+    deeds = [entry.deed() for entry in entries]
+    asked = job.cancel_requested_at
+    if asked and not any(entry.action == "cancel" and entry.at >= asked for entry in entries):
+        who = job.cancel_requested_by and job.cancel_requested_by.get_username()
+        deeds.append({"at": instant(asked), "who": who, "action": "cancel", "note": job.cancel_reason})
+    return deeds
 
 
 def log_after(job: Job | UUID | str, seq: int, limit: int = LINES) -> list[dict[str, Any]]:

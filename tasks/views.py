@@ -48,6 +48,7 @@ FURTHER = [
     Link("webhooks", "see_webhooks"),
     Link("self-test", "submit", "self test"),
 ]
+CANCELLED = "cancelled"  # in the session: jobs that may be taken back on the next page
 ELSEWHERE = {"bulk_action", "match_part"}  # asked for where one sees what they would act on
 
 
@@ -93,6 +94,7 @@ class Shown(Allowed, ContextMixin):
             zone=timezone.get_current_timezone_name(),
             may_submit=may(self.request.user, "submit"),
             may_audit=may(self.request.user, "audit"),
+            cancelled_just_now=self.request.session.pop(CANCELLED, []),
             further=[page for page in FURTHER if may(self.request.user, page.action)],
             **context,
         )

@@ -6,6 +6,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from asgiref.sync import sync_to_async
+from django.db import connections
 from django.test import AsyncClient, Client
 
 from tasks import lifecycle, picture, trees
@@ -97,7 +99,9 @@ def test_the_whole_log_is_a_file_that_is_read_in_pieces(django_assert_max_num_qu
 
     async def fetched() -> tuple[Any, list[bytes]]:
         answer = await client.get(f"/jobs/{job.uid}/log/")
-        return answer, [piece async for piece in answer.streaming_content]
+        pieces = [piece async for piece in answer.streaming_content]
+        await sync_to_async(connections.close_all)()
+        return answer, pieces
 
     answer, pieces = asyncio.run(fetched())
     lines = b"".join(pieces).decode().splitlines()
@@ -187,6 +191,14 @@ def test_what_people_did_stands_on_the_page() -> None:
     assert "127.0.0.1" not in page, "from where is for admins to read"
     assert f"/audit/?target={job.uid}" not in page
     assert f"/audit/?target={job.uid}" in get(job, who="ada").content.decode()
+
+
+def test_a_cancel_without_an_entry_is_told_by_the_row() -> None:
+    job = lifecycle.cancel(made().uid, person("bob"), "part of a bulk action")
+    told = picture.detail(job, people=True)["trail"]
+    assert [(deed["who"], deed["action"], deed["note"]) for deed in told] == [
+        ("bob", "cancel", "part of a bulk action")
+    ]
 
 
 def test_the_neighbours_of_a_job() -> None:

@@ -159,6 +159,21 @@ def test_picked_jobs_are_asked_about_before_anything_is_done() -> None:
     assert client.post("/jobs/picked/", {"action": "delete"}).status_code == 404
 
 
+def test_what_was_picked_and_cancelled_is_offered_back_once() -> None:
+    waits, runs, client = [made(), made()], made(), browser("bob")
+    lifecycle.claim(runs.uid, "w1@here", 1)
+    picked = {"action": "cancel", "sure": "yes", "job": [str(job.uid) for job in (*waits, runs)]}
+    page = client.post("/jobs/picked/", picked, follow=True).content.decode()
+    assert "3 jobs to be cancelled." in page
+    assert "Take all 2 back" in page
+    offered = re.findall(r'<input type="hidden" name="job" value="([^"]+)">', page)
+    assert set(offered) == {str(job.uid) for job in waits}
+    assert "Cancelled by mistake?" not in client.get("/").content.decode()
+    page = client.post("/jobs/picked/", {"action": "take_back", "sure": "yes", "job": offered}, follow=True)
+    assert "2 jobs as before the cancel." in page.content.decode()
+    assert sorted(Job.objects.values_list("state", flat=True)) == ["queued", "queued", "running"]
+
+
 def test_what_does_not_exist_is_a_page_that_says_so() -> None:
     client = browser("bob")
     for address in (ABSENT, "/submit/unheard_of/", "/nothing/", f"{ABSENT}cancel/"):

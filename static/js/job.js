@@ -93,6 +93,8 @@ export class JobPage {
 
   /** @param {Detail} job */
   #facts(job) {
+    const cancelled = this.#part("cancelled");
+    if (cancelled) cancelled.hidden = !job.cancel_requested;
     this.#write("attempt", tries(job));
     this.#write("worker", job.worker ?? "");
     for (const name of ["due_at", "started_at", "finished_at"]) {

@@ -16,13 +16,27 @@ WIDTHS = (360, 768, 1440)
 THEMES = ("light", "dark")
 SEED = """
 from django.contrib.auth import get_user_model
-from tasks import lifecycle
+from datetime import timedelta
+from tasks import audit, lifecycle
+from tasks.door.models import ShareLink
+from tasks.models import Attempt, Job
 owner = get_user_model().objects.get(username="ada")
 def put(kind, **params):
     return lifecycle.submit(kind, params, owner=owner)[0].uid
 print(put("countdown", seconds=1, steps=3))
 print(put("countdown", seconds=1, steps=2, fail=True))
 print(put("countdown", seconds=600))
+many = lifecycle.submit("countdown", {}, owner=owner, due_at=lifecycle.now() + timedelta(days=1))[0]
+for n in range(12):
+    at = many.created_at + timedelta(seconds=100 * n)
+    Attempt.objects.create(job=many, number=n + 1, worker="main@a-host.with-a.rather-long.example", started_at=at,
+        finished_at=at + timedelta(seconds=9), outcome="lost" if n % 3 else "retrying", error="GatewayError: 502 " * 9,
+        traceback="" if n % 3 else "Traceback")
+audit.note(owner, "cancel", many.uid, reason="a reason of some length " * 9)
+Job.objects.filter(pk=many.pk).update(params={"text": "word " * 2000, "deep": {"a": {"b": [1, None, "x" * 90]}}})
+lifecycle.submit("countdown", {}, owner=owner, parent=many.uid, due_at=many.due_at)
+ShareLink.objects.create(job=many, owner=owner, expires_at=many.due_at, framed_by=["https://shop.example"])
+print(many.uid)
 """
 OVERLAPS = """() => {
     const things = "a, button, input, select, textarea, summary, h1, h2, h3, p, time, .lamp";
@@ -48,7 +62,7 @@ CLIPPED = """() => [...document.querySelectorAll("body *")]
 @pytest.fixture(scope="package")
 def addresses(product: Product) -> dict[str, str]:
     """Pages by name, with jobs in several states to show."""
-    done, failed, running = product.python(SEED).split()
+    done, failed, running, many = product.python(SEED).split()
     pages = {"board": "", "jobs": "jobs/", "submit": "submit/", "workers": "workers/", "nothing": "jobs/nothing/"}
     pages |= {"countdown form": "submit/countdown/", "site_sizes form": "submit/site_sizes/"}
     pages |= {
@@ -63,12 +77,14 @@ def addresses(product: Product) -> dict[str, str]:
         "charts": "charts/",
         "self test": "self-test/",
     }
+    pages |= {"audit": "audit/", "many attempts": f"jobs/{many}/", "share": f"jobs/{many}/share/"}
     return pages | {"done": f"jobs/{done}/", "failed": f"jobs/{failed}/", "running": f"jobs/{running}/"}
 
 
 NAMES = (
     "board", "jobs", "submit", "countdown form", "site_sizes form", "workers", "done", "failed", "running", "nothing",
     "feeds", "checks", "webhooks", "charts", "self test", "failures", "wrong search", "bulk",
+    "audit", "many attempts", "share",
 )  # fmt: skip
 
 
