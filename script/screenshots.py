@@ -17,8 +17,8 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 PAGES = {
-    "board": "", "jobs": "jobs/", "submit": "submit/countdown/", "workers": "workers/", "running": "", "failed": "",
-    "succeeded": "",
+    "board": "", "jobs": "jobs/", "submit": "submit/countdown/", "workers": "workers/", "audit": "audit/",
+    "running": "", "failed": "", "succeeded": "",
 }  # fmt: skip
 SAMPLES = {"failed": {"Seconds": "1"}, "succeeded": {"Seconds": "2"}, "running": {"Seconds": "90", "Steps": "360"}}
 THEMES = ("light", "dark")

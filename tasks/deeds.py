@@ -54,7 +54,7 @@ class CancelView(Deed):
     action = "cancel"
 
     def do(self, job: Job) -> Job:
-        return cancel(self.request, job, self.request.POST.get("reason", ""))
+        return cancel(self.request, job)
 
 
 class RetryView(Deed):
@@ -119,7 +119,8 @@ class RunAgainView(Allowed, View):
         return redirect(f"{reverse('submit-kind', args=[job.kind])}?copy={job.uid}")
 
 
-def cancel(request: HttpRequest, job: Job, reason: str = "") -> Job:
+def cancel(request: HttpRequest, job: Job) -> Job:
+    reason = request.POST.get("reason", "")
     return audit.do(request, "cancel", job.uid, lambda: lifecycle.cancel(job.uid, request.user, reason), reason=reason)
 
 

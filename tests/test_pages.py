@@ -162,9 +162,10 @@ def test_picked_jobs_are_asked_about_before_anything_is_done() -> None:
 def test_what_was_picked_and_cancelled_is_offered_back_once() -> None:
     waits, runs, client = [made(), made()], made(), browser("bob")
     lifecycle.claim(runs.uid, "w1@here", 1)
-    picked = {"action": "cancel", "sure": "yes", "job": [str(job.uid) for job in (*waits, runs)]}
+    picked = {"action": "cancel", "sure": "yes", "reason": "no", "job": [str(job.uid) for job in (*waits, runs)]}
     page = client.post("/jobs/picked/", picked, follow=True).content.decode()
     assert "3 jobs to be cancelled." in page
+    assert set(Job.objects.values_list("cancel_reason", flat=True)) == {"no"}
     assert "Take all 2 back" in page
     offered = re.findall(r'<input type="hidden" name="job" value="([^"]+)">', page)
     assert set(offered) == {str(job.uid) for job in waits}
@@ -213,6 +214,8 @@ def test_styles_use_layers_and_neither_ids_nor_importance() -> None:
         text = re.sub(r"/\*.*?\*/", "", path.read_text(), flags=re.DOTALL)
         assert "!important" not in text
         assert [name for name in re.findall(r"#([\w-]+)", text) if not re.fullmatch("[0-9a-f]{3,8}", name)] == []
+        moving = re.findall(r"(.{90})\b(?:transition|animation):(?! none)", text, re.DOTALL)
+        assert [before for before in moving if "prefers-reduced-motion: no-preference" not in before] == [], path.name
         layers = re.findall(r"^@layer ([a-z]+) {", text, re.MULTILINE)
         assert layers
         assert set(layers) <= {"tokens", "base", "layout", "controls", "jobs", "pages"}

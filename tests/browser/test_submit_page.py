@@ -77,7 +77,8 @@ def test_edit_and_run_again_begins_with_the_old_values(page: Page, watcher: Watc
     page.get_by_label("Steps").fill("4")
     page.get_by_role("button", name="Submit countdown").click()
     page.wait_for_url(lambda url: "/jobs/" in url and url != original)
-    expect(page.locator(".facts")).to_contain_text(f"Copy of\n{original.rstrip('/')[-6:]}", use_inner_text=True)
+    expect(page.locator("[data-near]")).to_contain_text("It is a copy of")
+    expect(page.locator("[data-near]")).to_contain_text(original.rstrip("/")[-6:])
 
 
 def test_selected_jobs_are_cancelled_after_a_question(page: Page, watcher: Watcher, product: Product) -> None:
