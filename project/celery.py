@@ -5,10 +5,11 @@ import os
 from celery import Celery
 from django.conf import settings
 
-from tasks import queues
+from tasks import letters, queues
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 os.environ.setdefault("CELERY_SKIP_CHECKS", "1")  # `up` and the deployment have checked; a worker needs no pages
+letters.use()
 app = Celery("signalbox", backend="tasks.chains:NoResults")
 app.conf.update(
     broker_url=settings.CELERY_BROKER_URL,

@@ -1,6 +1,6 @@
 """The kinds of job this process knows, by name. Filled by the @job decorator; read by forms, API and lifecycle."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -64,6 +64,10 @@ def is_chore(name: str) -> bool:
 
 def kinds() -> list[Kind]:
     return sorted(_kinds.values(), key=lambda kind: kind.name)
+
+
+def names() -> Set[str]:
+    return _kinds.keys()
 
 
 def queues() -> list[str]:

@@ -10,7 +10,16 @@ ROOT = Path(__file__).parent.parent
 # A file imports only from levels above its own (a lower number), or from its own level without a circle.
 LEVELS = [
     {"tasks.uid", "tasks.storable", "tasks.rules", "tasks.annotations", "tasks.params", "tasks.sealing"},
-    {"tasks.models", "tasks.registry", "tasks.queues", "live.board", "live.news", "tasks.failure", "tasks.moves"},
+    {
+        "tasks.models",
+        "tasks.registry",
+        "tasks.queues",
+        "tasks.letters",
+        "live.board",
+        "live.news",
+        "tasks.failure",
+        "tasks.moves",
+    },
     {"live.push", "live.layer", "tasks.drafting", "tasks.records", "tasks.outbox", "tasks.fetcher"},
     {"tasks.lifecycle"},
     {

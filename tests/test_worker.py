@@ -4,6 +4,7 @@ import pytest
 
 from tasks import lifecycle
 from tasks.models import Job, Worker
+from tests.calls import call
 from tests.people import person
 from tests.processes import wait_until
 
@@ -50,3 +51,13 @@ def test_a_running_job_hears_a_cancel(start_worker):
     done = wait_until(lambda: ended(job), 5, "the cancel")
     assert (done.state, done.cancel_reason) == ("cancelled", "wrong one")
     assert (done.finished_at - done.cancel_requested_at).total_seconds() < 2
+
+
+def test_the_request_that_asked_for_a_job_stands_in_the_workers_log(start_worker):
+    worker = start_worker("w1")
+    answer = call("alice", "manage").post(
+        "jobs/", {"kind": "countdown", "params": {"seconds": 0, "steps": 1, "fail": True}}, X_Request_ID="shop-17"
+    )
+    wait_until(lambda: Job.objects.filter(state="failed").exists(), what="the failure")
+    line = f"request=shop-17 job={answer.json()['id']}"
+    wait_until(lambda: line in worker.log(), what="the line of the failure")

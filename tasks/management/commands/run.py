@@ -17,6 +17,7 @@ from tasks.terminal import EXITS, parameters
 
 
 class Command(BaseCommand):
+    requires_system_checks = ()  # `up` has made them
     help = "Runs one job in the foreground. Exits 0 succeeded, 1 failed, 2 cancelled."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -12,6 +12,7 @@ from tasks.terminal import EXITS, Bar, follow, parameters
 
 
 class Command(BaseCommand):
+    requires_system_checks = ()  # `up` has made them
     help = "Submits a job and prints its id. With --wait: exits 0 succeeded, 1 failed, 2 cancelled."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -11,6 +11,7 @@ from tasks.door.models import Scope, Token
 
 
 class Command(BaseCommand):
+    requires_system_checks = ()  # `up` has made them
     help = "Makes an API token and prints it, once: only its digest is stored."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -24,6 +24,7 @@ ROWS = 30
 
 
 class Command(BaseCommand):
+    requires_system_checks = ()  # `up` has made them
     help = "Shows the board, or one job until it has ended. Without --token it makes one for the time it runs."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -1,0 +1,80 @@
+"""What a worker makes of a message, whoever put it into Redis: a bell of a known kind keeps its id, and nothing else.
+
+So pickles, chains, callbacks, times and malformed envelopes in the broker do nothing, and end no worker (as they would
+end one of plain Celery). Messages of Celery tasks that are no jobs pass as they are, if their envelope is whole.
+"""
+
+import logging
+from typing import Any
+from uuid import uuid4
+
+from celery import current_app
+from kombu.transport import TRANSPORT_ALIASES, redis, virtual
+
+from tasks import registry
+
+MALFORMED = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
+BELL = '[[], {}, {"callbacks": null, "errbacks": null, "chain": null, "chord": null}]'
+OURS = "signalbox_"  # headers of our own, such as the id of the request that asked for the job
+
+log = logging.getLogger(__name__)
+
+
+def opened(payload: Any) -> dict[str, Any]:
+    """The envelope that Celery gets to see."""
+    headers = payload.get("headers") if isinstance(payload, dict) else None
+    headers = headers if isinstance(headers, dict) else {}
+    task, uid = headers.get("task"), headers.get("id")
+    if not (isinstance(task, str) and isinstance(uid, str) and len(uid) <= 64):
+        return plain(payload, {}, "null")
+    if task in registry.names():
+        own = {name: text[:64] for name, text in headers.items() if name.startswith(OURS) and isinstance(text, str)}
+        return plain(payload, own | {"lang": "py", "task": task, "id": uid}, BELL)
+    if task in current_app.tasks and isinstance(payload.get("body"), str):
+        return payload | {"properties": properties(payload, body_encoding="base64")}
+    return plain(payload, {}, "null")
+
+
+def plain(payload: Any, headers: dict[str, Any], body: str) -> dict[str, Any]:
+    """An envelope with a body of ours. What no task is named in is thrown away by Celery, with a line in the log."""
+    kind = {"content-type": "application/json", "content-encoding": "utf-8"}
+    return {"body": body, "headers": headers, "properties": properties(payload), **kind}
+
+
+def properties(payload: Any, **more: Any) -> dict[str, Any]:
+    """Where it came from, for a message that goes back into its queue; with a tag of this process's own."""
+    given = payload.get("properties") if isinstance(payload, dict) else None
+    info = given.get("delivery_info") if isinstance(given, dict) else None
+    where = {
+        name: str((info if isinstance(info, dict) else {}).get(name) or "") for name in ("exchange", "routing_key")
+    }
+    urgency = given.get("priority") if isinstance(given, dict) else None
+    urgency = urgency if isinstance(urgency, int) and 0 <= urgency <= 9 else 0
+    return {"delivery_tag": str(uuid4()), "delivery_info": where, "priority": urgency, **more}
+
+
+class Letter(virtual.Message):
+    def __init__(self, payload: Any, channel: Any = None, **options: Any) -> None:
+        super().__init__(opened(payload), channel=channel, **options)
+
+
+class Channel(redis.Channel):
+    Message = Letter
+
+    def _brpop_read(self, **options: Any) -> Any:
+        """The next message; one that is no envelope at all is gone from the queue already, and that is all."""
+        try:
+            return super()._brpop_read(**options)
+        except MALFORMED:
+            log.warning("a message in the broker was none of ours, and is thrown away", exc_info=True)
+            raise redis.Empty from None
+
+
+class Transport(redis.Transport):
+    Channel = Channel
+
+
+def use() -> None:
+    """Have Celery read its messages so, from every Redis of this process."""
+    for scheme in ("redis", "rediss"):
+        TRANSPORT_ALIASES[scheme] = f"{__name__}:Transport"
