@@ -13,10 +13,10 @@ from django.db.models import Count, Min
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from tasks import outbox
+from tasks import outbox, picture
 from tasks.alarms.models import Alert, Rule, Watch
 from tasks.hooks.models import Endpoint
-from tasks.models import Job, Queue, State, Worker
+from tasks.models import Job, State, Worker
 from tasks.moves import steadily
 from tasks.timetable.models import Run, Schedule
 
@@ -107,19 +107,15 @@ def _failures(rule: Rule, now: datetime) -> Found:
 
 
 def _waiting(rule: Rule, now: datetime) -> Found:
-    queued = Job.objects.filter(state=State.QUEUED)
-    if rule.queue:
-        queued = queued.filter(queue=rule.queue)
-    oldest = queued.order_by().values_list("queue").annotate(since=Min(Coalesce("queued_at", "created_at")))
-    paused = set(Queue.objects.filter(paused=True).values_list("name", flat=True))
-    late = ((queue, since) for queue, since in oldest if since and now - since > timedelta(seconds=rule.seconds))
-    return {
-        queue: (
-            queue,
-            f"A job of the queue {queue} has waited since {since:%H:%M:%S} UTC{' (it is paused)' * (queue in paused)}.",
-        )
-        for queue, since in late
-    }
+    """By what the page of queues says of them."""
+    found: Found = {}
+    for queue in picture.queues():
+        name, waited = queue["name"], queue["oldest_s"]
+        if waited is not None and waited > rule.seconds and rule.queue in ("", name):
+            since = now - timedelta(seconds=waited)
+            paused = " (it is paused)" * queue["paused"]
+            found[name] = name, f"A job of the queue {name} has waited since {since:%H:%M:%S} UTC{paused}."
+    return found
 
 
 def _workers(rule: Rule, now: datetime) -> Found:

@@ -91,6 +91,16 @@ def test_a_job_that_was_scheduled_yesterday_has_not_waited_since_yesterday():
     assert looked() == []
 
 
+def test_a_job_that_is_tried_again_waits_since_then_however_often_its_bell_is_rung():
+    Rule.objects.create(watch="waiting", seconds=900)
+    failed()
+    Job.objects.update(created_at=datetime.now(UTC) - timedelta(days=1))
+    lifecycle.retry(Job.objects.get().uid)
+    assert looked() == []
+    Job.objects.update(queued_at=datetime.now(UTC) - timedelta(minutes=20), rung_at=datetime.now(UTC))
+    assert len(looked()) == 1
+
+
 def test_a_worker_that_is_lost_and_comes_back():
     Rule.objects.create(watch="worker")
     now = datetime.now(UTC)
