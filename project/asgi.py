@@ -9,5 +9,9 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 django_application = get_asgi_application()
 
 from live.routing import websocket_urlpatterns  # noqa: E402 - models can be imported only after the apps are ready
+from project import bodies  # noqa: E402
 
-application = ProtocolTypeRouter({"http": django_application, "websocket": URLRouter(websocket_urlpatterns)})
+bodies.teach_daphne()
+application = ProtocolTypeRouter(
+    {"http": bodies.bounded(django_application), "websocket": URLRouter(websocket_urlpatterns)}
+)

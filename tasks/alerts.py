@@ -9,8 +9,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import close_old_connections, transaction
-from django.db.models import Count, Min
-from django.db.models.functions import Coalesce
+from django.db.models import Count
 from django.utils import timezone
 
 from tasks import outbox, picture

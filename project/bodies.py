@@ -1,0 +1,164 @@
+"""Bodies of requests, within bounds: none is kept in memory, and one that is larger than may be is refused unread.
+
+Twisted takes each posted form apart before anybody is asked, in thirteen times its size of memory, and daphne puts a
+body into a queue whole. Daphne is taught to do neither: what it queues are places in the file that holds the body.
+"""
+
+import json
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from django.conf import settings
+
+from tasks.api import problems, versions
+
+UPLOAD = "/collections/new/"
+MOST = 4_000_000  # bytes of a body, but for an archive that is uploaded
+IN_MEMORY = 100_000  # what Twisted, too, keeps there
+PIECE = 64 * 1024
+
+Application = Callable[[Any, Any, Any], Awaitable[None]]
+
+
+def limit(path: str) -> int:
+    """Bytes that a request to this path may bring."""
+    return int(settings.SIGNALBOX_UPLOAD_MB * 1_000_000) + MOST if path == UPLOAD else MOST
+
+
+def bounded(application: Application) -> Application:
+    """An ASGI application that refuses larger bodies with 413, and hears pieces of daphne's as the bytes they are."""
+
+    async def bounded_application(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            await application(scope, receive, send)
+            return
+        most, taken = limit(scope["path"]), 0
+        length = dict(scope["headers"]).get(b"content-length", b"0")
+        if length.isdigit() and int(length) > most:
+            await refuse(scope["path"], send)
+            return
+
+        async def received() -> dict[str, Any]:
+            nonlocal taken
+            message = await receive()
+            if isinstance(message.get("body"), Piece):
+                try:
+                    message = {**message, "body": message["body"].read()}
+                except ValueError:  # the file is closed: the other side has left
+                    return {"type": "http.disconnect"}
+            taken += len(message.get("body", b""))
+            if taken > most:
+                await refuse(scope["path"], send)
+                return {"type": "http.disconnect"}
+            return message
+
+        await application(scope, received, send)
+
+    return bounded_application
+
+
+async def refuse(path: str, send: Callable[[Any], Awaitable[None]]) -> None:
+    headers, body = refusal(path)
+    await send({"type": "http.response.start", "status": 413, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def refusal(path: str) -> tuple[list[tuple[bytes, bytes]], bytes]:
+    api = path.startswith("/api/")
+    body = json.dumps(problems.body("too-large")).encode() if api else b"Too large.\n"
+    kind = problems.MEDIA_TYPE if api else "text/plain"
+    headers = [(b"content-type", kind.encode()), (b"content-length", b"%d" % len(body)), (b"connection", b"close")]
+    return headers + [(versions.HEADER.lower().encode(), versions.NEWEST.encode())] * api, body
+
+
+class Piece:
+    """A place in a file, as long as what stands there."""
+
+    __slots__ = ("_at", "_file", "_size")
+
+    def __init__(self, file: Any, at: int, size: int) -> None:
+        self._file, self._at, self._size = file, at, size
+
+    def __len__(self) -> int:
+        return self._size
+
+    def read(self) -> bytes:
+        self._file.seek(self._at)
+        return self._file.read(self._size)
+
+
+class Pieces:
+    """A file of which ``read`` gives pieces."""
+
+    def __init__(self, file: Any, size: int) -> None:
+        self._file, self._size, self._at = file, size, 0
+
+    def read(self, size: int) -> Piece:
+        piece = Piece(self._file, self._at, max(0, min(size, self._size - self._at)))
+        self._at += len(piece)
+        return piece
+
+    def seek(self, place: int, whence: int = 0) -> None:
+        self._at = place
+
+    def close(self) -> None:
+        self._file.close()
+
+    @property
+    def closed(self) -> bool:
+        return self._file.closed
+
+
+def teach_daphne() -> None:
+    """If this process has daphne. Harmless when repeated."""
+    daphne = sys.modules.get("daphne.http_protocol")
+    if daphne is None or hasattr(daphne.WebRequest, "_signalbox_process"):
+        return
+    request = daphne.WebRequest
+    request._signalbox_process, old_length, old_chunk, old_received = (
+        request.process, request.gotLength, request.handleContentChunk, request.requestReceived,
+    )  # fmt: skip
+
+    def got_length(self: Any, length: int | None) -> None:
+        path = getattr(self.channel, "_path", b"").partition(b"?")[0].decode("latin1")
+        self._path, self._left, self._refused = path, limit(path), False
+        old_length(self, None if length and length > self._left else length)
+        if length and length > self._left:
+            turn_away(self)
+
+    def handle_chunk(self: Any, data: bytes) -> None:
+        if self._refused:
+            return
+        self._left -= len(data)
+        if self._left < 0:
+            turn_away(self)
+        else:
+            old_chunk(self, data)
+
+    def turn_away(self: Any) -> None:
+        self._refused = True
+        headers, body = refusal(self._path)
+        lines = [b"HTTP/1.1 413 Content Too Large", *(name + b": " + value for name, value in headers), b"", body]
+        self.channel.transport.write(b"\r\n".join(lines))
+        self.channel.loseConnection()
+
+    def received(self: Any, command: bytes, path: bytes, version: bytes) -> None:
+        """Twisted looks into a body if it knows its type."""
+        if self._refused:
+            return
+        self._types = self.requestHeaders.getRawHeaders(b"content-type")
+        self.requestHeaders.removeHeader(b"content-type")
+        old_received(self, command, path, version)
+
+    def process(self: Any) -> Any:
+        if self._types:
+            self.requestHeaders.setRawHeaders(b"content-type", self._types)
+        size = self.content.seek(0, 2)
+        if size > IN_MEMORY:
+            self.content = Pieces(self.content, size)
+            self.server.request_buffer_size = PIECE
+        return self._signalbox_process()
+
+    request.process, request.gotLength, request.handleContentChunk = process, got_length, handle_chunk
+    request.requestReceived = received

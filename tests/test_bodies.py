@@ -1,0 +1,87 @@
+"""Large bodies, sent to real servers: little memory, a clear refusal, and uploads that arrive whole."""
+
+import hashlib
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from tasks.kinds.images.models import Collection
+from tests.conftest import database_url_of_the_test
+from tests.live_parts import Served, session
+from tests.people import person
+from tests.pictures import jpeg, zipped
+from tests.runs import MOST_MB
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
+BORDER = b"----signalbox"
+
+
+@pytest.fixture(scope="module", params=["daphne", "uvicorn"])
+def served(request, servers, django_db_setup, tmp_path_factory) -> Iterator[Served]:
+    home = tmp_path_factory.mktemp("served")
+    url = database_url_of_the_test(servers)
+    server = Served(servers, request.param, url, home / "log", SIGNALBOX_HOME=str(home), SIGNALBOX_UPLOAD_MB="120")
+    yield server.wait_ready()
+    server.stop()
+
+
+def peak_mb(served: Served) -> int:
+    status = Path(f"/proc/{served.process.pid}/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) // 1024
+
+
+def form(size: int) -> Iterator[bytes]:
+    """A form with a file of that size in it, in pieces."""
+    yield b'--%s\r\nContent-Disposition: form-data; name="archive"; filename="a.zip"\r\n\r\n' % BORDER
+    for _ in range(size // 1_000_000):
+        yield b"x" * 1_000_000
+    yield b"\r\n--%s--\r\n" % BORDER
+
+
+def post(served: Served, path: str, size: int, chunked: bool) -> requests.Response | None:
+    """The answer; None when the line was cut while we were still sending."""
+    headers = {"Content-Type": f"multipart/form-data; boundary={BORDER.decode()}"}
+    with tempfile.TemporaryFile() as file:
+        file.writelines(form(size))
+        file.seek(0)
+        body = iter(lambda: file.read(64_000), b"") if chunked else file
+        try:
+            return requests.post(served.origin + path, body, headers=headers, allow_redirects=False, timeout=60)
+        except requests.ConnectionError:
+            return None
+
+
+@pytest.mark.parametrize("chunked", [False, True], ids=["announced", "chunked"])
+@pytest.mark.parametrize(("path", "megabytes"), [("/login/", 100), ("/collections/new/", 200), ("/api/v1/jobs/", 5)])
+def test_a_body_beyond_its_bounds_is_refused_and_takes_no_memory(served, path, megabytes, chunked):
+    answer = post(served, path, megabytes * 1_000_000, chunked)
+    assert answer is None or answer.status_code == 413, answer.text
+    if answer is not None and path.startswith("/api/"):
+        assert answer.json()["type"] == "/problems/too-large"
+    assert peak_mb(served) < MOST_MB
+    assert requests.get(served.origin + "/healthz", timeout=30).status_code == 200
+
+
+def test_a_large_archive_arrives_whole_in_little_memory(served):
+    """Form data after a zip's end are no harm to it: a hundred megabytes that are one archive."""
+    images = {f"photos/{n}.jpg": jpeg(n) for n in range(4)}
+    archive = zipped(images | {"photos/rest.jpg": b"x" * 100_000_000})
+    cookies = {"signalbox_session": session(person("alice")), "signalbox_csrf": "a" * 32}
+    answer = requests.post(
+        served.origin + "/collections/new/",
+        data={"name": "Large", "folder": "", "csrfmiddlewaretoken": "a" * 32},
+        files={"archive": ("large.zip", archive)},
+        cookies=cookies, allow_redirects=False, timeout=120,
+        headers={"Origin": served.origin},
+    )  # fmt: skip
+    assert answer.status_code == 302, answer.text
+    uid = answer.headers["Location"].split("/")[-2]
+    assert Collection.objects.get(uid=uid).archive_name == "large.zip"
+    home = Path(served.log_file).parent
+    kept = home / "images" / uid / "archive"
+    assert hashlib.sha256(kept.read_bytes()).digest() == hashlib.sha256(archive).digest()
+    assert peak_mb(served) < MOST_MB
+    print(f"{served.server}: {len(archive) / 1e6:.0f} MB uploaded, the server took {peak_mb(served)} MB at most")
