@@ -18,6 +18,8 @@ export function start(say) {
     if (button instanceof HTMLElement && button.dataset.copy !== undefined) void copy(button, say);
     if (button instanceof HTMLElement && button.dataset.clear !== undefined) clear(button);
   });
+  document.addEventListener("change", tally);
+  addEventListener("pageshow", tally);
   document.addEventListener("keydown", (event) => {
     const open = event.key === "Escape" && document.querySelector("details[data-folds][open]");
     if (open) fold(open);
@@ -27,6 +29,12 @@ export function start(say) {
       if (event.target instanceof Node && !open.contains(event.target)) open.removeAttribute("open");
     }
   });
+}
+
+/** How many rows are selected. CSS cannot count them: a list that measures itself keeps its counters to itself. */
+function tally() {
+  const count = document.querySelector("[data-picked]");
+  if (count) count.textContent = String(document.querySelectorAll("[data-pick]:checked").length);
 }
 
 /** @param {HTMLFormElement} form @param {(words: string) => void} say */

@@ -43,6 +43,7 @@ def test_rows_are_walked_chosen_and_asked_about(page: Page, watcher: Watcher) ->
     page.keyboard.press("x")
     picked = page.locator("[data-pick]:checked")
     expect(picked).to_have_count(1)
+    expect(page.locator(".picked b")).to_have_text("1 selected")
     for held in ("Control+j", "Alt+j", "Meta+j"):
         page.keyboard.press(held)
     assert focused_row(page) == 1, "not with a modifier"
