@@ -4,16 +4,16 @@ What is not yet looked at is said, and the next page goes on from there. ``tasks
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.contrib.auth import get_user_model
 from django.db import connection
-from django.db.models import Max, Min, Q, QuerySet, TextField
+from django.db.models import F, Q, QuerySet, TextField, Value
 from django.db.models.expressions import RawSQL
-from django.db.models.functions import Cast
+from django.db.models.functions import Cast, Concat
 
 from tasks import picture
 from tasks.models import Job, State, instant
@@ -21,7 +21,8 @@ from tasks.search import Query
 
 BUDGET = 20_000
 DISORDER = timedelta(minutes=10)  # rows lie in the order of creation, but for clocks that differ and long transactions
-INDEXED = (Job.LIVE, frozenset({State.FAILED, State.CANCELLED}))  # states with a partial index of their own
+FEW = 1_000  # live jobs whose keys are read beforehand: their indexes are in another order than the pages
+ORDERED = (State.FAILED, State.CANCELLED)  # states whose index is in the order of the pages; as its own words have them
 
 
 class Found(NamedTuple):
@@ -90,16 +91,20 @@ def looked(found: Found) -> dict[str, Any]:
 
 def _lead(query: Query, jobs: QuerySet[Job]) -> tuple[QuerySet[Job], dict[str, Any]]:
     """The jobs narrowed by what an index can lead to, and the conditions that are left to be tried row by row."""
-    rest: dict[str, Any] = {name: list(getattr(query, name)) for name in ("state", "kind", "queue", "owner")}
+    states = frozenset.intersection(*query.state) if query.state else None
+    rest: dict[str, Any] = {name: list(getattr(query, name)) for name in ("kind", "queue", "owner")}
+    rest["state"] = [] if states is None else [states]
     rest["failure"] = [] if query.failure is None else [query.failure]
     rest["words"] = query.words
     if query.id or query.parent or query.schedule:  # a few rows
         jobs = jobs.filter(uid__range=query.id) if query.id else jobs
         jobs = jobs.filter(parent=query.parent) if query.parent else jobs
         jobs = jobs.filter(schedule=query.schedule) if query.schedule else jobs
-    elif state := next((names for names in query.state if any(names <= index for index in INDEXED)), None):
-        rest["state"].remove(state)
-        jobs = _in_states(jobs, state)
+    elif states is not None and len(states) == 1 and states <= {*ORDERED}:
+        rest["state"] = []
+        jobs = _in_states(_in_states(jobs, ORDERED), states)  # SQLite takes a partial index by its words only
+    elif states is not None and states <= Job.LIVE and (keys := _few(states)) is not None:
+        jobs = jobs.filter(pk__in=keys)
     elif owner := next((names for names in query.owner if len(names) == 1), None):
         rest["owner"].remove(owner)
         jobs = jobs.filter(owner_id__in=_ids(owner))
@@ -109,14 +114,27 @@ def _lead(query: Query, jobs: QuerySet[Job]) -> tuple[QuerySet[Job], dict[str, A
     return jobs, {name: values for name, values in rest.items() if values}
 
 
+def _few(states: frozenset[str]) -> list[int] | None:
+    """The keys of all jobs in these live states; None when they are many: then the newest rows are full of them."""
+    keys: list[int] = []
+    for state in states:
+        later = {State.SCHEDULED, State.RETRYING}  # one index for both, which wants both to be named
+        rows = _in_states(picture.state(*later), frozenset({state})) if state in later else picture.state(state)
+        keys += rows.order_by().values_list("pk", flat=True)[: FEW + 1 - len(keys)]
+        if len(keys) > FEW:
+            return None
+    return keys
+
+
 def _narrow(rest: dict[str, Any], jobs: QuerySet[Job]) -> QuerySet[Job]:
+    """The rows that meet the rest. Columns stand in expressions, or else a planner would leave the index that leads."""
     for states in rest.get("state", ()):
         jobs = _in_states(jobs, states)
     for names in rest.get("owner", ()):
-        jobs = jobs.filter(owner_id__in=_ids(names))
+        jobs = jobs.alias(_owner=F("owner_id") + 0).filter(_owner__in=_ids(names))
     for name in ("kind", "queue"):
         for values in rest.get(name, ()):
-            jobs = jobs.filter(**{f"{name}__in": values})
+            jobs = jobs.alias(**{f"_{name}": Concat(name, Value(""))}).filter(**{f"_{name}__in": values})
     for key in rest.get("failure", ()):
         jobs = jobs.filter(error_key=key)
     if words := rest.get("words"):
@@ -127,9 +145,9 @@ def _narrow(rest: dict[str, Any], jobs: QuerySet[Job]) -> QuerySet[Job]:
     return jobs
 
 
-def _in_states(jobs: QuerySet[Job], names: frozenset[str]) -> QuerySet[Job]:
+def _in_states(jobs: QuerySet[Job], names: Iterable[str]) -> QuerySet[Job]:
     """The states stand in the SQL itself: with a parameter, no planner dares to use a partial index."""
-    literals = [RawSQL(f"'{State(name)}'", ()) for name in sorted(names)]  # noqa: S611 - State knows them all
+    literals = [RawSQL(f"'{State(name)}'", ()) for name in names]  # noqa: S611 - State knows them all
     return jobs.filter(state=literals[0]) if len(literals) == 1 else jobs.filter(state__in=literals)
 
 
@@ -174,14 +192,19 @@ def _moved(moment: datetime, by: timedelta) -> datetime:
 
 def _key_at(moment: datetime) -> int:
     """The first key whose row was created at that time or later: found by halving, in two dozen look-ups by key."""
-    ends = Job.objects.aggregate(low=Min("pk"), high=Max("pk"))
-    low, high = ends["low"] or 0, (ends["high"] or 0) + 1
-    rows = Job.objects.order_by("pk").values_list("pk", "created_at")
-    while low < high:
-        middle = (low + high) // 2
-        row = rows.filter(pk__gte=middle).first()
-        if row is None or row[1] >= moment:
-            high = middle
-        else:
-            low = row[0] + 1
+    at = connection.ops.adapt_datetimefield_value(moment)
+    table = Job._meta.db_table
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT (SELECT min(id) FROM {table}), (SELECT max(id) FROM {table})")  # noqa: S608
+        low, high = cursor.fetchone()
+        low, high = low or 0, (high or 0) + 1
+        while low < high:
+            middle = (low + high) // 2
+            row = f"SELECT id, created_at >= %s FROM {table} WHERE id >= %s ORDER BY id LIMIT 1"  # noqa: S608
+            cursor.execute(row, [at, middle])
+            found = cursor.fetchone()
+            if found is None or found[1]:
+                high = middle
+            else:
+                low = found[0] + 1
     return low

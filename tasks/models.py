@@ -108,7 +108,11 @@ class Job(models.Model):
             models.Index("queue", models.F("priority").desc(), "id", name="job_queued", condition=Q(state="queued")),
             models.Index("id", name="job_running", condition=Q(state="running")),
             models.Index("due_at", name="job_due", condition=Q(state__in=["scheduled", "retrying"])),
-            models.Index("state", "id", name="job_bad", condition=Q(state__in=["failed", "cancelled"])),
+            models.Index(  # with what groups of failures are made of, so that no row is read for them
+                fields=["state", "id", "kind", "error_key", "finished_at"],
+                name="job_bad",
+                condition=Q(state__in=["failed", "cancelled"]),
+            ),
             models.Index("finished_at", name="job_finished", condition=Q(finished_at__isnull=False)),
             models.Index("kind", "id", name="job_kind"),
             models.Index("owner", "id", name="job_owner"),

@@ -185,3 +185,40 @@ def test_the_cursor_of_another_list_and_a_forged_one_are_refused():
     for path in (f"audit/?cursor={cursor}", f"jobs/?cursor={cursor[:-8]}AAAAAAA%3D", "jobs/?cursor=eyJvbGRlciI6IDF9"):
         answer = ada.get(path)
         assert (answer.status_code, list(answer.json()["errors"])) == (400, ["cursor"])
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="of SQLite, which has no statistics to choose by")
+@pytest.mark.parametrize(
+    ("text", "index"),
+    [
+        ("state:failed", "job_bad"),
+        ("state:cancelled needle", "job_bad"),
+        ("state:failed kind:noop owner:alice", "job_bad"),
+        ("state:queued", "PRIMARY KEY (rowid=?)"),
+        ("owner:alice kind:noop", "job_owner"),
+        ("kind:noop queue:io", "job_kind"),
+    ],
+)
+def test_an_index_leads_to_what_is_looked_for(text, index):
+    person("alice")
+    lifecycle.submit("noop", {})
+    with CaptureQueriesContext(connection) as asked:
+        finding.find(Query.of({"q": [text]}), Job.objects.all())
+    (found,) = (each["sql"] for each in asked if "progress_note" in each["sql"])
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN QUERY PLAN {found}".replace("%", "%%"))
+        plan = next(row[3] for row in cursor.fetchall())
+    assert index in plan and plan.startswith("SEARCH"), plan
+
+
+def test_states_that_contradict_each_other_find_nothing():
+    job()
+    assert ids("jobs/?q=state:queued&state=failed") == ids("jobs/?q=state:running&state=queued") == set()
+
+
+def test_many_live_jobs_are_searched_as_any_others(monkeypatch):
+    monkeypatch.setattr(finding, "FEW", 2)
+    waiting = [job() for _ in range(4)]
+    failed("x")
+    assert ids("jobs/?q=state:queued") == uid(*waiting)
+    assert ids("jobs/?q=state:queued,running,retrying,scheduled") == uid(*waiting)
