@@ -13,12 +13,11 @@ import { JobPage } from "./job.js";
 import { JobsPage } from "./jobs.js";
 import * as keys from "./keys.js";
 import { address, toLogin } from "./link.js";
+import { Neighbours } from "./near.js";
 import * as prefs from "./prefs.js";
 import * as search from "./search.js";
 import { SelfTest } from "./selftest.js";
 import { Socket } from "./socket.js";
-import { fill } from "./row.js";
-import { FINAL } from "./status.js";
 import { Store } from "./store.js";
 import * as time from "./time.js";
 import { mark } from "./title.js";
@@ -26,8 +25,6 @@ import * as trees from "./tree.js";
 import * as troubles from "./troubles.js";
 import { WorkersPage } from "./workers.js";
 
-const NEAR = 10;
-const NO_LINES = Number.MAX_SAFE_INTEGER;
 
 const main = /** @type {HTMLElement} */ (document.querySelector("main"));
 const HOUSE = new Set(["workers", "charts", "self-test"]); // pages that want what frames say of the whole house
@@ -61,7 +58,7 @@ function live(watch) {
       store.apply(frame);
       test?.heard(frame);
       alerts.heed(frame);
-      if (frame.code === "unknown-job") jobs?.gone(String(frame.job));
+      if (frame.code === "unknown-job") (jobs ?? job)?.gone(String(frame.job));
       tell();
     },
     onLink(link, wait) {
@@ -79,8 +76,9 @@ function live(watch) {
 
   const board = watch === "board" ? watchBoard(store) : null;
   const jobs = watch === "jobs" ? new JobsPage(main, store, socket, (words) => announcer?.say(words)) : null;
-  if (board || jobs || HOUSE.has(watch)) socket.watch("board", { type: "watch", board: true });
-  else watchJob(watch, store, socket);
+  const many = board || jobs || HOUSE.has(watch);
+  if (many) socket.watch("board", { type: "watch", board: true });
+  const job = many ? null : watchJob(watch, store, socket);
   if (board) socket.watch("gauge", { type: "watch", gauge: "kinds" });
   socket.watch("news", alerts.WATCH);
   if (watch === "charts") socket.watch("gauge", { type: "watch", gauge: new ChartsPage(main, store).gauge });
@@ -129,21 +127,13 @@ function watchJob(id, store, socket) {
   const page = new JobPage(main);
   const watch = () => ({ type: "watch", job: id, after: page.log.last });
   let said = page.state;
-  // Neighbours that can still move are watched too, without their logs.
-  const rows = [.../** @type {NodeListOf<HTMLElement>} */ (main.querySelectorAll("[data-near] [data-job]"))]
-    .filter((row) => !FINAL.has(row.dataset.state ?? ""));
   store.subscribe(({ detail, frame }) => {
-    if (!detail || frame !== "job") return;
-    if (detail.id !== id) return near(detail);
+    if (!detail || frame !== "job" || detail.id !== id) return;
     page.show(detail);
     if (detail.state !== said) announcer?.say(`${detail.kind}: ${detail.state}.`);
     said = detail.state;
   });
   socket.watch("job", watch);
-  for (const row of rows.slice(0, NEAR)) socket.watch(row.dataset.job ?? "", { type: "watch", job: row.dataset.job, after: NO_LINES });
-
-  /** @param {import("./store.js").Detail} job */
-  function near(job) {
-    for (const row of rows) if (row.dataset.job === job.id && job.version > Number(row.dataset.version)) fill(row, job);
-  }
+  const near = new Neighbours(main, store, socket);
+  return { gone: (/** @type {string} */ gone) => (gone === id ? page.gone() : near.gone(gone)) };
 }

@@ -53,6 +53,14 @@ export class JobPage {
     this.#end(job);
   }
 
+  /** It was pruned, or may no longer be seen: what stands here stays, and nothing can be done. */
+  gone() {
+    const place = /** @type {HTMLElement} */ (this.root.querySelector("[data-answer]"));
+    put(place, "This job is no longer kept, or you may not see it any more.");
+    place.hidden = false;
+    /** @type {HTMLElement} */ (this.root.querySelector(".job-actions")).hidden = true;
+  }
+
   /** @param {Detail} job */
   #state(job) {
     for (const element of /** @type {NodeListOf<HTMLElement>} */ (this.root.querySelectorAll("[data-state-of]"))) element.dataset.state = job.state;

@@ -39,14 +39,14 @@ values = [["ä" * 500], [], None, True, 1.5, list(range(1500))]
 Job.objects.filter(pk=big.pk).update(state="succeeded", attempt=1, started_at=now, finished_at=now, due_at=None,
     version=F("version") + 1, result={"n": 1, "body": "All the words. " * 3000, "a/b ~": values})
 child = lifecycle.submit("countdown", {"seconds": 600}, owner=ada, parent=big.uid, due_at=now + timedelta(days=1))[0]
-print(job.uid, big.uid, child.uid, put("countdown", seconds=600).uid)
+print(job.uid, big.uid, child.uid, put("countdown", seconds=600).uid, put("noop").uid)
 """
 
 
 @pytest.fixture(scope="module")
 def jobs(product: Product) -> dict[str, str]:
     """Ids of jobs with much to tell: of many attempts, with a big result, its child, and one that waits."""
-    return dict(zip(("many", "big", "child", "waiting"), product.python(SEED).split(), strict=True))
+    return dict(zip(("many", "big", "child", "waiting", "pruned"), product.python(SEED).split(), strict=True))
 
 
 def live(page: Page, address: str) -> None:
@@ -147,7 +147,16 @@ def test_a_long_value_unfolds_where_it_stands(
     expect(row).to_contain_text("Scheduled")
     product.python(f"from uuid import UUID; from tasks import lifecycle; lifecycle.cancel(UUID('{jobs['child']}'))")
     expect(row).to_contain_text("Cancelled")
+    product.python(f"from tasks.models import Job; Job.objects.filter(uid='{jobs['child']}').delete()")
+    expect(row).to_have_count(0)
     assert watcher.loads == 0
+
+
+def test_a_job_that_is_pruned_says_so(page: Page, watcher: Watcher, jobs: dict[str, str], product: Product) -> None:
+    live(page, f"jobs/{jobs['pruned']}/")
+    product.python(f"from tasks.models import Job; Job.objects.filter(uid='{jobs['pruned']}').delete()")
+    expect(page.get_by_text("This job is no longer kept")).to_be_visible()
+    expect(page.get_by_role("button", name="Run again")).to_be_hidden()
 
 
 def test_a_cancel_by_mistake_is_taken_back_by_keyboard(page: Page, watcher: Watcher, jobs: dict[str, str]) -> None:
