@@ -58,9 +58,10 @@ def told(period: str) -> Counter:
 
 def rolled_up_until(end: datetime) -> None:
     """As a run of roll_up would have left it at that time."""
-    changed = {minute for minute in upkeep.to_count(end - timedelta(days=31), end) if upkeep.count(minute)}
+    for each in upkeep.to_count(end, end):
+        upkeep.count(*each)
     for width in history.WIDTHS:
-        for bar in upkeep.to_sum(width * history.MINUTE, changed, end):
+        for bar in upkeep.to_sum(width * history.MINUTE, end, end):
             upkeep.put(Bar.objects.filter(minutes=width, at=bar), upkeep.summed(bar, width))
 
 

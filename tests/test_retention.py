@@ -237,7 +237,7 @@ def test_two_at_once_agree():
 
     def roll() -> None:
         for minute in (history.floor(at(3 + n), history.MINUTE) for n in range(10)):
-            upkeep.count(minute)
+            upkeep.count(minute, minute + history.MINUTE)
         connection.close()
 
     threads = [threading.Thread(target=roll) for _ in range(3)]

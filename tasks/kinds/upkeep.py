@@ -6,7 +6,7 @@ little or nothing to do. What is kept for how long are settings.
 
 import time
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 from django.conf import settings
@@ -19,12 +19,13 @@ from tasks import registry
 from tasks.alarms.models import Alert
 from tasks.base import job
 from tasks.failures.models import Handled
-from tasks.history import EDGES, MINUTE, SETTLED, WIDTHS, floor
+from tasks.history import EDGES, MINUTE, SETTLED, WIDTHS, MinuteOf, floor
 from tasks.hooks.models import Delivery
 from tasks.models import Bar, Job, LogLine, Minute, State, Worker
 from tasks.report import Report
 
 JOBS, LINES, ROWS = 200, 2_000, 1_000  # deleted in one transaction
+AT_ONCE = timedelta(minutes=15)  # counted by one query
 BREATH_S = 0.02  # between two of them: on SQLite the next writer takes its turn
 MINUTES_KEPT = timedelta(days=35)  # the longest chart shows 30 days
 TOLD_KEPT = timedelta(days=30)  # deliveries of webhooks, and alerts that are over
@@ -113,60 +114,60 @@ def roll_up(
     end = floor(timezone.now() - SETTLED, MINUTE)
     window = end - minutes * MINUTE
     done = written = 0
-    changed: set[datetime] = set()
-    for minute in to_count(window, end):
-        if news := count(minute):
-            changed.add(minute)
-            written += news
-        done += 1
-        report.progress(done, None, f"{minute:%Y-%m-%d %H:%M}")
+    for begin, until in to_count(window, end):
+        found, changed = count(begin, until)
+        done, written = done + found, written + changed
+        report.progress(done, None, f"{begin:%Y-%m-%d %H:%M}")
     for width in WIDTHS:
-        for bar in to_sum(width * MINUTE, changed, end):
+        for bar in to_sum(width * MINUTE, window, end):
             put(Bar.objects.filter(minutes=width, at=bar), summed(bar, width))
             report.progress(done, None, f"{bar:%Y-%m-%d %H:%M}, {width} minutes")
     return {"minutes": done, "written": written}
 
 
-def to_count(window: datetime, end: datetime) -> Iterator[datetime]:
-    """The minutes of the window in which something finished, or was thought to; before it, those that were missed."""
+def to_count(window: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
+    """The window, a quarter of an hour at a time; before it what was missed, but for times in which nothing ended."""
     last = Minute.objects.aggregate(at=Max("at"))["at"]
-    known = set(Minute.objects.filter(at__gte=window).values_list("at", flat=True))
-    finished = Job.objects.filter(finished_at__isnull=False)
     at = min(last + MINUTE if last else window - MINUTES_KEPT, window)
+    while at < window:
+        missed = Job.objects.filter(finished_at__gte=at, finished_at__lt=window).aggregate(at=Min("finished_at"))["at"]
+        if missed is None:
+            break
+        at = floor(missed, MINUTE)
+        yield at, (at := min(at + AT_ONCE, window))
+    at = window
     while at < end:
-        found = finished.filter(finished_at__gte=at, finished_at__lt=end).aggregate(at=Min("finished_at"))["at"]
-        then = floor(found, MINUTE) if found else end
-        yield from sorted(minute for minute in known if at <= minute < then)
-        if then < end:
-            yield then
-        at = then + MINUTE
+        yield at, (at := min(at + AT_ONCE, end))
 
 
-def to_sum(width: timedelta, changed: set[datetime], end: datetime) -> list[datetime]:
-    """The bars that are over and not summed up yet, or no longer right: minutes of theirs were written."""
-    last = Bar.objects.filter(minutes=width / MINUTE).aggregate(at=Max("at"))["at"]
-    news = Minute.objects.filter(at__gte=last + width) if last else Minute.objects.all()
-    bars = {floor(minute, width) for minute in {*news.values_list("at", flat=True), *changed}}
-    return sorted(bar for bar in bars if bar + width <= end)
+def to_sum(width: timedelta, window: datetime, end: datetime) -> list[datetime]:
+    """The bars that are over: those of the window, in which minutes may have changed, and those not summed up yet."""
+    bars = Bar.objects.filter(minutes=width / MINUTE)
+    last = bars.aggregate(at=Max("at"))["at"]
+    since = min(floor(window, width), last + width if last else window - MINUTES_KEPT)
+    minutes = Minute.objects.filter(at__gte=since).values_list("at", flat=True)
+    known = bars.filter(at__gte=since).values_list("at", flat=True)
+    return sorted(at for at in {*(floor(minute, width) for minute in minutes), *known} if at + width <= end)
 
 
-def count(minute: datetime) -> int:
-    """Make the rows of one minute what the jobs say; returns how many rows had to be written."""
-    return put(Minute.objects.filter(at=minute), counted(minute))
+def count(begin: datetime, end: datetime) -> tuple[int, int]:
+    """Make the rows of these minutes what the jobs say; returns the minutes that have any, and rows changed."""
+    wanted = counted(begin, end)
+    return len({row.at for row in wanted}), put(Minute.objects.filter(at__gte=begin, at__lt=end), wanted)
 
 
 def put(rows: QuerySet[Any], wanted: list[Any]) -> int:
-    """Make these rows the wanted ones; returns how many had to be written."""
+    """Make these rows the wanted ones; returns how many had to be written or deleted."""
     kept = {key(row): row for row in wanted}
     known = {key(row): row for row in rows}
-    gone = [row.pk for name, row in known.items() if name not in kept]
+    gone = [row for name, row in known.items() if name not in kept]
     news = [row for name, row in kept.items() if name not in known or told(known[name]) != told(row)]
     if gone or news:
         unique = rows.model._meta.constraints[0].fields
         with transaction.atomic():
-            rows.filter(pk__in=gone).delete()
+            rows.filter(pk__in=[row.pk for row in gone]).delete()
             rows.model._default_manager.bulk_create(
-                news, update_conflicts=True, unique_fields=unique, update_fields=["n", "waiting", "running"]
+                news, 500, update_conflicts=True, unique_fields=unique, update_fields=["n", "waiting", "running"]
             )
     return len(news) + len(gone)
 
@@ -214,22 +215,22 @@ def bucket(seconds: str) -> Case:
     )
 
 
-def counted(minute: datetime) -> list[Minute]:
-    """What finished in one minute, by kind, queue and outcome: one query, however many jobs."""
+def counted(begin: datetime, end: datetime) -> list[Minute]:
+    """What finished in these minutes, by kind, queue and outcome: one query, however many jobs."""
     ready = Coalesce("queued_at", "created_at")
     rows = (
-        Job.objects.filter(finished_at__gte=minute, finished_at__lt=minute + MINUTE, state__in=Job.FINAL)
+        Job.objects.filter(finished_at__gte=begin, finished_at__lt=end, state__in=Job.FINAL)
         .order_by()
         .annotate(waited=Seconds("started_at", ready), ran=Seconds("finished_at", "started_at"))
-        .annotate(waiting=bucket("waited"), running=bucket("ran"))
-        .values_list("kind", "queue", "state", "waiting", "running")
+        .annotate(minute=MinuteOf("finished_at"), waiting=bucket("waited"), running=bucket("ran"))
+        .values_list("minute", "kind", "queue", "state", "waiting", "running")
         .annotate(n=Count("id"))
     )
-    found: dict[tuple[str, str, str], Minute] = {}
-    for kind, queue, state, waiting, running, n in rows:
-        row = found.setdefault(
-            (kind, queue, state), Minute(at=minute, kind=kind, queue=queue, outcome=state, **unheard())
-        )
+    found: dict[tuple[str, str, str, str], Minute] = {}
+    for minute, kind, queue, state, waiting, running, n in rows:
+        at = datetime.fromisoformat(minute).replace(tzinfo=UTC)
+        fresh = Minute(at=at, kind=kind, queue=queue, outcome=state, **unheard())
+        row = found.setdefault((minute, kind, queue, state), fresh)
         row.n += n
         if waiting is not None:
             row.waiting[waiting] += n
