@@ -92,6 +92,7 @@ def ended(job: Any, at: Any, rnd: random.Random, people: list[Any]) -> Any:
     kind = rnd.choices(list(KINDS), KINDS.values())[0]
     state = rnd.choices(["succeeded", "failed", "cancelled"], [95, 4, 1])[0]
     ran = timedelta(seconds=rnd.expovariate(1 / 2))
+    wrong = state == "failed"
     params = {
         "address": f"https://www.example.org/{rnd.randrange(10**6)}",
         "note": " ".join(["word"] * rnd.randrange(9)),
@@ -125,7 +126,7 @@ def multiply(connection: Any, copies: int, step: timedelta) -> None:
     last = copies - 1
     series = f"WITH RECURSIVE copy(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM copy WHERE n < {last}) "
     sql = (
-        f"{'' if postgres else series}INSERT INTO tasks_job ({', '.join(columns)}) "  # noqa: S608 - our own words
+        f"{'' if postgres else series}INSERT INTO tasks_job ({', '.join(columns)}) "
         f"SELECT {', '.join(map(copied, columns))} "
         f"FROM {f'generate_series(1, {last}) AS copy(n)' if postgres else 'copy'} CROSS JOIN tasks_job AS base "
         "ORDER BY copy.n, base.id"

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-from django.db.models import CharField, Count, Func, Max, Q, Sum
+from django.db.models import CharField, Count, F, Func, Max, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -48,6 +48,13 @@ class Times(NamedTuple):
     running: Counter[int]
 
 
+class Part(NamedTuple):
+    """What some rows of counts say together: outcomes by bar, and waiting and running times by kind or queue."""
+
+    bars: dict[datetime, Counter[str]]
+    times: dict[str, tuple[list[int], list[int]]]
+
+
 class Counts(NamedTuple):
     """``missing``: from when to when nobody has counted what finished, and there is too much of it to do so now."""
 
@@ -57,6 +64,7 @@ class Counts(NamedTuple):
 
 
 _known: dict[datetime, tuple[Counter[str], float]] = {}
+_parts: dict[tuple[Any, ...], tuple[tuple[Any, ...], Part]] = {}
 _lock = threading.Lock()
 
 
@@ -110,15 +118,10 @@ def count(period: str, by: str = "kind") -> Counts:
     first = floor(now, width) - length + width
     counts = Counts({first + i * width: Counter() for i in range(length // width)}, {}, None)
     begin = first
-    for rows, end in _counted(width):  # the ends were read before: what is counted meanwhile is left to its rows
-        for at, name, outcome, n, waiting, running in rows.filter(at__gte=begin, at__lt=end).values_list(
-            "at", by, "outcome", "n", "waiting", "running"
-        ):
-            counts.bars[floor(at, width)][outcome] += n
-            times = counts.times.setdefault(name, Times(Counter(), Counter()))
-            times.waiting.update(dict(enumerate(waiting)))
-            times.running.update(dict(enumerate(running)))
-        begin = max(begin, end)
+    for level, rows, end in _counted(width):  # the ends were read before: what is counted meanwhile is left to its rows
+        if end > begin:
+            _add(counts, _part(level, rows, begin, end, width, by))
+            begin = end
     tail = max(begin, floor(now, MINUTE) - TAIL)
     _count_rows(counts, tail, width, by)
     if Job.objects.filter(finished_at__gte=begin, finished_at__lt=tail).exists():
@@ -158,20 +161,48 @@ def forget() -> None:
     """Remember nothing: for tests, whose jobs vanish at their ends."""
     with _lock:
         _known.clear()
+        _parts.clear()
 
 
 # --- counted ---------------------------------------------------------------------------------------------------
 
 
-def _counted(width: timedelta) -> list[tuple[Any, datetime]]:
-    """Rows that count whole bars and minutes, the widest that fit first, each with the moment up to which they do."""
+def _counted(width: timedelta) -> list[tuple[timedelta, QuerySet[Any], datetime]]:
+    """Rows that count whole bars and minutes, the widest that fit first: how wide, which, and up to which moment."""
     found = []
     for minutes in WIDTHS:
         if minutes * MINUTE <= width:
             bars = Bar.objects.filter(minutes=minutes)
             found.append((bars, minutes * MINUTE, bars.aggregate(at=Max("at"))["at"]))
     found.append((Minute.objects.all(), MINUTE, Minute.objects.aggregate(at=Max("at"))["at"]))
-    return [(rows, at + each) for rows, each, at in found if at]
+    return [(each, rows, at + each) for rows, each, at in found if at]
+
+
+def _part(level: timedelta, rows: QuerySet[Any], begin: datetime, end: datetime, width: timedelta, by: str) -> Part:
+    """What rows of counts say of the time between. What is as it was when this process read it is not read again."""
+    rows = rows.filter(at__gte=begin, at__lt=end).order_by()
+    name = level, width, by
+    mark = begin, end, *rows.aggregate(Count("id"), Max("id"), Sum("n"), squares=Sum(F("n") * F("n"))).values()
+    if (kept := _parts.get(name)) and kept[0] == mark:
+        return kept[1]
+    part = Part({}, {})
+    read: dict[str, tuple[list[list[int]], list[list[int]]]] = {}
+    for at, key, outcome, n, waiting, running in rows.values_list("at", by, "outcome", "n", "waiting", "running"):
+        part.bars.setdefault(floor(at, width), Counter())[outcome] += n
+        for histograms, histogram in zip(read.setdefault(key, ([], [])), (waiting, running), strict=True):
+            histograms.append(histogram)
+    for key, both in read.items():
+        part.times[key] = tuple([sum(column) for column in zip(*each, strict=True)] for each in both)
+    _parts[name] = mark, part
+    return part
+
+
+def _add(counts: Counts, part: Part) -> None:
+    for bar, ended in part.bars.items():
+        counts.bars[bar].update(ended)
+    for key, both in part.times.items():
+        for histogram, more in zip(counts.times.setdefault(key, Times(Counter(), Counter())), both, strict=True):
+            histogram.update(dict(enumerate(more)))
 
 
 def _count_rows(counts: Counts, since: datetime, width: timedelta, by: str) -> None:

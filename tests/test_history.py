@@ -128,6 +128,17 @@ def test_waiting_is_counted_from_when_a_job_was_queued_for_the_attempt_that_ran(
         run("roll_up")
 
 
+def test_what_a_process_has_read_is_read_again_when_it_has_changed():
+    bar = history.floor(timezone.now() - timedelta(hours=3), timedelta(minutes=15))
+    Job.objects.bulk_create([ended(bar, wait=1), ended(bar, wait=1)])
+    rolled_up_until(bar + timedelta(hours=1))
+    assert told("24h") == truth("24h") == told("24h")
+    Job.objects.filter(pk=Job.objects.first().pk).update(finished_at=bar + timedelta(seconds=70), state="failed")
+    upkeep.count(bar, bar + timedelta(minutes=15))
+    upkeep.put(Bar.objects.filter(minutes=15, at=bar), upkeep.summed(bar, 15))
+    assert told("24h") == truth("24h")
+
+
 def test_times_of_queues():
     now = timezone.now()
     Job.objects.bulk_create([
