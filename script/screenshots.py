@@ -18,6 +18,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 PAGES = {
     "board": "", "jobs": "jobs/", "submit": "submit/countdown/", "workers": "workers/", "audit": "audit/",
+    "failures": "failures/",
     "running": "", "failed": "", "succeeded": "",
 }  # fmt: skip
 SAMPLES = {"failed": {"Seconds": "1"}, "succeeded": {"Seconds": "2"}, "running": {"Seconds": "90", "Steps": "360"}}

@@ -154,3 +154,28 @@ async def test_a_watched_job_whose_hints_are_lost_is_healed(rows, monkeypatch):
         monkeypatch.setattr(push, "job_changed", lambda summary: None)
         await rows(claim, job)
         await until(lambda: tab.page.details[job]["state"] == "running")
+
+
+async def test_watchers_of_a_job_that_was_pruned_are_told_within_one_reconcile(rows):
+    async with running() as hub:
+        kept, gone = await rows(submit, 2)
+        tab = Tab(hub)
+        for job in (kept, gone):
+            hub.watch_job(tab.mailbox, job, 2**53 - 1)
+        await until(lambda: {kept, gone} <= tab.page.details.keys())
+        await rows(lambda: Job.objects.filter(uid=gone).delete())
+        await until(lambda: tab.errors)
+        assert [(said["code"], said["job"]) for said in tab.errors] == [("unknown-job", gone)]
+
+
+async def test_who_wants_no_log_asks_for_what_follows_a_line_that_never_comes(rows):
+    async with running() as hub:
+        [job] = await rows(submit)
+        await rows(write, job, 3)
+        tab = Tab(hub)
+        hub.watch_job(tab.mailbox, job, 2**53 - 1)
+        await until(lambda: job in tab.page.details)
+        await rows(claim, job)
+        await rows(write, job, 2)
+        await until(lambda: tab.page.details[job]["state"] == "running" and tab.page.details[job]["log_seq"] == 5)
+        assert all(not frame["job"].get("log") for frame in tab.of("job"))

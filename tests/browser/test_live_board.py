@@ -285,3 +285,33 @@ def test_a_new_alert_is_shown_and_said_once(page: Page, line: Line) -> None:
     voice.evaluate("(element) => { element.textContent = ''; }")
     line.send("news", topics=["alerts"], alerts=[*alerts, {"id": uid(91), "sentence": "A worker is lost."}])
     expect(voice).to_have_text("A worker is lost.")
+
+
+AWAY = """
+    let away = false;
+    const waiting = [], frame = window.requestAnimationFrame.bind(window);
+    window.requestAnimationFrame = (draw) => (away ? waiting.push(draw) : frame(draw));
+    Object.defineProperty(document, "hidden", { get: () => away });
+    window.look = (at) => {
+        away = !at;
+        document.dispatchEvent(new Event("visibilitychange"));
+        if (at) for (const draw of waiting.splice(0)) frame(draw);
+    };
+"""
+
+
+def test_a_hidden_tab_rests_and_catches_up_when_it_is_looked_at(page: Page) -> None:
+    """A browser draws no frames for a hidden tab; here the test holds them back."""
+    page.add_init_script(AWAY)
+    line = Line(page, lambda line: line.send("snapshot", jobs=[job(1), job(2)], stats=stats(running=2)))
+    page.goto("")
+    expect(rows(page, "running")).to_have_count(2)
+    page.evaluate("look(false)")
+    line.send("patch", jobs=[job(1, version=2, done=7), job(2, "succeeded", 2), job(3)], stats=stats(failed=1))
+    expect(page, "the title speaks from afar").to_have_title(re.compile("^1 failed"))
+    assert ids(page, "running") == [uid(1), uid(2)]
+    expect(row(page, 1).locator("[data-part=fraction]")).to_have_text("0 / 10")
+    page.evaluate("look(true)")
+    expect(row(page, 1).locator("[data-part=fraction]")).to_have_text("7 / 10")
+    expect(rows(page, "finished")).to_have_count(1)
+    assert ids(page, "running") == [uid(1), uid(3)]
