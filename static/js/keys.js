@@ -113,6 +113,8 @@ function pick() {
  * @param {string} deed @param {string} action
  */
 function act(deed, action) {
+  const row = current();
+  if (row && !row.querySelector("[data-pick]")) return say("Open the row first, with Enter.");
   const here = [.../** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll(`[data-deed="${deed}"]`))].find((each) => each.checkVisibility());
   if (here instanceof HTMLDetailsElement) {
     here.open = true;

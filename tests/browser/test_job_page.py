@@ -1,10 +1,11 @@
 """A job's page in the hands of an operator: attempts, log, long values, cancel and take back, run again, share."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.line import Line, instant
 from tests.browser.watcher import Watcher
@@ -40,6 +41,13 @@ Job.objects.filter(pk=big.pk).update(state="succeeded", attempt=1, started_at=no
     version=F("version") + 1, result={"n": 1, "body": "All the words. " * 3000, "a/b ~": values})
 child = lifecycle.submit("countdown", {"seconds": 600}, owner=ada, parent=big.uid, due_at=now + timedelta(days=1))[0]
 print(job.uid, big.uid, child.uid, put("countdown", seconds=600).uid, put("noop").uid)
+"""
+
+VIEWER = """
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
+vera = get_user_model().objects.create_user("vera", password="only for looking at")
+vera.groups.add(Group.objects.get(name="viewer"))
 """
 
 
@@ -187,6 +195,27 @@ def test_run_again_is_one_press(page: Page, watcher: Watcher, jobs: dict[str, st
     page.wait_for_url(lambda url: jobs["big"] not in url)
     expect(page.get_by_text("This is the copy.")).to_be_visible()
     expect(page.locator("[data-near]")).to_contain_text("It is a copy of")
+
+
+def test_a_viewer_is_offered_nothing_and_no_key_does_anything(
+    product: Product, jobs: dict[str, str], new_context: Callable[..., BrowserContext]
+) -> None:
+    product.python(VIEWER)
+    page = new_context(logged_in=False).new_page()
+    watching = Watcher(page)
+    page.goto(f"login/?next=/jobs/{jobs['big']}/")
+    page.get_by_label("User name").fill("vera")
+    page.get_by_label("Password").fill("only for looking at")
+    page.get_by_role("button", name="Log in").click()
+    expect(page.locator("[data-live]")).to_have_attribute("data-live", "live")
+    assert page.locator(".job-actions").inner_text() == ""
+    expect(page.get_by_role("link", name="Audit trail")).to_have_count(0)
+    for key in "rcpx":
+        page.keyboard.press(key)
+    assert page.url.endswith(f"/jobs/{jobs['big']}/")
+    assert page.goto("audit/").status == 403
+    assert page.goto(f"jobs/{jobs['big']}/share/").status == 403
+    assert [said for said in watching.complaints if "403" not in said] == []
 
 
 def test_a_job_is_shared_and_the_link_taken_back(
