@@ -12,6 +12,8 @@ from tasks.views import Page
 
 PAGE = 50
 FILTERS = ("who", "action", "target", "outcome")
+BEFORE = ("/jobs/", "/api/jobs/", "/api/v1/jobs/")
+AFTER = ("", "cancel/", "retry/", "take-back/", "again/", "share/", "log/", "lines/", "params/", "result/")
 
 
 class AuditView(Page):
@@ -24,14 +26,17 @@ class AuditView(Page):
     def get_context_data(self, **context: Any) -> dict[str, Any]:
         asked = {name: self.request.GET.get(name, "").strip().replace("\0", "")[:300] for name in FILTERS}
         asked = {name: value for name, value in asked.items() if value}
-        rows = self.since(Entry.objects.filter(**asked).order_by("-id"))
+        exact = dict(asked)
+        if "target" in exact:
+            exact["target__in"] = targets(exact.pop("target"))
+        rows = self.since(Entry.objects.filter(**exact).order_by("-id"))
         found = list(rows[: PAGE + 1])
         more = urlencode({**asked, "before": found[PAGE - 1].uid}) if len(found) > PAGE else ""
         return super().get_context_data(
             entries=[entry.shown() | {"job": job_of(entry)} for entry in found[:PAGE]],
             asked=asked,
             more=more,
-            actions=sorted({*RULES, "login", "logout", "job", "jobs", "board", asked.get("action", "")} - {""}),
+            actions=sorted({*RULES, "login", "logout", asked.get("action", "")} - {""}),
             outcomes=Entry.Outcome.values,
             **context,
         )
@@ -43,6 +48,15 @@ class AuditView(Page):
         except ValueError:
             before = None
         return rows.filter(id__lt=before.pk) if before else rows
+
+
+def targets(text: str) -> list[str]:
+    """What was typed; of a job's id, also the addresses at which somebody was refused before the job was looked at."""
+    try:
+        uid = UUID(text)
+    except ValueError:
+        return [text]
+    return [str(uid), *(f"{before}{uid}/{deed}" for before in BEFORE for deed in AFTER)]
 
 
 def job_of(entry: Entry) -> str:

@@ -36,6 +36,8 @@ def test_it_says_who_did_or_was_refused_what_and_escapes_what_they_typed() -> No
     assert f"bob cancel job {str(job.uid)[-6:]}: &lt;b&gt;wrong&lt;/b&gt;" in entries(text)
     assert f"vera cancel /jobs/{job.uid}/cancel/" in entries(text)
     assert f'href="/jobs/{job.uid}/"' in text
+    about = entries(browser("ada").get(f"/audit/?target={job.uid}").content.decode())
+    assert [entry.split()[0] for entry in about] == ["vera", "bob"], "what was refused at the job's address, too"
     assert "from 127.0.0.1" in text
     assert "forbidden" in text
 
