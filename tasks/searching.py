@@ -45,7 +45,7 @@ class JobsView(Page):
         user, text = self.request.user, self.request.GET.get("q", "").strip()
         query, errors = read(text, user.get_username())
         found = self.find(query) if query else None
-        acts = bool(query) and not query.is_everything and may(user, "bulk")
+        deeds = deeds_for(user, query) if query and may(user, "bulk") else []
         return super().get_context_data(
             text=text,
             errors=errors,
@@ -56,7 +56,7 @@ class JobsView(Page):
             first=not {"older", "newer"} & self.request.GET.keys(),
             painted=instant(timezone.now()),
             match=matching(query) if query else "",
-            bulk=[(bulk.WORDS[action], bulk_url(action, text)) for action in bulk.DEEDS if may(user, action)] * acts,
+            bulk=[(bulk.WORDS[action], bulk_url(action, text)) for action in deeds],
             may_pick=may(user, "cancel") or may(user, "retry"),
             **context,
         )
@@ -138,6 +138,14 @@ class BulkView(Page):
             back=jobs_url(given.get("q", "").strip()),
         )
         return self.render_to_response(context, status=status)
+
+
+def deeds_for(user: Any, query: Query) -> list[str]:
+    """The bulk actions that may be done to what is looked for, and that can mean any of it."""
+    if query.is_everything:
+        return []
+    states = frozenset.intersection(*query.state) if query.state else frozenset(State.values)
+    return [action for action in bulk.DEEDS if may(user, action) and states & bulk.STATES[action]]
 
 
 def read(text: str, me: str) -> tuple[Query | None, list[str]]:

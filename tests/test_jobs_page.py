@@ -181,6 +181,9 @@ def test_a_bulk_action_on_everything_or_on_nonsense_is_refused() -> None:
     assert client.get("/jobs/bulk/?action=delete&q=x").status_code == 404
     assert not Job.objects.filter(kind="bulk_action").exists()
     assert "All that match:" not in page("/jobs/?q=kind:noop", "vera")
+    failed()
+    text = page("/jobs/?q=state:failed", "bob")
+    assert link(text, "Try again…") and not link(text, "Cancel…"), "what has ended is not cancelled"
     assert browser("vera").get("/jobs/bulk/?action=cancel&q=x").status_code == 403
 
 
