@@ -79,6 +79,7 @@ export class Log {
     this.list.append(...rows);
     if (this.#following) this.#end();
     else this.#fresh += rows.filter((row) => !row.hidden).length;
+    if (this.#text) this.#mark();
     this.#tell();
   }
 
@@ -111,6 +112,22 @@ export class Log {
     this.#before = this.#first();
     if (this.#following) this.#end();
     this.#tell();
+    this.#mark();
+    put(document.querySelector("[data-announce]"), this.section.querySelector("[data-count]")?.textContent ?? "");
+  }
+
+  /** Show where in the lines the text is, without touching them. */
+  #mark() {
+    if (!("highlights" in CSS)) return;
+    const found = new Highlight();
+    for (const row of /** @type {HTMLCollectionOf<HTMLElement>} */ (this.#text ? this.list.children : [])) {
+      const text = row.hidden ? null : row.querySelector("[data-text]")?.firstChild;
+      const at = text?.textContent?.toLowerCase().indexOf(this.#text) ?? -1;
+      if (text && at >= 0 && at + this.#text.length <= (text.textContent ?? "").length) {
+        found.add(new StaticRange({ startContainer: text, startOffset: at, endContainer: text, endOffset: at + this.#text.length }));
+      }
+    }
+    CSS.highlights.set("found", found);
   }
 
   /** Lines before those that are here, of the chosen level and with the text that is looked for. */
@@ -126,6 +143,7 @@ export class Log {
     this.view.scrollTop = this.view.scrollHeight - from;
     this.#before = before;
     this.#tell();
+    this.#mark();
   }
 
   #tell() {

@@ -89,6 +89,8 @@ def test_twenty_attempts_and_a_long_log(page: Page, watcher: Watcher, jobs: dict
     page.get_by_label("Least urgent level of log lines").select_option("debug")
     page.get_by_label("Search the log").fill("ORDER 119")
     expect(log.filter(visible=True)).to_have_count(10)
+    expect(page.locator("[data-announce]")).to_contain_text("10 of")
+    assert page.evaluate("CSS.highlights.get('found').size") == 10
 
     with page.expect_download() as coming:
         page.get_by_role("link", name="Download").click()
