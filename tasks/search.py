@@ -61,7 +61,7 @@ class Query:
     def of(cls, given: Mapping[str, Iterable[str]], me: str = "", now: datetime | None = None) -> Self:
         """From ``{"q": ["…"], "state": ["failed"], …}``; ``me`` is whom ``owner:me`` means. Raises SearchError.
 
-        ``now``: the moment from which an age such as ``2h`` counts back.
+        ``now``: the moment from which an age such as ``2h`` counts back, and the zone of times that name none.
         """
         now = now or datetime.now(UTC)
         typed, words = parse(" ".join(given.get("q", ())))
@@ -156,7 +156,7 @@ def _moment(name: str) -> Callable[[str, datetime], datetime]:
             day = None if moment else parse_date(text)
             found = moment or (day and datetime(day.year, day.month, day.day))
             if found:
-                return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+                return (found if found.tzinfo else found.replace(tzinfo=now.tzinfo)).astimezone(UTC)
         except (ValueError, OverflowError):
             pass
         raise SearchError(**{name: f"{name}: takes 30m, 2h, 7d, a date, or a time such as 2026-11-23T10:00:00Z."})

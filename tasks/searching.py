@@ -95,7 +95,7 @@ class BulkView(Page):
         asked, query, errors = self.asked(request.POST)
         if errors:
             return self.shown(request.POST, status=422)
-        params = {"action": asked, "filter": {"q": [request.POST["q"]]}}
+        params = {"action": asked, "filter": pinned(request.POST["q"].strip(), query)}
         job, _ = audit.do(
             request,
             "bulk",
@@ -151,9 +151,17 @@ def deeds_for(user: Any, query: Query) -> list[str]:
 def read(text: str, me: str) -> tuple[Query | None, list[str]]:
     """The search that was typed, or what is wrong with it."""
     try:
-        return Query.of({"q": [text]}, me), []
+        return Query.of({"q": [text]}, me, timezone.localtime()), []
     except SearchError as error:
         return None, list(error.errors.values())
+
+
+def pinned(text: str, query: Query) -> dict[str, list[str]]:
+    """The search as a job can take it later and elsewhere: its times are moments, whatever zone they were typed in."""
+    moments = {name: [instant(at)] for name in ("since", "until") if (at := getattr(query, name))}
+    for name in moments:
+        text = edited(text, name)
+    return {**({"q": [text]} if text else {}), **moments}
 
 
 def jobs_url(text: str, **at: UUID) -> str:

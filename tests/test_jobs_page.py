@@ -207,3 +207,21 @@ def test_an_age_in_a_bulk_action_counts_back_from_when_it_was_asked_for() -> Non
     now = timezone.now()
     query = Query.of({"q": ["since:2h"]}, now=now - timedelta(days=1))
     assert query.since == now - timedelta(days=1, hours=2)
+
+
+def test_times_are_the_readers_own_and_a_bulk_job_gets_moments() -> None:
+    job, client = made(), browser("bob")
+    Job.objects.update(created_at="2026-03-01T10:30:00Z")
+    client.cookies["signalbox_zone"] = "Asia/Tokyo"  # where it was 19:30
+    for typed, found in (
+        ("since:2026-03-01T19:00", True),
+        ("since:2026-03-01T20:00", False),
+        ("since:2026-03-01T10:00Z", True),
+    ):
+        assert shown(client.get("/jobs/", {"q": typed}).content.decode()) == uids(job) * found, typed
+    client.post("/jobs/bulk/", {"action": "cancel", "q": "since:2026-03-01T19:00 kind:noop"})
+    bulk = Job.objects.get(kind="bulk_action")
+    assert bulk.params["filter"] == {"q": ["kind:noop"], "since": ["2026-03-01T10:00:00.000000Z"]}
+    client.post("/jobs/bulk/", {"action": "cancel", "q": "since:2h"})
+    newest = Job.objects.filter(kind="bulk_action").latest("id").params["filter"]
+    assert newest.keys() == {"since"} and newest["since"][0].endswith("Z")
