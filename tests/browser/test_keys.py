@@ -58,6 +58,21 @@ def test_rows_are_walked_chosen_and_asked_about(page: Page, watcher: Watcher) ->
     page.wait_for_url(f"**{first}")
 
 
+def test_the_row_with_the_focus_is_never_under_the_header(page: Page, watcher: Watcher) -> None:
+    page.set_viewport_size({"width": 900, "height": 300})
+    page.goto("jobs/")
+    last = page.locator("main .row").count() - 1
+    assert last >= 2
+    for _ in range(last + 1):
+        page.keyboard.press("j")
+    assert focused_row(page) == last
+    for _ in range(last):
+        page.keyboard.press("k")
+    assert focused_row(page) == 0
+    row = page.locator("main .row").first.bounding_box()
+    assert row["y"] >= page.locator(".header").bounding_box()["height"]
+
+
 def test_nothing_happens_while_somebody_types_and_slash_finds_the_box(page: Page, watcher: Watcher) -> None:
     page.goto("workers/")
     page.keyboard.press("/")
