@@ -118,7 +118,7 @@ def _few(states: frozenset[str]) -> list[int] | None:
     """The keys of all jobs in these live states; None when they are many: then the newest rows are full of them."""
     keys: list[int] = []
     for state in states:
-        later = {State.SCHEDULED, State.RETRYING}  # one index for both, which wants both to be named
+        later = State.SCHEDULED, State.RETRYING  # one index for both, which wants both to be named, and so
         rows = _in_states(picture.state(*later), frozenset({state})) if state in later else picture.state(state)
         keys += rows.order_by().values_list("pk", flat=True)[: FEW + 1 - len(keys)]
         if len(keys) > FEW:
