@@ -197,3 +197,38 @@ def test_a_picture_is_live_then_catching_up_then_stale_even_if_the_machine_slept
             return words;
         }"""
     ) == ["connecting", "live", "live", "catching-up", "catching-up", "stale", "live", "stale"]
+
+
+def test_the_search_box_completes_the_piece_at_the_caret(scripts: Page) -> None:
+    assert scripts.evaluate(
+        """async () => {
+            const { matching, pieceAt } = await import("./search.js");
+            const words = ["state:", "state:failed", "kind:", "kind:fetch", 'owner:"anna maria"', "owner:fay"]
+                .map((value) => ({ value, about: "" }));
+            const of = (typed) => matching(words, typed).map(({ value }) => value);
+            return [
+                pieceAt("state:failed ki x", 15).piece, pieceAt('owner:"anna ma', 14).piece, pieceAt("ab cd", 1),
+                of("fa"), of("s"), of("state:F"), of(""), of("anna"), of('owner:"a'), of("state:failed"),
+            ];
+        }"""
+    ) == [
+        "ki", 'owner:"anna ma', {"start": 0, "end": 2, "piece": "a"},
+        ["state:failed", "owner:fay"],
+        ["state:", "state:failed"], ["state:failed"], ["state:", "kind:"], ['owner:"anna maria"'],
+        ['owner:"anna maria"'], [],
+    ]  # fmt: skip
+
+
+def test_a_page_tells_which_new_jobs_match_its_search(scripts: Page) -> None:
+    assert scripts.evaluate(
+        """async () => {
+            const { matches } = await import("./jobs.js");
+            const job = { state: "failed", kind: "noop", queue: "io", owner: null, parent: "p" };
+            return [
+                matches({ state: [["failed", "cancelled"]], kind: [], queue: [["io"]], owner: [] }, job),
+                matches({ state: [["failed"], ["queued"]], kind: [], queue: [], owner: [] }, job),
+                matches({ state: [], kind: [], queue: [], owner: [["alice"]] }, job),
+                matches({ state: [], kind: [], queue: [], owner: [], parent: [["p"]] }, job),
+            ];
+        }"""
+    ) == [True, False, False, True]
