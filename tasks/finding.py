@@ -11,7 +11,7 @@ from uuid import UUID
 
 from django.contrib.auth import get_user_model
 from django.db import connection
-from django.db.models import F, Q, QuerySet, TextField, Value
+from django.db.models import F, Max, Q, QuerySet, TextField, Value
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Cast, Concat
 
@@ -165,9 +165,21 @@ def _shown(jobs: QuerySet[Job]) -> QuerySet[Job]:
 
 
 def key_of(uid: UUID) -> int:
-    """Where a job of that public id lies in the order of keys, also when it is no more (the next older one, then)."""
-    row = Job.objects.filter(uid__lte=uid).order_by("-uid").values_list("uid", "pk").first()
-    return 0 if row is None else row[1] + (row[0] != uid)
+    """Where a job of that public id lies in the order of keys.
+
+    Of one that is no more its id tells when it was made: then it is after all that are of the same millisecond or, if
+    there are none, of the last one before, so that nothing older is passed over.
+    """
+    if key := Job.objects.filter(uid=uid).values_list("pk", flat=True).first():
+        return key
+    last = Job.objects.filter(uid__lte=_millisecond(uid)[1]).order_by("-uid").values_list("uid", flat=True).first()
+    return 0 if last is None else Job.objects.filter(uid__range=_millisecond(last)).aggregate(key=Max("pk"))["key"] + 1
+
+
+def _millisecond(uid: UUID) -> tuple[UUID, UUID]:
+    """The first and the last id of the millisecond that an id is of: the order within is chance."""
+    chance = (1 << 80) - 1
+    return UUID(int=uid.int & ~chance), UUID(int=uid.int | chance)
 
 
 def created(key: int) -> datetime | None:

@@ -1,9 +1,11 @@
 """The Jobs page as the server paints it: what the box understands, pages by links, and bulk actions asked for first."""
 
 import re
+import time
 from datetime import timedelta
 from html import unescape
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.test import Client
@@ -109,7 +111,10 @@ def test_links_with_filters_by_name_lead_to_the_same_in_the_box() -> None:
 
 def test_pages_by_links_forth_and_back_also_when_the_row_between_them_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(searching, "PAGE", 2)
-    jobs = [made() for _ in range(5)]
+    jobs = []
+    for _ in range(5):  # each in a millisecond of its own: the order within one is chance
+        jobs.append(made())
+        time.sleep(0.002)
     newest_first, seen, address = uids(*reversed(jobs)), [], "/jobs/?q=kind:noop"
     while address:
         text = page(address)
@@ -225,3 +230,20 @@ def test_times_are_the_readers_own_and_a_bulk_job_gets_moments() -> None:
     client.post("/jobs/bulk/", {"action": "cancel", "q": "since:2h"})
     newest = Job.objects.filter(kind="bulk_action").latest("id").params["filter"]
     assert newest.keys() == {"since"} and newest["since"][0].endswith("Z")
+
+
+def test_where_a_job_was_that_is_gone() -> None:
+    def uid(millisecond: int, chance: int) -> UUID:
+        return UUID(int=millisecond << 80 | chance)
+
+    def row(millisecond: int, chance: int) -> int:
+        columns = {"kind": "noop", "queue": "io", "state": "succeeded", "created_at": timezone.now()}
+        return Job.objects.create(uid=uid(millisecond, chance), **columns).pk
+
+    first, second, third = row(1, 9), row(1, 2), row(3, 5)
+    assert finding.key_of(uid(1, 2)) == second
+    assert finding.key_of(uid(1, 5)) == second + 1, "after all of its millisecond, whatever chance says"
+    assert finding.key_of(uid(2, 5)) == second + 1
+    assert finding.key_of(uid(4, 0)) == third + 1
+    assert finding.key_of(uid(0, 1)) == 0
+    assert first < second
