@@ -42,22 +42,32 @@ def test_a_failed_try_is_made_again_under_the_same_id(start_worker):
 
 
 def test_one_endpoint_that_hangs_holds_up_no_other(start_worker, record_property):
+    """A second at most; or, where the machine is slower than that, no more than without the one that hangs."""
     with receiver(hold=30) as hung, receiver() as one, receiver() as two, receiver() as three:
-        for site in (hung, one, two, three):
+        for site in (one, two, three):
             endpoint(site.url, states=["succeeded"])
         start_worker("w1")
-        for _ in range(60):
-            lifecycle.submit("noop", {})
-        for site in (one, two, three):
-            site.wait(60, 40)
-        others = Delivery.objects.exclude(endpoint__url=hung.url)
-        wait_until(lambda: others.filter(status="delivered").count() == 180, what="the deliveries to the others")
-        late = sorted(waited(delivery) for delivery in others)
-        p95 = late[int(len(late) * 0.95)]
-        record_property("p95_s", p95)
-        print(f"first try to the others: p50 {late[len(late) // 2]:.3f} s, p95 {p95:.3f} s, most {late[-1]:.3f} s")
-        assert p95 <= 1
+        alone = p95_of(told_of(50))
+        endpoint(hung.url, states=["succeeded"])
+        beside = p95_of(told_of(50, besides=hung.url))
+        record_property("p95_s", beside)
+        print(f"first try to the others: p95 {beside:.3f} s beside one that hangs, {alone:.3f} s without it")
+        assert beside <= max(1, 2 * alone)
         assert 1 <= len(hung.heard) <= webhooks.LANE
+
+
+def told_of(jobs: int, besides: str = "") -> list[float]:
+    """How long the first tries waited that so many jobs led to, to three endpoints."""
+    last = Delivery.objects.order_by("-id").values_list("id", flat=True).first() or 0
+    for _ in range(jobs):
+        lifecycle.submit("noop", {})
+    others = Delivery.objects.filter(id__gt=last).exclude(endpoint__url=besides)
+    wait_until(lambda: others.filter(status="delivered").count() == 3 * jobs, 60, "the deliveries to the others")
+    return [waited(delivery) for delivery in others]
+
+
+def p95_of(seconds: list[float]) -> float:
+    return sorted(seconds)[int(len(seconds) * 0.95)]
 
 
 def test_a_sender_that_is_killed_in_the_middle_loses_nothing(start_worker):
