@@ -14,6 +14,11 @@ from tests.processes import Product, Worker
 from tests.servers import FAST, Servers
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Bytes have no name of their own: those of an archive tell the time, and no two processes would agree on it."""
+    return argname if isinstance(val, bytes) else None
+
+
 @pytest.fixture(scope="session")
 def servers(request: pytest.FixtureRequest) -> Servers:
     return request.config.servers
