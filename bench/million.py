@@ -31,7 +31,7 @@ ADDRESSES = {
     "jobs, second page": "next /jobs/",
     "state:failed": "/jobs/?q=state:failed",
     "kind:check_health": "/jobs/?q=kind:check_health",
-    "owner:user3 kind:fetch_feed": "/jobs/?q=owner:user3+kind:fetch_feed",
+    "owner:user3": "/jobs/?q=owner:user3",
     "queue:io state:succeeded": "/jobs/?q=queue:io+state:succeeded",
     "since:2h": "/jobs/?q=since:2h",
     "a word of many jobs": "/jobs/?q=example",

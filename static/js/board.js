@@ -13,6 +13,8 @@ import { Tallies } from "./tallies.js";
 
 /** @typedef {import("./store.js").Summary} Summary */
 
+const SLICE_MS = 6; // so long at a time may rows be written: what a reader does comes in between
+
 export class Board {
   /** @type {Map<string, {list: List<Summary>, head: HTMLElement, stale: boolean}>} */
   #sections = new Map();
@@ -88,12 +90,15 @@ export class Board {
     }
   }
 
+  /** What rows say, the longest known change first; what takes too long is left to the next frame. */
   #patch() {
+    const end = performance.now() + SLICE_MS;
     for (const id of this.#changed) {
+      this.#changed.delete(id);
       const job = this.store.jobs.get(id);
       if (job) for (const { list } of this.#sections.values()) list.patch(job);
+      if (performance.now() > end && this.#changed.size) return this.#soon();
     }
-    this.#changed.clear();
   }
 
   /** @param {string} name @param {{list: List<Summary>, head: HTMLElement}} section */
