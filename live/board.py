@@ -71,6 +71,7 @@ class Board:
         self.now = Place(0, 0)  # the place of a reader who has missed nothing
         self.rows: dict[str, Row] = {}  # in the order of their last change
         self.gone: dict[str, int] = {}  # likewise
+        self._past: dict[str, int] = {}  # of these, the version that was shown last: a late hint brings none back
         self.floor = 0  # a reader behind this place may have missed a removal that is forgotten
         self.extras: dict[str, tuple[str, int]] = {}
         self._signs: dict[str, Any] = {}
@@ -89,7 +90,8 @@ class Board:
             if summary["version"] >= self.untold.get(job, summary["version"] + 1):
                 del self.untold[job]
             known = self.rows.get(job)
-            if section is None or (known and known.summary["version"] >= summary["version"]):
+            shown = known.summary["version"] if known else self._past.get(job, 0)
+            if section is None or shown >= summary["version"]:
                 continue
             if known or self._ranks(section, rank(summary)):
                 self._put(summary)
@@ -113,6 +115,7 @@ class Board:
         self.untold = {job: summary["version"] for job, summary in real.items() if self._missed(summary)}
         for job in [job for job in self.rows if job not in real and job not in self._touched]:
             self.stirred.append(self.rows[job].summary)
+            self._past[job] = self.rows[job].summary["version"]
             self._remove(job)
         for job, summary in real.items():
             known = self.rows.get(job)
@@ -177,6 +180,7 @@ class Board:
         job = summary["id"]
         self._take_out(job)
         self.gone.pop(job, None)
+        self._past.pop(job, None)
         row = Row(summary, frames.row(summary), self._step(), SECTIONS[summary["state"]], rank(summary))
         self.rows[job] = row
         insort(self._order[row.section], row.rank)
@@ -185,7 +189,9 @@ class Board:
         self._take_out(job)
         self.gone[job] = self._step()
         if len(self.gone) > REMEMBERED:
-            self.floor = self.gone.pop(next(iter(self.gone)))
+            oldest = next(iter(self.gone))
+            self.floor = self.gone.pop(oldest)
+            self._past.pop(oldest, None)
 
     def _step(self) -> int:
         self.now = Place(self.now.rows + 1, self.now.rest + 1)

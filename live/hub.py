@@ -75,7 +75,7 @@ class Hub:
     # --- sockets come and go ------------------------------------------------------------------------------------
 
     def join(self, send: Callable[[dict[str, Any]], Awaitable[None]], visitor: Visitor) -> Mailbox:
-        """Take a socket in. It gets beats at once, and what it watches as soon as it says so. Raises Full."""
+        """Take a socket in. It gets what it watches as soon as it says so, and beats. Raises Full."""
         if len(self.mailboxes) >= settings.SIGNALBOX_SOCKETS:
             raise Full("too many sockets in this process")
         own = sum(mailbox.visitor.user == visitor.user for mailbox in self.mailboxes)
@@ -300,6 +300,8 @@ class Hub:
             self.counters.closed_slow += 1
             mailbox.close(1013, "too slow: nothing was acknowledged for 30 s")
         self.serve(mailbox)
+        if not mailbox.n and (self._misses(mailbox) or now - mailbox.joined < settings.SIGNALBOX_BEAT_S):
+            return  # a page that came back still shows what it had: nobody knows how old that is
         if self._misses(mailbox) and mailbox.agreed:
             text = frames.beat(now, mailbox.agreed, settings.SIGNALBOX_BEAT_S)
         else:

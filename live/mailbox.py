@@ -7,6 +7,7 @@ it misses stays in the shared picture. Knows the ASGI ``send`` of its socket, no
 import asyncio
 import contextlib
 import logging
+import time
 import types
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
@@ -28,8 +29,8 @@ class Mailbox:
     """What the hub keeps for one socket."""
 
     __slots__ = (
-        "acknowledged", "agreed", "board", "closing", "follows", "gauges", "heard", "inflight", "n", "place", "send",
-        "task", "topics", "unsent", "visitor", "waiting_since", "written",
+        "acknowledged", "agreed", "board", "closing", "follows", "gauges", "heard", "inflight", "joined", "n", "place",
+        "send", "task", "topics", "unsent", "visitor", "waiting_since", "written",
     )  # fmt: skip
 
     def __init__(self, send: Callable[[dict[str, Any]], Awaitable[None]], visitor: Any) -> None:
@@ -43,6 +44,7 @@ class Mailbox:
         self.follows: dict[str, Any] = {}  # job id → how far it has come with that job
         self.gauges: dict[str, int] = {}  # name → the revision that it has
         self.n = 0  # of the last frame sent
+        self.joined = time.monotonic()
         self.inflight: deque[int] = deque()
         self.acknowledged = 0.0  # when
         self.waiting_since: float | None = None

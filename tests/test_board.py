@@ -170,6 +170,15 @@ def test_what_a_hint_said_during_the_read_is_kept_until_the_next_one():
     assert uid(1) not in board.rows
 
 
+def test_a_late_hint_brings_nothing_back_that_was_taken_away():
+    """It ended, and fifty others after it: what an overtaken hint tells of it is older than what was shown."""
+    board = Board()
+    agree(board, summary(uid(1), 2, "running"))
+    agree(board)
+    assert not board.apply([summary(uid(1), 1, "queued"), summary(uid(1), 2, "running")])
+    assert board.apply([summary(uid(1), 3, "running")])
+
+
 def test_a_version_that_was_never_committed_is_healed():
     board = Board()
     reader = Reader(board)

@@ -64,3 +64,21 @@ async def test_no_beat_overtakes_the_picture_it_speaks_of(rows, settings):
             patch = next(frame for frame in tab.page.frames[done:] if job in str(frame.get("jobs")))
             early = [f for f in tab.page.frames[: tab.page.frames.index(patch)] if f["as_of"] > committed]
             assert early == []
+
+
+async def test_a_socket_that_was_shown_nothing_yet_is_not_told_how_current_it_is(rows, settings):
+    """A page that connects again still shows what it had: no beat may call that current before it is replaced."""
+    settings.SIGNALBOX_BEAT_S = 0.5
+    async with running() as hub:
+        early = Tab(hub).watch()
+        await until(lambda: len(early.of("beat")) > 1)
+        late = Tab(hub)
+        hub._beaten = 0.0  # a beat is due right now
+        beats = len(early.of("beat"))
+        await until(lambda: len(early.of("beat")) > beats)
+        assert not late.page.frames
+        late.watch()
+        await until(lambda: late.of("beat"))
+        assert late.page.frames[0]["type"] == "snapshot"
+        silent = Tab(hub)  # who watches nothing hears that the link lives all the same
+        await until(lambda: silent.of("beat"))

@@ -21,6 +21,7 @@ from tests.faults.kept import Answer, Inside, Kept
 from tests.faults.proxy import Proxy
 from tests.faults.recorder import Clients
 from tests.faults.truth import Truth
+from tests.faults.witness import Witness
 from tests.servers import FAST, Servers
 
 PEOPLE = ("ada", "ben", "cleo", "dan", "eve", "finn")
@@ -71,6 +72,8 @@ class Rig:
         self.in_web, self.in_worker = in_web, in_worker
         self.inside = self.new_inside()
         self.inside.get("migrate")
+        self.witness = Witness(database)
+        self.witness.start()
         self.sessions = [self.inside.get("session", name=name) for name in PEOPLE]
         self.token = self.inside.get("token", name=PEOPLE[0])
         self.web = [kept.web(server, port, **self._kept(in_web, f"web-{server}")) for server, port in self._ports]
@@ -85,6 +88,7 @@ class Rig:
 
     def stop(self) -> None:
         self.clients.close()
+        self.witness.close()
         self.inside.close()
         for process in (*self.web, *self.workers, self.postgres, self.redis):
             if process is not None and process.process is not None:

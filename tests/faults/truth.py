@@ -96,8 +96,13 @@ class Truth:
     def _clean(self, row: tuple[Any, ...], uid: int | None = 1) -> list[Any]:
         values = list(row)
         if uid is not None:
-            values[uid] = str(uuid.UUID(str(values[uid])))
+            values[uid] = plain(values[uid])
         return [_moment(value) for value in values]
+
+
+def plain(uid: Any) -> str:
+    """A job's id as everybody else writes it: SQLite keeps it without hyphens."""
+    return str(uuid.UUID(str(uid)))
 
 
 def _moment(value: Any) -> Any:
