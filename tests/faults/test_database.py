@@ -1,7 +1,6 @@
 """The database locked, restarted, cut off, its connections ended: no false yes, nothing lost, workers resume."""
 
 import signal
-import sqlite3
 import time
 from collections.abc import Callable, Iterator
 
@@ -57,13 +56,8 @@ def no_while_it_lasts(rig: Rig, seconds: float, **params: str) -> tuple[int, flo
 
 def test_locked(rig: Rig, sqlite: None, busy: list[str], settle: Callable, measured: Callable) -> None:
     """Somebody holds SQLite's one write lock for 5 s (a backup, a person with a shell)."""
-    link = sqlite3.connect(rig.truth.url.removeprefix("sqlite:///"), isolation_level=None, timeout=20)
-    link.execute("BEGIN EXCLUSIVE")
-    try:
+    with rig.truth.locked():
         said_no, longest = no_while_it_lasts(rig, 5)
-    finally:
-        link.execute("ROLLBACK")
-        link.close()
     healed = settle(40)
     measured(f"SQLite locked for 5 s: {said_no} noes, the slowest after {longest:.1f} s; all well {healed:.1f} s after")
     assert longest < NO_S
@@ -72,10 +66,7 @@ def test_locked(rig: Rig, sqlite: None, busy: list[str], settle: Callable, measu
 def test_connections_ended(rig: Rig, postgres: None, busy: list[str], settle: Callable, measured: Callable) -> None:
     """pg_terminate_backend of everybody, five times under load."""
     for _ in range(5):
-        rig.truth.read(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"
-        )
+        rig.truth.end_connections()
         rig.submit_some(3)
     measured(f"all PostgreSQL connections ended, five times: all well {settle(40):.1f} s after")
 

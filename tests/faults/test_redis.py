@@ -5,21 +5,16 @@ import time
 from collections.abc import Callable
 
 import pytest
-from redis import Redis
 
 from tests.faults.checker import Checker
 from tests.faults.proxy import CUT, HELD, Weather
 from tests.faults.rig import Rig
+from tests.faults.weather import tell_redis
 from tests.processes import wait_until
 
 pytestmark = [pytest.mark.faults, pytest.mark.process]
 SUBMIT_S = 0.5  # whatever Redis does
 SLACK = 3  # times as much for a machine that others use too
-
-
-def tell_redis(rig: Rig, *words: str) -> None:
-    with Redis.from_url(rig.redis_url, socket_timeout=5) as link:
-        link.execute_command(*words)
 
 
 def submit_during(rig: Rig, seconds: float) -> tuple[float, float]:

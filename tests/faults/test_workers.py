@@ -9,30 +9,12 @@ import psutil
 import pytest
 
 from tests.faults.checker import Checker
-from tests.faults.kept import Kept
 from tests.faults.rig import Rig
+from tests.faults.weather import worker_killed
 from tests.processes import is_alive, wait_until
 
 pytestmark = [pytest.mark.faults, pytest.mark.process]
 KILLS = 8
-
-
-def kill_somebody(rig: Rig) -> str:
-    """A whole worker, its parent alone, or one child, at random; what was killed is started again at once."""
-    worker: Kept = rig.random.choice(rig.workers)
-    children = worker.children()
-    match rig.random.choice(("child", "child", "group", "parent")):
-        case "child" if children:
-            os.kill(rig.random.choice(children), signal.SIGKILL)
-            return "child"
-        case "parent":
-            os.kill(worker.pid, signal.SIGKILL)
-            worker.process.wait()
-            worker.kill()  # the orphans get a moment, as they would with a supervisor
-            return "parent"
-        case _:
-            worker.kill()
-            return "group"
 
 
 def test_workers_killed_at_random_moments(rig: Rig, checker: Checker, settle: Callable, measured: Callable) -> None:
@@ -40,7 +22,7 @@ def test_workers_killed_at_random_moments(rig: Rig, checker: Checker, settle: Ca
     for _ in range(KILLS):
         rig.submit_some(12, seconds=0.3)
         time.sleep(rig.random.uniform(0, 0.8))
-        killed.append(kill_somebody(rig))
+        killed.append(worker_killed(rig, rig.random))
     took = settle(60)
     judged = checker.check()
     measured(f"{len(killed)} kills ({', '.join(sorted(killed))}), {judged}, all over {took:.1f} s after the last")

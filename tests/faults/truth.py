@@ -1,7 +1,9 @@
 """What the database says, read by the rig itself: plain SQL on a connection of its own, past the proxy and the ORM."""
 
+import contextlib
 import sqlite3
 import uuid
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -59,6 +61,24 @@ class Truth:
 
     def write(self, sql: str) -> None:
         self._connected().execute(sql)
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold SQLite's one write lock, as a backup or a person with a shell does."""
+        link = sqlite3.connect(self.url.removeprefix("sqlite:///"), isolation_level=None, timeout=20)
+        link.execute("BEGIN EXCLUSIVE")
+        try:
+            yield
+        finally:
+            link.execute("ROLLBACK")
+            link.close()
+
+    def end_connections(self) -> None:
+        """PostgreSQL ends everybody's connections but this one."""
+        self.read(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"
+        )
 
     def jobs(self) -> dict[str, Row]:
         columns = (

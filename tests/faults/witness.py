@@ -33,7 +33,7 @@ class Witness(threading.Thread):
                 self._look()
 
     def _look(self) -> None:
-        rows = self._truth.read(f"SELECT uid, version FROM tasks_job ORDER BY id DESC LIMIT {NEWEST}")  # noqa: S608
+        rows = self._truth.read(f"SELECT uid, version FROM tasks_job ORDER BY id DESC LIMIT {NEWEST}")
         read = time.time()
         self.reads += 1
         for uid, version in rows:
