@@ -130,3 +130,14 @@ def test_every_setting_stands_in_the_docs() -> None:
         for name in re.findall(r"\bsettings\.(SIGNALBOX_[A-Z_]+)", file.read_text())
     }
     assert used <= documented
+
+
+def test_a_deployment_checks_clean_and_refuses_a_weak_key(tmp_path: Path) -> None:
+    production = {"ALLOWED_HOSTS": "jobs.example.org", "SIGNALBOX_HTTPS": "true"}
+    clean = manage("check", "--deploy", home=tmp_path, **production)
+    assert clean.returncode == 0 and "no issues" in clean.stdout, clean.stderr
+    for weak in ("short", "a" * 60, "django-insecure-0123456789abcdefghijklmnopqrstuvwxyz0123456789"):
+        refused = manage("check", home=tmp_path, SECRET_KEY=weak, **production)
+        assert refused.returncode == 1 and "SECRET_KEY is too weak" in refused.stderr
+    assert manage("check", home=tmp_path, SECRET_KEY=" ", **production).returncode == 0  # one is made, and kept
+    assert len((tmp_path / "secret_key").read_text()) >= 50

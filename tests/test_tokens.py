@@ -1,9 +1,12 @@
 """Tokens: shown once, kept as digests, never above their owner, gone at once when taken back; and share links."""
 
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from tasks import lifecycle
@@ -205,3 +208,17 @@ def test_who_shares():
         assert call(*who).post(f"jobs/{job.uid}/share/", {}).status_code == 403
     assert call("bob", "submit").post(f"jobs/{job.uid}/share/", {}).status_code == 404
     assert call("alice", "submit").post(f"jobs/{job.uid}/share/", {}).status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("method", "rest"), [("GET", ""), ("GET", "log/"), ("POST", "cancel/"), ("POST", "retry/"), ("POST", "share/")]
+)
+def test_a_foreign_job_is_as_unknown_as_none_and_asks_the_database_as_much(method, rest):
+    foreign = lifecycle.submit("noop", {}, owner=person("bob"))[0].uid
+    alice, seen = call("alice", "submit"), []
+    alice.get("kinds/")  # the last use of the token is written now
+    for uid in (foreign, uuid4()):
+        with CaptureQueriesContext(connection) as asked:
+            answer = alice.send(method, f"jobs/{uid}/{rest}")
+        seen.append((answer.status_code, answer.content, [query["sql"].split()[0] for query in asked]))
+    assert seen[0] == seen[1] and seen[0][0] == 404
