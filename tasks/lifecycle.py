@@ -280,6 +280,8 @@ def wake(most: int = 500) -> int:
     """Queue the scheduled and retrying jobs that are due, the longest due first; returns how many."""
     due = "SELECT id FROM tasks_job WHERE state IN ('scheduled', 'retrying') AND due_at <= %s ORDER BY due_at LIMIT %s"
     clock = now()
+    if not Job.objects.filter(state__in=(State.SCHEDULED, State.RETRYING), due_at__lte=clock).exists():
+        return 0  # read first: asked twice a second, an UPDATE would stand in SQLite's queue of writers each time
     moved = _moved(
         {**_queued_again(), "due_at": None},
         f"id IN ({due}) AND state IN ('scheduled', 'retrying') AND due_at <= %s",

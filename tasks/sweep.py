@@ -4,10 +4,12 @@ Runs in the pulse of each worker's first child. Several sweep side by side, harm
 are judged by this process's monotonic clock alone, so a jump of a wall clock kills nobody.
 """
 
+import contextlib
 import logging
 import os
 import socket
 import time
+from collections.abc import Iterator
 from datetime import timedelta
 
 from django.conf import settings
@@ -73,16 +75,28 @@ def gone(worker: str, pid: int | None) -> bool:
     return False
 
 
+def wake() -> None:
+    """Queue what is due. Oftener than a sweep: jobs that jitter has spread would start together at the next one."""
+    with bounded():
+        while lifecycle.wake() >= 500:
+            pass
+
+
 def dispatch() -> None:
-    """Queue what is due; ring for queued jobs that the broker seems to have no message for."""
+    """Ring for queued jobs that the broker seems to have no message for."""
+    with bounded():
+        _ring_missing()
+
+
+@contextlib.contextmanager
+def bounded() -> Iterator[None]:
+    """A connection that is alive, and no statement of more than two seconds where the database can tell."""
     close_old_connections()
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("SET statement_timeout = 2000")
     try:
-        while lifecycle.wake() >= 500:
-            pass
-        _ring_missing()
+        yield
     finally:
         if connection.vendor == "postgresql":
             with connection.cursor() as cursor:

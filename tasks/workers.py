@@ -37,11 +37,15 @@ def check_connection(**_: Any) -> None:
     close_old_connections()
 
 
+WAKE_S = 0.5  # while something runs; a pulse that idles looks once a second
+
+
 def duties() -> list[tuple[float, Any]]:
     """What the first child of each worker does for the whole installation: (seconds between, call)."""
     often = min(settings.SIGNALBOX_SWEEP_S, settings.SIGNALBOX_LEASE_S / 10, settings.SIGNALBOX_HEARTBEAT_S)
     return [
         (often, sweep.Reaper()),
+        (min(settings.SIGNALBOX_SWEEP_S, WAKE_S), sweep.wake),
         (settings.SIGNALBOX_SWEEP_S, sweep.dispatch),
         (settings.SIGNALBOX_SWEEP_S, alerts.evaluate),
         (1.0, partial(webhooks.keep_sending, pulse.stopping)),

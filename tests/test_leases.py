@@ -56,5 +56,5 @@ def test_a_jump_of_a_wall_clock_reaps_nobody(start_worker, monkeypatch, hours):
     right = lifecycle.now
     monkeypatch.setattr(lifecycle, "now", lambda: right() + timedelta(hours=hours))
     reap = sweep.Reaper()
-    wait_until(lambda: (reap(), sweep.dispatch(), ended(job))[2], 15, "the end of the countdown")
+    wait_until(lambda: (reap(), sweep.wake(), sweep.dispatch(), ended(job))[3], 15, "the end of the countdown")
     assert (ended(job).state, ended(job).attempt) == ("succeeded", 1)

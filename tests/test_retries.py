@@ -1,11 +1,13 @@
 """Retries are Celery's options kept in the row: backoff, jitter, limits, and the same job again by a person's hand."""
 
+import random
 from collections import Counter
+from datetime import timedelta
 
 import pytest
 
 from tasks import lifecycle
-from tasks.models import Job
+from tasks.models import Attempt, Job
 from tests.processes import wait_until
 from tests.test_worker import ended
 
@@ -50,15 +52,34 @@ def test_an_own_failure_without_a_policy_is_final(start_worker):
     assert (done.state, done.attempt) == ("failed", 1)
 
 
+def test_what_is_due_starts_then_and_not_at_the_next_sweep(start_worker):
+    start_worker("w1", SIGNALBOX_SWEEP_S="60")
+    soon = lifecycle.now() + timedelta(seconds=2)
+    scheduled, _ = lifecycle.submit("countdown", {"seconds": 0, "steps": 1}, due_at=soon)
+    retried, _ = lifecycle.submit("asks_again", {"countdown": 1})
+    for job in (scheduled, retried):
+        wait_until(lambda job=job: ended(job), 25, "its start, long before the next sweep")
+
+
 def test_a_thousand_failures_in_one_second_do_not_come_back_as_a_herd(start_worker):
+    """What each one waits from its failure until it is queued again: how busy the machine is does not bunch that."""
     start_worker("w1")
     jobs = lifecycle.submit_many("unlucky", [{"fails": 1}] * 1_000)
-    retrying = Job.objects.filter(state="retrying", attempt=1)
-    wait_until(lambda: retrying.count() + Job.objects.exclude(state="queued").filter(attempt=2).count() > 0, 20)
-    wait_until(lambda: not Job.objects.filter(state="succeeded").count() < len(jobs), 90, "the end of all")
-    delays = Counter()
-    for job in Job.objects.prefetch_related("attempts"):
-        delays[int((job.started_at - job.attempts.get(number=1).finished_at).total_seconds())] += 1
-    assert sum(delays.values()) == 1_000
-    due = Counter(round(s) for s in delays.elements())
-    assert max(due.values()) <= 250, due
+    wait_until(lambda: Job.objects.filter(state="succeeded").count() == len(jobs), 90, "the end of all")
+    failed = Attempt.objects.filter(number=1).values_list("finished_at", "job__queued_at")
+    waits = Counter(int((again - at).total_seconds()) for at, again in failed)
+    assert sum(waits.values()) == 1_000
+    assert max(waits.values()) <= 250, sorted(waits.items())
+
+
+def test_a_sweep_does_not_gather_what_jitter_has_spread(start_worker):
+    """As if 400 jobs had failed in one instant; counted by the clock, with the default sweep of 5 s."""
+    start_worker("w1", concurrency=2, SIGNALBOX_SWEEP_S="5")
+    failed_at = lifecycle.now() + timedelta(seconds=2)  # until all rows are there
+    jobs = lifecycle.submit_many("noop", [{}] * 400, due_at=failed_at)
+    for job in jobs:
+        job.due_at = failed_at + timedelta(seconds=random.Random(job.id).uniform(0, 8))
+    Job.objects.bulk_update(jobs, ["due_at"], batch_size=200)
+    wait_until(lambda: Job.objects.filter(state="succeeded").count() == len(jobs), 90, "the end of all")
+    queued = Counter(int((job.queued_at - failed_at).total_seconds()) for job in Job.objects.all())
+    assert max(queued.values()) <= 100, sorted(queued.items())
