@@ -16,6 +16,7 @@ app.conf.update(
     broker_transport_options=queues.transport_options(),
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
+    broker_channel_error_retry=True,  # a full Redis answers with an error: a worker must outlive that too
     task_ignore_result=True,
     task_serializer="json",
     accept_content=["json"],

@@ -68,12 +68,17 @@ def test_hung(rig: Rig, checker: Checker, settle: Callable, measured: Callable) 
 
 
 def test_full(rig: Rig, settle: Callable, measured: Callable) -> None:
+    """With bells waiting that workers take meanwhile, and cannot note as taken."""
+    starts = [worker.wait_ready().pid for worker in rig.workers]
+    for n in range(40):
+        rig.submit("traced", n=n, seconds=0.3)
     tell_redis(rig, "CONFIG", "SET", "maxmemory", "1")
     try:
         took = submit_during(rig, 3)
     finally:
         tell_redis(rig, "CONFIG", "SET", "maxmemory", "0")
     judge("full for 3 s", took, settle(30), measured)
+    assert [worker.process.poll() or worker.pid for worker in rig.workers] == starts  # they live, and were not replaced
 
 
 def test_out_of_reach(rig: Rig, settle: Callable, measured: Callable) -> None:
