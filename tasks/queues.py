@@ -73,9 +73,10 @@ def ring(bells: Iterable[Bell]) -> int:
             return 0
         try:
             producer = _producer()
-            for bell in bells:
-                _send(producer, bell)
-                sent += 1
+            with producer.batch():  # many bells are one way there and back
+                for bell in bells:
+                    _send(producer, bell)
+                    sent += 1
         except Exception as error:
             _forget()
             _quiet_until = time.monotonic() + SULK_S

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 from kombu.transport import pyamqp, redis  # noqa: F401 - the first import of a driver is not what is measured
+from redis import Redis
 
 from tasks import queues
 from tasks.uid import uuid7
@@ -42,3 +43,15 @@ def test_a_bell_waits_for_no_broker(scheme, broker, settings, monkeypatch):
         began = time.monotonic()
         assert queues.ring([queues.Bell(uuid7(), "noop", "default", 5)]) == 0
         assert time.monotonic() - began < 0.02  # it sulks
+
+
+def test_many_bells_are_one_way_there_and_back(settings):
+    """As they come from ``submit_many``: a broker that is far away makes one wait of it, not hundreds."""
+    with Redis.from_url(settings.CELERY_BROKER_URL) as link:
+        with queues._connection() as connection:
+            queues.declared(["default"])[0](connection).declare()  # as a worker does
+        queues.ring([queues.Bell(uuid7(), "noop", "default", 5)])  # opens the connection
+        waiting, before = queues.ready("default"), link.info("stats")["total_reads_processed"]
+        assert queues.ring([queues.Bell(uuid7(), "noop", "default", 5) for _ in range(300)]) == 300
+        assert link.info("stats")["total_reads_processed"] - before < 150  # by size, not by number
+    assert queues.ready("default") == waiting + 300
