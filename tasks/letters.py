@@ -2,6 +2,7 @@
 
 So pickles, chains, callbacks, times and malformed envelopes in the broker do nothing, and end no worker (as they would
 end one of plain Celery). Messages of Celery tasks that are no jobs pass as they are, if their envelope is whole.
+Also where Kombu's own channel to Redis is mended.
 """
 
 import logging
@@ -68,6 +69,10 @@ class Channel(redis.Channel):
         except MALFORMED:
             log.warning("a message in the broker was none of ours, and is thrown away", exc_info=True)
             raise redis.Empty from None
+
+    def _has_queue(self, queue: str, **_: Any) -> bool:
+        """Kombu asks with EXISTS, to which it adds no ``global_keyprefix``: no queue ever seems to have a message."""
+        return self._size(queue) > 0
 
 
 class Transport(redis.Transport):

@@ -4,12 +4,14 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 import pytest
 from kombu.transport import pyamqp, redis  # noqa: F401 - the first import of a driver is not what is measured
 from redis import Redis
 
-from tasks import queues
+from tasks import lifecycle, queues, sweep
+from tasks.models import Job
 from tasks.uid import uuid7
 
 MOST_S = 1.0  # half of what kombu waits by default before its second try
@@ -45,13 +47,38 @@ def test_a_bell_waits_for_no_broker(scheme, broker, settings, monkeypatch):
         assert time.monotonic() - began < 0.02  # it sulks
 
 
-def test_many_bells_are_one_way_there_and_back(settings):
+@pytest.fixture
+def broker(settings):
+    """A link to the broker, where the queue is declared, as a worker does it, and nothing waits."""
+    with Redis.from_url(settings.CELERY_BROKER_URL) as link, queues._connection() as connection:
+        link.flushdb()
+        queues.declared(["default"])[0](connection).declare()
+        yield link
+
+
+def test_many_bells_are_one_way_there_and_back(broker):
     """As they come from ``submit_many``: a broker that is far away makes one wait of it, not hundreds."""
-    with Redis.from_url(settings.CELERY_BROKER_URL) as link:
-        with queues._connection() as connection:
-            queues.declared(["default"])[0](connection).declare()  # as a worker does
-        queues.ring([queues.Bell(uuid7(), "noop", "default", 5)])  # opens the connection
-        waiting, before = queues.ready("default"), link.info("stats")["total_reads_processed"]
-        assert queues.ring([queues.Bell(uuid7(), "noop", "default", 5) for _ in range(300)]) == 300
-        assert link.info("stats")["total_reads_processed"] - before < 150  # by size, not by number
-    assert queues.ready("default") == waiting + 300
+    queues.ring([queues.Bell(uuid7(), "noop", "default", 5)])  # opens the connection
+    before = broker.info("stats")["total_reads_processed"]
+    assert queues.ring([queues.Bell(uuid7(), "noop", "default", 5) for _ in range(300)]) == 300
+    assert broker.info("stats")["total_reads_processed"] - before < 150  # by size, not by number
+
+
+def test_bells_that_wait_are_counted_whatever_their_priority(broker):
+    assert queues.ready("default") == 0
+    queues.ring([queues.Bell(uuid7(), "noop", "default", n % 10) for n in range(25)])
+    assert queues.ready("default") == 25
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_job_whose_bell_waits_is_not_rung_again(broker):
+    """Or a queue that is served slowly would be filled with bells that call nobody."""
+    lifecycle.submit_many("noop", [{}] * 20)
+    Job.objects.update(rung_at=lifecycle.now() - timedelta(minutes=1))
+    sweep.dispatch()
+    assert queues.ready("default") == 20
+    broker.flushdb()
+    with queues._connection() as connection:
+        queues.declared(["default"])[0](connection).declare()
+    sweep.dispatch()
+    assert queues.ready("default") == 20  # nothing was there: each is rung once more
