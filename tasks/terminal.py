@@ -13,6 +13,7 @@ from tasks.models import Job
 from tasks.params import ParamError
 
 EXITS = {"succeeded": 0, "failed": 1, "cancelled": 2}
+USAGE = 64  # as sysexits.h says it: what was asked for makes no sense. 1 and 2 tell how a job ended
 LOOK_S = 0.25
 
 
@@ -22,17 +23,16 @@ def parameters(kind: str, words: Iterable[str]) -> dict[str, Any]:
     for word in words:
         name, sign, value = word.partition("=")
         if not sign:
-            raise CommandError(f"{word!r} is not of the form name=value.")
+            raise CommandError(f"{word!r} is not of the form name=value.", returncode=USAGE)
         typed[name] = f"{typed[name]}\n{value}" if name in typed else value
     try:
         return registry.get(kind).signature.clean(typed, text=True)
     except registry.UnknownKind as error:
         known = ", ".join(each.name for each in registry.kinds())
-        raise CommandError(f"{error.args[0]} There are: {known}.") from None
+        raise CommandError(f"{error.args[0]} There are: {known}.", returncode=USAGE) from None
     except ParamError as error:
-        raise CommandError(
-            "\n".join(f"{name or kind}: {' '.join(said)}" for name, said in error.errors.items())
-        ) from None
+        said = "\n".join(f"{name or kind}: {' '.join(said)}" for name, said in error.errors.items())
+        raise CommandError(said, returncode=USAGE) from None
 
 
 class Bar:

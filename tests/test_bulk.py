@@ -46,7 +46,7 @@ def test_a_dry_run_counts_what_the_action_is_for_and_touches_nothing():
         ({"filter": {"state": "failed"}}, "action"),
         ({"action": "delete", "filter": {"state": "failed"}}, "action"),
         ({"action": "cancel"}, "filter"),
-        ({"action": "cancel", "filter": {}}, "filter.filter"),
+        ({"action": "cancel", "filter": {}}, "filter"),
         ({"action": "cancel", "filter": {"state": "broken"}}, "filter.state"),
         ({"action": "cancel", "filter": {"colour": "red"}}, "filter.colour"),
         ({"action": "cancel", "filter": {"state": 5}}, "filter.state"),

@@ -151,7 +151,7 @@ def test_what_is_wrong_is_said_before_anything_is_queued(product, client):
         (("no_such_kind",), "There is no kind of job named 'no_such_kind'. There are:"),
     ):
         ended = product.manage("run" if "colour" in said else "submit", *words, check=False)
-        assert ended.returncode == 1 and said in ended.stderr and "Traceback" not in ended.stderr
+        assert ended.returncode == 64 and said in ended.stderr and "Traceback" not in ended.stderr
     assert len(list(client.jobs())) == before
 
 

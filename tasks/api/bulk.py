@@ -37,7 +37,7 @@ class Bulk(Endpoint):
             filters = bulk.cleaned(given["filter"])
             query = bulk.query_for(action, filters, self.actor.name)
         except SearchError as error:
-            raise wrong(**{f"filter.{name}": said for name, said in error.errors.items()}) from None
+            raise wrong(**{at(name): said for name, said in error.errors.items()}) from None
         if given["dry_run"]:
             found, exact = bulk.count(self.actor, action, query)
             return Response({"count": found, "exact": exact})
@@ -49,3 +49,8 @@ class Bulk(Endpoint):
         )
         place = versions.link(request, "job", uid=job.uid)
         return Response(job.summary(), status=201, headers={"Location": place})
+
+
+def at(name: str) -> str:
+    """Where in the body a filter is wrong: one of its members, or all of it."""
+    return name if name == "filter" else f"filter.{name}"

@@ -8,7 +8,7 @@ from django.contrib.auth import get_user_model
 from django.core.management import BaseCommand, CommandError
 
 from tasks import audit, lifecycle
-from tasks.terminal import EXITS, Bar, follow, parameters
+from tasks.terminal import EXITS, USAGE, Bar, follow, parameters
 
 
 class Command(BaseCommand):
@@ -29,7 +29,7 @@ class Command(BaseCommand):
         if options["owner"]:
             owner = get_user_model().objects.filter(username=options["owner"]).first()
             if owner is None:
-                raise CommandError(f"There is no user {options['owner']!r}.")
+                raise CommandError(f"There is no user {options['owner']!r}.", returncode=USAGE)
         given = parameters(kind, params)
         job, _ = audit.do(
             owner,
