@@ -92,7 +92,7 @@ def test_counts_and_workers_grow_old_too():
 def test_a_job_that_is_tried_again_in_that_moment_stays(monkeypatch):
     """Its row is in the batch, and no longer what the batch was chosen for."""
     tried, other = job("failed", 400 * DAY), job("failed", 400 * DAY)
-    monkeypatch.setattr(upkeep, "BREATH_S", 0)
+    monkeypatch.setattr(upkeep, "REST", 0)
     pause = upkeep.time.sleep
     asked = []
 

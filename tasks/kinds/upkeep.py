@@ -24,9 +24,9 @@ from tasks.hooks.models import Delivery
 from tasks.models import Bar, Job, LogLine, Minute, State, Worker
 from tasks.report import Report
 
-JOBS, LINES, ROWS = 200, 2_000, 1_000  # deleted in one transaction
+JOBS, LINES, ROWS = 50, 500, 500  # deleted in one transaction
 AT_ONCE = timedelta(minutes=15)  # counted by one query
-BREATH_S = 0.02  # between two of them: on SQLite the next writer takes its turn
+REST = 4  # times as long as one of them took, until the next: SQLite has one writer at a time, and others want to write
 MINUTES_KEPT = timedelta(days=35)  # the longest chart shows 30 days
 TOLD_KEPT = timedelta(days=30)  # deliveries of webhooks, and alerts that are over
 WORKERS_KEPT = timedelta(days=7)  # since one that is gone was last seen
@@ -78,26 +78,34 @@ def deleted(old: QuerySet[Job]) -> Iterator[tuple[int, int]]:
     A job that somebody tries again in this very moment is none of ``old`` any more, and stays.
     """
     while ids := list(old.values_list("pk", flat=True)[:JOBS]):
+        began = time.monotonic()
         lines = LogLine.objects.filter(job__in=old.filter(pk__in=ids).order_by())
         while line_ids := list(lines.values_list("pk", flat=True)[:LINES]):
             yield 0, LogLine.objects.filter(pk__in=line_ids).delete()[0]
-            time.sleep(BREATH_S)
+            began = rested(began)
         with transaction.atomic():
             held = list(old.filter(pk__in=ids).select_for_update(skip_locked=True).values_list("pk", flat=True))
             done = Job.objects.filter(pk__in=held).delete()[1].get(Job._meta.label, 0)
         yield done, 0
         if not done:  # all of them are held by somebody else: the next run will see
             return
-        time.sleep(BREATH_S)
+        rested(began)
 
 
 def deleted_rows(old: QuerySet[Any], go_on: Callable[[], None]) -> int:
     count = 0
     while ids := list(old.values_list("pk", flat=True)[:ROWS]):
+        began = time.monotonic()
         count += old.model._default_manager.filter(pk__in=ids).delete()[0]
         go_on()
-        time.sleep(BREATH_S)
+        rested(began)
     return count
+
+
+def rested(began: float) -> float:
+    """Leave the database to others after work that ``began`` then; returns the time at which the next work begins."""
+    time.sleep(REST * (time.monotonic() - began))
+    return time.monotonic()
 
 
 # --- counting --------------------------------------------------------------------------------------------------
