@@ -25,6 +25,7 @@ app.conf.update(
     task_acks_on_failure_or_timeout=True,
     task_reject_on_worker_lost=False,  # without an attempt limit a job that kills its process would run for ever
     task_default_queue=queues.broker_name("default"),
+    worker_consumer="tasks.workers:Consumer",
     worker_lost_wait=0.5,
     worker_prefetch_multiplier=1,  # with late acknowledgement nothing waits behind a long job beside an idle slot
     worker_enable_remote_control=False,  # whoever writes to Redis could stop workers

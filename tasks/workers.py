@@ -8,11 +8,20 @@ from typing import Any
 
 from billiard import current_process
 from celery import signals
+from celery.worker import consumer
 from django.conf import settings
 from django.db import close_old_connections
 
 from live import push
 from tasks import alerts, pulse, sweep, webhooks
+
+
+class Consumer(consumer.Consumer):
+    """Celery's waits up to half a minute between two tries to reach its broker; jobs would wait as long."""
+
+    def ensure_connected(self, conn: Any) -> Any:
+        conn.ensure_connection = partial(conn.ensure_connection, interval_max=2)
+        return super().ensure_connected(conn)
 
 
 @signals.celeryd_after_setup.connect

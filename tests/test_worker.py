@@ -1,7 +1,10 @@
 """Real workers: a bell is heard, the job runs, and the row tells all of it."""
 
+import re
+
 import pytest
 
+from project.valkey import free_port
 from tasks import lifecycle
 from tasks.models import Job, Worker
 from tests.calls import call
@@ -61,3 +64,11 @@ def test_the_request_that_asked_for_a_job_stands_in_the_workers_log(start_worker
     wait_until(lambda: Job.objects.filter(state="failed").exists(), what="the failure")
     line = f"request=shop-17 job={answer.json()['id']}"
     wait_until(lambda: line in worker.log(), what="the line of the failure")
+
+
+def test_a_worker_looks_for_its_broker_every_two_seconds(start_worker):
+    """Celery's own waits longer and longer, up to half a minute: so long would jobs wait after a broker's return."""
+    worker = start_worker("w1", wait=False, CELERY_BROKER_URL=f"redis://127.0.0.1:{free_port()}/0")
+    tries = re.compile(r"Trying again in ([0-9.]+) seconds")
+    wait_until(lambda: len(tries.findall(worker.log())) >= 3, 30, "the third try")
+    assert {float(seconds) for seconds in tries.findall(worker.log())} == {2.0}
