@@ -10,6 +10,7 @@ import logging
 import os
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from functools import partial, wraps
 from typing import Any
@@ -19,10 +20,10 @@ from celery import Task, shared_task
 from celery.exceptions import Ignore, MaxRetriesExceededError, Retry, SoftTimeLimitExceeded
 from celery.result import AsyncResult
 from celery.worker.request import Request
-from django.db import DatabaseError, InterfaceError, connection
+from django.db import InterfaceError, OperationalError, connection
 from kombu.transport import virtual
 
-from tasks import chains, lifecycle, pulse, registry
+from tasks import chains, drafting, lifecycle, pulse, registry
 from tasks.failure import Failure
 from tasks.models import Job
 from tasks.params import Signature
@@ -36,6 +37,7 @@ except ImportError:  # there is none for Windows and PyPy
 log = logging.getLogger(__name__)
 
 OWN = {"on_lost", "effects", "lease", "cancel_grace", "serial_key", "quiet"}  # options that Celery does not know
+REFUSALS = 3  # of an end by a database that works, until it counts as one that cannot be stored
 ENDLESS = 1_000_000  # attempts, where Celery says max_retries=None
 
 
@@ -171,24 +173,19 @@ class JobTask(Task):
         if request.called_directly or request.is_eager:
             return self._body(Report(), self.kind.signature.bind(args, kwargs))
         beating = pulse.current()
-        if beating:
-            beating.busy = True
-        try:
+        with beating.at_work() if beating else nullcontext():
             job = self._claimed(request.id, request.hostname or "")
             if job is None:
                 raise Ignore  # None would count as success and start the next link of a chain
             return self.perform(job)
-        finally:
-            if beating:
-                beating.busy = False
 
     def perform(self, job: Job) -> Any:
         """Run a claimed job here and record how it ends. Raises what Celery must hear: Ignore, Retry or the failure."""
         self.request.retries = job.failures
         try:
-            params, secrets = lifecycle.opened(job)
+            params, secrets = drafting.opened(job)
         except Exception as error:  # such as secrets sealed with a key that is gone
-            self._record(partial(lifecycle.fail, job, Failure.of(error)))
+            self._record(job, partial(lifecycle.fail, job, Failure.of(error)))
             raise
         report = Report(str(job.uid), job.attempt, job.log_seq, secrets)
         beating, running = pulse.current(), pulse.Running(job, report, self.kind.cancel_grace, self.kind.lease)
@@ -197,7 +194,7 @@ class JobTask(Task):
         ending, heard = self._run(job, report, params)
         if beating:
             beating.unwatch(running)
-        self._record(partial(ending, news=report.take(most_lines=MOST_LINES + 1)))
+        self._record(job, partial(ending, news=report.take(most_lines=MOST_LINES + 1)))
         if heard is not None:
             raise heard
 
@@ -233,18 +230,26 @@ class JobTask(Task):
         except ValueError:  # a foreign message
             return None
 
-    def _record(self, ending: Callable[[], Any]) -> None:
-        """Write the end, as soon as the database can be reached, unless the job was given away meanwhile."""
-        pause = 0.05
+    def _record(self, job: Job, ending: Callable[[], Any]) -> None:
+        """Write the end, as soon as the database can be reached, unless the job was given away meanwhile.
+
+        An end that the database can be reached for and yet refuses is written as a failure that says so.
+        """
+        pause, refused = 0.05, 0
         while True:
             try:
                 ending()
                 return
-            except (DatabaseError, InterfaceError) as error:
+            except SoftTimeLimitExceeded:  # too late: the job has ended, and nothing but that is left to write
+                connection.close()
+            except Exception as error:
                 log.warning("The end of a job cannot be written yet: %s", error)
                 connection.close()
-                if pulse.stopping() and pause >= 1:
+                refused += not isinstance(error, OperationalError | InterfaceError)
+                if refused > 2 * REFUSALS or (pulse.stopping() and pause >= 1):
                     raise
+                if refused == REFUSALS:
+                    ending = partial(lifecycle.fail, job, Failure.said(f"How it ended could not be stored: {error}"))
                 time.sleep(pause)
                 pause = min(pause * 2, 2.0)
 

@@ -12,10 +12,12 @@ from django.utils.crypto import salted_hmac
 from tasks import registry, sealing
 from tasks.failure import Failure, KeyReused
 from tasks.models import Job, State
+from tasks.moves import steadily
 from tasks.params import MASK, ParamError
 from tasks.uid import uuid7
 
 
+@steadily
 def drafted(
     kind: registry.Kind,
     params: Mapping[str, Any],
@@ -45,6 +47,12 @@ def drafted(
         due_at=due_at if later else None,
         rung_at=None if later else made,
     )
+
+
+def opened(job: Job) -> tuple[dict[str, Any], list[str]]:
+    """A claimed job's parameters as stored, its secrets put back in their places, and the secret texts to hide."""
+    secrets = sealing.unseal(job.secrets) if job.secrets else {}
+    return {**job.params, **secrets}, [value for value in secrets.values() if isinstance(value, str)]
 
 
 def stillborn(kind: str, params: Mapping[str, Any], secrets: str, uid: UUID, error: Exception) -> Job:

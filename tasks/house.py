@@ -7,7 +7,7 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.views.generic import View
 
-from tasks import audit, history, lifecycle, picture, plots, troubles
+from tasks import audit, bells, history, picture, plots, troubles
 from tasks.access import may
 from tasks.views import Allowed, Page
 
@@ -72,11 +72,11 @@ class PauseView(Allowed, View):
         return redirect("workers")
 
     def do(self, name: str) -> None:
-        lifecycle.pause(name, self.request.user)
+        bells.pause(name, self.request.user)
 
 
 class ResumeView(PauseView):
     paused = False
 
     def do(self, name: str) -> None:
-        lifecycle.resume(name)
+        bells.resume(name)

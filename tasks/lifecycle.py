@@ -6,27 +6,19 @@ tasks.outbox; browsers are told, and bells rung, after the commit.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.db.models import F
 
-from live import push
-from tasks import chains, drafting, outbox, queues, records, registry, sealing, storable
+from tasks import bells, chains, drafting, outbox, records, registry, storable
 from tasks.failure import Failure, NotInState
-from tasks.models import Job, Outcome, Queue, State
-from tasks.moves import Raw, afterwards, move, steadily
+from tasks.models import Job, Outcome, State
+from tasks.moves import Raw, move, now, steadily
 
 HELD = "uid = %s AND attempt = %s AND state = 'running'"  # the fencing token: true for the attempt that holds the job
-NOT_PAUSED = "NOT EXISTS (SELECT 1 FROM tasks_queue WHERE tasks_queue.name = tasks_job.queue AND tasks_queue.paused)"
-IN_TURN = (
-    "(serial_key = '' OR NOT EXISTS (SELECT 1 FROM tasks_job AS other WHERE other.serial_key = tasks_job.serial_key"
-    " AND other.id <> tasks_job.id AND (other.state IN ('running', 'retrying')"
-    " OR (other.state = 'queued' AND other.id < tasks_job.id))))"
-)
-RING_AT_ONCE = 500
 NOTHING_DONE = {"progress_done": 0, "progress_total": 0, "progress_note": ""}
 NO_ERROR = {"error": "", "traceback": "", "error_key": ""}
 UNASKED = {"cancel_requested_at": None, "cancel_requested_by_id": None, "cancel_reason": ""}
@@ -35,14 +27,9 @@ AS_IT_WAITED = "CASE WHEN due_at IS NULL THEN 'queued' WHEN attempt = 0 THEN 'sc
 CANCELLED_WAITING = "uid = %s AND state = 'cancelled' AND finished_at = cancel_requested_at"
 
 
-def now() -> datetime:
-    return datetime.now(UTC)
-
-
 # --- asked for -------------------------------------------------------------------------------------------------
 
 
-@steadily
 def submit(
     kind: str,
     params: Mapping[str, Any],
@@ -69,22 +56,28 @@ def submit(
     job.copy_of, job.parent, job.callback_url = copy_of and copy_of.uid, parent, callback_url
     job.schedule, job.slot, job.then = schedule, slot, then
     job.idempotency_digest = drafting.digest(job, due_at, params) if idempotency_key else ""
-    repeatable = idempotency_key or slot or uid
-    if repeatable and (found := drafting.twin(job)) is not None:
-        return found, False
-    try:
-        with transaction.atomic():
-            job.save(force_insert=True)
-            outbox.owe([job])
-    except IntegrityError:
-        if not repeatable or (found := drafting.twin(job)) is None:
-            raise
-        return found, False
-    _announce([job])
-    return job, True
+    return _accept(job, repeatable=bool(idempotency_key or slot or uid))
 
 
 @steadily
+def _accept(job: Job, repeatable: bool) -> tuple[Job, bool]:
+    """Insert a job, unless it is there. Tried again, when the answer to a commit was lost, it finds itself: new."""
+    found = drafting.twin(job) if repeatable else None
+    if found is None:
+        job.pk = None
+        try:
+            with transaction.atomic():
+                job.save(force_insert=True)
+                outbox.owe([job])
+        except IntegrityError:
+            if (found := drafting.twin(job)) is None:
+                raise
+    if found is not None and (found.uid, found.created_at) != (job.uid, job.created_at):
+        return found, False
+    bells.announce([found or job])
+    return found or job, True
+
+
 def submit_many(kind: str, many: Sequence[Mapping[str, Any]], *, owner: Any = None, **common: Any) -> list[Job]:
     """Accept many jobs of one kind at once; all or none. ``common``: priority, due_at, and columns such as parent."""
     options = {name: common.pop(name, None) for name in ("priority", "due_at")}
@@ -92,10 +85,24 @@ def submit_many(kind: str, many: Sequence[Mapping[str, Any]], *, owner: Any = No
     for job in jobs:
         for column, value in common.items():
             setattr(job, column, value)
-    with transaction.atomic():
-        Job.objects.bulk_create(jobs, batch_size=500)
-        outbox.owe(jobs)
-    _announce(jobs)
+    return _accept_all(jobs)
+
+
+@steadily
+def _accept_all(jobs: list[Job]) -> list[Job]:
+    """Insert new jobs, all or none. Tried again, when the answer to a commit was lost, it finds them."""
+    for job in jobs:
+        job.pk = None
+    try:
+        with transaction.atomic():
+            Job.objects.bulk_create(jobs, batch_size=500)
+            outbox.owe(jobs)
+    except IntegrityError:
+        keys = Job.objects.in_bulk([job.uid for job in jobs], field_name="uid")
+        if len(keys) < len(jobs):
+            raise
+        jobs = [keys[job.uid] for job in jobs]
+    bells.announce(jobs)
     return jobs
 
 
@@ -111,8 +118,8 @@ def cancel(uid: UUID, by: Any = None, reason: str = "") -> Job:
     moved = _moved({"state": State.CANCELLED, "finished_at": asked["cancel_requested_at"], **asked}, waiting, [uid])
     moved = moved or move(asked, "uid = %s AND state = 'running' AND cancel_requested_at IS NULL", [uid])
     if moved:
-        _tell(moved)
-        _next_in_line(moved[0])
+        bells.tell(moved)
+        bells.next_in_line(moved[0])
         return moved[0]
     job = _read(uid)
     if job.state == State.CANCELLED or (job.state == State.RUNNING and job.cancel_requested_at):
@@ -129,7 +136,7 @@ def retry(uid: UUID, by: Any = None) -> Job:
         job = _read(uid)
         instead = "submit a copy to run it again" if job.state == State.SUCCEEDED else "it has not ended"
         raise NotInState(job, f"The job is {job.state}: {instead}.")
-    _announce(moved)
+    bells.announce(moved)
     return moved[0]
 
 
@@ -147,48 +154,34 @@ def take_back(uid: UUID, by: Any = None) -> Job:
         job = _read(uid)
         why = "it ran already" if job.state == State.CANCELLED else f"it is {job.state}"
         raise NotInState(job, f"Only the cancel of a job that waited is taken back: {why}.")
-    _announce(moved)
+    bells.announce(moved)
     return moved[0]
-
-
-@steadily
-def pause(queue: str, by: Any = None) -> None:
-    """From now on no job of the queue is rung or claimed; what runs goes on."""
-    Queue.objects.update_or_create(name=queue, defaults={"paused": True, "paused_by": by, "paused_at": now()})
-
-
-@steadily
-def resume(queue: str) -> None:
-    """Let the queue's jobs start again; the oldest are rung at once, the dispatcher rings the rest."""
-    Queue.objects.update_or_create(name=queue, defaults={"paused": False, "paused_by": None, "paused_at": None})
-    waiting = Job.objects.filter(queue=queue, state=State.QUEUED).order_by("-priority", "id")[:RING_AT_ONCE]
-    _announce(list(waiting.select_related("owner")))
 
 
 # --- the holder of an attempt ----------------------------------------------------------------------------------
 
 
-@steadily
 def claim(uid: UUID, worker: str, pid: int) -> Job | None:
     """Take a queued job, due, in turn and of no paused queue: attempt + 1, and running. None: it was not to be had."""
-    fresh = {"state": State.RUNNING, "worker": worker, "pid": pid, "started_at": now()}
+    return _claim(uid, {"worker": worker, "pid": pid, "started_at": now()})
+
+
+@steadily
+def _claim(uid: UUID, holder: dict[str, Any]) -> Job | None:
+    """Tried again, when the answer to an UPDATE was lost, it finds the job held by this very claim."""
+    fresh = {"state": State.RUNNING, **holder}
     fresh |= {"finished_at": None, "due_at": None, **NOTHING_DONE, **NO_ERROR}
     sets = {"attempt": Raw("attempt + 1"), "beat": Raw("beat + 1"), **fresh}
-    startable = f"uid = %s AND state = 'queued' AND {NOT_PAUSED} AND {IN_TURN}"
+    startable = f"uid = %s AND state = 'queued' AND {bells.NOT_PAUSED} AND {bells.IN_TURN}"
     try:
         moved = move(sets, f"{startable} AND {outbox.NOBODY_HEARS[State.RUNNING]}", [uid])
         if not moved and outbox.somebody_hears(State.RUNNING):
             moved = _moved(sets, startable, [uid])
     except IntegrityError:  # another job of its serial key was claimed in the same moment
         return None
-    _tell(moved)
+    moved = moved or list(Job.objects.select_related("owner").filter(uid=uid, state=State.RUNNING, **holder))
+    bells.tell(moved)
     return moved[0] if moved else None
-
-
-def opened(job: Job) -> tuple[dict[str, Any], list[str]]:
-    """A claimed job's parameters as stored, its secrets put back in their places, and the secret texts to hide."""
-    secrets = sealing.unseal(job.secrets) if job.secrets else {}
-    return {**job.params, **secrets}, [value for value in secrets.values() if isinstance(value, str)]
 
 
 class Heard(NamedTuple):
@@ -204,7 +197,7 @@ def flush(job: Job, news: Any) -> Heard | None:
         moved = move(records.told(news), HELD, [job.uid, job.attempt])
         if moved:
             records.write_lines(job, news.lines)
-    _tell(moved)
+    bells.tell(moved)
     return Heard(moved[0].cancel_requested_at is not None) if moved else None
 
 
@@ -263,13 +256,12 @@ def rescue(job: Job, beat: int | None = None, sentence: str = "The worker died."
     lost = Failure.said(sentence)
     spent = job.failures + 1 >= job.max_attempts or not registry.repeatable(job.kind)
     counted = {"failures": Raw("failures + 1")}
-    if job.cancel_requested_at:
-        ended = {"state": State.CANCELLED, "finished_at": now()}
-    elif spent:
+    if spent:
         ended = {"state": State.FAILED, "finished_at": now(), **counted, **records.why(lost)}
     else:
         ended = {**_queued_again(), **counted}
-    return _leave(job, ended, Outcome.LOST, None, lost, beat)
+    left = _leave(job, ended, Outcome.LOST, None, lost, beat, unasked=True)
+    return left or _leave(job, {"state": State.CANCELLED, "finished_at": now()}, Outcome.LOST, None, lost, beat)
 
 
 # --- what falls due --------------------------------------------------------------------------------------------
@@ -287,20 +279,9 @@ def wake(most: int = 500) -> int:
         f"id IN ({due}) AND state IN ('scheduled', 'retrying') AND due_at <= %s",
         [clock, most, clock],
     )
-    _announce(sorted(moved, key=lambda job: job.id))
+    bells.announce(sorted(moved, key=lambda job: job.id))
     for job in moved:
-        _next_in_line(job)
-    return len(moved)
-
-
-@steadily
-def ring_again(queue: str, before: datetime, most: int) -> int:
-    """Ring up to ``most`` startable jobs of a queue whose last bell is older than ``before``, the most urgent first."""
-    old = f"state = 'queued' AND queue = %s AND rung_at < %s AND {NOT_PAUSED} AND {IN_TURN}"
-    oldest = f"SELECT id FROM tasks_job WHERE {old} ORDER BY priority DESC, id LIMIT %s"  # noqa: S608 - constants
-    again = "state = 'queued' AND rung_at < %s"
-    moved = move({"rung_at": now()}, f"id IN ({oldest}) AND {again}", [queue, before, most, before], raises="")
-    _ring([queues.Bell(job.uid, job.kind, job.queue, job.priority) for job in sorted(moved, key=lambda job: job.id)])
+        bells.next_in_line(job)
     return len(moved)
 
 
@@ -359,42 +340,13 @@ def _leave(
         return None
     left = moved[0]
     if left.state == State.QUEUED:
-        _announce(moved, sooner=1)  # it has waited once: its bell goes before those of its own priority
+        bells.announce(moved, sooner=1)  # it has waited once: its bell goes before those of its own priority
     else:
-        _tell(moved)
-        _next_in_line(left)
-    _announce(followers)
+        bells.tell(moved)
+        bells.next_in_line(left)
+    bells.announce(followers)
     return left
 
 
 def _read(uid: UUID) -> Job:
     return Job.objects.select_related("owner").get(uid=uid)
-
-
-def _announce(jobs: Sequence[Job], sooner: int = 0) -> None:
-    """Tell browsers of jobs that are queued or scheduled now, and ring for the queued ones."""
-    _tell(jobs)
-    waiting = [job for job in jobs if job.state == State.QUEUED]
-    bells = [queues.Bell(job.uid, job.kind, job.queue, min(9, job.priority + sooner)) for job in waiting]
-    if bells:
-        afterwards(lambda: _ring(bells))
-
-
-def _ring(bells: Sequence[queues.Bell]) -> None:
-    paused = set(Queue.objects.filter(paused=True).values_list("name", flat=True))
-    queues.ring([bell for bell in bells if bell.queue not in paused])
-
-
-def _tell(jobs: Sequence[Job]) -> None:
-    for job in jobs:
-        summary = job.summary()
-        afterwards(lambda summary=summary: push.job_changed(summary))
-
-
-def _next_in_line(job: Job) -> None:
-    """A serial key is free again: ring the oldest job that waits for it."""
-    if job.serial_key and job.state != State.RETRYING:
-        waiting = Job.objects.filter(serial_key=job.serial_key, state=State.QUEUED).order_by("id")[:1]
-        afterwards(
-            lambda: _ring([queues.Bell(next_.uid, next_.kind, next_.queue, next_.priority) for next_ in waiting])
-        )

@@ -7,6 +7,7 @@ row that was written, and no row means that somebody else moved the job first.
 import random
 import time
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from functools import cache, wraps
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
@@ -25,6 +26,10 @@ class Raw(NamedTuple):
     """An SQL expression in place of a value."""
 
     sql: str
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
 
 
 def move(

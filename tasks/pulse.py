@@ -11,7 +11,8 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from celery import signals
@@ -49,6 +50,7 @@ class Pulse(threading.Thread):
         super().__init__(name="signalbox-pulse", daemon=True)
         self.running: dict[str, Running] = {}
         self.busy = False  # from before a claim until its end is recorded; only asked where one job runs at a time
+        self._door = threading.Lock()  # a process that has begun to end begins no job
         self.kills = kills  # in a process of its own a job can be stopped by ending the process
         self._duties = [[period, call, 0.0] for period, call in duties]
         self._stopping_since: float | None = None
@@ -63,6 +65,16 @@ class Pulse(threading.Thread):
         with running.writing:
             self.running.pop(str(running.job.uid), None)
 
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Around a claim and what follows from it: a process of a stopping worker does not end meanwhile."""
+        with self._door:
+            self.busy = True
+        try:
+            yield
+        finally:
+            self.busy = False
+
     def run(self) -> None:
         while True:
             self._wake.wait(TICK_S if self.running else min(settings.SIGNALBOX_HEARTBEAT_S, 1.0))
@@ -71,15 +83,20 @@ class Pulse(threading.Thread):
                 time.sleep(min(TICK_S, 0.05))  # most jobs end within that: no write for them
             for running in list(self.running.values()):
                 self._safely(lambda running=running: self._attend(running))
-            if self.kills and stopping() and self._since_stop() >= IDLE_STOP_S and not self.busy:
-                # billiard's child may wait half a minute until its parent has counted its results; nobody needs them.
-                signals.worker_process_shutdown.send(sender=None, pid=os.getpid(), exitcode=0)
-                os._exit(0)
+            if self.kills and stopping() and self._since_stop() >= IDLE_STOP_S:
+                self._end_idle()
             for duty in self._duties:
                 period, call, last = duty
                 if time.monotonic() - last >= period:
                     duty[2] = time.monotonic()
                     self._safely(call)
+
+    def _end_idle(self) -> None:
+        """billiard's child may wait half a minute until its parent has counted its results; nobody needs them."""
+        with self._door:
+            if not self.busy:
+                signals.worker_process_shutdown.send(sender=None, pid=os.getpid(), exitcode=0)
+                os._exit(0)
 
     def _since_stop(self) -> float:
         """Seconds since this process saw that its worker stops."""
@@ -103,8 +120,8 @@ class Pulse(threading.Thread):
             clock = time.monotonic()
             heard: Any = True
             if clock - running.beaten >= running.every:
-                running.beaten = running.heard = clock
                 heard = lifecycle.beat(running.job)
+                running.beaten = running.heard = clock
             elif clock - running.heard >= HEAR_S:
                 running.heard = clock
                 heard = lifecycle.hear(running.job)

@@ -28,8 +28,9 @@ def write_attempt(job: Job, outcome: Outcome, failure: Failure | None) -> None:
 
 
 def write_lines(job: Job, lines: Iterable[Any]) -> None:
-    if lines:
-        LogLine.objects.bulk_create([LogLine(job_id=job.pk, **line._asdict()) for line in lines], batch_size=500)
+    """Lines that are there already stay: they come again when the answer to a commit was lost."""
+    rows = [LogLine(job_id=job.pk, **line._asdict()) for line in lines]
+    LogLine.objects.bulk_create(rows, batch_size=500, ignore_conflicts=True)
 
 
 def told(news: Any) -> dict[str, Any]:

@@ -69,7 +69,7 @@ class Report:
         if self._stop is not None:
             raise self._stop
         _, old_total, old_note = self._progress
-        self._progress = (done, old_total if total is None else total, old_note if note is None else note)
+        self._progress = (done, old_total if total is None else total, old_note if note is None else str(note))
 
     def log(self, text: Any, level: str = "info") -> None:
         """Write one log line, in the words of ``str(text)``. Raises Cancelled when asked to stop."""
@@ -112,9 +112,7 @@ class Report:
         if lines:
             self._told_seq = lines[-1].seq
         done, total, note = self._told
-        return News(
-            _whole(done), _whole(total), storable.text(hide(str(note), self._secrets), 200), self._told_seq, lines
-        )
+        return News(_whole(done), _whole(total), storable.text(hide(note, self._secrets), 200), self._told_seq, lines)
 
     def put_back(self, news: News) -> None:
         with self._lock:

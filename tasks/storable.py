@@ -1,6 +1,7 @@
 """Values as every database can store them: JSON without NaN, NUL or lone surrogates, within a size."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
@@ -18,11 +19,19 @@ def result(value: Any) -> Any:
     """A job's result as JSON. What has no JSON is kept as its ``repr``; what is too large, as a note that says so."""
     try:
         dumped = json.dumps(value, cls=DjangoJSONEncoder, allow_nan=False)
-    except (TypeError, ValueError, RecursionError):
-        return text(repr(value), 2_000)
-    if len(dumped) > RESULT_BYTES:
-        return f"(a result of {len(dumped):,} bytes was not kept: at most {RESULT_BYTES:,} are)"
-    return _clean(json.loads(dumped))
+        if len(dumped) > RESULT_BYTES:
+            return f"(a result of {len(dumped):,} bytes was not kept: at most {RESULT_BYTES:,} are)"
+        return _clean(json.loads(dumped))
+    except Exception:  # code of the job's own may be asked here, and raise whatever it likes
+        return text(shown(value, repr), 2_000)
+
+
+def shown(value: Any, say: Callable[[Any], str] = str) -> str:
+    """``str`` of something that may refuse to be shown: a number too long, a list too deep, an error in its method."""
+    try:
+        return say(value)
+    except Exception:
+        return f"({type(value).__name__}, which cannot be shown)"
 
 
 def _clean(value: Any) -> Any:

@@ -16,32 +16,40 @@ from django.conf import settings
 from django.db import close_old_connections, connection
 from django.db.models import Count, Min
 
-from tasks import lifecycle, queues, registry
+from tasks import bells, lifecycle, queues, registry
 from tasks.models import Job, State, Worker
 
 log = logging.getLogger(__name__)
 
 MOST_BELLS = 500  # a queue, a sweep
+WAKING_S = 0.5  # at once: the thread that wakes also beats for the job beside it
 FORGOTTEN = timedelta(minutes=10)
 
 
 class Reaper:
-    """Remembers when it first saw each running attempt's beat; takes a job away whose beat stood still for a lease."""
+    """Knows how long it has seen each running attempt's beat stand still: after a lease, the job is taken away."""
 
     def __init__(self) -> None:
-        self._seen: dict[int, tuple[int, int, float]] = {}  # job: (attempt, beat, when first seen)
+        self._seen: dict[int, tuple[int, int, float]] = {}  # job: (attempt, beat, seconds that it stood still)
+        self._looked = time.monotonic()
 
     def __call__(self) -> None:
         close_old_connections()
-        clock, seen = time.monotonic(), {}
         columns = ("id", "attempt", "beat", "kind", "worker", "pid")
-        for pk, attempt, beat, kind, worker, pid in Job.objects.filter(state=State.RUNNING).values_list(*columns):
-            *known, since = self._seen.get(pk, (None, None, clock))
-            since = since if known == [attempt, beat] else clock
-            seen[pk] = (attempt, beat, since)
-            if clock - since >= lease(kind) or (clock - since >= confirmed() and gone(worker, pid)):
-                self._rescue(pk, attempt, beat)
-        self._seen = seen
+        rows = list(Job.objects.filter(state=State.RUNNING).values_list(*columns))
+        clock = time.monotonic()
+        # While nobody could look, as in an outage of the database, nobody could beat either: that counts as a moment.
+        passed, self._looked = min(clock - self._looked, confirmed()), clock
+        before, self._seen = self._seen, {}
+        lost = []
+        for pk, attempt, beat, kind, worker, pid in rows:
+            *known, stood = before.get(pk, (None, None, 0.0))
+            stood = stood + passed if known == [attempt, beat] else 0.0
+            self._seen[pk] = (attempt, beat, stood)
+            if stood >= lease(kind) or (stood >= confirmed() and gone(worker, pid)):
+                lost.append((pk, attempt, beat))
+        for each in lost:
+            self._rescue(*each)
 
     def _rescue(self, pk: int, attempt: int, beat: int) -> None:
         job = Job.objects.filter(pk=pk, attempt=attempt).first()
@@ -77,8 +85,9 @@ def gone(worker: str, pid: int | None) -> bool:
 
 def wake() -> None:
     """Queue what is due. Oftener than a sweep: jobs that jitter has spread would start together at the next one."""
+    until = time.monotonic() + WAKING_S
     with bounded():
-        while lifecycle.wake() >= 500:
+        while lifecycle.wake() >= 500 and time.monotonic() < until:
             pass
 
 
@@ -116,5 +125,5 @@ def _ring_missing() -> None:
             log.debug("The broker could not be asked: %s", error)
             return
         if missing > 0:
-            lifecycle.ring_again(row["queue"], before, min(missing, MOST_BELLS))
-        lifecycle.ring_again(row["queue"], clock - FORGOTTEN, MOST_BELLS)
+            bells.ring_again(row["queue"], before, min(missing, MOST_BELLS))
+        bells.ring_again(row["queue"], clock - FORGOTTEN, MOST_BELLS)

@@ -3,7 +3,7 @@
 import pytest
 from django.urls import reverse
 
-from tasks import lifecycle
+from tasks import bells, lifecycle
 from tasks.models import Job, Queue, Worker
 from tests.people import person
 from tests.test_pages import browser, made
@@ -43,7 +43,7 @@ def test_the_list_of_jobs_is_found_by_id_and_does_not_count_them_all(monkeypatch
 
 @pytest.mark.parametrize("model", [Worker, Queue])
 def test_workers_and_queues_are_looked_at_too(model: type) -> None:
-    lifecycle.pause("default", person("bob"))
+    bells.pause("default", person("bob"))
     now = lifecycle.now()
     Worker.objects.create(name="w1", host="here", pid=1, seen_at=now, started_at=now)
     name = model._meta.model_name

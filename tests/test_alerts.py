@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.db import connection
 
-from tasks import alerts, deliveries, lifecycle, schedules
+from tasks import alerts, bells, deliveries, lifecycle, schedules
 from tasks.alarms.models import Alert, Rule
 from tasks.deliveries import Answer
 from tasks.failure import Failure
@@ -72,11 +72,11 @@ def test_a_queue_that_waits_too_long():
     job, _ = lifecycle.submit("noop", {})
     assert looked() == []
     Job.objects.update(created_at=datetime.now(UTC) - timedelta(seconds=31))
-    lifecycle.pause("default")
+    bells.pause("default")
     (sentence,) = looked()
     assert sentence.startswith("A job of the queue default has waited since")
     assert sentence.endswith("(it is paused).")
-    lifecycle.resume("default")
+    bells.resume("default")
     lifecycle.claim(job.uid, "w", 1)
     assert looked() == []
     assert Alert.objects.get().rule == rule

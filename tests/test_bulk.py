@@ -2,7 +2,7 @@
 
 import pytest
 
-from tasks import bulk, lifecycle
+from tasks import bells, bulk, lifecycle
 from tasks.failure import Failure
 from tasks.models import Job
 from tests.calls import call
@@ -74,7 +74,7 @@ def test_who_may():
 
 def test_a_job_cancels_everything_that_matches(start_worker):
     mine, theirs = queued(7), queued(4, "bob")
-    lifecycle.pause("default")  # nothing of it starts meanwhile
+    bells.pause("default")  # nothing of it starts meanwhile
     answer = call("bob").post("bulk/", {"action": "cancel", "filter": {"owner": "alice"}})
     assert (answer.status_code, answer.json()["kind"]) == (201, "bulk_action")
     own = Job.objects.get(uid=answer.json()["id"])

@@ -20,7 +20,7 @@ LEVELS = [
         "tasks.failure",
         "tasks.moves",
     },
-    {"live.push", "live.layer", "tasks.drafting", "tasks.records", "tasks.outbox", "tasks.fetcher"},
+    {"live.push", "live.layer", "tasks.bells", "tasks.drafting", "tasks.records", "tasks.outbox", "tasks.fetcher"},
     {"tasks.lifecycle"},
     {
         "tasks.report",
@@ -80,7 +80,7 @@ def test_a_file_imports_only_from_above(path):
 
 def test_one_file_of_tasks_imports_live():
     into = {module(path) for path in sources("tasks") if any(name.startswith("live") for name in imports(path))}
-    assert into <= {"tasks.lifecycle", "tasks.workers", "tasks.management.commands.watch"}, into
+    assert into <= {"tasks.bells", "tasks.workers", "tasks.management.commands.watch"}, into
 
 
 @pytest.mark.parametrize("path", sources("tasks", "live", "project"), ids=module)

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from tasks import lifecycle, sweep
+from tasks import bells, lifecycle, sweep
 from tasks.models import Effect, Job
 from tests.processes import wait_until
 from tests.test_worker import ended
@@ -54,7 +54,8 @@ def test_a_jump_of_a_wall_clock_reaps_nobody(start_worker, monkeypatch, hours):
     job, _ = lifecycle.submit("countdown", {"seconds": 5})
     wait_until(lambda: Job.objects.get(pk=job.pk).state == "running")
     right = lifecycle.now
-    monkeypatch.setattr(lifecycle, "now", lambda: right() + timedelta(hours=hours))
+    for module in (lifecycle, bells):
+        monkeypatch.setattr(module, "now", lambda: right() + timedelta(hours=hours))
     reap = sweep.Reaper()
     wait_until(lambda: (reap(), sweep.wake(), sweep.dispatch(), ended(job))[3], 15, "the end of the countdown")
     assert (ended(job).state, ended(job).attempt) == ("succeeded", 1)

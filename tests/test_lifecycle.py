@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from live import push
-from tasks import lifecycle
+from tasks import bells, lifecycle
 from tasks.failure import Failure, KeyReused
 from tasks.models import Attempt, Job, LogLine, State
 from tasks.report import Report
@@ -228,9 +228,9 @@ def test_a_turn_that_was_given_away_is_not_taken_back():
 
 def test_a_paused_queue_is_not_claimed_and_goes_on_when_resumed():
     job = job_in("queued")
-    lifecycle.pause("default", person("bob"))
+    bells.pause("default", person("bob"))
     assert lifecycle.claim(job.uid, "w@here", 1) is None
-    lifecycle.resume("default")
+    bells.resume("default")
     assert lifecycle.claim(job.uid, "w@here", 1).state == "running"
 
 

@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from tasks import history, lifecycle, picture
+from tasks import bells, history, lifecycle, picture
 from tasks.models import Job, LogLine, Minute, Worker
 from tasks.uid import uuid7
 from tests.live_parts import uid
@@ -64,7 +64,7 @@ def test_queues_and_workers():
     Worker.objects.create(name="w1", host="h", pid=1, queues=["default"], concurrency=2, seen_at=now, started_at=now)
     [job] = make(1, "running", worker="w1")
     make(2, "queued", created_at=now - timedelta(seconds=50))
-    lifecycle.pause("io")
+    bells.pause("io")
     queues = {queue["name"]: queue for queue in picture.queues()}
     assert queues["io"]["paused"]
     default = queues["default"]

@@ -8,7 +8,7 @@ from django.db import OperationalError, connection
 from prometheus_client.parser import text_string_to_metric_families
 
 from project import health, logs, metrics
-from tasks import lifecycle
+from tasks import bells, lifecycle
 from tasks.door.models import Entry
 from tasks.failure import Failure
 from tasks.models import Job, Worker
@@ -91,7 +91,7 @@ def test_the_figures_are_those_of_the_rows(monkeypatch):
     lifecycle.claim(jobs[2].uid, "w1@here", 1)
     now = lifecycle.now()
     Worker.objects.create(name="w1@here", host="here", pid=1, queues=["default"], seen_at=now, started_at=now)
-    lifecycle.pause("default", alice)
+    bells.pause("default", alice)
     seen = samples(ada.get("/metrics").content.decode())
     assert seen["signalbox_jobs", (("state", "running"),)] == 1
     assert seen["signalbox_queue_depth", (("queue", "default"),)] == 1

@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 from django.db import OperationalError, connection, transaction
 
-from tasks import lifecycle, moves
+from tasks import bells, lifecycle, moves
 from tasks.models import Job
 from tests.processes import wait_until
 from tests.test_worker import ended
@@ -53,12 +53,12 @@ def test_jobs_of_one_key_run_one_at_a_time_and_in_order(start_worker):
 @pytest.mark.process
 def test_a_paused_queue_rests_and_resumes(start_worker):
     start_worker("w1")
-    lifecycle.pause("default")
+    bells.pause("default")
     jobs = [lifecycle.submit("noop", {})[0] for _ in range(20)]
     other, _ = lifecycle.submit("in_a_coroutine", {})
     wait_until(lambda: ended(other))
     assert not Job.objects.filter(queue="default").exclude(state="queued").exists()
-    lifecycle.resume("default")
+    bells.resume("default")
     wait_until(lambda: all_ended(jobs))
 
 

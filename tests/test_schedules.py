@@ -7,7 +7,7 @@ from django_celery_beat.models import CrontabSchedule, PeriodicTask
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tasks import lifecycle, schedules
+from tasks import drafting, lifecycle, schedules
 from tasks.models import Job
 from tasks.params import ParamError
 from tasks.registry import UnknownKind
@@ -148,7 +148,7 @@ def test_secrets_rest_sealed_and_reach_the_job():
     schedule = made(kind="unlocks", params={"key": "open sesame", "number": 1})
     assert "sesame" not in repr(PeriodicTask.objects.values()) + repr(Schedule.objects.values())
     schedules.keep(schedule, at(60))
-    assert lifecycle.opened(Job.objects.get())[0]["key"] == "open sesame"
+    assert drafting.opened(Job.objects.get())[0]["key"] == "open sesame"
 
 
 def test_a_job_that_cannot_be_made_any_more_is_a_run_that_says_why():

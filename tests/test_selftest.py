@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from tasks import lifecycle, queues, selftest
+from tasks import bells, lifecycle, queues, selftest
 from tasks.door.models import Entry
 from tasks.models import Job, Worker
 from tests.people import person
@@ -92,9 +92,9 @@ def test_why_a_job_does_not_come_on_is_said_in_words(monkeypatch):
     assert "All 1 slots of the workers of default are taken" in why()
     monkeypatch.setattr(selftest.queues, "ready", lambda queue: (_ for _ in ()).throw(OSError("away")))
     assert why().startswith("Redis, the broker, does not answer")
-    lifecycle.pause("default")
+    bells.pause("default")
     assert "is paused" in why()
-    lifecycle.resume("default")
+    bells.resume("default")
     held = lifecycle.claim(job.uid, "w2", 1)
     assert "The worker w2 has taken the job" in why()
     lifecycle.succeed(held)

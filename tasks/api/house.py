@@ -5,7 +5,7 @@ from typing import Any
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.response import Response
 
-from tasks import history, lifecycle, picture
+from tasks import bells, history, picture
 from tasks.api import pages, shapes
 from tasks.api.base import Endpoint
 from tasks.api.jobs import CURSOR, LIMIT, Nothing
@@ -33,9 +33,9 @@ class PauseQueue(Endpoint):
         if name not in {queue["name"] for queue in picture.queues()}:
             raise Problem("not-found", "There is no such queue.")
         if self.paused:
-            self.do(f"queue {name}", lambda: lifecycle.pause(name, self.actor.user), paused=True)
+            self.do(f"queue {name}", lambda: bells.pause(name, self.actor.user), paused=True)
         else:
-            self.do(f"queue {name}", lambda: lifecycle.resume(name), paused=False)
+            self.do(f"queue {name}", lambda: bells.resume(name), paused=False)
         return Response(next(queue for queue in picture.queues() if queue["name"] == name))
 
 

@@ -24,7 +24,7 @@ from django.contrib.auth.models import Group  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 from django.db import close_old_connections  # noqa: E402
 
-from tasks import lifecycle, picture  # noqa: E402
+from tasks import bells, lifecycle, picture  # noqa: E402
 from tasks.door.models import Token  # noqa: E402
 from tasks.models import Job  # noqa: E402
 
@@ -92,8 +92,8 @@ def retry(job: str) -> str:
 def ring(jobs: list[str], times: int = 1) -> None:
     """Ring bells again that were rung before: what a broker does that delivers twice."""
     for job in Job.objects.filter(uid__in=jobs):
-        bell = lifecycle.queues.Bell(job.uid, job.kind, job.queue, job.priority)
-        lifecycle.queues.ring([bell] * times)
+        bell = bells.queues.Bell(job.uid, job.kind, job.queue, job.priority)
+        bells.queues.ring([bell] * times)
 
 
 def board() -> dict[str, Any]:
