@@ -47,7 +47,7 @@ def measure(servers: Servers, rows: int) -> None:
         environment["DATABASE_URL"] = servers.new_database()
     environment |= {"SIGNALBOX_LOG_LEVEL": "WARNING", "DJANGO_SETTINGS_MODULE": "project.settings"}
     subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=ROOT, env=environment, check=True)
-    options = ["-n", "bulk@%h", "-c", "1", "-l", "WARNING", *parts.WORKER]
+    options = ["-n", "bulk@%h", "-c", "1", "-l", "WARNING"]
     worker = servers.keep(parts.celery("worker", *options), cwd=ROOT, env=environment)
     try:
         command = [sys.executable, "-m", "bench.bulk", "--inside", "--rows", str(rows)]

@@ -68,7 +68,7 @@ def main() -> None:
         environment = os.environ | servers.environment() | {"SIGNALBOX_LOG_LEVEL": "WARNING"}
         environment |= {"DJANGO_SETTINGS_MODULE": "project.settings"}
         subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=ROOT, env=environment, check=True)
-        worker_options = ["-n", "bench@%h", "-c", "2", "-l", "WARNING", *parts.WORKER]
+        worker_options = ["-n", "bench@%h", "-c", "2", "-l", "WARNING"]
         worker = servers.keep(parts.celery("worker", *worker_options), cwd=ROOT, env=environment)
 
         def says(head: bytes) -> bytes:

@@ -56,7 +56,7 @@ def rate(servers: Servers, file: Path, processes: int, images: int) -> Run:
     if servers.database_url:
         environment["DATABASE_URL"] = servers.new_database()
     subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=ROOT, env=environment, check=True)
-    options = ["-n", "bench@%h", "-c", str(processes), "-l", "WARNING", *parts.WORKER]
+    options = ["-n", "bench@%h", "-c", str(processes), "-l", "WARNING"]
     worker = servers.keep(parts.celery("worker", *options), cwd=ROOT, env=environment)
     try:
         command = [sys.executable, "-m", "bench.images", "--submit", str(file), "--images", str(images)]

@@ -26,15 +26,6 @@ UVICORN = [
     "--ws-max-size", str(MAX_MESSAGE), "--timeout-graceful-shutdown", "3", "--no-access-log", "--no-server-header",
     "--no-proxy-headers", "--log-level", "warning",
 ]  # fmt: skip
-WORKER = [
-    "--optimization",
-    "fair",
-    "--prefetch-multiplier",
-    "1",
-    "--without-gossip",
-    "--without-mingle",
-    "--without-heartbeat",
-]
 
 
 def python(*words: str) -> list[str]:
@@ -59,7 +50,7 @@ def celery(*words: str) -> list[str]:
 
 
 def worker(concurrency: int) -> Part:
-    options = ["-n", "main@%h", "-l", "INFO", "--pool", "prefork", "--concurrency", str(concurrency), *WORKER]
+    options = ["-n", "main@%h", "-l", "INFO", "--pool", "prefork", "--concurrency", str(concurrency)]
     return Part("worker", celery("worker", *options), ready=has_said_ready, env=ENVIRONMENT)
 
 

@@ -17,9 +17,15 @@ from tasks import alerts, pulse, sweep, webhooks
 
 
 class Consumer(consumer.Consumer):
-    """Celery's waits up to half a minute between two tries to reach its broker; jobs would wait as long."""
+    """Of every worker, however it was started: it talks to its broker, and to nobody else."""
+
+    def __init__(self, *args: Any, worker_options: Any = None, **options: Any) -> None:
+        # Workers are rows. What they would tell each other through Redis costs time, and anybody could say it.
+        alone = dict.fromkeys(("without_gossip", "without_mingle", "without_heartbeat"), True)
+        super().__init__(*args, worker_options=(worker_options or {}) | alone, **options)
 
     def ensure_connected(self, conn: Any) -> Any:
+        """Celery's waits up to half a minute between two tries; jobs would wait as long."""
         conn.ensure_connection = partial(conn.ensure_connection, interval_max=2)
         return super().ensure_connected(conn)
 

@@ -159,7 +159,7 @@ class Worker:
 
     def __init__(self, servers: Servers, environment: dict[str, str], name: str, concurrency: int, log: Path) -> None:
         self.servers, self.name, self.log_file = servers, name, log
-        options = ["-n", f"{name}@%h", "-l", "INFO", "--concurrency", str(concurrency), *parts.WORKER]
+        options = ["-n", f"{name}@%h", "-l", "INFO", "--concurrency", str(concurrency)]
         with open(log, "ab") as out:
             self.process = subprocess.Popen(
                 parts.celery("worker", *options), env=os.environ | environment, cwd=ROOT, start_new_session=True,

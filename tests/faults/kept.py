@@ -165,7 +165,7 @@ def web(server: str, port: int, **kept: Any) -> Kept:
 
 
 def worker(name: str, concurrency: int, **kept: Any) -> Kept:
-    options = ["-n", f"{name}@%h", "-l", "INFO", "--pool", "prefork", "--concurrency", str(concurrency), *parts.WORKER]
+    options = ["-n", f"{name}@%h", "-l", "INFO", "--pool", "prefork", "--concurrency", str(concurrency)]
     return Kept(name, parts.celery("worker", *options), ready=lambda one: "signalbox:ready" in one.said(), **kept)
 
 
