@@ -45,6 +45,7 @@ class LiveConsumer(AsyncConsumer):
             await send({"type": "websocket.accept"})
             return await send({"type": "websocket.close", "code": 1013, "reason": "the database does not answer"})
         finally:
+            self.hub = hub.current()  # the one before may have stopped meanwhile, a minute after its last socket
             self.hub.linger()
         if visitor is None:
             await self.hub.clerk.run(visitors.note_refusal, scope)

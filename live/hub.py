@@ -237,6 +237,7 @@ class Hub:
                 seen = await self._reader.run(
                     look, self._watches.jobs, {"alerts", *self.news.watched}, visitors, withdrawn
                 )
+                self._settle(seen, Agreed(instant(now), began))
             except Exception as error:
                 self.counters.failures += 1
                 if self._well:
@@ -245,18 +246,18 @@ class Hub:
             else:
                 self._well = True
                 self.counters.reconciles += 1
-                self._settle(seen, Agreed(instant(now), began))
                 await self._beat_early()
                 await self._read_gauges()
             await asyncio.sleep(max(0.01, began + settings.SIGNALBOX_RECONCILE_S - time.monotonic()))
 
     def _settle(self, seen: Look, agreed: Agreed) -> None:
-        first, self.agreed = self.agreed is None, agreed
         for mailbox in [mailbox for mailbox in self.mailboxes if mailbox.visitor in seen.withdrawn]:
             mailbox.close(*seen.withdrawn[mailbox.visitor])
         self._watches.hint(seen.watched)
         self._watches.missing(seen.missing)
-        if self.board.diff(seen.picture) or first:
+        first, changed = self.agreed is None, self.board.diff(seen.picture)
+        self.agreed = agreed
+        if changed or first:
             self._stir()
         if first:
             self.board.untold.clear()

@@ -24,7 +24,7 @@ def fresh() -> Any:
 
 
 async def drop(layer: Any) -> None:
-    """Close the layer's connections, so that its next use opens new ones. Never raises, takes at most a second.
+    """Close the layer's connections, so that its next use opens new ones. Takes at most a second; raises only a cancel.
 
     The instance is kept: channels_redis wraps ``loop.close`` once more for each new one, for good. The core layer's
     ``flush`` would delete everybody's keys; the pubsub layer's ``flush`` closes connections and nothing else.
@@ -34,3 +34,5 @@ async def drop(layer: Any) -> None:
             await (getattr(layer, "close_pools", None) or layer.flush)()
     except Exception:  # noqa: S110 - a connection that cannot even be closed is already lost
         pass
+    if asyncio.current_task().cancelling():  # flush takes every cancel for that of its own receiver, and goes on
+        raise asyncio.CancelledError

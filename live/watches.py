@@ -7,6 +7,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from django.db import DatabaseError, InterfaceError
@@ -108,12 +109,16 @@ class Watches:
         self._start(job, self._read(job))
 
     def _start(self, key: Any, work: Any) -> None:
-        """One task for each key at a time."""
-        if key in self._tasks:
+        """One task for each key at a time. One that has ended counts no more, although nobody was told of it yet."""
+        if key in self._tasks and not self._tasks[key].done():
             work.close()
             return
         self._tasks[key] = task = asyncio.create_task(work)
-        task.add_done_callback(lambda _: self._tasks.pop(key, None))
+        task.add_done_callback(partial(self._ended, key))
+
+    def _ended(self, key: Any, task: asyncio.Task) -> None:
+        if self._tasks.get(key) is task:  # it may have made room for the next itself
+            del self._tasks[key]
 
     async def _read(self, job: str) -> None:
         """Read a job, tell its watchers, and again for as long as it changes."""

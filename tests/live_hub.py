@@ -53,7 +53,7 @@ async def running() -> AsyncIterator[hubs.Hub]:
         yield hub
     finally:
         hub.stop()
-        await until(lambda: all(task.done() for task in hub._tasks))
+        await until(lambda: all(task.done() for task in [*hub._tasks, hub._listener._last_words] if task))
 
 
 def submit(count=1, **more):
