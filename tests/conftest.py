@@ -13,6 +13,30 @@ from django_celery_beat.models import PeriodicTask
 from tests.processes import Product, Worker
 from tests.servers import FAST, Servers
 
+# Files that take longest, the longest first: what begins last is what all processes wait for.
+SLOWEST = (
+    "test_up", "test_api_fuzz", "test_client", "test_live_kinds", "test_retries", "test_state_machine", "test_settings",
+    "test_images_looking", "test_webhooks_sender", "test_submit_page", "test_job_page", "test_images_archives",
+    "test_leases", "test_pulse", "test_limits", "test_jobs_page", "test_first_start", "test_schedules_beats",
+    "test_live_job", "test_failures_page", "test_live_workers", "test_stored_script", "test_looks", "test_live_board",
+    "test_alerts", "test_keys", "test_site_sizes",
+)  # fmt: skip
+REACH_A_DATABASE = {"db", "transactional_db", "django_db_setup", "product", "new_product", "start_worker"}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """``pure``: pytest-django lets it reach no database, and it starts nothing that does: one run is enough."""
+    reaches = item.get_closest_marker("django_db") or item.get_closest_marker("process")
+    if not reaches and REACH_A_DATABASE.isdisjoint(getattr(item, "fixturenames", ())):
+        item.add_marker("pure")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow files first, for ``--dist loadfile --no-loadscope-reorder``; the order within a file stays."""
+    items.sort(key=lambda item: SLOWEST.index(item.path.stem) if item.path.stem in SLOWEST else len(SLOWEST))
+
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     """Bytes have no name of their own: those of an archive tell the time, and no two processes would agree on it."""
