@@ -8,6 +8,7 @@ import os
 import threading
 import time
 from collections.abc import Iterable
+from itertools import groupby
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -26,7 +27,7 @@ _quiet_until = 0.0
 
 
 class Bell(NamedTuple):
-    """What a message needs to say."""
+    """What a message needs to say: those that differ by ``uid`` only are copies of one."""
 
     uid: UUID
     kind: str
@@ -74,9 +75,8 @@ def ring(bells: Iterable[Bell]) -> int:
         try:
             producer = _producer()
             with producer.batch():  # many bells are one way there and back
-                for bell in bells:
-                    _send(producer, bell)
-                    sent += 1
+                for _, alike in groupby(bells, lambda bell: bell[1:]):
+                    sent += _send(producer, *alike)
         except Exception as error:
             _forget()
             _quiet_until = time.monotonic() + SULK_S
@@ -100,16 +100,25 @@ def ready(queue: str) -> int:
             return 0
 
 
-def _send(producer: Any, bell: Bell) -> None:
-    current_app.send_task(
-        bell.kind,
-        task_id=str(bell.uid),
-        queue=broker_name(bell.queue),
-        priority=_urgency(bell.priority),
-        producer=producer,
-        retry=False,
-        ignore_result=True,
-    )
+def _send(producer: Any, bell: Bell, *others: Bell) -> int:
+    """Send a bell, and others of its kind, queue and priority; returns how many. ``tasks.letters`` makes copies."""
+    copies = producer.channel if hasattr(producer.channel, "also") else None
+    if copies:
+        copies.also = [str(other.uid) for other in others]
+    try:
+        current_app.send_task(
+            bell.kind,
+            task_id=str(bell.uid),
+            queue=broker_name(bell.queue),
+            priority=_urgency(bell.priority),
+            producer=producer,
+            retry=False,
+            ignore_result=True,
+        )
+    finally:
+        if copies:
+            copies.also = []
+    return 1 + (len(others) if copies else sum(_send(producer, other) for other in others))
 
 
 def _urgency(priority: int) -> int:

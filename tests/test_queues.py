@@ -1,5 +1,6 @@
 """Bells never hold up who rings them: not when nobody listens at the broker, and not when it never answers."""
 
+import json
 import socket
 import time
 from collections.abc import Iterator
@@ -7,6 +8,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
+from django.conf import settings
 from kombu.transport import pyamqp, redis  # noqa: F401 - the first import of a driver is not what is measured
 from redis import Redis
 
@@ -48,7 +50,7 @@ def test_a_bell_waits_for_no_broker(scheme, broker, settings, monkeypatch):
 
 
 @pytest.fixture
-def broker(settings):
+def broker():
     """A link to the broker, where the queue is declared, as a worker does it, and nothing waits."""
     with Redis.from_url(settings.CELERY_BROKER_URL) as link, queues._connection() as connection:
         link.flushdb()
@@ -68,6 +70,15 @@ def test_bells_that_wait_are_counted_whatever_their_priority(broker):
     assert queues.ready("default") == 0
     queues.ring([queues.Bell(uuid7(), "noop", "default", n % 10) for n in range(25)])
     assert queues.ready("default") == 25
+
+
+def test_each_of_many_bells_calls_its_own_job(broker):
+    bells = [queues.Bell(uuid7(), "noop", "default", 9) for _ in range(20)]
+    queues.ring(bells)
+    letters = [json.loads(text) for text in broker.lrange(f"{settings.SIGNALBOX_NAME}:signalbox.default", 0, -1)]
+    calls = [(letter["headers"]["id"], letter["properties"]["correlation_id"]) for letter in letters]
+    assert calls == [(str(bell.uid), str(bell.uid)) for bell in reversed(bells)]
+    assert len({letter["properties"]["delivery_tag"] for letter in letters}) == len(bells)
 
 
 @pytest.mark.django_db(transaction=True)
