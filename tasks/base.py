@@ -16,9 +16,9 @@ from functools import partial, wraps
 from typing import Any
 from uuid import UUID
 
+from billiard.common import terminate_handler_fired
 from celery import Task, shared_task
 from celery.exceptions import Ignore, MaxRetriesExceededError, Retry, SoftTimeLimitExceeded
-from celery.result import AsyncResult
 from celery.worker.request import Request
 from django.db import InterfaceError, OperationalError, connection
 from kombu.transport import virtual
@@ -28,6 +28,7 @@ from tasks.failure import Failure
 from tasks.models import Job
 from tasks.params import Signature
 from tasks.report import MOST_LINES, Cancelled, Fenced, Report, current_report
+from tasks.results import JobResult
 
 try:
     import uvloop
@@ -39,40 +40,6 @@ log = logging.getLogger(__name__)
 OWN = {"on_lost", "effects", "lease", "cancel_grace", "serial_key", "quiet"}  # options that Celery does not know
 REFUSALS = 3  # of an end by a database that works, until it counts as one that cannot be stored
 ENDLESS = 1_000_000  # attempts, where Celery says max_retries=None
-
-
-class JobResult(AsyncResult):
-    """What ``delay()`` returns: the job's id, and its state read from the row."""
-
-    @property
-    def state(self) -> str:
-        """The job's state; ``pending`` for a step of a chain whose turn has not come."""
-        return Job.objects.filter(uid=self.id).values_list("state", flat=True).first() or "pending"
-
-    status = state
-
-    def get(self, timeout: float | None = None, propagate: bool = True, interval: float = 0.25, **options: Any) -> Any:
-        """Wait for the result, in a script or shell. Refused inside a job, which would hold its slot while it waits."""
-        if current_report().job_id is not None:
-            raise RuntimeError(
-                "A job cannot wait for another job: both could wait for the same worker slot. Use a chain."
-            )
-        until = None if timeout is None else time.monotonic() + timeout
-        while (job := Job.objects.filter(uid=self.id).first()) is None or job.state not in Job.FINAL:
-            if job is None and (ended := {Job.State.FAILED, Job.State.CANCELLED} & set(self._states_before())):
-                raise RuntimeError(f"The chain ended before this job: one before it {ended.pop()}.")
-            if until is not None and time.monotonic() > until:
-                raise TimeoutError(f"The job was still {self.state} after {timeout:g} s.")
-            time.sleep(interval)
-        if propagate and job.state != Job.State.SUCCEEDED:
-            raise RuntimeError(job.error or f"The job was {job.state}.")
-        return job.result
-
-    wait = get
-
-    def _states_before(self) -> list[str]:
-        """Of the jobs before this one in its chain, the nearest first."""
-        return [self.parent.state, *self.parent._states_before()] if self.parent else []
 
 
 class JobRequest(Request):
@@ -130,7 +97,7 @@ class JobTask(Task):
         if (countdown := asked.pop("countdown")) is not None:
             asked["due_at"] = datetime.now(UTC) + timedelta(seconds=countdown)
         params = self.kind.signature.bind(tuple(args or ()), dict(kwargs or {}))
-        uid = UUID(task_id) if task_id else None
+        uid = chains.frozen(self.name, task_id)
         parent = current_report().job_id
         named |= {"parent": UUID(parent) if parent else None, "then": then}
         job, _ = lifecycle.submit(self.name, params, uid=uid, **asked, **named)
@@ -138,6 +105,17 @@ class JobTask(Task):
 
     def AsyncResult(self, task_id: str, **options: Any) -> JobResult:
         return JobResult(task_id, app=self._get_app(), **options)
+
+    def _not_here(self, *args: Any, **options: Any) -> Any:
+        raise TypeError(f"{self.name}: a job is one call: make a group of {self.name}.s(…), or a chain.")
+
+    map = starmap = chunks = replace = add_to_chord = _not_here  # Celery's would vanish, or end the job in silence
+
+    def update_state(self, task_id: str | None = None, state: str | None = None, meta: Any = None, **_: Any) -> None:
+        """Celery's way to tell progress, also that of celery-progress: ``current`` and ``total`` of ``meta``."""
+        if task_id in (None, self.request.id) and isinstance(meta, dict) and "current" in meta:
+            note = meta.get("description") or meta.get("status")
+            current_report().progress(meta["current"], meta.get("total"), note and str(note))
 
     def retry(
         self,
@@ -162,8 +140,9 @@ class JobTask(Task):
         if eta is None and countdown is None:
             countdown = self.default_retry_delay
         reason = Retry(exc=exc, when=eta if eta is not None else countdown)
+        reason.__cause__ = exc  # as it was: ``reason.exc`` may be a wrapper that can be pickled
         if throw:
-            raise reason from exc
+            raise reason
         return reason
 
     # --- running ---
@@ -191,7 +170,10 @@ class JobTask(Task):
         beating, running = pulse.current(), pulse.Running(job, report, self.kind.cancel_grace, self.kind.lease)
         if beating:
             beating.watch(running)
+        pid = os.getpid()
         ending, heard = self._run(job, report, params)
+        if os.getpid() != pid:
+            os._exit(0)  # a fork of the job's own that came back from it: the job is its parent's
         if beating:
             beating.unwatch(running)
         self._record(job, partial(ending, news=report.take(most_lines=MOST_LINES + 1)))
@@ -208,7 +190,7 @@ class JobTask(Task):
         except Cancelled:
             return partial(lifecycle.cancel_acknowledged, job, sentence="Cancelled while it ran."), Ignore()
         except Retry as later:
-            failure = Failure.of(later.exc or later, report.hidden)
+            failure = Failure.of(later.__cause__ or later.exc or later, report.hidden)
             return partial(lifecycle.retry_later, job, _seconds(later.when), failure), later
         except Ignore as ignored:
             return partial(lifecycle.succeed, job, None), ignored
@@ -217,9 +199,17 @@ class JobTask(Task):
             return partial(lifecycle.fail, job, Failure.of(error, report.hidden)._replace(error=sentence)), error
         except Exception as error:
             return partial(lifecycle.fail, job, Failure.of(error, report.hidden)), error
-        except BaseException as error:  # this process is told to end: the job goes back
-            return partial(lifecycle.release, job), error
+        except BaseException as error:
+            if self._told_to_end(error):  # the job goes back
+                return partial(lifecycle.release, job), error
+            failure = Failure.of(error, report.hidden)  # the job's own, such as sys.exit(): the worker stays
+            return partial(lifecycle.fail, job, failure), RuntimeError(failure.error)
         return partial(lifecycle.succeed, job, result), None
+
+    def _told_to_end(self, error: BaseException) -> bool:
+        """Whether it is this process that ends, and not only a job that raises what ends a process."""
+        interrupted = isinstance(error, KeyboardInterrupt) and self.request.called_directly  # `manage.py run`
+        return pulse.stopping() or terminate_handler_fired() or interrupted
 
     def _body(self, report: Report, params: dict[str, Any]) -> Any:
         return self.run(report, **params) if self.kind.signature.takes_report else self.run(**params)

@@ -24,9 +24,9 @@ LARGEST = 256 * 1024  # bytes of JSON: each job of a chain carries what is still
 CHORD = "A chord is not supported: no job waits for the results of a whole group. End the chain with the group."
 # Options that Celery's own callers (delay, canvas, beat) pass along and that mean nothing here.
 HARMLESS = {
-    "add_to_parent", "chord", "group_id", "group_index", "headers", "ignore_result", "producer", "reply_to",
-    "retry", "retry_policy", "root_id", "parent_id", "serializer", "compression", "shadow", "connection", "publisher",
-    "router", "time_limit", "soft_time_limit", "stamped_headers", "replaced_task_nesting", "argsrepr", "kwargsrepr",
+    "add_to_parent", "chord", "group_id", "group_index", "ignore_result", "producer", "reply_to",
+    "retry", "retry_policy", "root_id", "parent_id", "serializer", "compression", "connection", "publisher",
+    "router", "stamped_headers", "replaced_task_nesting", "argsrepr", "kwargsrepr",
 }  # fmt: skip
 RESULT = object()  # stands for a result that does not exist yet
 
@@ -54,6 +54,14 @@ def honoured(kind: registry.Kind, options: dict[str, Any]) -> dict[str, Any]:
         if value not in (None, [], ()) and name not in HARMLESS:
             raise TypeError(f"{kind.name}: the option {name!r} cannot be honoured for a job.")
     return found
+
+
+def frozen(kind: str, task_id: str | None) -> UUID | None:
+    """The id that canvas, or a caller, gave a job before it was asked for."""
+    try:
+        return UUID(task_id) if task_id else None
+    except ValueError:
+        raise ValueError(f"{kind}: the id of a job is a UUID, and task_id is none.") from None
 
 
 def planned(chain: Iterable[Any] | None, link: Any) -> list[Branch] | None:

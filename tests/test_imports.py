@@ -33,7 +33,7 @@ LEVELS = [
         "tasks.marks",
     },
     {"tasks.pulse", "tasks.effects", "live.hub"},
-    {"tasks.base", "live.consumers"},
+    {"tasks.base", "tasks.results", "live.consumers"},
     {"tasks.kinds"},
     {"tasks.forms", "tasks.views", "tasks.api"},
     {"tasks.urls", "live.routing", "tasks.apps", "tasks.admin", "tasks.workers"},

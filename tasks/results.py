@@ -1,0 +1,74 @@
+"""What asking for a job gives back: Celery's AsyncResult, answered from the job's row."""
+
+import time
+from typing import Any
+from uuid import UUID
+
+from celery.result import AsyncResult
+
+from tasks import lifecycle
+from tasks.failure import NotInState
+from tasks.models import Job
+from tasks.report import current_report
+
+
+class JobResult(AsyncResult):
+    """What ``delay()`` returns: the job's id, and all that Celery's callers ask of a result, read from the row."""
+
+    @property
+    def state(self) -> str:
+        """The job's state; ``pending`` for a step of a chain whose turn has not come."""
+        return Job.objects.filter(uid=self.id).values_list("state", flat=True).first() or "pending"
+
+    status = state
+
+    def ready(self) -> bool:
+        return self.state in Job.FINAL
+
+    def successful(self) -> bool:
+        return self.state == Job.State.SUCCEEDED
+
+    def failed(self) -> bool:
+        return self.state == Job.State.FAILED
+
+    def revoke(self, **options: Any) -> None:
+        """Cancel the job; what has ended stays as it is. ``terminate`` and ``signal`` are ``@job(cancel_grace=…)``."""
+        if named := [name for name, value in options.items() if value]:
+            raise TypeError(f"revoke cannot honour {', '.join(named)} for a job: see cancel_grace of @job.")
+        try:
+            lifecycle.cancel(UUID(self.id))
+        except (Job.DoesNotExist, NotInState):
+            pass
+
+    def _get_task_meta(self) -> dict[str, Any]:
+        """What ``result``, ``traceback``, ``name``, ``kwargs``, ``retries`` and their like are read from."""
+        job = Job.objects.filter(uid=self.id).first()
+        if job is None:
+            return {"status": self.state, "result": None}
+        ended = None if job.state == Job.State.SUCCEEDED or not job.error else RuntimeError(job.error)
+        shown = {"status": job.state, "result": ended or job.result, "traceback": job.traceback or None}
+        about = {"name": job.kind, "args": [], "kwargs": job.params, "queue": job.queue, "worker": job.worker}
+        return {**shown, **about, "retries": job.failures, "date_done": job.finished_at}
+
+    def get(self, timeout: float | None = None, propagate: bool = True, interval: float = 0.25, **options: Any) -> Any:
+        """Wait for the result, in a script or shell. Refused inside a job, which would hold its slot while it waits."""
+        if current_report().job_id is not None:
+            raise RuntimeError(
+                "A job cannot wait for another job: both could wait for the same worker slot. Use a chain."
+            )
+        until = None if timeout is None else time.monotonic() + timeout
+        while (job := Job.objects.filter(uid=self.id).first()) is None or job.state not in Job.FINAL:
+            if job is None and (ended := {Job.State.FAILED, Job.State.CANCELLED} & set(self._states_before())):
+                raise RuntimeError(f"The chain ended before this job: one before it {ended.pop()}.")
+            if until is not None and time.monotonic() > until:
+                raise TimeoutError(f"The job was still {self.state} after {timeout:g} s.")
+            time.sleep(interval)
+        if propagate and job.state != Job.State.SUCCEEDED:
+            raise RuntimeError(job.error or f"The job was {job.state}.")
+        return job.result
+
+    wait = get
+
+    def _states_before(self) -> list[str]:
+        """Of the jobs before this one in its chain, the nearest first."""
+        return [self.parent.state, *self.parent._states_before()] if self.parent else []

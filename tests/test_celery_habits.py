@@ -1,0 +1,150 @@
+"""What a Celery user does by habit: it works, or it is refused in one sentence, and nothing is lost in silence."""
+
+import asyncio
+import os
+import sys
+
+import pytest
+from celery import group
+
+from tasks import lifecycle, pulse
+from tasks.base import job
+from tasks.models import Job
+from tests.runs import perform
+from tests.tasks import add, breaks
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class Refused(Exception):
+    """Cannot be pickled and made again: two arguments, one kept."""
+
+    def __init__(self, code: int, why: str) -> None:
+        super().__init__(f"{code} {why}")
+
+
+@job(name="habit_ends")
+def ends(report, how: str) -> str:
+    match how:
+        case "exit":
+            sys.exit(3)
+        case "interrupt":
+            raise KeyboardInterrupt
+        case "generator":
+            raise GeneratorExit
+        case "asyncio":
+            raise asyncio.CancelledError
+    return how
+
+
+@job(name="habit_forks")
+def forks(report) -> str:
+    if os.fork() == 0:
+        return "the child's"
+    os.wait()
+    return "the parent's"
+
+
+@job(name="habit_tries_again", autoretry_for=(Refused,), retry_backoff=5, max_retries=1)
+def tries_again(report) -> None:
+    raise Refused(502, "from bank")
+
+
+@job(name="habit_tells", bind=True)
+def tells(self) -> None:
+    self.update_state(state="PROGRESS", meta={"current": 3, "total": 10, "description": "Reading"})
+
+
+@pytest.mark.parametrize(
+    "how, error",
+    [
+        ("exit", "SystemExit: 3"),
+        ("interrupt", "KeyboardInterrupt"),
+        ("generator", "GeneratorExit"),
+        ("asyncio", "CancelledError"),
+    ],
+)
+def test_a_job_that_raises_what_ends_a_process_has_failed_and_does_not_come_back_for_ever(how, error):
+    ends.delay(how=how)
+    done = perform(Job.objects.get())
+    assert (done.state, done.error, done.attempt) == ("failed", error, 1)
+
+
+def test_the_child_of_a_job_that_forks_does_not_end_the_job():
+    forks.delay()
+    assert perform(Job.objects.get()).result == "the parent's"
+
+
+def test_an_error_that_cannot_be_pickled_is_shown_as_it_was_raised():
+    tries_again.delay()
+    done = perform(Job.objects.get())
+    assert (done.state, done.error) == ("retrying", "Refused: 502 from bank")
+
+
+def test_celerys_way_to_tell_progress_moves_the_bar():
+    tells.delay()
+    shown = perform(Job.objects.get()).summary()["progress"]
+    assert shown == {"done": 3, "total": 10, "note": "Reading"}
+
+
+def test_a_result_answers_what_callers_of_celery_ask():
+    good, bad = add.delay(1, 2), breaks.delay()
+    assert (good.ready(), good.successful(), good.result) == (False, False, None)
+    for each in Job.objects.all():
+        perform(each)
+    assert (good.ready(), good.successful(), good.failed(), good.result, good.info) == (True, True, False, 3, 3)
+    assert (bad.ready(), bad.successful(), bad.failed()) == (True, False, True)
+    assert str(bad.result) == "RuntimeError: broken"
+    assert "in breaks" in bad.traceback
+    assert (good.name, good.kwargs, good.retries, good.date_done.year > 2000) == ("add", {"x": 1, "y": 2}, 0, True)
+
+
+def test_a_group_knows_when_it_is_done():
+    both = group(add.s(1), add.s(2)).delay()
+    assert (both.ready(), both.completed_count()) == (False, 0)
+    for each in Job.objects.all():
+        perform(each)
+    assert (both.ready(), both.successful(), both.completed_count(), both.get()) == (True, True, 2, [2, 3])
+
+
+def test_revoke_cancels_and_says_what_it_cannot_do():
+    result = add.delay(1, 2)
+    with pytest.raises(TypeError, match="revoke cannot honour terminate for a job"):
+        result.revoke(terminate=True)
+    result.revoke()
+    assert result.state == "cancelled"
+    done = add.delay(1, 2)
+    perform(Job.objects.get(uid=done.id))
+    done.revoke()
+    assert done.state == "succeeded"
+
+
+@pytest.mark.parametrize(
+    "option", [{"time_limit": 4}, {"soft_time_limit": 3}, {"headers": {"a": "b"}}, {"shadow": "x"}]
+)
+def test_an_option_of_a_call_that_means_nothing_is_refused_by_name(option):
+    with pytest.raises(TypeError, match=f"add: the option '{next(iter(option))}' cannot be honoured for a job."):
+        add.apply_async((1, 2), **option)
+    assert not Job.objects.exists()
+
+
+def test_an_id_that_is_none_is_refused_in_words():
+    with pytest.raises(ValueError, match="add: the id of a job is a UUID, and task_id is none"):
+        add.apply_async((1, 2), task_id="order-17")
+
+
+@pytest.mark.parametrize("way", ["map", "starmap", "chunks"])
+def test_many_calls_as_one_task_are_refused_where_they_are_made(way):
+    with pytest.raises(TypeError, match="add: a job is one call: make a group"):
+        getattr(add, way)([(1, 2)])
+
+
+def test_a_worker_that_is_told_to_end_gives_its_job_back(monkeypatch):
+    monkeypatch.setattr(pulse, "stopping", lambda: True)
+    ends.delay(how="exit")
+    job = Job.objects.get()
+    claimed = lifecycle.claim(job.uid, "w1@here", 1)
+    with pytest.raises(SystemExit):
+        ends.perform(claimed)
+    job.refresh_from_db()
+    assert (job.state, job.failures) == ("queued", 0)
