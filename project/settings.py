@@ -150,7 +150,11 @@ else:
     DATABASES["default"].setdefault("OPTIONS", {})
     if PREPARE:
         DATABASES["default"]["OPTIONS"] |= {"server_side_binding": True, "prepare_threshold": 3}
-    DATABASES["default"]["OPTIONS"].setdefault("connect_timeout", 5)
+    # A server that is gone without a word, as at a failover, is given up in seconds; the kernel would wait for hours.
+    DATABASES["default"]["OPTIONS"] = {
+        "connect_timeout": 5, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3,
+        "tcp_user_timeout": 20_000,
+    } | DATABASES["default"]["OPTIONS"]  # fmt: skip
 
 # --- Redis: bells and hints ------------------------------------------------------------------------------------
 REDIS_URL = (

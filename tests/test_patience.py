@@ -1,5 +1,7 @@
 """How long a move waits for a database that does not let it: short in a web process, which then says 503."""
 
+import os
+import socket
 import sqlite3
 import time
 
@@ -27,3 +29,17 @@ def test_a_locked_database_is_said_to_be_so_after_one_patience():
         link.close()
     assert Job.objects.count() == 0
     assert lifecycle.submit("noop", {})[1]
+
+
+@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="a file does not vanish without a word")
+def test_a_server_that_is_silent_is_given_up_within_seconds():
+    """What the kernel was told of this very connection: its own patience is two hours."""
+    connection.ensure_connection()
+    with socket.socket(fileno=os.dup(connection.connection.fileno())) as link:
+        assert link.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+        idle, every, count = (
+            link.getsockopt(socket.IPPROTO_TCP, option)
+            for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+        )
+        assert idle + every * count <= 30
+        assert 0 < link.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) <= 30_000

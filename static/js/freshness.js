@@ -4,8 +4,8 @@
  * Knows numbers only.
  */
 
-export const CATCHING_UP_S = 7;
-export const STALE_S = 15;
+const CATCHING_UP_S = 7;
+const STALE_S = 15;
 
 export class Freshness {
   /** Age in seconds when the newest frame was sent; null before the first. @type {number|null} */

@@ -18,7 +18,7 @@ const FOCUSED = "a, button, summary, input:not([type=hidden]), select, textarea"
 const OVERDUE_MS = 5000; // a moment of which the page speaks has passed, and nobody told what came of it
 
 /** What the server says of an element, without what differs each time: tokens of forms, "5 s ago". @param {string} html */
-export function gist(html) {
+function gist(html) {
   return html.replace(/(name="csrfmiddlewaretoken" value=")[^"]*/g, "$1").replace(/(<time[^>]*>)[^<]*/g, "$1");
 }
 
@@ -26,7 +26,7 @@ export function gist(html) {
  * Make `old` what `fresh` is, touching only the children that the server speaks of differently.
  * @param {Element} old @param {Element} fresh @param {WeakMap<Element, string>} said what the server said of each child
  */
-export function merge(old, fresh, said) {
+function merge(old, fresh, said) {
   /** @type {Map<string, Element>} */
   const here = new Map();
   for (const child of /** @type {HTMLCollectionOf<HTMLElement>} */ (old.children)) here.set(child.dataset.key ?? "", child);

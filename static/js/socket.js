@@ -4,7 +4,7 @@
  * and comes back with full jitter. Knows the protocol's envelope; knows no jobs.
  */
 
-export const PROTOCOL = "signalbox.v1";
+const PROTOCOL = "signalbox.v1";
 const FIRST_S = 0.5;
 const LONGEST_S = 20;
 const SILENT_BEATS = 2.5;
