@@ -24,6 +24,7 @@ TOKEN = re.compile(r'(?:[^\s"]|"[^"]*")+')
 FILTER = re.compile(r"([A-Za-z_]+):(?!//)(.*)", re.DOTALL)
 HEX = re.compile(r"[0-9a-f]{4,32}")
 NAME = re.compile(r"[^\0\ud800-\udfff]{1,200}")
+SPACE = re.compile(r"(:[0-9:.]+) (?=[0-9]{2}:[0-9]{2}$)")  # what a URL makes of the + of a time zone
 GROUP = re.compile(r"[0-9A-Za-z]{1,64}")
 NO_KEY = "none"  # how the failures without a pattern are asked for
 
@@ -152,7 +153,7 @@ def _moment(name: str) -> Callable[[str, datetime], datetime]:
         try:
             if ago := AGO.fullmatch(text):
                 return now - timedelta(**{UNITS[ago[2]]: int(ago[1])})
-            moment = parse_datetime(text)
+            moment = parse_datetime(SPACE.sub(r"\1+", text))
             day = None if moment else parse_date(text)
             found = moment or (day and datetime(day.year, day.month, day.day))
             if found:

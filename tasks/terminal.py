@@ -1,6 +1,7 @@
 """Jobs in a terminal: ``name=value`` words become parameters, a job a bar, the state it ends in an exit code."""
 
 import time
+from argparse import ArgumentParser
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Self
 
@@ -15,6 +16,12 @@ from tasks.params import ParamError
 EXITS = {"succeeded": 0, "failed": 1, "cancelled": 2}
 USAGE = 64  # as sysexits.h says it: what was asked for makes no sense. 1 and 2 tell how a job ended
 LOOK_S = 0.25
+
+
+def misuse(parser: ArgumentParser) -> None:
+    """Let a parser, too, end with USAGE: its own 2 would say that the job was cancelled."""
+    leave = parser.exit
+    parser.exit = lambda status=0, message=None: leave(USAGE if status == 2 else status, message)  # type: ignore
 
 
 def parameters(kind: str, words: Iterable[str]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from tasks.door.models import Token
 from tasks.kinds.images.models import Collection
 from tests.conftest import database_url_of_the_test
 from tests.live_parts import Served, session
@@ -63,6 +64,15 @@ def test_a_body_beyond_its_bounds_is_refused_and_takes_no_memory(served, path, m
         assert answer.json()["type"] == "/problems/too-large"
     assert peak_mb(served) < MOST_MB
     assert requests.get(served.origin + "/healthz", timeout=30).status_code == 200
+
+
+def test_a_body_in_chunks_is_read_like_any_other(served):
+    owner = person("alice")
+    token = Token.objects.make(owner, "submit")[1]
+    headers = {"Authorization": f"Token {token}", "Content-Type": "application/json"}
+    body = iter([b'{"kind": "noop", ', b'"priority": 7}'])
+    answer = requests.post(served.origin + "/api/v1/jobs/", body, headers=headers, timeout=60)
+    assert (answer.status_code, answer.json().get("priority")) == (201, 7), answer.text
 
 
 def test_a_large_archive_arrives_whole_in_little_memory(served):

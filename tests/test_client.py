@@ -149,6 +149,8 @@ def test_what_is_wrong_is_said_before_anything_is_queued(product, client):
         (("countdown", "colour=red"), "colour: This job has no such parameter."),
         (("countdown", "seconds"), "not of the form name=value"),
         (("no_such_kind",), "There is no kind of job named 'no_such_kind'. There are:"),
+        (("noop", "--priority", "11"), "invalid choice"),
+        ((), "required: kind"),
     ):
         ended = product.manage("run" if "colour" in said else "submit", *words, check=False)
         assert ended.returncode == 64 and said in ended.stderr and "Traceback" not in ended.stderr

@@ -98,6 +98,8 @@ def test_every_filter_in_both_places():
         assert by_box == by_filter
         assert by_box == uid(*found) if found is not None else str(mine.uid) in by_box, text
     assert ids("jobs/?state=failed&state=queued&kind=noop") == uid(theirs)
+    for moment in ("2020-01-01T00:00:00+02:00", "2020-01-01T00:00:00.5%2B02:00", "2020-01-01 10:00"):  # + not encoded
+        assert ids(f"jobs/?since={moment}") == uid(mine, theirs, broken, io), moment
     assert ids("jobs/?state=failed&q=state:queued") == set()  # joined by AND
 
 

@@ -105,6 +105,11 @@ class Endpoint(APIView):
         self.path_version = version
         return super().dispatch(request, *args, **kwargs)
 
+    def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
+        """DRF takes a body without a Content-Length, one sent in chunks, for none."""
+        request.META["CONTENT_LENGTH"] = str(size(request))
+        return super().initialize_request(request, *args, **kwargs)
+
     def determine_version(self, request: Request, *args: Any, **kwargs: Any) -> tuple[str, Any]:
         return versions.of(request, self.path_version), None
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
@@ -19,10 +20,11 @@ from tasks.params import LARGEST, TooLarge, Url, size
 from tasks.rules import Wrong
 from tasks.search import FILTERS, Query, SearchError
 
-KEY = re.compile(r"[\x21-\x7e]{1,200}")
+KEY = re.compile(r"[\x21-\x7e]{1,255}")
+LONGEST_KEPT = 200  # characters of a key that are kept as they are; of a longer one, its digest
 IDEMPOTENCY = OpenApiParameter(
     "Idempotency-Key",
-    {"type": "string", "minLength": 1, "maxLength": 200, "pattern": r"^[\x21-\x7e]+$"},
+    {"type": "string", "minLength": 1, "maxLength": 255, "pattern": r"^[\x21-\x7e]+$"},
     OpenApiParameter.HEADER,
     description="The same key and body again: 200 and the same job. Another body: 422.",
 )
@@ -125,14 +127,16 @@ class Jobs(Endpoint):
         asked = self.asked("q", *FILTERS, *pages.PARAMETERS)
         query = query_of({name: asked[name] for name in asked if name not in pages.PARAMETERS}, self.actor.name)
         at = pages.place(asked, "jobs")
-        found = finding.find(query, visible(self.actor, Job.objects.all()), **at._asdict(), limit=pages.limit(asked))
+        limit = pages.limit(asked)
+        found = finding.find(query, visible(self.actor, Job.objects.all()), **at._asdict(), limit=limit)
+        stopped = not found.complete and len(found.jobs) < limit  # before the page was full
         return Response(
             {
                 "results": [job.summary() for job in found.jobs],
                 "next": None if found.older is None else pages.link(request, "jobs", older=found.older),
                 "previous": None if found.newer is None else pages.link(request, "jobs", newer=found.newer),
             }
-            | ({} if found.complete else {"looked": finding.looked(found)})
+            | ({"looked": finding.looked(found)} if stopped else {})
         )
 
     @extend_schema(
@@ -161,7 +165,7 @@ class Jobs(Endpoint):
                 due_at=given.get("due_at"),
                 callback_url=given.get("callback_url", ""),
                 copy_of=original,
-                idempotency_key=key and f"api:{key}",
+                idempotency_key=key,
             ),
             kind=kind,
         )
@@ -175,8 +179,8 @@ class Jobs(Endpoint):
     def _key(self) -> str | None:
         key = self.request.headers.get("Idempotency-Key")
         if key is not None and not KEY.fullmatch(key):
-            raise wrong(**{"Idempotency-Key": "Give 1 to 200 printable ASCII characters without spaces."})
-        return key
+            raise wrong(**{"Idempotency-Key": "Give 1 to 255 printable ASCII characters without spaces."})
+        return key and f"api:{key if len(key) <= LONGEST_KEPT else sha256(key.encode()).hexdigest()}"
 
     def _original(self, uid: UUID | None) -> Job | None:
         job = Job.objects.filter(uid=uid).first() if uid else None

@@ -81,7 +81,7 @@ class Page(s.Serializer):
 
 class JobPage(Page):
     results = JobSummary(many=True)
-    looked = Looked(required=False, help_text="only when the search has not looked at everything yet")
+    looked = Looked(required=False, help_text="only when the search stopped before the page was full")
 
 
 class LogPage(Page):

@@ -13,7 +13,7 @@ from django.db import transaction
 
 from tasks import audit, lifecycle, pulse
 from tasks.models import Job
-from tasks.terminal import EXITS, parameters
+from tasks.terminal import EXITS, misuse, parameters
 
 
 class Command(BaseCommand):
@@ -21,6 +21,7 @@ class Command(BaseCommand):
     help = "Runs one job in the foreground. Exits 0 succeeded, 1 failed, 2 cancelled."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
+        misuse(parser)
         parser.add_argument("kind")
         parser.add_argument("params", nargs="*", metavar="name=value")
 

@@ -8,7 +8,7 @@ from django.contrib.auth import get_user_model
 from django.core.management import BaseCommand, CommandError
 
 from tasks import audit, lifecycle
-from tasks.terminal import EXITS, USAGE, Bar, follow, parameters
+from tasks.terminal import EXITS, USAGE, Bar, follow, misuse, parameters
 
 
 class Command(BaseCommand):
@@ -16,6 +16,7 @@ class Command(BaseCommand):
     help = "Submits a job and prints its id. With --wait: exits 0 succeeded, 1 failed, 2 cancelled."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
+        misuse(parser)
         parser.add_argument("kind")
         parser.add_argument("params", nargs="*", metavar="name=value")
         parser.add_argument("--wait", action="store_true", help="show the progress until it has ended")
