@@ -39,6 +39,9 @@ log = logging.getLogger(__name__)
 
 OWN = {"on_lost", "effects", "lease", "cancel_grace", "serial_key", "quiet"}  # options that Celery does not know
 REFUSALS = 3  # of an end by a database that works, until it counts as one that cannot be stored
+CELERYS = {"queue", "bind", "name", "shared", "lazy", "autoretry_for", "dont_autoretry_for", "retry_kwargs"}
+CELERYS |= {"retry_backoff", "retry_backoff_max", "retry_jitter"}  # beside the attributes of a Task
+REFUSED = {"abstract", "apply_async", "backend", "expires", "request", "retry", "run"}  # what would mean nothing
 ENDLESS = 1_000_000  # attempts, where Celery says max_retries=None
 
 
@@ -257,15 +260,21 @@ def job(*plain: Callable[..., Any], **options: Any) -> Any:
     own = {name: options.pop(name) for name in OWN & options.keys()}
 
     def made(function: Callable[..., Any]) -> Any:
+        where = f"{function.__module__}.{function.__qualname__}"
+        for name in options:
+            if name in REFUSED or not (name in CELERYS or hasattr(Task, name)):
+                raise TypeError(f"{where}: a job has no option {name!r}")
         celery = {"name": function.__name__, "max_retries": 3, **options}
+        tries = (celery.get("retry_kwargs") or {}).get("max_retries", celery["max_retries"])
         signature = Signature.of(function, bound=celery.get("bind", False))
         kind = registry.Kind(
             name=celery["name"],
             signature=signature,
+            where=where,
             doc=inspect.getdoc(function) or "",
             queue=celery.get("queue") or "default",
             priority=5 if celery.get("priority") is None else celery["priority"],
-            max_attempts=ENDLESS if celery["max_retries"] is None else 1 + celery["max_retries"],
+            max_attempts=ENDLESS if tries is None else 1 + tries,
             own_retries=bool(celery.get("autoretry_for")),
             soft_time_limit=celery.get("soft_time_limit"),
             time_limit=celery.get("time_limit"),
@@ -273,7 +282,7 @@ def job(*plain: Callable[..., Any], **options: Any) -> Any:
             **own,
         )
         registry.register(kind)
-        for name in ("queue", "priority"):  # the kind's: as attributes of a task, Celery warns that they end with 6.0
+        for name in ("queue", "priority", "typing"):  # ours; of the first two, Celery warns that they end with 6.0
             celery.pop(name, None)
         body = _run_to_end(function) if inspect.iscoroutinefunction(function) else function
         return shared_task(base=JobTask, typing=False, kind=kind, **celery)(body)

@@ -1,7 +1,9 @@
 """The kinds of job this process knows, by name. Filled by the @job decorator; read by forms, API and lifecycle."""
 
+import re
 from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field
+from string import Formatter
 from typing import Any
 
 from tasks.params import Signature
@@ -11,12 +13,16 @@ class UnknownKind(LookupError):
     """No kind of that name is registered in this process."""
 
 
+MEANINGS = {"on_lost": ("retry", "fail"), "effects": ("none", "idempotent", "once")}
+
+
 @dataclass(frozen=True)
 class Kind:
     """What is true of every job of one kind: where it waits, how often it is tried, what repeating it means."""
 
     name: str
     signature: Signature
+    where: str = ""  # module and function
     doc: str = ""
     queue: str = "default"
     priority: int = 5
@@ -32,6 +38,23 @@ class Kind:
     quiet: bool = False  # a chore: succeeded runs are kept shortly and stay off the board
     retry: Mapping[str, Any] = field(default_factory=dict)  # for readers: Celery's own options as given
 
+    def __post_init__(self) -> None:
+        """TypeError for what would only be found out, or never, when a job runs."""
+        for name, words in MEANINGS.items():
+            if (given := getattr(self, name)) not in words:
+                raise TypeError(f"{self.where}: {name} is one of {', '.join(words)}, and not {given!r}")
+        for name in ("lease", "cancel_grace", "time_limit", "soft_time_limit"):
+            if (given := getattr(self, name)) is not None and not (isinstance(given, (int, float)) and given >= 0):
+                raise TypeError(f"{self.where}: {name} is a number of seconds, and not {given!r}")
+        if self.priority not in range(10):
+            raise TypeError(f"{self.where}: priority is a whole number from 0 to 9, and not {self.priority!r}")
+        if isinstance(self.serial_key, str) and self.signature.extra is None:
+            names = {
+                re.split(r"[.\[]", name)[0] for _, name, *_ in Formatter().parse(self.serial_key) if name is not None
+            }
+            if unknown := sorted(names - {field.name for field in self.signature.fields}):
+                raise TypeError(f"{self.where}: serial_key names {unknown[0]!r}, which is no parameter of the job")
+
     def serial_key_of(self, params: Mapping[str, Any]) -> str:
         if self.serial_key is None:
             return ""
@@ -43,6 +66,9 @@ _kinds: dict[str, Kind] = {}
 
 
 def register(kind: Kind) -> None:
+    """TypeError when another module has a kind of that name: one of the two would never run."""
+    if (known := _kinds.get(kind.name)) and known.where.rpartition(".")[0] != kind.where.rpartition(".")[0]:
+        raise TypeError(f"{kind.where}: {known.where} is named {kind.name!r} already; give one of them a name=")
     _kinds[kind.name] = kind
 
 

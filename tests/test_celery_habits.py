@@ -148,3 +148,33 @@ def test_a_worker_that_is_told_to_end_gives_its_job_back(monkeypatch):
         ends.perform(claimed)
     job.refresh_from_db()
     assert (job.state, job.failures) == ("queued", 0)
+
+
+@pytest.mark.parametrize(
+    "options, sentence",
+    [
+        ({"time_limt": 4}, "a job has no option 'time_limt'"),
+        ({"expires": 60}, "a job has no option 'expires'"),
+        ({"on_lost": "maybe"}, "on_lost is one of retry, fail, and not 'maybe'"),
+        ({"effects": "many"}, "effects is one of none, idempotent, once, and not 'many'"),
+        ({"lease": "10"}, "lease is a number of seconds, and not '10'"),
+        ({"priority": 10}, "priority is a whole number from 0 to 9, and not 10"),
+        ({"serial_key": "{feed}"}, "serial_key names 'feed', which is no parameter of the job"),
+    ],
+)
+def test_an_option_of_a_kind_that_is_wrong_stops_the_start_in_one_sentence(options, sentence):
+    with pytest.raises(TypeError) as refused:
+        job(name="habit_never", **options)(add.run)
+    assert str(refused.value) == f"tests.tasks.add: {sentence}"
+
+
+def test_two_kinds_of_one_name_are_refused():
+    with pytest.raises(TypeError, match=r"\.noop is named 'noop' already; give one of them a name="):
+        job(name="noop")(add.run)
+
+
+def test_the_retries_of_retry_kwargs_are_counted_as_celery_counts_them():
+    @job(name="habit_counts", autoretry_for=(Refused,), retry_kwargs={"max_retries": 7})
+    def counts() -> None: ...
+
+    assert lifecycle.submit("habit_counts", {})[0].max_attempts == 8
