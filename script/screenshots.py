@@ -18,7 +18,10 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 PAGES = {
     "board": "", "jobs": "jobs/", "submit": "submit/countdown/", "workers": "workers/", "audit": "audit/",
-    "failures": "failures/",
+    "failures": "failures/", "charts": "charts/", "charts-day": "charts/?period=24h", "self-test": "self-test/",
+    "bulk": "jobs/bulk/?action=cancel&q=kind:countdown", "search": "jobs/?q=state:failed", "alerts": "alerts/",
+    "schedules": "schedules/", "webhooks": "webhooks/", "feeds": "feeds/", "collections": "collections/",
+    "checks": "checks/",
     "running": "", "failed": "", "succeeded": "",
 }  # fmt: skip
 SAMPLES = {"failed": {"Seconds": "1"}, "succeeded": {"Seconds": "2"}, "running": {"Seconds": "90", "Steps": "360"}}
@@ -81,6 +84,9 @@ def take(page: Page, address: str, file: Path, full: bool) -> None:
     badge = page.locator("[data-live]")
     if badge.count():
         expect(badge).to_have_attribute("data-live", "live", timeout=20_000)
+    if (test := page.locator("[data-self-test] button")).count():
+        test.click()
+        expect(page.locator("[data-verdict]")).to_contain_text("in ", timeout=20_000)
     page.screenshot(path=file, full_page=full, animations="disabled")
     print(file)
 
