@@ -140,7 +140,7 @@ def apps(name: str) -> list[str]:
                 continue
         raise ValueError
 
-    return each(name, parse, "a comma-separated list of Django apps that can be imported")
+    return each(name, parse, "a comma-separated list of Django apps that can be imported, from here or from PYTHONPATH")
 
 
 def url(name: str, default: str, schemes: tuple[str, ...]) -> str:

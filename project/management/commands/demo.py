@@ -8,6 +8,9 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.db import OperationalError
 
 from tasks import lifecycle
+from tasks.models import Job
+
+MOST_WAITING, PRIORITY = 10, 3
 
 
 class Command(BaseCommand):
@@ -27,12 +30,18 @@ class Command(BaseCommand):
 
 
 def submit(number: int) -> None:
-    """One sample job: every fifth does nothing, every ninth fails, the rest count down."""
-    seconds = random.randint(2, 8)  # noqa: S311 - only for show
+    """One sample job: every fifth does nothing, every ninth fails, the rest count down.
+
+    None while enough wait, so that no machine falls behind for ever; what a person submits goes before them.
+    """
+    seconds = random.randint(2, 6)  # noqa: S311 - only for show
     try:
+        if Job.objects.filter(state=Job.State.QUEUED).count() >= MOST_WAITING:
+            return
         if number % 5 == 0:
-            lifecycle.submit("noop", {})
+            lifecycle.submit("noop", {}, priority=PRIORITY)
         else:
-            lifecycle.submit("countdown", {"seconds": seconds, "steps": seconds * 4, "fail": number % 9 == 0})
+            params = {"seconds": seconds, "steps": seconds * 4, "fail": number % 9 == 0}
+            lifecycle.submit("countdown", params, priority=PRIORITY)
     except OperationalError:
         pass  # the database is busy or restarts; the next one will do
