@@ -31,9 +31,15 @@ PATIENCE_S = 60.0  # for a submit to be accepted at last, once the fault is over
 
 class Rig:
     def __init__(
-        self, folder: Path, database: str = "sqlite", seed: int = 1, disk: Path | None = None, **settings: str
+        self,
+        folder: Path,
+        database: str = "sqlite",
+        seed: int = 1,
+        disk: Path | None = None,
+        web: tuple[str, ...] = WEB,
+        **settings: str,
     ) -> None:
-        self.folder, self.seed, self.random = folder, seed, random.Random(seed)
+        self.folder, self.seed, self.random, self.servers_of_web = folder, seed, random.Random(seed), web
         folder.mkdir(parents=True, exist_ok=True)
         self.runs, self.faults = folder / "runs.jsonl", folder / "layer.json"
         self.runs.touch()
@@ -76,7 +82,9 @@ class Rig:
         self.witness.start()
         self.sessions = [self.inside.get("session", name=name) for name in PEOPLE]
         self.token = self.inside.get("token", name=PEOPLE[0])
-        self.web = [kept.web(server, port, **self._kept(in_web, f"web-{server}")) for server, port in self._ports]
+        self.web = [
+            kept.web(server, port, **self._kept(in_web, f"web-{server}-{port}")) for server, port in self._ports
+        ]
         self.workers = [
             kept.worker(f"w{n}", concurrency, **self._kept(in_worker, f"worker{n}")) for n in range(1, workers + 1)
         ]
@@ -88,8 +96,9 @@ class Rig:
 
     def stop(self) -> None:
         self.clients.close()
-        self.witness.close()
-        self.inside.close()
+        for hand in (getattr(self, name, None) for name in ("witness", "inside")):
+            if hand is not None:
+                hand.close()
         for process in (*self.web, *self.workers, self.postgres, self.redis):
             if process is not None and process.process is not None:
                 process.kill(restart=False)
@@ -115,7 +124,7 @@ class Rig:
         self.work_layer, self.work_broker = link(redis), link(redis)
         port = urlsplit(database).port
         self.web_database, self.work_database = (link(port), link(port)) if port else (None, None)
-        self._ports = [(server, valkey.free_port()) for server in WEB]
+        self._ports = [(server, valkey.free_port()) for server in self.servers_of_web]
         self.to_web = [link(port) for _, port in self._ports]
 
     def _addresses(self, redis_url: str, database: str, layer: Any, broker: Any, data: Any) -> dict[str, str]:

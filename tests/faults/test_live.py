@@ -110,7 +110,7 @@ def test_readers_that_never_read(server: int, rig: Rig, checker: Checker, settle
     shown = f"p95 {1000 * before:.0f} → {1000 * during:.0f} ms, {more / MIB:+.1f} MiB"
     measured(f"20 readers that never read ({web.name}): {shown}")
     assert more < 50 * MIB
-    assert during < before * 1.1 + 0.5  # the soak, on a machine of its own, holds it to 10 %
+    assert during < before * 1.1 + 0.5  # bench/silent.py compares pairs, and holds it to 10 %
 
 
 async def deaf(rig: Rig, port: int, session: str) -> websockets.ClientConnection:

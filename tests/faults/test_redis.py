@@ -107,4 +107,4 @@ def test_a_hung_push_layer_slows_no_job(rig: Rig, settle: Callable, measured: Ca
     measured(
         f"push layer hung: jobs took {1000 * hung:.0f} ms instead of {1000 * well:.0f} ms ({hung / well - 1:+.1%})"
     )
-    assert hung < well * 1.05 + 0.02
+    assert hung < well * 1.3  # bench/push_hung.py compares many pairs, and holds it to 5 %
