@@ -1,7 +1,7 @@
-"""The product's own channel layer, which loses, doubles and delays messages when a file says so.
+"""Channel layers that lose, double and delay messages when a file says so: the product's own, and Channels' usual one.
 
 Chosen by SIGNALBOX_CHANNEL_LAYER. The file (its path in FAULTS_LAYER) holds JSON: ``{"drop": 0.3, "double": 0.3,
-"delay": 3, "seed": 1}``; without it this is RedisPubSubChannelLayer and nothing more.
+"delay": 3, "seed": 1}``; without it this is the layer below and nothing more.
 """
 
 import asyncio
@@ -12,12 +12,15 @@ import time
 from pathlib import Path
 from typing import Any
 
+from channels_redis.core import RedisChannelLayer
 from channels_redis.pubsub import RedisPubSubChannelLayer
 
 LOOK_S = 0.2
 
 
-class FaultyLayer(RedisPubSubChannelLayer):
+class Faulty:
+    """To be mixed into a layer."""
+
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._path = Path(os.environ.get("FAULTS_LAYER", "/nonexistent"))
@@ -41,7 +44,7 @@ class FaultyLayer(RedisPubSubChannelLayer):
         await self._really(group, message)
 
     async def _really(self, group: str, message: dict[str, Any]) -> None:
-        await self.__getattr__("group_send")(group, message)
+        raise NotImplementedError
 
     def _chance(self, faults: dict[str, float], name: str) -> bool:
         return self._random.random() < faults.get(name, 0)
@@ -54,3 +57,13 @@ class FaultyLayer(RedisPubSubChannelLayer):
             except (OSError, ValueError):
                 self._faults = {}
         return self._faults
+
+
+class FaultyLayer(Faulty, RedisPubSubChannelLayer):
+    async def _really(self, group: str, message: dict[str, Any]) -> None:
+        await self.__getattr__("group_send")(group, message)
+
+
+class FaultyCoreLayer(Faulty, RedisChannelLayer):
+    async def _really(self, group: str, message: dict[str, Any]) -> None:
+        await RedisChannelLayer.group_send(self, group, message)
