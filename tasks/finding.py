@@ -140,7 +140,7 @@ def _narrow(rest: dict[str, Any], jobs: QuerySet[Job]) -> QuerySet[Job]:
     if words := rest.get("words"):
         sqlite = connection.vendor == "sqlite"
         texts = {"_params": Cast("params", TextField()), "_error": F("error"), "_kind": F("kind")}
-        if not sqlite and "".join(words).isascii():  # three times as quick: no letter beyond ASCII has to be folded
+        if not sqlite and "".join(words).isascii():  # a sixth quicker: no letter beyond ASCII has to be folded
             texts = {name: Collate(text, "C") for name, text in texts.items()}
         jobs = jobs.alias(**texts)
         for word in words:
