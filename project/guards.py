@@ -28,6 +28,7 @@ REFUSED = {401: "not-authenticated", 403: "forbidden", 429: "too-many-requests"}
 HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
     "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store, private",  # the browser's Back shows nothing after a logout
 }
 
 log = logging.getLogger("signalbox.requests")
