@@ -218,7 +218,7 @@ def test_styles_use_layers_and_neither_ids_nor_importance() -> None:
         assert [before for before in moving if "prefers-reduced-motion: no-preference" not in before] == [], path.name
         layers = re.findall(r"^@layer ([a-z]+) {", text, re.MULTILINE)
         assert layers
-        assert set(layers) <= {"tokens", "base", "layout", "controls", "jobs", "pages"}
+        assert set(layers) <= {"tokens", "base", "layout", "controls", "jobs", "pages", "absent"}
 
 
 def test_modules_import_only_each_other() -> None:

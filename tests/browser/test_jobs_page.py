@@ -125,6 +125,9 @@ def test_without_javascript_links_do_it(new_context: Callable[..., BrowserContex
     assert len(set(seen)) == 120
     page.get_by_role("link", name="Newer jobs").click()
     assert ids(page) == seen[50:100]
+    page.goto("./")
+    for dead in (page.get_by_text("Connecting"), page.get_by_role("button", name="Pause")):
+        expect(dead).to_be_hidden()  # nothing connects here, and nothing could be paused
 
 
 def test_rows_stay_true_and_new_jobs_are_counted_and_push_nothing(page: Page, watcher: Watcher) -> None:
