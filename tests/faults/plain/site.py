@@ -80,17 +80,6 @@ def traced(job: str, seconds: float = 0.1) -> None:
 
 
 @app.task
-def paced(job: str, steps: int = 20, pause: float = 0.02) -> None:
-    """A fixed length of work that tells of every step."""
-    say(job, "start")
-    for _ in range(steps):
-        push(job, "running")
-        time.sleep(pause)
-    move(job, "done")
-    say(job, "end")
-
-
-@app.task
 def suicidal(job: str) -> None:
     """Kill the process that runs it."""
     say(job, "start")
