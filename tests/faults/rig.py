@@ -177,7 +177,7 @@ class Rig:
                 case chance if chance < 0.85:
                     self.submit("stumbles", n=n, times=self.random.choice((1, 2)))
                 case chance if chance < 0.92:
-                    self.submit("breaks", n=n)
+                    self.submit("shatters", n=n)
                 case _:
                     self.submit("traced", countdown=self.random.uniform(0.5, 3), n=n)
         return [job for job in self.accepted if job not in before]

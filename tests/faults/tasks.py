@@ -64,7 +64,7 @@ def stumbles(report, n: int = 0, times: int = 1) -> int:
 
 
 @job(queue="default", max_retries=0, effects="once")
-def breaks(report, n: int = 0) -> None:
+def shatters(report, n: int = 0) -> None:
     """Fail for good."""
     say("start")
     effect()
