@@ -9,13 +9,18 @@ import logging
 from datetime import UTC, datetime
 from typing import Any
 
-from celery.signals import before_task_publish, task_postrun, task_prerun
+from celery.signals import after_setup_task_logger, before_task_publish, task_postrun, task_prerun
 
+from tasks.report import current_report
 from tasks.trace import job_id, request_id, veiled
 
 HEADER = "signalbox_request"
+OWN = ("celery", "kombu", "amqp", "redis", "django", "live", "tasks", "project", "signalbox")  # what runs jobs
 BREAKS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))} | {0x2028: "\\u2028", 0x2029: "\\u2029"}
 BREAKS[ord("\n")], BREAKS[ord("\r")], BREAKS[ord("\t")] = "\\n", "\\r", "\\t"
+
+
+TEXT = logging.Formatter("%(message)s")
 
 
 class Context(logging.Filter):
@@ -60,6 +65,26 @@ class Json(logging.Formatter):
         if record.exc_info:
             line["traceback"] = veiled(self.formatException(record.exc_info))
         return json.dumps(line, default=str)
+
+
+class JobLog(logging.Handler):
+    """Puts what a job's code logs into the job's log as well: a task that was there before logs as it always did."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        report = current_report()
+        if report.job_id is None or record.name.partition(".")[0] in OWN:
+            return
+        trace = "\n" + logging.Formatter().formatException(record.exc_info) if record.exc_info else ""
+        report.note(
+            record.getMessage() + trace, "error" if record.levelno > logging.ERROR else record.levelname.lower()
+        )
+
+
+@after_setup_task_logger.connect
+def like_the_others(logger: logging.Logger, **_: Any) -> None:
+    """What ``get_task_logger`` gives writes where all others do; Celery's own knows no job, and hides nothing."""
+    logger.handlers.clear()
+    logger.propagate = True
 
 
 @before_task_publish.connect

@@ -238,8 +238,11 @@ LOGGING = {
     "disable_existing_loggers": False,
     "filters": {"context": {"()": "project.logs.Context"}},
     "formatters": {"line": {"()": "project.logs.Line"}, "json": {"()": "project.logs.Json"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT, "filters": ["context"]}},
-    "root": {"handlers": ["console"], "level": LOG_LEVEL},
+    "handlers": {
+        "console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT, "filters": ["context"]},
+        "job": {"class": "project.logs.JobLog"},
+    },
+    "root": {"handlers": ["console", "job"], "level": LOG_LEVEL},
     "loggers": {
         # One or two lines for each job would be the work of the log; a job's own log and fate are in its row.
         "celery.app.trace": {"level": "WARNING"},

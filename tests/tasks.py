@@ -1,11 +1,14 @@
 """Kinds that only the tests know: each shows one property of @job."""
 
 import asyncio
+import logging
 import os
 import signal
 import time
 from pathlib import Path
 from typing import Annotated
+
+from celery.utils.log import get_task_logger
 
 from tasks.base import job
 from tasks.effects import once
@@ -139,3 +142,15 @@ def breaks() -> None:
 def unlocks(key: Annotated[str, Secret], number: int = 0) -> int:
     """Take a secret and a number."""
     return number + len(key)
+
+
+@job(effects="none", max_retries=0)
+def logs(password: Annotated[str, Secret]) -> None:
+    """Says what it does as a Celery task does, and knows no report."""
+    get_task_logger(__name__).info("charged with %s", password)
+    logging.getLogger("shop.till").debug("a detail")
+    try:
+        raise ValueError("the till is stuck")
+    except ValueError:
+        logging.getLogger("shop.till").exception("no change")
+    logging.getLogger("celery.worker").info("none of the job's business")

@@ -72,3 +72,12 @@ def test_a_worker_looks_for_its_broker_every_two_seconds(start_worker):
     tries = re.compile(r"Trying again in ([0-9.]+) seconds")
     wait_until(lambda: len(tries.findall(worker.log())) >= 3, 30, "the third try")
     assert {float(seconds) for seconds in tries.findall(worker.log())} == {2.0}
+
+
+def test_what_a_task_logs_stands_in_the_jobs_log(start_worker):
+    start_worker("w1")
+    job, _ = lifecycle.submit("logs", {"password": "swordfish"})
+    wait_until(lambda: ended(job), 20, "its end")
+    (first, level), (second, worse) = job.log.order_by("seq").values_list("text", "level")
+    assert (first, level) == ("charged with •••", "info")
+    assert second.startswith("no change\nTraceback") and "the till is stuck" in second and worse == "error"
