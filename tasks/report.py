@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from tasks import storable
 from tasks.sealing import hide
 
-MOST_LINES = 20_000  # a job; what comes after is counted, not kept
+MOST_LINES, MOST_CHARACTERS = 20_000, 10_000_000  # of an attempt; what comes after is not kept
 LINE_CHARACTERS = 8_000
 LEVELS = ("debug", "info", "warning", "error")
 _current: ContextVar["Report | None"] = ContextVar("signalbox_report", default=None)
@@ -61,6 +61,7 @@ class Report:
         self._progress = self._told = (0, 0, "")
         self._lines: list[Line] = []
         self._log_seq = self._told_seq = self._first_seq = log_seq
+        self._characters, self._full = 0, False
         self._lock = threading.Lock()
         self._stop: type[Stopped] | None = None
 
@@ -82,11 +83,13 @@ class Report:
         shown = storable.text(hide(str(text), self._secrets), LINE_CHARACTERS)
         level = level if level in LEVELS else "info"
         with self._lock:
-            if self._log_seq - self._first_seq > MOST_LINES:
+            if self._full:
                 return
             self._log_seq += 1
-            if self._log_seq - self._first_seq > MOST_LINES:
-                level, shown = "warning", f"More than {MOST_LINES:,} lines: what follows is not kept."
+            self._characters += len(shown)
+            if self._log_seq - self._first_seq > MOST_LINES or self._characters > MOST_CHARACTERS:
+                most = f"{MOST_LINES:,} lines or {MOST_CHARACTERS:,} characters"
+                self._full, level, shown = True, "warning", f"More than {most}: what follows is not kept."
             self._lines.append(Line(self._log_seq, datetime.now(UTC), level, shown))
 
     def cancelled(self) -> bool:

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from tasks.report import MOST_LINES, Cancelled, Report, current_report
+from tasks.report import MOST_CHARACTERS, MOST_LINES, Cancelled, Report, current_report
 
 
 def test_twenty_threads_lose_nothing():
@@ -63,6 +63,16 @@ def test_lines_are_bounded_and_the_last_one_says_so():
         report.log(i)
     lines = report.take(most_lines=2 * MOST_LINES).lines
     assert len(lines) == MOST_LINES + 1
+    assert "not kept" in lines[-1].text
+
+
+def test_long_lines_fill_a_log_as_well():
+    """What reads it at once, a browser or a server's buffer, shall have room for it."""
+    report = Report("id")
+    for _ in range(3_000):
+        report.log("x" * 7_000)
+    lines = report.take(most_lines=2 * MOST_LINES).lines
+    assert sum(len(line.text) for line in lines) <= MOST_CHARACTERS + 100
     assert "not kept" in lines[-1].text
 
 
