@@ -104,10 +104,6 @@ def test_only_admins_have_permissions_in_djangos_admin():
     assert not any(person(name).has_perm("auth.change_user") for name in ("alice", "vera", "charlie"))
 
 
-def test_the_groups_are_there_without_anybody_making_them():
-    assert set(Group.objects.values_list("name", flat=True)) >= {"viewer", "operator", "admin"}
-
-
 def test_an_audit_entry_is_never_changed():
     entry = Entry.objects.create(who="alice", via="session", action="cancel", outcome="done")
     entry.outcome = "refused"

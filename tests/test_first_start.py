@@ -135,6 +135,10 @@ def test_up_prints_the_link_only_while_nobody_can_log_in(new_product: Callable[.
     answer = session.post(link, FORM | {"csrfmiddlewaretoken": csrf(session)}, allow_redirects=False, timeout=10)
     assert answer.status_code == 302, answer.text
     assert session.get(product.base_url, allow_redirects=False, timeout=10).status_code == 200
+    groups = (
+        "from django.contrib.auth.models import Group as G; print(*sorted(G.objects.values_list('name', flat=True)))"
+    )
+    assert product.python(groups) == "admin operator viewer"  # without anybody making them
     product.stop()
     seen = len(product.log())
     product.start()

@@ -33,7 +33,9 @@ def test_servers_do_not_outlive_an_interrupted_run(tmp_path: Path, number: int) 
         f"--rootdir={ROOT}",
         str(tmp_path),
     ]
+    was = signal.signal(signal.SIGINT, signal.default_int_handler)  # a run in the background may be deaf to it
     run = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    signal.signal(signal.SIGINT, was)
     for line in run.stdout:
         if "up redis://" in line:
             break
