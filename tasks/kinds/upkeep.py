@@ -24,7 +24,7 @@ from tasks.hooks.models import Delivery
 from tasks.models import Bar, Job, LogLine, Minute, State, Worker
 from tasks.report import Report
 
-JOBS, LINES, ROWS = 50, 500, 500  # deleted in one transaction
+JOBS, LINES, ROWS = 20, 200, 200  # deleted in one transaction
 AT_ONCE = timedelta(minutes=15)  # counted by one query
 REST = 4  # times as long as one of them took, until the next: SQLite has one writer at a time, and others want to write
 MINUTES_KEPT = timedelta(days=35)  # the longest chart shows 30 days
