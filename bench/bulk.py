@@ -7,18 +7,15 @@ that does it all the while; then begins the same again and cancels it in the mid
 """
 
 import argparse
-import os
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import psutil
 
+from bench.installed import ROOT, installed
 from project import parts
-from tests.servers import Servers
 
-ROOT = Path(__file__).resolve().parent.parent
 MIB = 1024 * 1024
 
 
@@ -31,30 +28,15 @@ def main() -> None:
     if options.inside:
         inside(options.rows)
         return
-    servers = Servers()
-    try:
-        servers.start_valkey()
-        if options.postgres:
-            servers.start_postgres()
-        measure(servers, options.rows)
-    finally:
-        servers.stop()
-
-
-def measure(servers: Servers, rows: int) -> None:
-    environment = os.environ | servers.environment() | {"SIGNALBOX_HOME": str(servers.folder / "bulk")}
-    if servers.database_url:
-        environment["DATABASE_URL"] = servers.new_database()
-    environment |= {"SIGNALBOX_LOG_LEVEL": "WARNING", "DJANGO_SETTINGS_MODULE": "project.settings"}
-    subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=ROOT, env=environment, check=True)
-    options = ["-n", "bulk@%h", "-c", "1", "-l", "WARNING"]
-    worker = servers.keep(parts.celery("worker", *options), cwd=ROOT, env=environment)
-    try:
-        command = [sys.executable, "-m", "bench.bulk", "--inside", "--rows", str(rows)]
-        subprocess.run(command, cwd=ROOT, env=environment, check=True)
-    finally:
-        worker.terminate()
-        worker.wait(20)
+    with installed(options.postgres) as (servers, environment):
+        words = ["-n", "bulk@%h", "-c", "1", "-l", "WARNING"]
+        worker = servers.keep(parts.celery("worker", *words), cwd=ROOT, env=environment)
+        try:
+            command = [sys.executable, "-m", "bench.bulk", "--inside", "--rows", str(options.rows)]
+            subprocess.run(command, cwd=ROOT, env=environment, check=True)
+        finally:
+            worker.terminate()
+            worker.wait(20)
 
 
 def inside(rows: int) -> None:

@@ -11,7 +11,6 @@ import argparse
 import asyncio
 import json
 import os
-import socket
 import statistics
 import subprocess
 import sys
@@ -26,6 +25,7 @@ HERE = Path(__file__).resolve()
 sys.path.insert(0, str(HERE.parent.parent))
 
 from project import parts, valkey  # noqa: E402 - a bench is run as a file, from anywhere
+from tests.processes import listens  # noqa: E402
 
 FRAMES_A_SECOND = 20
 CHANGES = 10  # jobs that change in each frame
@@ -122,14 +122,6 @@ class Run:
         self.server.kill()
         self.clients.wait()
         self.server.wait()
-
-
-def listens(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), 1).close()
-    except OSError:
-        return False
-    return True
 
 
 def latency(port: int, token: str, submit: Any, times: int = 40) -> float:

@@ -7,15 +7,13 @@ of its own. Printed: the median and the 95th of 100 waits of both, in millisecon
 """
 
 import argparse
-import os
 import signal
 import statistics
 import subprocess
 import sys
 import time
 
-from bench.bulk import ROOT
-from tests.servers import Servers
+from bench.installed import ROOT, installed
 
 SUBMITS = 300
 REST_S = 0.02
@@ -29,25 +27,15 @@ def main() -> None:
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.inside:
-        return measure(options.rounds)
-    servers = Servers()
-    try:
-        servers.start_valkey()
-        if options.postgres:
-            servers.start_postgres()
-        environment = os.environ | servers.environment() | {"SIGNALBOX_HOME": str(servers.folder / "prune")}
-        environment |= {"DJANGO_SETTINGS_MODULE": "project.settings", "SIGNALBOX_LOG_LEVEL": "WARNING"}
-        environment |= {f"SIGNALBOX_KEEP_{state}_D": "1" for state in ("SUCCEEDED", "FAILED", "CANCELLED")}
-        if options.postgres:
-            environment["DATABASE_URL"] = servers.new_database()
-        for command in (
-            ["manage.py", "migrate", "-v0"],
-            ["-m", "bench.million", "--fill", str(options.jobs)],
-            ["-m", "bench.prune", "--inside", "--rounds", str(options.rounds)],
+        measure(options.rounds)
+        return
+    short = {f"SIGNALBOX_KEEP_{state}_D": "1" for state in ("SUCCEEDED", "FAILED", "CANCELLED")}
+    with installed(options.postgres, **short) as (_, environment):
+        for words in (
+            ["bench.million", "--fill", str(options.jobs)],
+            ["bench.prune", "--inside", "--rounds", str(options.rounds)],
         ):
-            subprocess.run([sys.executable, *command], cwd=ROOT, env=environment, check=True)
-    finally:
-        servers.stop()
+            subprocess.run([sys.executable, "-m", *words], cwd=ROOT, env=environment, check=True)
 
 
 def measure(rounds: int) -> None:

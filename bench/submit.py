@@ -7,15 +7,14 @@ printed; the median counts. ``many`` is ``submit_many`` of 500 jobs at a time, `
 """
 
 import argparse
-import os
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 
-from bench.throughput import ROOT, noop
-from tests.servers import Servers
+from bench.installed import ROOT, installed
+from bench.throughput import noop
 
 AT_ONCE = 500
 
@@ -28,22 +27,12 @@ def main() -> None:
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.inside:
-        return measure(options.jobs, options.rounds)
-    servers = Servers()
-    try:
-        servers.start_valkey()
-        if options.postgres:
-            servers.start_postgres()
-        environment = os.environ | servers.environment() | {"SIGNALBOX_HOME": str(servers.folder / "home")}
-        environment |= {"DJANGO_SETTINGS_MODULE": "project.settings", "SIGNALBOX_LOG_LEVEL": "WARNING"}
-        environment |= {"BENCH_BROKER": servers.redis_url.rsplit("/", 1)[0] + "/5"}
-        if options.postgres:
-            environment["DATABASE_URL"] = servers.new_database()
-        subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=ROOT, env=environment, check=True)
+        measure(options.jobs, options.rounds)
+        return
+    with installed(options.postgres) as (servers, environment):
+        environment["BENCH_BROKER"] = servers.redis_url.rsplit("/", 1)[0] + "/5"
         words = ["--inside", "--jobs", str(options.jobs), "--rounds", str(options.rounds)]
         subprocess.run([sys.executable, "-m", "bench.submit", *words], cwd=ROOT, env=environment, check=True)
-    finally:
-        servers.stop()
 
 
 def measure(jobs: int, rounds: int) -> None:

@@ -18,8 +18,6 @@ HEADER = "signalbox_request"
 OWN = ("celery", "kombu", "amqp", "redis", "django", "live", "tasks", "project", "signalbox")  # what runs jobs
 BREAKS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))} | {0x2028: "\\u2028", 0x2029: "\\u2029"}
 BREAKS[ord("\n")], BREAKS[ord("\r")], BREAKS[ord("\t")] = "\\n", "\\r", "\\t"
-
-
 TEXT = logging.Formatter("%(message)s")
 
 
@@ -74,10 +72,8 @@ class JobLog(logging.Handler):
         report = current_report()
         if report.job_id is None or record.name.partition(".")[0] in OWN:
             return
-        trace = "\n" + logging.Formatter().formatException(record.exc_info) if record.exc_info else ""
-        report.note(
-            record.getMessage() + trace, "error" if record.levelno > logging.ERROR else record.levelname.lower()
-        )
+        level = "error" if record.levelno > logging.ERROR else record.levelname.lower()
+        report.note(TEXT.format(record), level)
 
 
 @after_setup_task_logger.connect

@@ -5,7 +5,6 @@ import contextlib
 import importlib
 import json
 import os
-import socket
 import sys
 import threading
 import time
@@ -18,7 +17,7 @@ import websockets
 from tests.faults import kept
 from tests.faults.rig import Rig
 from tests.faults.truth import Truth
-from tests.processes import wait_until
+from tests.processes import listens, wait_until
 
 SITE = "tests.faults.plain.site"
 SERVE = {
@@ -182,11 +181,3 @@ class Plain(Rig):
         """Pages that show a job otherwise than its row is, of those that are open."""
         rows = dict(self.truth.read("SELECT job, state FROM work"))
         return sum(any(page.shown.get(job, "queued") != state for job, state in rows.items()) for page in self.pages)
-
-
-def listens(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), 1).close()
-    except OSError:
-        return False
-    return True
