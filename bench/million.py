@@ -42,6 +42,8 @@ ADDRESSES = {
     "charts, month": "/charts/?period=30d",
     "queues and workers": "/workers/",
     "API jobs": "/api/v1/jobs/?limit=50",
+    "API, a word of no job": "/api/v1/jobs/?q=nowheretobefound",
+    "API failures": "/api/v1/failures/",
     "API stats, month": "/api/v1/stats/?period=30d",
 }
 

@@ -1,4 +1,4 @@
-"""Finding jobs, newest first, at a price that is known beforehand: one search reads at most BUDGET rows.
+"""Finding jobs, newest first, at a known price: one search reads FIRST rows at most, and BUDGET each time it goes on.
 
 What is not yet looked at is said, and the next page goes on from there. ``tasks.search`` says what is looked for.
 """
@@ -13,13 +13,14 @@ from django.contrib.auth import get_user_model
 from django.db import connection
 from django.db.models import F, Max, Q, QuerySet, TextField, Value
 from django.db.models.expressions import RawSQL
-from django.db.models.functions import Cast, Collate, Concat
+from django.db.models.functions import Cast, Collate, Concat, Upper
 
 from tasks import picture
 from tasks.models import Job, State, instant
 from tasks.search import Query
 
 BUDGET = 20_000
+FIRST = 3_000  # the first look answers at once, whatever the history; who asks for more has seen what there is
 DISORDER = timedelta(minutes=10)  # rows lie in the order of creation, but for clocks that differ and long transactions
 FEW = 1_000  # live jobs whose keys are read beforehand: their indexes are in another order than the pages
 ORDERED = (State.FAILED, State.CANCELLED)  # states whose index is in the order of the pages; as its own words have them
@@ -51,7 +52,7 @@ def find(
         led = led.filter(pk__lt=older)
     elif not back:
         led = led.filter(pk__gt=newer)
-    edge = _edge(led, order) if rest else None
+    edge = _edge(led, order, FIRST if older is None and newer is None else BUDGET) if rest else None
     if edge is not None:
         led = led.filter(pk__gte=edge) if back else led.filter(pk__lte=edge)
     rows = list(_shown(_narrow(rest, led)).order_by(order)[: limit + 1])
@@ -67,10 +68,10 @@ def find(
     return Found(rows, rows[-1].pk if rows else newer + 1, onward, complete, None)
 
 
-def window(query: Query, jobs: QuerySet[Job]) -> tuple[QuerySet[Job], int | None]:
+def window(query: Query, jobs: QuerySet[Job], budget: int | None = None) -> tuple[QuerySet[Job], int | None]:
     """The newest jobs that match, as many as the budget lets one look at; and the key where it ended, if it did."""
     led, rest = _lead(query, _in_time(query, jobs))
-    edge = _edge(led, "-pk")
+    edge = _edge(led, "-pk", budget or BUDGET)
     return _narrow(rest, led if edge is None else led.filter(pk__gte=edge)), edge
 
 
@@ -138,14 +139,16 @@ def _narrow(rest: dict[str, Any], jobs: QuerySet[Job]) -> QuerySet[Job]:
     for key in rest.get("failure", ()):
         jobs = jobs.filter(error_key=key)
     if words := rest.get("words"):
-        sqlite = connection.vendor == "sqlite"
-        texts = {"_params": Cast("params", TextField()), "_error": F("error"), "_kind": F("kind")}
-        if not sqlite and "".join(words).isascii():  # a sixth quicker: no letter beyond ASCII has to be folded
-            texts = {name: Collate(text, "C") for name, text in texts.items()}
+        sqlite, has = connection.vendor == "sqlite", "icontains"
+        texts: dict[str, Any] = {"_params": Cast("params", TextField()), "_error": F("error"), "_kind": F("kind")}
+        if not sqlite and "".join(words).isascii():  # no letter beyond ASCII is folded, and the words only once
+            texts, has = {name: Upper(Collate(text, "C")) for name, text in texts.items()}, "contains"
+            words = [word.upper() for word in words]
         jobs = jobs.alias(**texts)
         for word in words:
             stored = json.dumps(word, ensure_ascii=sqlite)[1:-1]
-            jobs = jobs.filter(Q(_params__icontains=stored) | Q(_error__icontains=word) | Q(_kind__icontains=word))
+            looked_for = {"_params": stored, "_error": word, "_kind": word}
+            jobs = jobs.filter(Q(*((f"{name}__{has}", text) for name, text in looked_for.items()), _connector=Q.OR))
     return jobs
 
 
@@ -159,9 +162,9 @@ def _ids(names: frozenset[str]) -> list[int]:
     return list(get_user_model().objects.filter(username__in=names).values_list("pk", flat=True)) or [-1]
 
 
-def _edge(jobs: QuerySet[Job], order: str) -> int | None:
+def _edge(jobs: QuerySet[Job], order: str, budget: int) -> int | None:
     """The key of the last row that the budget allows, from an index alone; None when there are no more rows."""
-    return jobs.order_by(order).values_list("pk", flat=True)[BUDGET - 1 : BUDGET].first()
+    return jobs.order_by(order).values_list("pk", flat=True)[budget - 1 : budget].first()
 
 
 def _shown(jobs: QuerySet[Job]) -> QuerySet[Job]:

@@ -162,16 +162,27 @@ def test_failures_without_a_pattern_are_a_group_too() -> None:
 
 
 def test_it_looks_so_far_says_so_and_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(finding, "BUDGET", 2)
-    failed(KeyError("old"))
-    failed(ValueError("1"))
-    failed(ValueError("2"))
+    monkeypatch.setattr(finding, "FIRST", 2)
+    monkeypatch.setattr(finding, "BUDGET", 3)
+    for error in (KeyError("old"), ValueError("1"), ValueError("2"), ValueError("3"), TypeError("4"), TypeError("5")):
+        failed(error)
     text = page()
-    assert "ValueError" in text and "KeyError" not in text
-    assert "Among 20,000 failures, back to" in text
-    further = re.search(r'href="(\?older=[^"]+)">Look further back', text)[1]
-    assert "KeyError" in page(further)
+    assert "TypeError" in text and "ValueError" not in text, "the first look is a short one"
+    assert "Among the failures back to <time" in text
+    text = page(further(text))
+    assert "ValueError" in text and "3 ×" in text and "TypeError" not in text and "KeyError" not in text
+    last = page(further(text))
+    assert "KeyError" in last and "Look further back" not in last
     assert call("vera").get("failures/").json()["looked"]["complete"] is False
+    client = Client()
+    client.force_login(person("bob"))
+    form = dict(re.findall(r'name="(kind|key|until)" value="([^"]*)"', last))
+    client.post("/failures/handle/", form)
+    assert Handled.objects.get().key == form["key"], "a group that stands on an older page is handled too"
+
+
+def further(text: str) -> str:
+    return re.search(r'href="(\?older=[^"]+)">Look further back', text)[1]
 
 
 def test_marks_go_when_the_failures_they_are_about_are_gone(settings: Any) -> None:

@@ -123,7 +123,8 @@ def many(n: int, **columns) -> list[Job]:
 
 
 def test_a_search_looks_so_far_says_so_and_goes_on(monkeypatch):
-    monkeypatch.setattr(finding, "BUDGET", 100)
+    monkeypatch.setattr(finding, "FIRST", 50)
+    monkeypatch.setattr(finding, "BUDGET", 150)
     needle = failed("the needle")
     many(250)
     alice, url, steps, found = call("alice"), "jobs/?q=needle&limit=5", [], []

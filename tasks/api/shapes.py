@@ -68,7 +68,7 @@ class JobDetail(JobSummary):
 
 
 class Looked(s.Serializer):
-    """A search reads 20,000 rows at a time. Not complete: `next` goes on from `back_to`."""
+    """A search reads 3,000 rows, and 20,000 more each time it goes on. Not complete: `next` goes on from `back_to`."""
 
     complete = s.BooleanField()
     back_to = s.DateTimeField(allow_null=True)

@@ -18,6 +18,7 @@ from tasks.search import Query
 
 FAILED = Query.of({"state": ["failed"]})
 MOST = 100
+STEPS = 10  # looks further back for a group that is named
 
 
 class NoSuchGroup(Refused):
@@ -49,7 +50,10 @@ def groups(
 
     ``handled``: only those that somebody has handled and that have been quiet since, or only the others.
     """
-    window, edge = finding.window(FAILED, jobs if older is None else jobs.filter(pk__lt=older))
+    if older is None:
+        window, edge = finding.window(FAILED, jobs, finding.FIRST)
+    else:
+        window, edge = finding.window(FAILED, jobs.filter(pk__lt=older))
     window = window.filter(kind=kind) if kind else window
     window = window if key is None else window.filter(error_key=key)
     rows = (
@@ -88,11 +92,15 @@ def _shown(row: dict[str, Any], newest: Job) -> dict[str, Any]:
 
 
 def one(jobs: QuerySet[Job], kind: str, key: str) -> dict[str, Any]:
-    """One group, among the newest failures. Raises NoSuchGroup."""
-    found = groups(jobs, kind, key=key).shown if kind else []
-    if not found:
-        raise NoSuchGroup("There is no such group among the newest failures.")
-    return found[0]
+    """One group, among as many failures as a page may have gone back through to it. Raises NoSuchGroup."""
+    older: int | None = None
+    for _ in range(STEPS if kind else 0):
+        found = groups(jobs, kind, key=key, older=older)
+        if found.shown:
+            return found.shown[0]
+        if (older := found.edge) is None:
+            break
+    raise NoSuchGroup("There is no such group among the newest failures.")
 
 
 @steadily
