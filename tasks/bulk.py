@@ -1,4 +1,4 @@
-"""Bulk actions: cancel or try again everything that a search finds, counted beforehand, done by a job.
+"""Bulk actions: cancel, try again or take back everything that a search finds, counted beforehand, done by a job.
 
 Owns which jobs an action is for. The job that does it is ``bulk_action`` of ``tasks.kinds.chores``.
 """
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 
 from tasks import finding, lifecycle, registry
 from tasks.access import Actor, may, may_submit, visible
@@ -19,9 +19,17 @@ from tasks.models import Job, State
 from tasks.moves import steadily
 from tasks.search import Query, SearchError
 
-DEEDS: dict[str, Callable[..., Job]] = {"cancel": lifecycle.cancel, "retry": lifecycle.retry}
-WORDS = {"cancel": "Cancel", "retry": "Try again"}
-STATES = {"cancel": Job.LIVE, "retry": frozenset({State.FAILED, State.CANCELLED})}
+DEEDS: dict[str, Callable[..., Job]] = {
+    "cancel": lifecycle.cancel,
+    "retry": lifecycle.retry,
+    "take_back": lifecycle.take_back,
+}
+WORDS = {"cancel": "Cancel", "retry": "Try again", "take_back": "Take back"}
+STATES = {
+    "cancel": Job.LIVE,
+    "retry": frozenset({State.FAILED, State.CANCELLED}),
+    "take_back": frozenset({State.CANCELLED}),
+}
 TOGETHER = 50  # jobs in one transaction: a commit for each would be most of the time
 BREATH_S = 0.01  # between two of them: on SQLite the next writer takes its turn
 MOST_COUNTED = 10  # times the budget of a search
@@ -59,9 +67,11 @@ def narrowed(action: str, query: Query) -> Query:
 
 
 def allowed(who: Any, action: str) -> QuerySet[Job]:
-    """The jobs that somebody may do it to. Trying again is making a job run: it takes the right to submit that kind."""
+    """The jobs that somebody may do it to. What makes a job run takes the right to submit that kind."""
     jobs = visible(who, Job.objects.all(), action)
-    if action == "retry":
+    if action == "take_back":
+        jobs = jobs.filter(finished_at=F("cancel_requested_at"))  # of a job that waited: docs/decisions/take-back.md
+    if action != "cancel":
         jobs = jobs.exclude(kind__in=[kind.name for kind in registry.kinds() if not may_submit(who, kind)])
     return jobs
 
@@ -84,7 +94,7 @@ def act(bulk: Job, action: str, query: Query) -> Iterator[Step]:
     Jobs that ended after the bulk job was asked for are left alone, so that a second attempt tries nothing twice.
     """
     jobs = allowed(bulk.owner, action).filter(created_at__lte=bulk.created_at).exclude(pk=bulk.pk)
-    if action == "retry":
+    if action != "cancel":
         jobs = jobs.filter(finished_at__lte=bulk.created_at)
     done = refused = 0
     for found in finding.walk(query, jobs):
@@ -93,7 +103,7 @@ def act(bulk: Job, action: str, query: Query) -> Iterator[Step]:
             raise NotAllowed("The owner of this job may not do that any more.")
         for begin in range(0, len(found), TOGETHER):
             together = found[begin : begin + TOGETHER]
-            acted = _act(action, together, actor.user)
+            acted = _act(action, together, actor.user, bulk.uid)
             done += acted
             refused += len(together) - acted
             yield Step(done, refused)
@@ -102,13 +112,13 @@ def act(bulk: Job, action: str, query: Query) -> Iterator[Step]:
 
 
 @steadily
-def _act(action: str, jobs: list[Job], by: Any) -> int:
+def _act(action: str, jobs: list[Job], by: Any, bulk: UUID) -> int:
     """Do it to a few jobs in one transaction, in the order of keys; returns how many were not refused."""
-    done = 0
+    done, more = 0, {"reason": finding.by_bulk(bulk)} if action == "cancel" else {}
     with transaction.atomic():
         for job in reversed(jobs):
             try:
-                DEEDS[action](job.uid, by)
+                DEEDS[action](job.uid, by, **more)
                 done += 1
             except (Refused, Job.DoesNotExist):
                 continue

@@ -90,12 +90,18 @@ def looked(found: Found) -> dict[str, Any]:
     return {"complete": found.complete, "back_to": instant(found.back_to)}
 
 
+def by_bulk(uid: UUID) -> str:
+    """The reason that a bulk action gives for a cancel: what it cancelled is found again by it."""
+    return f"bulk action {uid}"
+
+
 def _lead(query: Query, jobs: QuerySet[Job]) -> tuple[QuerySet[Job], dict[str, Any]]:
     """The jobs narrowed by what an index can lead to, and the conditions that are left to be tried row by row."""
-    states = frozenset.intersection(*query.state) if query.state else None
+    states = query.states
     rest: dict[str, Any] = {name: list(getattr(query, name)) for name in ("kind", "queue", "owner")}
     rest["state"] = [] if states is None else [states]
     rest["failure"] = [] if query.failure is None else [query.failure]
+    rest["bulk"] = [query.bulk] if query.bulk else []
     rest["words"] = query.words
     if query.id or query.parent or query.schedule:  # a few rows
         jobs = jobs.filter(uid__range=query.id) if query.id else jobs
@@ -138,6 +144,8 @@ def _narrow(rest: dict[str, Any], jobs: QuerySet[Job]) -> QuerySet[Job]:
             jobs = jobs.alias(**{f"_{name}": Concat(name, Value(""))}).filter(**{f"_{name}__in": values})
     for key in rest.get("failure", ()):
         jobs = jobs.filter(error_key=key)
+    for uid in rest.get("bulk", ()):
+        jobs = jobs.filter(cancel_reason=by_bulk(uid))
     if words := rest.get("words"):
         sqlite, has = connection.vendor == "sqlite", "icontains"
         texts: dict[str, Any] = {"_params": Cast("params", TextField()), "_error": F("error"), "_kind": F("kind")}

@@ -19,6 +19,7 @@ from django.views.generic import View
 from tasks import chains, neighbours, picture, trees
 from tasks.access import may, may_submit
 from tasks.models import Job, LogLine, State
+from tasks.searching import bulk_url
 from tasks.views import ELSEWHERE, Allowed, Page, known
 
 LEVELS = [level.value for level in LogLine.Level]  # the least urgent first
@@ -59,10 +60,17 @@ class JobView(Page):
             may_cancel=may(user, "cancel", job),
             may_retry=may(user, "retry", job) and may_run,
             may_take_back=may(user, "take_back", job) and may_run,
+            take_all_back=self.take_all_back(job),
             may_share=may(user, "share", job),
             levels=LEVELS,
             **context,
         )
+
+    def take_all_back(self, job: Job) -> str:
+        """Where the cancels of this bulk action are taken back, if it is one that cancels."""
+        cancels = job.kind == "bulk_action" and job.params.get("action") == "cancel"
+        allowed = may(self.request.user, "bulk") and may(self.request.user, "take_back")
+        return bulk_url("take_back", f"bulk:{job.uid}") if cancels and allowed else ""
 
 
 class Part(Allowed, View):

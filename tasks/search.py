@@ -50,6 +50,7 @@ class Query:
     id: tuple[UUID, UUID] | None = None
     parent: UUID | None = None
     schedule: UUID | None = None
+    bulk: UUID | None = None
     failure: str | None = None
     words: tuple[str, ...] = ()
 
@@ -57,6 +58,12 @@ class Query:
     def is_everything(self) -> bool:
         """Nothing is asked for, so every job matches."""
         return self == Query()
+
+    @property
+    def states(self) -> frozenset[str] | None:
+        """The states that a job may be in, if any are asked for: what a bulk action cancelled is cancelled still."""
+        asked = (*self.state, *([frozenset({State.CANCELLED})] if self.bulk else []))
+        return frozenset.intersection(*asked) if asked else None
 
     @classmethod
     def of(cls, given: Mapping[str, Iterable[str]], me: str = "", now: datetime | None = None) -> Self:
@@ -195,6 +202,7 @@ SINGLE: dict[str, Callable[[str, datetime], Any]] = {
     "id": _id_range,
     "parent": _uuid("parent"),
     "schedule": _uuid("schedule"),
+    "bulk": _uuid("bulk"),
     "failure": _group,
 }
 FILTERS = (*SETS, *SINGLE)

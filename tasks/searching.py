@@ -141,11 +141,15 @@ class BulkView(Page):
 
 
 def deeds_for(user: Any, query: Query) -> list[str]:
-    """The bulk actions that may be done to what is looked for, and that can mean any of it."""
+    """The bulk actions that may be done to what is looked for, and that can mean any of it.
+
+    A cancel is taken back where cancelled jobs are looked for, and nothing else: it is no choice for every day.
+    """
     if query.is_everything:
         return []
-    states = frozenset.intersection(*query.state) if query.state else frozenset(State.values)
-    return [action for action in bulk.DEEDS if may(user, action) and states & bulk.STATES[action]]
+    states = frozenset(State.values) if query.states is None else query.states
+    meant = [action for action in bulk.DEEDS if may(user, action) and states & bulk.STATES[action]]
+    return [action for action in meant if action != "take_back" or states == bulk.STATES[action]]
 
 
 def read(text: str, me: str) -> tuple[Query | None, list[str]]:
@@ -199,7 +203,7 @@ def quoted(name: str) -> str:
 
 def matching(query: Query) -> str:
     """The search as JSON, if a page can hold a new job's summary against it; else nothing."""
-    if query.words or query.until or query.id or query.failure is not None:
+    if query.words or query.until or query.id or query.bulk or query.failure is not None:
         return ""
     sets = {name: [sorted(values) for values in getattr(query, name)] for name in ("state", "kind", "queue", "owner")}
     ids = {name: str(getattr(query, name)) for name in ("parent", "schedule") if getattr(query, name)}
@@ -216,5 +220,6 @@ ABOUT = {
     "id": "an id, or its first digits",
     "parent": "id of the job that made it",
     "schedule": "id of the schedule that made it",
+    "bulk": "id of the bulk action that cancelled it",
     "failure": "key of a group of failures",
 }

@@ -20,6 +20,7 @@ def told(query: Query) -> str:
         _id(query),
         f"made by job {query.parent}" if query.parent else "",
         f"made by schedule {query.schedule}" if query.schedule else "",
+        f"cancelled by bulk action {query.bulk}" if query.bulk else "",
         "with the same pattern of error" if query.failure is not None else "",
         "with " + " and ".join(f"“{word}”" for word in query.words) if query.words else "",
     ]

@@ -1,5 +1,7 @@
 """Bulk actions: counted first, done by a job with progress, on behalf of whoever asked."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from tasks import bells, bulk, lifecycle
@@ -112,6 +114,56 @@ def test_whoever_loses_the_right_stops_in_the_middle():
     with pytest.raises(bulk.NotAllowed):
         list(steps)
     assert Job.objects.filter(pk__in=[job.pk for job in jobs], state="queued").count() == 250
+
+
+def test_exactly_what_a_bulk_action_cancelled_is_taken_back():
+    by_hand, running, waiting = queued(3), queued(2), queued(4)
+    later = lifecycle.submit("countdown", {}, owner=person("alice"), due_at=datetime(2999, 1, 1, tzinfo=UTC))[0]
+    held = [lifecycle.claim(job.uid, "w@h", 1) for job in running]
+    again = lifecycle.retry_later(lifecycle.claim(queued(1)[0].uid, "w@h", 1), 3600, Failure("broke"))
+    lifecycle.cancel(by_hand[0].uid, person("bob"))
+    own = asked_for("cancel", {"kind": ["countdown"]})
+    lifecycle.cancel(by_hand[1].uid, person("bob"), "by mistake")  # by the same person, at the same time
+    run(own)
+    lifecycle.cancel_acknowledged(held[0])  # one stops, the other does not hear it in time
+    lifecycle.succeed(held[1])
+    lifecycle.retry(by_hand[2].uid)  # tried again since, and cancelled once more
+    lifecycle.cancel(by_hand[2].uid, person("bob"))
+    body = {"action": "take_back", "filter": {"bulk": str(own.uid)}}
+    assert call("bob").post("bulk/", body | {"dry_run": True}).json() == {"count": 6, "exact": True}
+    for who in (("vera", None), ("ada", "read"), ("ada", "submit")):
+        assert call(*who).post("bulk/", body).status_code == 403
+    back = Job.objects.get(uid=call("ada").post("bulk/", body).json()["id"])
+    assert run(back)[-1] == (6, 0)
+    for jobs, state in ((waiting, "queued"), ([later], "scheduled"), ([again], "retrying"), (by_hand, "cancelled")):
+        assert states(jobs) == {state}
+    assert Job.objects.get(pk=again.pk).due_at == again.due_at
+    assert states([held[0]]) == {"cancelled"} and states([held[1]]) == {"succeeded"}
+    assert call("bob").post("bulk/", body | {"dry_run": True}).json() == {"count": 0, "exact": True}
+
+
+def test_kinds_that_one_may_not_submit_are_not_taken_back():
+    chore = lifecycle.submit("prune", {})[0]
+    own = asked_for("cancel", {"kind": ["prune"]})
+    run(own)
+    assert states([chore]) == {"cancelled"}
+    assert run(asked_for("take_back", {"bulk": [str(own.uid)]}))[-1] == (0, 0)
+    assert run(asked_for("take_back", {"bulk": [str(own.uid)]}, "ada"))[-1] == (1, 0)
+
+
+def test_one_whose_turn_another_has_is_refused_and_the_others_are_taken_back():
+    jobs = queued(3)
+    at = jobs[0].created_at
+    held = Job.objects.create(kind="noop", queue="default", state="running", serial_key="k", created_at=at)
+    Job.objects.filter(pk=jobs[1].pk).update(serial_key="k", attempt=1, due_at=at)
+    own = asked_for("cancel", {"owner": ["alice"]})
+    run(own)
+    assert run(asked_for("take_back", {"bulk": [str(own.uid)]}))[-1] == (2, 1)
+    assert [Job.objects.get(pk=job.pk).state for job in (*jobs, held)] == ["queued", "cancelled", "queued", "running"]
+
+
+def asked_for(action: str, filters: dict[str, list[str]], who: str = "bob") -> Job:
+    return lifecycle.submit("bulk_action", {"action": action, "filter": filters}, owner=person(who))[0]
 
 
 @pytest.mark.process

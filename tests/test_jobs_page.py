@@ -11,7 +11,8 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from tasks import finding, lifecycle, searching
+from tasks import bulk, finding, lifecycle, searching
+from tasks.door.models import Entry
 from tasks.failure import Failure
 from tasks.models import Job
 from tasks.search import Query, edited
@@ -198,6 +199,36 @@ def test_a_bulk_retry_leaves_out_what_one_may_not_submit() -> None:
     for name, count in (("ada", 1), ("bob", 0)):
         text = page("/jobs/bulk/?action=retry&q=state:cancelled", name)
         assert f"<b>{count}</b> job" in text
+
+
+def test_the_page_of_a_bulk_cancel_leads_to_its_taking_back() -> None:
+    jobs, client = [made(), made()], browser("bob")
+    made("countdown")
+    client.post("/jobs/bulk/", {"action": "cancel", "q": "kind:noop", "once": "1"})
+    own = Job.objects.get(kind="bulk_action")
+    assert 'data-when="succeeded failed cancelled" hidden>Take all back…' in page(f"/jobs/{own.uid}/", "bob")
+    held = lifecycle.claim(own.uid, "w1@here", 1)
+    for _ in bulk.act(own, "cancel", bulk.query_for("cancel", {"kind": ["noop"]}, "bob")):
+        pass
+    lifecycle.succeed(held)
+    text = page(f"/jobs/{own.uid}/", "bob")
+    assert 'data-when="succeeded failed cancelled">Take all back…' in text
+    assert "Take all back…" not in page(f"/jobs/{own.uid}/", "vera")
+    assert f"bob: bulk action {own.uid}" in page(f"/jobs/{jobs[0].uid}/")
+    question = client.get(link(text, "Take all back…")).content.decode()
+    assert "<b>2</b> jobs to take back now." in question and ">Take 2 jobs back</button>" in question
+    assert f"among <b>jobs cancelled by bulk action {own.uid}</b>" in question
+    form = dict(re.findall(r'<input type="hidden" name="(action|q|once)" value="([^"]*)"', question))
+    assert browser("vera").post("/jobs/bulk/", form).status_code == 403
+    client.post("/jobs/bulk/", form)
+    back = Job.objects.get(kind="bulk_action", params__action="take_back")
+    entry = Entry.objects.get(action="bulk", target=str(back.uid), outcome="done")
+    assert (entry.who, entry.detail) == ("bob", {"action": "take_back", "filter": {"q": [f"bulk:{own.uid}"]}})
+    assert "Take all back…" not in page(f"/jobs/{back.uid}/", "bob")
+    assert "take_back" not in page("/jobs/?q=kind:noop", "bob"), "a choice where cancelled jobs are looked for only"
+    for text in ("state:cancelled", f"bulk:{own.uid}"):
+        assert "take_back" in page(f"/jobs/?q={text}", "bob")
+    assert "take_back" not in page("/jobs/?q=state:cancelled", "vera")
 
 
 def test_picked_jobs_lead_back_to_the_search() -> None:

@@ -17,7 +17,7 @@ export const LEADS = { scheduled: "starts", queued: "has waited for", running: "
 /** What people do to a job. @type {Record<string, string>} */
 export const DEEDS = {
   submit: "submitted it", cancel: "cancelled it", retry: "tried it again", take_back: "took the cancel back",
-  share: "made a link to it", end_share: "took a link back",
+  bulk: "asked for it", share: "made a link to it", end_share: "took a link back",
 };
 
 export const FINAL = new Set(["succeeded", "failed", "cancelled"]);

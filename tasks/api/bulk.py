@@ -30,7 +30,10 @@ class Bulk(Endpoint):
         responses={200: OpenApiResponse(shapes.Counted, description="dry run"), 201: shapes.JobSummary},
     )
     def post(self, request: Any) -> Response:
-        """Cancel or try again everything that matches. A dry run counts; otherwise a job does it, with progress."""
+        """Cancel, try again or take back all that matches. A dry run counts; otherwise a job does it, with progress.
+
+        With `{"bulk": id}` the filter finds what that bulk action cancelled.
+        """
         given = self.given(BulkIn)
         action = given["action"]
         try:

@@ -38,6 +38,7 @@ ABOUT = {
     "id": "a job's id, or its first 4 digits or more",
     "parent": "id of the job that made it",
     "schedule": "id of the schedule that made it",
+    "bulk": "id of the bulk action that cancelled it",
     "failure": "key of a group of failures, as `failures/` has it",
     "q": "a search as in the search box: filters such as `state:failed`, and words",
 }
@@ -50,7 +51,7 @@ def parameter(name: str) -> OpenApiParameter:
     kind: dict[str, Any] = {"type": "string"}
     if name == "state":
         kind["enum"] = Job.State.values
-    elif name in ("parent", "schedule"):
+    elif name in ("parent", "schedule", "bulk"):
         kind["format"] = "uuid"
     if name in REPEATED:
         kind = {"type": "array", "items": kind}

@@ -8,8 +8,8 @@ from tasks.report import Report
 
 
 @job(queue="chores")
-def bulk_action(report: Report, action: Literal["cancel", "retry"], filter: dict) -> dict[str, int]:
-    """Cancel, or try again, every job that matches a filter.
+def bulk_action(report: Report, action: Literal["cancel", "retry", "take_back"], filter: dict) -> dict[str, int]:
+    """Cancel every job that matches a filter, try it again, or take its cancel back.
 
     `filter` as in a search: `{"state": ["failed"], "kind": ["fetch_feed"]}`.
     """

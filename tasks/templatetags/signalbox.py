@@ -22,7 +22,7 @@ LEADS = {
 }  # fmt: skip
 DEEDS = {
     "submit": "submitted it", "cancel": "cancelled it", "retry": "tried it again", "take_back": "took the cancel back",
-    "share": "made a link to it", "end_share": "took a link back",
+    "bulk": "asked for it", "share": "made a link to it", "end_share": "took a link back",
 }  # fmt: skip
 
 Job = Mapping[str, Any]

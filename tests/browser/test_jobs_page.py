@@ -187,7 +187,7 @@ def test_a_job_goes_through_its_states_on_the_page_without_a_request(
     expect(rows(page).first).to_have_attribute("data-state", "succeeded", timeout=20_000)
 
 
-def test_everything_that_matches_is_cancelled_after_a_look_at_the_count(
+def test_everything_that_matches_is_cancelled_after_a_look_at_the_count_and_taken_back(
     page: Page, watcher: Watcher, product: Product
 ) -> None:
     product.python(
@@ -203,5 +203,29 @@ def test_everything_that_matches_is_cancelled_after_a_look_at_the_count(
     page.wait_for_url("**/jobs/*-*/")
     expect(page.get_by_role("heading", level=1)).to_contain_text("Succeeded", timeout=30_000)
     expect(page.get_by_text("60 jobs; 0 had moved on")).to_be_visible()
+    own = page.url
     page.goto("jobs/?q=owner:zoe+state:scheduled")
     expect(page.get_by_text("No job matches.")).to_be_visible()
+    product.python(
+        "from tasks import lifecycle; from django.contrib.auth import get_user_model;"
+        "zoe = get_user_model().objects.get(username='zoe'); from datetime import UTC, datetime;"
+        "job, _ = lifecycle.submit('noop', {}, owner=zoe, due_at=datetime(2999, 1, 1, tzinfo=UTC));"
+        "lifecycle.cancel(job.uid, zoe)"
+    )
+    page.goto(own)
+    page.get_by_role("link", name="Take all back…").click()
+    expect(page.get_by_text("60 jobs to take back now.")).to_be_visible()
+    assert [found["id"] for found in Axe().run(page).response["violations"]] == []
+    page.get_by_role("button", name="Take 60 jobs back").click()
+    page.wait_for_url(lambda address: address != own and "/bulk/" not in address)
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Succeeded", timeout=30_000)
+    expect(page.get_by_text("60 jobs; 0 had moved on")).to_be_visible()
+    page.goto("jobs/?q=owner:zoe+state:cancelled")
+    expect(rows(page), "one that was cancelled by hand stays so").to_have_count(1)
+    page.goto("jobs/?q=owner:zoe+state:scheduled")
+    page.keyboard.press("End")
+    expect(rows(page)).to_have_count(60)
+    product.python(
+        "from tasks import lifecycle; from tasks.models import Job;"
+        "[lifecycle.cancel(job.uid) for job in Job.objects.filter(owner__username='zoe', state='scheduled')]"
+    )
