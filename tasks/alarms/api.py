@@ -35,13 +35,13 @@ class RuleIn(Strict):
     """`failures` reads kind, times, minutes; `waiting` queue, seconds; `schedule` schedule, seconds. Empty: each."""
 
     watch = s.ChoiceField(choices=Watch.values)
-    kind = Text(max_length=200, required=False, allow_blank=True)
-    queue = Text(max_length=100, required=False, allow_blank=True)
-    schedule = s.UUIDField(required=False, allow_null=True)
-    times = Whole(min_value=0, max_value=1_000_000, required=False)
-    minutes = Whole(min_value=1, max_value=10_080, required=False)
-    seconds = Whole(min_value=1, max_value=604_800, required=False)
-    enabled = Flag(required=False)
+    kind = Text(max_length=200, default="", allow_blank=True)
+    queue = Text(max_length=100, default="", allow_blank=True)
+    schedule = s.UUIDField(default=None, allow_null=True)
+    times = Whole(min_value=0, max_value=1_000_000, default=5)
+    minutes = Whole(min_value=1, max_value=10_080, default=10)
+    seconds = Whole(min_value=1, max_value=604_800, default=60)
+    enabled = Flag(default=True)
 
 
 class RuleShape(s.Serializer):
@@ -123,20 +123,28 @@ class Rules(Endpoint):
 
 
 class OneRule(Endpoint):
-    actions = {"GET": "see_rows", "PATCH": "change_rows", "DELETE": "change_rows"}
+    actions = {"GET": "see_rows", **dict.fromkeys(("PUT", "PATCH", "DELETE"), "change_rows")}
 
     @extend_schema(operation_id="get_alert_rule", responses=RuleShape)
     def get(self, request: Any, uid: UUID) -> Response:
         self.asked()
         return Response(rule_or_404(uid).shown())
 
+    @extend_schema(operation_id="replace_alert_rule", request=RuleIn, responses=RuleShape)
+    def put(self, request: Any, uid: UUID) -> Response:
+        """Replace it: what is left out is as in a new rule."""
+        return self.change(rule_or_404(uid), self.given(RuleIn))
+
     @extend_schema(operation_id="change_alert_rule", request=RuleIn(partial=True), responses=RuleShape)
     def patch(self, request: Any, uid: UUID) -> Response:
-        rule, given = rule_or_404(uid), self.given(RuleIn, partial=True)
+        """Change what is given."""
+        return self.change(rule_or_404(uid), self.given(RuleIn, partial=True))
+
+    def change(self, rule: Rule, given: dict[str, Any]) -> Response:
         for name, value in given.items():
             setattr(rule, name, value)
-        self.do(f"alert rule {uid}", lambda: rule.save(update_fields=[*given]), changed=sorted(given))
-        return Response(rule_or_404(uid).shown())
+        self.do(f"alert rule {rule.uid}", lambda: rule.save(update_fields=[*given]), changed=sorted(given))
+        return Response(rule_or_404(rule.uid).shown())
 
     @extend_schema(operation_id="delete_alert_rule", responses={204: None})
     def delete(self, request: Any, uid: UUID) -> Response:

@@ -44,12 +44,12 @@ class WebhookIn(Strict):
     """An empty filter lets everything through. `alerts`: by default, whether there are no filters at all."""
 
     url = Address(max_length=2048)
-    name = Text(max_length=100, required=False, allow_blank=True)
-    states = s.ListField(child=s.ChoiceField(choices=Job.State.values), required=False, max_length=20)
-    kinds = s.ListField(child=KindName(max_length=200), required=False, max_length=200)
-    queues = s.ListField(child=Text(max_length=100), required=False, max_length=200)
+    name = Text(max_length=100, default="", allow_blank=True)
+    states = s.ListField(child=s.ChoiceField(choices=Job.State.values), default=list, max_length=20)
+    kinds = s.ListField(child=KindName(max_length=200), default=list, max_length=200)
+    queues = s.ListField(child=Text(max_length=100), default=list, max_length=200)
     alerts = Flag(required=False)
-    enabled = Flag(required=False)
+    enabled = Flag(default=True)
 
 
 class WebhookShape(s.Serializer):
@@ -131,10 +131,9 @@ class Webhooks(View):
     @extend_schema(operation_id="create_webhook", request=WebhookIn, responses={201: NewWebhook})
     def post(self, request: Any) -> Response:
         """Make a webhook. The answer has its secret, this once."""
-        given = self.given(WebhookIn)
+        given = whole(self.given(WebhookIn))
         if hooks().count() >= MOST:
             raise Problem("conflict", f"There are {MOST} webhooks. Delete one first.")
-        given.setdefault("alerts", not any(given.get(name) for name in ("states", "kinds", "queues")))
         secret = outbox.fresh_secret()
         made = self.do(
             lambda hook: f"webhook {hook.uid}",
@@ -147,25 +146,37 @@ class Webhooks(View):
 
 
 class OneWebhook(View):
-    actions = {"GET": "see_webhooks", "PATCH": "change_webhooks", "DELETE": "change_webhooks"}
+    actions = {"GET": "see_webhooks", **dict.fromkeys(("PUT", "PATCH", "DELETE"), "change_webhooks")}
 
     @extend_schema(operation_id="get_webhook", responses=WebhookShape)
     def get(self, request: Any, uid: UUID) -> Response:
         self.asked()
         return Response(hook_or_404(uid).shown())
 
+    @extend_schema(operation_id="replace_webhook", request=WebhookIn, responses=WebhookShape)
+    def put(self, request: Any, uid: UUID) -> Response:
+        """Replace it: what is left out is as in a new webhook. Its secret and its deliveries stay."""
+        return self.change(hook_or_404(uid), whole(self.given(WebhookIn)))
+
     @extend_schema(operation_id="change_webhook", request=WebhookIn(partial=True), responses=WebhookShape)
     def patch(self, request: Any, uid: UUID) -> Response:
         """Change what is given. Switching off drops what waits; switching on forgets the failures."""
-        hook, given = hook_or_404(uid), self.given(WebhookIn, partial=True)
-        self.do(f"webhook {uid}", lambda: change(hook, given), changed=sorted(given))
-        return Response(hook_or_404(uid).shown())
+        return self.change(hook_or_404(uid), self.given(WebhookIn, partial=True))
+
+    def change(self, hook: Endpoint, given: dict[str, Any]) -> Response:
+        self.do(f"webhook {hook.uid}", lambda: change(hook, given), changed=sorted(given))
+        return Response(hook_or_404(hook.uid).shown())
 
     @extend_schema(operation_id="delete_webhook", responses={204: None})
     def delete(self, request: Any, uid: UUID) -> Response:
         """Delete a webhook with its deliveries."""
         self.do(f"webhook {uid}", hook_or_404(uid).delete)
         return Response(status=204)
+
+
+def whole(given: dict[str, Any]) -> dict[str, Any]:
+    """Whoever hears of everything hears of alerts too, unless it is said."""
+    return {"alerts": not (given["states"] or given["kinds"] or given["queues"])} | given
 
 
 def change(hook: Endpoint, given: dict[str, Any]) -> None:

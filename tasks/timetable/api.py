@@ -1,5 +1,6 @@
 """Schedules over HTTP: made, changed, paused, run by hand; their runs."""
 
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -22,21 +23,20 @@ TIMES = ("every_s", "crontab", "at")
 class ScheduleChange(Strict):
     """Times: one of `every_s` (seconds, with `start_at` if you wish), `crontab` (in `timezone`) and `at`."""
 
-    name = Text(max_length=200, required=False)
-    params = s.DictField(required=False, help_text="as the kind's JSON Schema has them")
+    name = Text(max_length=200)
+    params = s.DictField(default=dict, help_text="as the kind's JSON Schema has them")
     every_s = Whole(min_value=1, max_value=10**9, required=False)
     start_at = s.DateTimeField(required=False, allow_null=True)
     crontab = Text(max_length=200, required=False, help_text="minute, hour, day of month, month, day of week")
     timezone = Text(max_length=63, required=False, help_text="UTC if it is left out")
     at = s.DateTimeField(required=False)
-    priority = Whole(min_value=0, max_value=9, required=False, allow_null=True)
-    overlap = s.ChoiceField(choices=Schedule.Overlap.values, required=False)
-    missed = s.ChoiceField(choices=Schedule.Missed.values, required=False)
-    paused = Flag(required=False)
+    priority = Whole(min_value=0, max_value=9, default=None, allow_null=True)
+    overlap = s.ChoiceField(choices=Schedule.Overlap.values, default=Schedule.Overlap.SKIP)
+    missed = s.ChoiceField(choices=Schedule.Missed.values, default=Schedule.Missed.SKIP)
+    paused = Flag(default=False)
 
 
 class ScheduleIn(ScheduleChange):
-    name = Text(max_length=200)
     kind = Text(max_length=200)
 
 
@@ -107,6 +107,12 @@ def timing_of(given: dict[str, Any]) -> dict[str, Any] | None:
         raise wrong(**{"timezone" if "time zone" in str(error) else named[0]: str(error)}) from None
 
 
+def full_timing_of(given: dict[str, Any]) -> dict[str, Any]:
+    if (timing := timing_of(given)) is None:
+        raise wrong(**dict.fromkeys(TIMES, f"Give one of: {', '.join(TIMES)}."))
+    return timing
+
+
 class Schedules(Endpoint):
     actions = {"GET": "see_schedules", "POST": "change_schedules"}
 
@@ -119,10 +125,8 @@ class Schedules(Endpoint):
     def post(self, request: Any) -> Response:
         """Make a schedule. Its parameters are judged now."""
         given = self.given(ScheduleIn)
-        timing, paused = timing_of(given), given.pop("paused", False)
-        if timing is None:
-            raise wrong(**dict.fromkeys(TIMES, f"Give one of: {', '.join(TIMES)}."))
-        asked = (given.pop("name"), given.pop("kind"), given.pop("params", {}), timing, self.actor.user)
+        timing, paused = full_timing_of(given), given.pop("paused")
+        asked = (given.pop("name"), given.pop("kind"), given.pop("params"), timing, self.actor.user)
 
         def make() -> Schedule:
             made = schedules.create(*asked, **given)
@@ -135,27 +139,37 @@ class Schedules(Endpoint):
 
 
 class OneSchedule(Endpoint):
-    actions = {"GET": "see_schedules", "PATCH": "change_schedules", "DELETE": "change_schedules"}
+    actions = {"GET": "see_schedules", **dict.fromkeys(("PUT", "PATCH", "DELETE"), "change_schedules")}
 
     @extend_schema(operation_id="get_schedule", responses=ScheduleShape)
     def get(self, request: Any, uid: UUID) -> Response:
         self.asked()
         return Response(schedule_or_404(uid).shown())
 
-    @extend_schema(operation_id="change_schedule", request=ScheduleChange, responses=ScheduleShape)
+    @extend_schema(operation_id="replace_schedule", request=ScheduleIn, responses=ScheduleShape)
+    def put(self, request: Any, uid: UUID) -> Response:
+        """Replace it: what is left out is as in a new schedule. Its kind stays; its times begin now."""
+        schedule, given = schedule_or_404(uid), self.given(ScheduleIn)
+        if given.pop("kind") != schedule.periodic.task:
+            raise wrong(kind=f"The kind of a schedule stays: {schedule.periodic.task}. Make another schedule.")
+        return self.change(schedule, given, full_timing_of)
+
+    @extend_schema(operation_id="change_schedule", request=ScheduleChange(partial=True), responses=ScheduleShape)
     def patch(self, request: Any, uid: UUID) -> Response:
         """Change what is given. Other times begin now; what passed while it was paused is not made up for."""
-        schedule, given = schedule_or_404(uid), self.given(ScheduleChange)
-        named = sorted(given)
-        timing, paused = timing_of(given), given.pop("paused", None)
+        schedule, given = schedule_or_404(uid), self.given(ScheduleChange, partial=True)
+        return self.change(schedule, given, timing_of)
+
+    def change(self, schedule: Schedule, given: dict[str, Any], times: Callable[[dict[str, Any]], Any]) -> Response:
+        named, timing, paused = sorted(given), times(given), given.pop("paused", None)
 
         def change() -> None:
             schedules.change(schedule, timing=timing, **given)
             if paused is not None:
                 schedules.pause(schedule, paused)
 
-        self.do(f"schedule {uid}", change, changed=named)
-        return Response(schedule_or_404(uid).shown())
+        self.do(f"schedule {schedule.uid}", change, changed=named)
+        return Response(schedule_or_404(schedule.uid).shown())
 
     @extend_schema(operation_id="delete_schedule", responses={204: None})
     def delete(self, request: Any, uid: UUID) -> Response:

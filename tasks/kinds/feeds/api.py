@@ -21,13 +21,11 @@ class FeedIn(Strict):
     """`title`: empty for the feed's own."""
 
     url = Text(max_length=URL)
-    title = Text(max_length=300, required=False, allow_blank=True)
+    title = Text(max_length=300, default="", allow_blank=True)
 
 
-class FeedChange(Strict):
-    url = Text(max_length=URL, required=False)
-    title = Text(max_length=300, required=False, allow_blank=True)
-    status = s.ChoiceField(choices=Feed.Status.values, required=False)
+class FeedChange(FeedIn):
+    status = s.ChoiceField(choices=Feed.Status.values, default=Feed.Status.ON)
 
 
 class FeedShape(s.Serializer):
@@ -100,21 +98,28 @@ class Feeds(Endpoint):
 
 
 class OneFeed(Endpoint):
-    actions = {"GET": "see_rows", "PATCH": "change_rows", "DELETE": "change_rows"}
+    actions = {"GET": "see_rows", **dict.fromkeys(("PUT", "PATCH", "DELETE"), "change_rows")}
 
     @extend_schema(operation_id="get_feed", responses=FeedShape)
     def get(self, request: Any, uid: UUID) -> Response:
         self.asked()
         return Response(shown(feed_or_404(uid)))
 
-    @extend_schema(operation_id="change_feed", request=FeedChange, responses=FeedShape)
+    @extend_schema(operation_id="replace_feed", request=FeedChange, responses=FeedShape)
+    def put(self, request: Any, uid: UUID) -> Response:
+        """Replace it: what is left out is as in a new feed. Its entries and subscriptions stay."""
+        return self.change(feed_or_404(uid), self.given(FeedChange))
+
+    @extend_schema(operation_id="change_feed", request=FeedChange(partial=True), responses=FeedShape)
     def patch(self, request: Any, uid: UUID) -> Response:
         """Change what is given. A new address begins without the old one's ETag."""
-        feed, given = feed_or_404(uid), self.given(FeedChange)
+        return self.change(feed_or_404(uid), self.given(FeedChange, partial=True))
+
+    def change(self, feed: Feed, given: dict[str, Any]) -> Response:
         now = {"url": feed.url, "title": feed.title, "status": feed.status}
         form = valid(ChangeForm(now | given, instance=feed))
-        self.do(f"feed {uid}", form.save, changed=sorted(given))
-        return Response(shown(feed_or_404(uid)))
+        self.do(f"feed {feed.uid}", form.save, changed=sorted(given))
+        return Response(shown(feed_or_404(feed.uid)))
 
     @extend_schema(operation_id="delete_feed", responses={204: None})
     def delete(self, request: Any, uid: UUID) -> Response:

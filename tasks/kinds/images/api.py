@@ -28,7 +28,13 @@ class CollectionIn(Strict):
 
 
 class CollectionChange(Strict):
-    name = Text(max_length=200, required=False)
+    name = Text(max_length=200)
+
+
+class CollectionPut(CollectionChange):
+    """`folder` may be named, as it is."""
+
+    folder = Text(max_length=1000, required=False, allow_null=True)
 
 
 class CollectionCounts(s.Serializer):
@@ -101,20 +107,30 @@ class Collections(Endpoint):
 
 
 class OneCollection(Endpoint):
-    actions = {"GET": "see_rows", "PATCH": "change_rows", "DELETE": "change_rows"}
+    actions = {"GET": "see_rows", **dict.fromkeys(("PUT", "PATCH", "DELETE"), "change_rows")}
 
     @extend_schema(operation_id="get_collection", responses=CollectionShape)
     def get(self, request: Any, uid: UUID) -> Response:
         self.asked()
         return Response(shown(collection_or_404(uid)))
 
-    @extend_schema(operation_id="change_collection", request=CollectionChange, responses=CollectionShape)
+    @extend_schema(operation_id="replace_collection", request=CollectionPut, responses=CollectionShape)
+    def put(self, request: Any, uid: UUID) -> Response:
+        """Rename it. Its folder and its images stay."""
+        found, given = collection_or_404(uid), self.given(CollectionPut)
+        if given.pop("folder", None) not in (None, found.folder):
+            raise wrong(folder="The folder of a collection stays. Make another collection.")
+        return self.change(found, given)
+
+    @extend_schema(operation_id="change_collection", request=CollectionChange(partial=True), responses=CollectionShape)
     def patch(self, request: Any, uid: UUID) -> Response:
         """Rename it."""
-        found, given = collection_or_404(uid), self.given(CollectionChange)
+        return self.change(collection_or_404(uid), self.given(CollectionChange, partial=True))
+
+    def change(self, found: Collection, given: dict[str, Any]) -> Response:
         if given:
-            self.do(f"collection {uid}", lambda: Collection.objects.filter(pk=found.pk).update(**given))
-        return Response(shown(collection_or_404(uid)))
+            self.do(f"collection {found.uid}", lambda: Collection.objects.filter(pk=found.pk).update(**given))
+        return Response(shown(collection_or_404(found.uid)))
 
     @extend_schema(operation_id="delete_collection", responses={204: None})
     def delete(self, request: Any, uid: UUID) -> Response:

@@ -1,0 +1,72 @@
+"""PUT replaces: what the body leaves out is as in a new one. What cannot be replaced is refused, by name."""
+
+import pytest
+
+from tasks.kinds.images.models import Collection
+from tests.calls import call
+
+pytestmark = pytest.mark.django_db
+
+FEED = {"url": "https://trains.example/feed.xml", "title": "Trains"}
+RULE = {"watch": "failures", "kind": "noop", "times": 3, "minutes": 7, "seconds": 9, "enabled": False}
+HOOK = {"url": "https://hooks.example.org/a", "name": "shop", "states": ["failed"], "enabled": False, "alerts": True}
+PLAN = {"name": "often", "kind": "countdown", "params": {"seconds": 1}, "every_s": 60, "priority": 9, "paused": True}
+WHOLE = {
+    "feeds/": (FEED, {"url": "https://trams.example/feed.xml"}, {"title": "", "status": "on"}),
+    "alerts/rules/": (
+        RULE,
+        {"watch": "waiting", "queue": "io"},
+        {"kind": "", "times": 5, "minutes": 10, "seconds": 60, "enabled": True},
+    ),
+    "webhooks/": (
+        HOOK,
+        {"url": "https://hooks.example.org/b", "kinds": ["noop"]},
+        {"name": "", "states": [], "enabled": True, "alerts": False},
+    ),
+    "schedules/": (
+        PLAN,
+        {"name": "daily", "kind": "countdown", "crontab": "0 7 * * *"},
+        {"every_s": None, "timezone": "UTC", "priority": None, "paused": False, "overlap": "skip"},
+    ),
+}
+
+
+@pytest.mark.parametrize("at", WHOLE)
+def test_put_replaces_the_whole(at):
+    first, second, rest = WHOLE[at]
+    made = call("ada").post(at, first).json()
+    place = f"{at}{made['id']}/"
+    answer = call("ada").send("PUT", place, second)
+    assert answer.status_code == 200, answer.content
+    assert answer.json().items() >= (second | rest).items()
+    assert answer.json()["id"] == made["id"] and answer.json()["created_at"] == made["created_at"]
+    assert call("ada").get(place).json() == answer.json()
+    again = call("ada").send("PUT", place, second).json()
+    assert {name: again[name] for name in second} == second
+    lacking = call("ada").send("PUT", place, {})
+    assert lacking.status_code == 400 and lacking.json()["errors"]
+    assert call("ada").send("PUT", place, second | {"id": made["id"]}).json()["errors"] == {
+        "id": ["There is no such field."]
+    }
+
+
+def test_the_parameters_of_a_schedule_are_replaced_and_its_kind_stays():
+    made = call("ada").post("schedules/", PLAN).json()
+    place = f"schedules/{made['id']}/"
+    answer = call("ada").send("PUT", place, {"name": "often", "kind": "countdown", "every_s": 60})
+    assert answer.json()["params"] == {"seconds": 10, "steps": 10, "fail": False}
+    refused = call("ada").send("PUT", place, PLAN | {"kind": "noop", "params": {}})
+    assert refused.status_code == 400 and "countdown" in refused.json()["errors"]["kind"][0]
+    assert call("ada").send("PUT", place, {"name": "x", "kind": "countdown"}).json()["errors"].keys() == {
+        "every_s",
+        "crontab",
+        "at",
+    }
+
+
+def test_a_collection_keeps_its_folder():
+    place = f"collections/{Collection.objects.create(name='Spring', folder='/srv/spring').uid}/"
+    answer = call("bob").send("PUT", place, {"name": "Summer", "folder": "/srv/spring"})
+    assert answer.status_code == 200 and answer.json()["name"] == "Summer"
+    assert call("bob").send("PUT", place, {"name": "Winter", "folder": "/etc"}).json()["errors"].keys() == {"folder"}
+    assert call("bob").get(place).json()["name"] == "Summer"
