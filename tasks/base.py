@@ -19,9 +19,7 @@ from uuid import UUID
 from billiard.common import terminate_handler_fired
 from celery import Task, shared_task
 from celery.exceptions import Ignore, MaxRetriesExceededError, Retry, SoftTimeLimitExceeded
-from celery.worker.request import Request
 from django.db import InterfaceError, OperationalError, connection
-from kombu.transport import virtual
 
 from tasks import chains, drafting, lifecycle, pulse, registry
 from tasks.failure import Failure
@@ -45,45 +43,12 @@ REFUSED = {"abstract", "apply_async", "backend", "expires", "request", "retry", 
 ENDLESS = 1_000_000  # attempts, where Celery says max_retries=None
 
 
-class JobRequest(Request):
-    """In the worker's parent process: a child that died, or ran over its hard limit, is reported at once."""
-
-    def acknowledge(self) -> None:
-        """Also when the broker is away: a bell that stayed unacknowledged would count as prefetched for ever, and a
-        worker with as many of them as it may prefetch never reads from the broker again, not even that it is back."""
-        super().acknowledge()
-        qos, tag = getattr(self._message.channel, "qos", None), self._message.delivery_tag
-        if isinstance(qos, virtual.QoS) and tag in qos._delivered and tag not in qos._dirty:
-            virtual.QoS.ack(qos, tag)
-
-    def on_failure(self, exc_info: Any, send_failed_event: bool = True, return_ok: bool = False) -> Any:
-        if type(exc_info.exception).__name__ == "WorkerLostError":
-            self._report(lambda job: lifecycle.rescue(job, sentence="The process that ran the job died."))
-        return super().on_failure(exc_info, send_failed_event=send_failed_event, return_ok=return_ok)
-
-    def on_timeout(self, soft: bool, timeout: float) -> None:
-        if not soft:
-            sentence = f"Time limit: the job was stopped after {timeout:g} s."
-            self._report(lambda job: lifecycle.fail(job, Failure.said(sentence)))
-        super().on_timeout(soft, timeout)
-
-    def _report(self, tell: Callable[[Job], Any]) -> None:
-        try:
-            job = Job.objects.filter(uid=self.id, state=Job.State.RUNNING, pid=self.worker_pid).first()
-            if job is not None and job.worker == self.hostname:
-                tell(job)
-        except Exception:
-            log.warning("A dead process could not be reported; the reaper will see it.", exc_info=True)
-        finally:
-            connection.close()  # children forked from here must not share it
-
-
 class JobTask(Task):
     """The class of every task made with @job."""
 
     abstract = True
     typing = False
-    Request = "tasks.base:JobRequest"
+    Request = "tasks.receiving:JobRequest"
     kind: registry.Kind
 
     # --- asking ---

@@ -7,18 +7,17 @@ tasks.outbox; browsers are told, and bells rung, after the commit.
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from django.db.models import F
 
 from tasks import bells, chains, drafting, outbox, records, registry, storable
 from tasks.failure import Failure, NotInState
+from tasks.lease import HELD
 from tasks.models import Job, Outcome, State
 from tasks.moves import Raw, move, now, steadily
 
-HELD = "uid = %s AND attempt = %s AND state = 'running'"  # the fencing token: true for the attempt that holds the job
 NOTHING_DONE = {"progress_done": 0, "progress_total": 0, "progress_note": ""}
 NO_ERROR = {"error": "", "traceback": "", "error_key": ""}
 UNASKED = {"cancel_requested_at": None, "cancel_requested_by_id": None, "cancel_reason": ""}
@@ -127,35 +126,40 @@ def cancel(uid: UUID, by: Any = None, reason: str = "") -> Job:
     raise NotInState(job, f"Too late to cancel: the job has {job.state}.")
 
 
-@steadily
 def retry(uid: UUID, by: Any = None) -> Job:
     """Queue a failed or cancelled job again, with a full budget. Raises Job.DoesNotExist, NotInState."""
-    fresh = {"failures": 0, "finished_at": None, "due_at": None, **_queued_again(), **NO_ERROR}
-    moved = _moved({**fresh, **UNASKED}, "uid = %s AND state IN ('failed', 'cancelled')", [uid])
-    if not moved:
-        job = _read(uid)
+    fresh = {"failures": 0, "finished_at": None, "due_at": None, **_queued_again(), **NO_ERROR, **UNASKED}
+    job, done = _waits_anew(uid, fresh, "uid = %s AND state IN ('failed', 'cancelled')")
+    if not done:
         instead = "submit a copy to run it again" if job.state == State.SUCCEEDED else "it has not ended"
         raise NotInState(job, f"The job is {job.state}: {instead}.")
-    bells.announce(moved)
-    return moved[0]
+    return job
 
 
-@steadily
 def take_back(uid: UUID, by: Any = None) -> Job:
     """Undo the cancel of a job that waited: it is what it was, due when it was. Raises Job.DoesNotExist, NotInState."""
     was = {"state": Raw(AS_IT_WAITED), "finished_at": None, "rung_at": now(), **UNASKED}
     try:
-        moved = _moved(was, CANCELLED_WAITING, [uid])
+        job, done = _waits_anew(uid, was, CANCELLED_WAITING)
     except IntegrityError:  # it would wait for its next attempt with a serial key that another job holds now
         raise NotInState(
             _read(uid), "Another job of its serial key has its turn: try this one again instead."
         ) from None
-    if not moved:
-        job = _read(uid)
+    if not done:
         why = "it ran already" if job.state == State.CANCELLED else f"it is {job.state}"
         raise NotInState(job, f"Only the cancel of a job that waited is taken back: {why}.")
-    bells.announce(moved)
-    return moved[0]
+    return job
+
+
+@steadily
+def _waits_anew(uid: UUID, sets: dict[str, Any], where: str) -> tuple[Job, bool]:
+    """Move an ended job and ring; or the job as it is, and False. Tried again, when the answer to a commit was lost,
+    it finds in the row the very moment that it wrote there."""
+    moved = _moved(sets, where, [uid])
+    job = moved[0] if moved else _read(uid)
+    if done := job.rung_at == sets["rung_at"]:
+        bells.announce([job])
+    return job, done
 
 
 # --- the holder of an attempt ----------------------------------------------------------------------------------
@@ -182,37 +186,6 @@ def _claim(uid: UUID, holder: dict[str, Any]) -> Job | None:
     moved = moved or list(Job.objects.select_related("owner").filter(uid=uid, state=State.RUNNING, **holder))
     bells.tell(moved)
     return moved[0] if moved else None
-
-
-class Heard(NamedTuple):
-    """What the holder learns when it writes."""
-
-    cancel_requested: bool
-
-
-@steadily
-def flush(job: Job, news: Any) -> Heard | None:
-    """Write progress and log lines of a running attempt. None: the attempt does not hold the job any more."""
-    with transaction.atomic():
-        moved = move(records.told(news), HELD, [job.uid, job.attempt])
-        if moved:
-            records.write_lines(job, news.lines)
-    bells.tell(moved)
-    return Heard(moved[0].cancel_requested_at is not None) if moved else None
-
-
-@steadily
-def beat(job: Job) -> Heard | None:
-    """Raise the lease. No version and no push: nobody looks at a beat but the reaper."""
-    held = Job.objects.filter(uid=job.uid, attempt=job.attempt, state=State.RUNNING)
-    return hear(job) if held.update(beat=F("beat") + 1) else None
-
-
-@steadily
-def hear(job: Job) -> Heard | None:
-    """Read whether the attempt still holds its job, and whether somebody wants it to stop."""
-    asked = Job.objects.filter(pk=job.pk, attempt=job.attempt, state=State.RUNNING).values_list("cancel_requested_at")
-    return Heard(asked[0][0] is not None) if asked else None
 
 
 def succeed(job: Job, result: Any = None, news: Any = None) -> Job | None:

@@ -20,7 +20,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 from django.db.models import F
 
-from tasks import lifecycle
+from tasks import lease, lifecycle
 from tasks.models import Job, Worker
 from tasks.report import Cancelled, Fenced, Report
 
@@ -120,11 +120,11 @@ class Pulse(threading.Thread):
             clock = time.monotonic()
             heard: Any = True
             if clock - running.beaten >= running.every:
-                heard = lifecycle.beat(running.job)
+                heard = lease.beat(running.job)
                 running.beaten = running.heard = clock
             elif clock - running.heard >= HEAR_S:
                 running.heard = clock
-                heard = lifecycle.hear(running.job)
+                heard = lease.hear(running.job)
             if running.report.has_news() and heard is not None:
                 heard = self._flush(running)
             self._react(running, heard)
@@ -132,7 +132,7 @@ class Pulse(threading.Thread):
     def _flush(self, running: Running) -> Any:
         news = running.report.take()
         try:
-            return lifecycle.flush(running.job, news)
+            return lease.flush(running.job, news)
         except BaseException:
             running.report.put_back(news)
             raise

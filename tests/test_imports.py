@@ -21,7 +21,7 @@ LEVELS = [
         "tasks.moves",
     },
     {"live.push", "live.layer", "tasks.bells", "tasks.drafting", "tasks.records", "tasks.outbox", "tasks.fetcher"},
-    {"tasks.lifecycle"},
+    {"tasks.lease", "tasks.lifecycle"},
     {
         "tasks.report",
         "tasks.sweep",
@@ -32,7 +32,7 @@ LEVELS = [
         "tasks.picture",
         "tasks.marks",
     },
-    {"tasks.pulse", "tasks.effects", "live.hub"},
+    {"tasks.receiving", "tasks.pulse", "tasks.effects", "live.hub"},
     {"tasks.base", "tasks.results", "live.consumers"},
     {"tasks.kinds"},
     {"tasks.forms", "tasks.views", "tasks.api"},

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from live import push
-from tasks import bells, lifecycle
+from tasks import bells, lease, lifecycle
 from tasks.failure import Failure, KeyReused
 from tasks.models import Attempt, Job, LogLine, State
 from tasks.report import Report
@@ -158,7 +158,7 @@ def test_a_job_that_waits_again_shows_no_progress_of_an_earlier_attempt(verb):
     job = job_in("running")
     report = Report(str(job.uid), 1)
     report.progress(3, 10, "parsing")
-    lifecycle.flush(job, report.take())
+    lease.flush(job, report.take())
     make(verb, job)
     assert Job.objects.get(pk=job.pk).summary()["progress"] == {"done": 0, "total": 0, "note": ""}
 
@@ -251,7 +251,7 @@ def test_progress_and_log_lines_are_written_by_the_holder_only():
     report.progress(3, 10, "parsing")
     report.log("one")
     report.log("two", level="warning")
-    assert lifecycle.flush(job, report.take()).cancel_requested is False
+    assert lease.flush(job, report.take()).cancel_requested is False
     row = Job.objects.get(pk=job.pk)
     assert row.summary()["progress"] == {"done": 3, "total": 10, "note": "parsing"}
     assert [(line.seq, line.level, line.text) for line in row.log.order_by("seq")] == [
@@ -260,7 +260,7 @@ def test_progress_and_log_lines_are_written_by_the_holder_only():
     ]
     lifecycle.rescue(row)
     report.log("three")
-    assert lifecycle.flush(job, report.take()) is None
+    assert lease.flush(job, report.take()) is None
     assert row.log.count() == 2
 
 

@@ -4,6 +4,7 @@ import pytest
 from django.db import OperationalError, connection
 
 from tasks import lifecycle, pulse, queues
+from tasks.failure import NotInState
 from tasks.models import Job, LogLine, State
 from tasks.report import Report
 from tests.people import person
@@ -81,6 +82,19 @@ def test_a_claimed_job_is_held_by_who_claimed_it(lose_the_answer):
     held = lifecycle.claim(job.uid, "w1@here", 4711)
     assert broken and held is not None and (held.state, held.attempt) == (State.RUNNING, 1)
     assert lifecycle.succeed(held) is not None
+
+
+@pytest.mark.parametrize("verb", ["retry", "take_back"])
+def test_a_job_that_waits_anew_is_no_refusal(lose_the_answer, rung, verb):
+    job, _ = lifecycle.submit("noop", {}, owner=person("alice"))
+    lifecycle.cancel(job.uid)
+    rung.clear()
+    broken = lose_the_answer("COMMIT")
+    again = getattr(lifecycle, verb)(job.uid)
+    assert broken and (again.state, again.version, again.owner_name) == (State.QUEUED, 3, "alice")
+    assert rung == [job.uid]
+    with pytest.raises(NotInState):  # asked for a second time it is one, as always
+        getattr(lifecycle, verb)(job.uid)
 
 
 def test_a_claim_by_another_is_not_taken_for_ones_own(lose_the_answer, monkeypatch):

@@ -23,7 +23,7 @@ from hypothesis.stateful import (
 )
 
 from live import push
-from tasks import lifecycle, queues
+from tasks import lease, lifecycle, queues
 from tasks.failure import Failure
 from tasks.models import Attempt, Job, State
 from tasks.report import Report
@@ -142,7 +142,7 @@ class Jobs(RuleBasedStateMachine):
         getattr(self, how)(job)
 
     def beat(self, job: Job) -> None:
-        heard, it = lifecycle.beat(job), self.model[job.uid]
+        heard, it = lease.beat(job), self.model[job.uid]
         assert (heard is not None) == self.holds(job)
         if heard:
             it.beat += 1
@@ -151,7 +151,7 @@ class Jobs(RuleBasedStateMachine):
     def progress(self, job: Job) -> None:
         report = Report(str(job.uid), job.attempt)
         report.progress(3, 10)
-        heard = lifecycle.flush(job, report.take())
+        heard = lease.flush(job, report.take())
         assert (heard is not None) == self.holds(job)
         if heard:
             self.model[job.uid].version += 1

@@ -1,0 +1,46 @@
+"""What the holder of an attempt writes while it runs: progress, log lines and the beat of its lease; and what it hears.
+
+None of it moves a job: that is for ``tasks.lifecycle``, which guards the holder's last word by the same token.
+"""
+
+from typing import Any, NamedTuple
+
+from django.db import transaction
+from django.db.models import F
+
+from tasks import bells, records
+from tasks.models import Job, State
+from tasks.moves import move, steadily
+
+HELD = "uid = %s AND attempt = %s AND state = 'running'"  # the fencing token: true for the attempt that holds the job
+
+
+class Heard(NamedTuple):
+    """What the holder learns when it writes."""
+
+    cancel_requested: bool
+
+
+@steadily
+def flush(job: Job, news: Any) -> Heard | None:
+    """Write progress and log lines of a running attempt. None: the attempt does not hold the job any more."""
+    with transaction.atomic():
+        moved = move(records.told(news), HELD, [job.uid, job.attempt])
+        if moved:
+            records.write_lines(job, news.lines)
+    bells.tell(moved)
+    return Heard(moved[0].cancel_requested_at is not None) if moved else None
+
+
+@steadily
+def beat(job: Job) -> Heard | None:
+    """Raise the lease. No version and no push: nobody looks at a beat but the reaper."""
+    held = Job.objects.filter(uid=job.uid, attempt=job.attempt, state=State.RUNNING)
+    return hear(job) if held.update(beat=F("beat") + 1) else None
+
+
+@steadily
+def hear(job: Job) -> Heard | None:
+    """Read whether the attempt still holds its job, and whether somebody wants it to stop."""
+    asked = Job.objects.filter(pk=job.pk, attempt=job.attempt, state=State.RUNNING).values_list("cancel_requested_at")
+    return Heard(asked[0][0] is not None) if asked else None
