@@ -47,9 +47,8 @@ class LiveConsumer(AsyncConsumer):
         finally:
             self.hub = hub.current()  # the one before may have stopped meanwhile, a minute after its last socket
             self.hub.linger()
-        if visitor is None:
-            await self.hub.clerk.run(visitors.note_refusal, scope)
         if visitor is None or (offered and SUBPROTOCOL not in offered):
+            await self.hub.clerk.run(visitors.note_refusal, scope)
             return await send({"type": "websocket.close"})  # before accept: HTTP 403
         await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL if offered else None})
         try:

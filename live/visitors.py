@@ -57,10 +57,13 @@ class Visitor:
 
 def admit(scope: dict[str, Any]) -> Visitor | None:
     """The visitor of a handshake, or None: refused. Only headers count; a token in the URL is never looked at."""
-    headers = dict(scope["headers"])
+    headers, request = dict(scope["headers"]), _request(scope)
+    try:
+        request.get_host()
+    except DisallowedHost:  # as every page refuses it: a name of another's that leads here
+        return None
     if b"authorization" in headers:
         return _by_token(headers[b"authorization"])
-    request = _request(scope)
     key = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
     if not key or not _same_origin(request, headers.get(b"origin", b"").decode("latin1")):
         return None
@@ -76,8 +79,10 @@ def note_refusal(scope: dict[str, Any]) -> None:
     except DatabaseError:
         request.user = AnonymousUser()
     code = "not-authenticated" if request.user.is_anonymous else "forbidden"
-    origin = audit.plain(request.headers.get("Origin", ""), 200)
-    audit.refused(request, "live", request.path, code, **({"origin": origin} if origin else {}))
+    said = {"origin": request.headers.get("Origin"), "host": request.headers.get("Host")}
+    said["protocols"] = ", ".join(scope.get("subprotocols") or ())
+    detail = {name: audit.plain(text, 200) for name, text in said.items() if text}
+    audit.refused(request, "live", request.path, code, **detail)
 
 
 def withdrawn(visitors: Iterable[Visitor]) -> dict[Visitor, tuple[int, str]]:
@@ -146,11 +151,11 @@ def _by_session(key: str) -> Visitor | None:
 
 def _same_origin(request: ASGIRequest, origin: str) -> bool:
     """Is the page that opened the socket one of ours: same scheme, host and port, or listed in the settings?"""
+    own = f"{'https' if request.is_secure() else 'http'}://{request.get_host()}"
     try:
-        own = f"{'https' if request.is_secure() else 'http'}://{request.get_host()}"
         allowed = {_origin(each) for each in (own, *settings.SIGNALBOX_ORIGINS)}
         return bool(origin) and _origin(origin) in allowed
-    except (DisallowedHost, ValueError):
+    except ValueError:
         return False
 
 

@@ -79,14 +79,10 @@ class Part(Allowed, View):
     http_method_names = ["get", "head"]
 
     def text(self, text: str) -> HttpResponse:
-        answer = HttpResponse(text, content_type="text/plain; charset=utf-8")
-        answer["Cache-Control"] = "no-store"
-        return answer
+        return HttpResponse(text, content_type="text/plain; charset=utf-8")
 
     def json(self, value: Any) -> HttpResponse:
-        answer = JsonResponse(value, safe=False, json_dumps_params={"ensure_ascii": False})
-        answer["Cache-Control"] = "no-store"
-        return answer
+        return JsonResponse(value, safe=False, json_dumps_params={"ensure_ascii": False})
 
 
 class ValueView(Part):
@@ -144,7 +140,6 @@ class LogView(Part):
         job = seen(request, uid, "params", "result")
         answer = StreamingHttpResponse(pieces(job), content_type="text/plain; charset=utf-8")
         answer["Content-Disposition"] = f'attachment; filename="{get_valid_filename(job.kind)}-{str(uid)[-6:]}.log"'
-        answer["Cache-Control"] = "no-store"
         return answer
 
 

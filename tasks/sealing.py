@@ -7,7 +7,7 @@ job: it is handed a dict or a text.
 import html
 import json
 import re
-from base64 import urlsafe_b64encode
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
@@ -39,6 +39,8 @@ def unseal(text: str) -> dict[str, Any]:
     if not text:
         return {}
     try:
+        if urlsafe_b64encode(urlsafe_b64decode(text)).decode() != text:  # base64 overlooks what does not belong to it
+            raise InvalidToken
         return json.loads(_box(_keys()).decrypt(text))
     except (InvalidToken, ValueError):
         raise Unsealable("The secrets of this job were sealed with a SECRET_KEY that is no longer known.") from None

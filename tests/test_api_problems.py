@@ -60,6 +60,7 @@ def test_what_is_wrong_has_its_code(method, path, body, headers, expected):
 def test_a_wrong_token_is_a_401_that_says_how_to_log_in(text):
     answer = call().get("jobs/", Authorization=text)
     assert (answer.status_code, answer.problem, answer["WWW-Authenticate"]) == (401, "not-authenticated", "Token")
+    assert "`Authorization: Token <token>`" in answer.json()["detail"]
 
 
 def test_a_token_in_the_address_is_not_looked_at():

@@ -173,6 +173,7 @@ def test_watch_shows_the_board_and_one_job(product, client, token):
     assert shown.returncode == 0 and "countdown succeeded" in shown.stderr
     board = product.manage("watch", "--url", product.base_url, "--token", token)
     assert "countdown" in board.stdout and "running" in board.stdout
+    assert "countdown" in product.manage("watch").stdout, "it knows from up.json where that is"
     unknown = product.manage("watch", "0199c1f2-7d3a-7e61-8b5c-1f2e3d4c5b6a", "--url", product.base_url, check=False)
     assert unknown.returncode == 1 and "may not see" in unknown.stderr
     assert json.loads(product.python("import json; from tasks.door.models import Token; print(json.dumps("

@@ -185,7 +185,13 @@ def test_the_cursor_of_another_list_and_a_forged_one_are_refused():
         job()
     ada = call("ada")
     cursor = ada.get("jobs/?limit=1").json()["next"].partition("cursor=")[2]
-    for path in (f"audit/?cursor={cursor}", f"jobs/?cursor={cursor[:-8]}AAAAAAA%3D", "jobs/?cursor=eyJvbGRlciI6IDF9"):
+    longer = f"jobs/?cursor={cursor}%3D%3D", f"jobs/?cursor={cursor}AAAA"
+    for path in (
+        *longer,
+        f"audit/?cursor={cursor}",
+        f"jobs/?cursor={cursor[:-8]}AAAAAAA%3D",
+        "jobs/?cursor=eyJvbGRlciI6IDF9",
+    ):
         answer = ada.get(path)
         assert (answer.status_code, list(answer.json()["errors"])) == (400, ["cursor"])
 

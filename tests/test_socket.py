@@ -115,6 +115,18 @@ async def test_a_host_that_is_not_ours_is_no_origin(served):
     assert await refused(served, vera, origin="http://evil.example", additional_headers=headers)
 
 
+async def test_another_host_is_refused_a_token_too_as_every_page_refuses_it(served):
+    """A name of somebody else's that leads to our address."""
+    url, headers = f"ws://evil.example:{served.port}/ws/live/", {"Authorization": f"Token {await rows(token)()}"}
+    with pytest.raises(websockets.InvalidStatus) as error:
+        async with websockets.connect(url, host="127.0.0.1", subprotocols=[SUBPROTOCOL], additional_headers=headers):
+            pass
+    assert error.value.response.status_code == 403
+    entry = await rows(Entry.objects.get)(action="live")
+    assert (entry.who, entry.via, entry.code) == ("vera", "token", "forbidden")
+    assert entry.detail == {"host": f"evil.example:{served.port}", "protocols": SUBPROTOCOL}
+
+
 async def test_nobody_comes_in_without_a_login(served):
     assert await refused(served, origin=served.origin)
     key = await rows(session)(await rows(person)("vera"))
@@ -169,6 +181,8 @@ async def test_who_was_refused_is_in_the_trail(served):
 async def test_another_protocol_is_refused_and_none_is_ours(served):
     vera = await rows(person)("vera")
     assert await refused(served, vera, subprotocols=["signalbox.v2", "chat"])
+    entry = await rows(Entry.objects.get)(action="live")
+    assert (entry.who, entry.code, entry.detail["protocols"]) == ("vera", "forbidden", "signalbox.v2, chat")
     async with await rows(served.connect)(vera, subprotocols=["signalbox.v2", SUBPROTOCOL]) as socket:
         assert socket.subprotocol == SUBPROTOCOL
     async with await rows(served.connect)(vera, subprotocols=None) as socket:

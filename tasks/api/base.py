@@ -124,7 +124,6 @@ class Endpoint(APIView):
     def finalize_response(self, request: Any, response: HttpResponse, *args: Any, **kwargs: Any) -> HttpResponse:
         response = super().finalize_response(request, response, *args, **kwargs)
         response[versions.HEADER] = getattr(request, "version", None) or versions.NEWEST
-        response.setdefault("Cache-Control", "no-store")
         if response.status_code != 405:
             del response["Allow"]
         return response

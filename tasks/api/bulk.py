@@ -18,7 +18,7 @@ class BulkIn(Strict):
 
     action = serializers.ChoiceField(choices=sorted(bulk.DEEDS))
     filter = serializers.DictField()
-    dry_run = Flag(required=False, default=False)
+    dry_run = Flag(default=False, help_text="true: only count")
 
 
 class Bulk(Endpoint):

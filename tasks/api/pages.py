@@ -37,7 +37,7 @@ def place(query: dict[str, list[str]], of: str) -> Place:
     if not text:
         return Place()
     try:
-        sealed = sealing.unseal(text[:500])
+        sealed = sealing.unseal(text)
         if sealed["of"] != of:
             raise ValueError
         return Place(sealed.get("older"), sealed.get("newer"))

@@ -43,7 +43,11 @@ CATALOGUE = {
         "`versions` lists those there are. 404 when the path names it, 406 when the media type does.",
     ),
     "version-conflict": Kind(400, "The request names two versions", "Name one, in one way, or none for the newest."),
-    "not-authenticated": Kind(401, "Not logged in", "No token, an unknown, expired or revoked one, or no session."),
+    "not-authenticated": Kind(
+        401,
+        "Not logged in",
+        "No token, an unknown, expired or revoked one, or no session. Programs send `Authorization: Token <token>`.",
+    ),
     "forbidden": Kind(403, "Not allowed", "Your role, or the scope of your token, does not allow this."),
     "csrf": Kind(403, "The CSRF token is missing or wrong", "Browsers send it in the X-CSRFToken header."),
     "not-found": Kind(404, "There is nothing here", "The address is wrong, or what it named is gone."),

@@ -1,12 +1,14 @@
 """manage.py watch [JOB]: the board, or one job, in the terminal, over the WebSocket, as any other program sees it."""
 
 import asyncio
+import json
 import os
 import sys
 from argparse import ArgumentParser
 from contextlib import aclosing
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import BaseCommand, CommandError
 from django.db.models import Q
@@ -29,7 +31,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("job", nargs="?")
-        parser.add_argument("--url", default="http://127.0.0.1:8000", help="where Signalbox is")
+        parser.add_argument(
+            "--url", default=running(), help="where Signalbox is; by default where `up` runs it from here"
+        )
         parser.add_argument("--token", default=os.environ.get("SIGNALBOX_TOKEN", ""), help="or SIGNALBOX_TOKEN")
 
     def handle(self, *args: Any, job: str | None, url: str, token: str, **options: Any) -> None:
@@ -45,6 +49,14 @@ class Command(BaseCommand):
         finally:
             if made:
                 made[0].delete()
+
+
+def running() -> str:
+    """Where `up` says that it answers, if it runs from this home."""
+    try:
+        return json.loads((settings.SIGNALBOX_HOME / "up.json").read_text())["url"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return "http://127.0.0.1:8000"
 
 
 def own_token() -> tuple[Token, str]:
