@@ -2,8 +2,8 @@
 
     python -m bench.bulk [--rows 100000] [--postgres]
 
-Cancels that many scheduled jobs by one job of kind ``bulk_action`` in a real worker, reading the memory of the process
-that does it all the while; then begins the same again and cancels it in the middle.
+Cancels that many scheduled jobs by one job of kind ``bulk_action`` in a real worker and takes them back by another,
+reading the memory of the process that does it all the while; then begins the same again and cancels it in the middle.
 """
 
 import argparse
@@ -55,31 +55,34 @@ def inside(rows: int) -> None:
     warm, _ = lifecycle.submit("noop", {}, owner=owner)
     until(lambda: Job.objects.get(pk=warm.pk).finished_at)
 
-    def begun(rows: int) -> Job:
-        make(rows)
-        job, _ = lifecycle.submit("bulk_action", {"action": "cancel", "filter": {"state": ["scheduled"]}}, owner=owner)
+    def begun(action: str, **found: str) -> Job:
+        job, _ = lifecycle.submit("bulk_action", {"action": action, "filter": found}, owner=owner)
         until(lambda: Job.objects.get(pk=job.pk).progress_done > 0)
         return Job.objects.get(pk=job.pk)
 
-    job = begun(rows)
-    memory, started = [], time.monotonic()
-    child = psutil.Process(job.pid)
-    while Job.objects.get(pk=job.pk).state == "running":
-        memory.append(child.memory_info().rss / MIB)
-        time.sleep(0.5)
-    took, job = time.monotonic() - started, Job.objects.get(pk=job.pk)
-    print(f"{job.state}: {job.result}, {rows / took:.0f} rows/s in {took:.0f} s")
-    print(
-        f"memory of its process: {memory[0]:.1f} MiB at first, {max(memory):.1f} at most, {memory[-1]:.1f} at the end"
-    )
+    def watched(job: Job) -> None:
+        memory, started = [], time.monotonic()
+        child = psutil.Process(job.pid)
+        while Job.objects.get(pk=job.pk).state == "running":
+            memory.append(child.memory_info().rss / MIB)
+            time.sleep(0.5)
+        took, job = time.monotonic() - started, Job.objects.get(pk=job.pk)
+        print(f"{job.params['action']}: {job.state}, {job.result}, {rows / took:.0f} rows/s in {took:.0f} s; memory of")
+        print(f"its process: {memory[0]:.1f} MiB at first, {max(memory):.1f} at most, {memory[-1]:.1f} at the end")
+
+    make(rows)
+    watched(job := begun("cancel", state="scheduled"))
+    watched(begun("take_back", bulk=str(job.uid)))
+    Job.objects.filter(state="scheduled")._raw_delete("default")
     waits = []
     for _ in range(5):
-        job = begun(min(rows, 5_000))
+        make(min(rows, 5_000))
+        job = begun("cancel", state="scheduled")
         asked = time.monotonic()
         lifecycle.cancel(job.uid)
         until(lambda job=job: Job.objects.get(pk=job.pk).state == "cancelled")
         waits.append(time.monotonic() - asked)
-        Job.objects.filter(state="scheduled").delete()
+        Job.objects.filter(state="scheduled")._raw_delete("default")
     print(f"a cancel in the middle: {', '.join(f'{wait:.2f}' for wait in waits)} s")
 
 
