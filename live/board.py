@@ -77,6 +77,7 @@ class Board:
         self._signs: dict[str, Any] = {}
         self._order: dict[str, list[tuple]] = {section: [] for section in LIMITS}
         self._touched: set[str] = set()
+        self.restless = False  # a hint told of a job in another state than was known: counts are behind
         self.stirred: list[Summary] = []  # rows that the last ``diff`` put, or took away
         self.repairs = 0  # rows that a ``diff`` had to correct, since no hint told of them
         self._ends: dict[str, tuple] = {}  # of full sections: their last row at the last ``diff``
@@ -93,6 +94,7 @@ class Board:
             shown = known.summary["version"] if known else self._past.get(job, 0)
             if section is None or shown >= summary["version"]:
                 continue
+            self.restless |= known is None or known.summary["state"] != summary["state"]
             if known or self._ranks(section, rank(summary)):
                 self._put(summary)
                 self._touched.add(job)
@@ -128,13 +130,19 @@ class Board:
                     self._remove(job)
                 else:
                     self._put(summary)
-        for name in EXTRAS:
-            self._extra(name, picture[name])
+        self.count(picture)
         self._ends = {
             section: ranked[LIMITS[section] - 1]
             for section, ranked in self._order.items()
             if len(ranked) >= LIMITS[section]
         }
+        return self.now != before
+
+    def count(self, counts: dict[str, Any]) -> bool:
+        """Take ``stats``, ``workers`` and ``queues`` that were read just now; true if that changed anything."""
+        before = self.now
+        for name in EXTRAS:
+            self._extra(name, counts[name])
         return self.now != before
 
     def _missed(self, summary: Summary) -> bool:

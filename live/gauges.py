@@ -1,7 +1,8 @@
-"""Numbers that only some pages show, such as a chart's bars: read with each reconcile for whoever asked, sent when they
-differ. Pure: it is handed what was read. ``tasks.gauges`` says which there are, the hub when they are read.
+"""Numbers that only some pages show, such as a chart's bars: read every few seconds for whoever asked, sent when they
+differ. Pure: it is handed what was read. ``tasks.gauges`` says which there are, ``live.truth`` when they are read.
 """
 
+from collections.abc import Container
 from typing import Any
 
 from live import frames
@@ -12,14 +13,15 @@ class Gauges:
     def __init__(self) -> None:
         self._shown: dict[str, tuple[int, str]] = {}  # name → how often it changed, and its value as text
 
-    def take(self, read: dict[str, Any]) -> bool:
+    def take(self, read: dict[str, Any], asked: Container[str]) -> bool:
         """What was read now; true if any of it is news. What nobody asks for any more is forgotten."""
-        before, self._shown = self._shown, {}
+        before = {name: shown for name, shown in self._shown.items() if name in asked}
+        self._shown = dict(before)
         for name, value in read.items():
             revision, known = before.get(name, (0, ""))
             text = frames.dumps(value)
             self._shown[name] = (revision + (text != known), text)
-        return any(before.get(name) != shown for name, shown in self._shown.items())
+        return self._shown != before
 
     def waits(self, mailbox: Mailbox) -> bool:
         return any(self._shown.get(name, (0, ""))[0] > seen for name, seen in mailbox.gauges.items())

@@ -1,33 +1,25 @@
-"""One for each process and running loop: the board in memory, and every socket of the process kept current with it.
+"""One for each process and running loop: every socket of the process is kept current with the picture that all share.
 
-Hints come from the channel layer, the truth from the database every few seconds; a frame is encoded once for all. Knows
-what a mailbox is, not what a WebSocket is, and asks ``live.visitors`` who may stay.
+A frame is encoded once for all. Knows what a mailbox is, not what a WebSocket is; ``live.picture`` says what is true.
 """
 
 import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from django.conf import settings
 
 from live import frames
-from live.board import Board
-from live.frames import Agreed
-from live.gauges import Gauges
 from live.listener import Listener
-from live.look import Look, look
 from live.mailbox import Mailbox
-from live.news import NOWHERE, News
+from live.news import NOWHERE
+from live.picture import Counters, Picture
 from live.press import Press
 from live.reader import Reader
-from live.visitors import Visitor, withdrawn
+from live.visitors import Visitor
 from live.watches import Watches
-from tasks import gauges
-from tasks.models import instant
 
 LINGER_S = 60.0
 SLICE_S = 0.01  # so long may sending keep the loop from everything else
@@ -39,38 +31,29 @@ class Full(Exception):
     """Too many sockets; the text says whose."""
 
 
-@dataclass
-class Counters:
-    """For metrics: what this hub has done since it started."""
-
-    frames: int = 0
-    hints: int = 0
-    reconciles: int = 0
-    repairs: int = 0
-    failures: int = 0
-    closed_slow: int = 0
-
-
 class Hub:
     """Made by ``current()``. All its methods belong to its loop."""
 
     def __init__(self) -> None:
-        self.board = Board()
-        self.news = News()
-        self.counters = Counters()
         self.mailboxes: dict[Mailbox, None] = {}
-        self.agreed: Agreed | None = None  # None: the first reconcile is not over
         self.clerk = Reader("signalbox-clerk")  # for what clients ask: however much that is, it delays no reconcile
-        self._reader = Reader("signalbox-hub")
         self._watches = Watches(self.clerk, self._post_job, self.serve)
-        self._gauges = Gauges()
-        self._listener = Listener(self._hints)
         self._changed = asyncio.Event()
-        self._press = Press(self.board, lambda: self.agreed)
+        self.picture = Picture(self.mailboxes, self._watches, self._changed.set, self._beat_early)
+        self._listener = Listener(self.picture.hints)
+        self._press = Press(self.picture.board, lambda: self.picture.agreed)
         self._beaten = 0.0
-        self._well = True
         self._tasks: list[asyncio.Task] = []
         self._farewell: asyncio.TimerHandle | None = None
+
+    @property
+    def counters(self) -> Counters:
+        return self.picture.counters
+
+    @property
+    def agreed(self) -> frames.Agreed | None:
+        """When the picture last agreed with the database; None before the first time."""
+        return self.picture.agreed
 
     # --- sockets come and go ------------------------------------------------------------------------------------
 
@@ -105,7 +88,7 @@ class Hub:
             task.cancel()
         self._listener.stop()
         self._watches.stop()
-        self._reader.stop()
+        self.picture.stop()
         self.clerk.stop()
         _hubs.pop(asyncio.get_running_loop(), None)
 
@@ -115,7 +98,10 @@ class Hub:
             self._farewell = None
         if not self._tasks:
             self._listener.start()
-            self._tasks = [asyncio.create_task(work()) for work in (self._reconcile, self._pump, self._beat)]
+            self._tasks = [
+                asyncio.create_task(work())
+                for work in (self.picture.reconcile, self.picture.recount, self._pump, self._beat)
+            ]
 
     # --- what a socket asks for ---------------------------------------------------------------------------------
 
@@ -136,9 +122,9 @@ class Hub:
 
     def watch_news(self, mailbox: Mailbox, topics: frozenset[str]) -> None:
         """These topics instead of those before; of none, nothing. At first all of them are news."""
-        self.news.watched.subtract(mailbox.topics)
-        self.news.watched.update(topics)
-        self.news.watched = +self.news.watched
+        self.picture.news.watched.subtract(mailbox.topics)
+        self.picture.news.watched.update(topics)
+        self.picture.news.watched = +self.picture.news.watched
         mailbox.topics, mailbox.heard = topics, NOWHERE
         if self.agreed and topics:
             self._changed.set()
@@ -167,9 +153,9 @@ class Hub:
         """News never count: whoever cannot take them now gets them merged later."""
         if not mailbox.topics or mailbox.task is not None or mailbox.closing or self.agreed is None:
             return
-        if self.news.is_behind(mailbox.heard, mailbox.topics):
-            members = self.news.since(mailbox.heard, mailbox.topics)
-            mailbox.heard = self.news.now
+        if self.picture.news.is_behind(mailbox.heard, mailbox.topics):
+            members = self.picture.news.since(mailbox.heard, mailbox.topics)
+            mailbox.heard = self.picture.news.now
             self.counters.frames += 1
             mailbox.tell(frames.frame("news", None, *frames.age(time.monotonic(), self.agreed), *members))
 
@@ -177,11 +163,11 @@ class Hub:
         return (
             self._behind(mailbox)
             or (mailbox.follows and self._watches.waits(mailbox))
-            or (mailbox.gauges and self._gauges.waits(mailbox))
+            or (mailbox.gauges and self.picture.gauges.waits(mailbox))
         )
 
     def _behind(self, mailbox: Mailbox) -> bool:
-        return mailbox.board and self.agreed is not None and mailbox.place != self.board.now
+        return mailbox.board and self.agreed is not None and mailbox.place != self.picture.board.now
 
     def _feed_board(self, mailbox: Mailbox) -> bool:
         if not self._behind(mailbox):
@@ -192,7 +178,7 @@ class Hub:
         return True
 
     def _feed_gauge(self, mailbox: Mailbox) -> bool:
-        if (text := self._gauges.feed(mailbox)) is None:
+        if (text := self.picture.gauges.feed(mailbox)) is None:
             return False
         self._post(mailbox, *self._press.gauge(text))
         return True
@@ -204,21 +190,6 @@ class Hub:
     def _post_job(self, mailbox: Mailbox, text: str) -> None:
         self._post(mailbox, *self._press.job(text))
 
-    # --- what keeps the picture current -------------------------------------------------------------------------
-
-    def _hints(self, message: dict[str, Any]) -> None:
-        jobs = message["jobs"]
-        self.counters.hints += len(jobs)
-        self._watches.hint(jobs)
-        if self.news.moved(jobs):
-            self._changed.set()
-        if self.board.apply(jobs):
-            self._stir()
-
-    def _stir(self) -> None:
-        self._press.clear()
-        self._changed.set()
-
     async def _pump(self) -> None:
         """The first change goes out at once, the next ones together a tick later."""
         while True:
@@ -227,52 +198,6 @@ class Hub:
             began = time.monotonic()
             await self._everyone(self.serve)
             await asyncio.sleep(max(0.0, began + settings.SIGNALBOX_TICK_MS / 1000 - time.monotonic()))
-
-    async def _reconcile(self) -> None:
-        while True:
-            now, began = datetime.now(UTC), time.monotonic()
-            visitors = {mailbox.visitor for mailbox in self.mailboxes}
-            self.board.begin()
-            try:
-                seen = await self._reader.run(
-                    look, self._watches.jobs, {"alerts", *self.news.watched}, visitors, withdrawn
-                )
-                self._settle(seen, Agreed(instant(now), began))
-            except Exception as error:
-                self.counters.failures += 1
-                if self._well:
-                    log.warning("the database could not be read, pages will say that they are stale: %r", error)
-                self._well = False
-            else:
-                self._well = True
-                self.counters.reconciles += 1
-                await self._beat_early()
-                await self._read_gauges()
-            await asyncio.sleep(max(0.01, began + settings.SIGNALBOX_RECONCILE_S - time.monotonic()))
-
-    def _settle(self, seen: Look, agreed: Agreed) -> None:
-        for mailbox in [mailbox for mailbox in self.mailboxes if mailbox.visitor in seen.withdrawn]:
-            mailbox.close(*seen.withdrawn[mailbox.visitor])
-        self._watches.hint(seen.watched)
-        self._watches.missing(seen.missing)
-        first, changed = self.agreed is None, self.board.diff(seen.picture)
-        self.agreed = agreed
-        if changed or first:
-            self._stir()
-        if first:
-            self.board.untold.clear()
-        self.counters.repairs = self.board.repairs
-        if self.news.agree(seen.marks, seen.alerts) | self.news.moved(self.board.stirred):
-            self._changed.set()
-
-    async def _read_gauges(self) -> None:
-        """After the board, which does not wait for them; one that cannot be read now stays as it is."""
-        asked = {name for mailbox in self.mailboxes for name in mailbox.gauges}
-        try:
-            if asked and self._gauges.take(await self._reader.run(gauges.read, asked)):
-                self._changed.set()
-        except Exception as error:
-            log.warning("gauges could not be read: %r", error)
 
     # --- signs of life ------------------------------------------------------------------------------------------
 

@@ -1,10 +1,12 @@
-"""What one reconcile reads from the database: the board, marks of other rows, open alerts, who may no longer watch."""
+"""What is read from the database for all sockets: at a reconcile the board, marks of other rows, open alerts and who
+may no longer watch; soon after a move the counts alone.
+"""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from live.visitors import Visitor
-from tasks import alerts, marks, picture
+from tasks import alerts, gauges, marks, picture
 
 Withdrawn = dict[Visitor, tuple[int, str]]  # with the close code and the reason
 
@@ -26,3 +28,8 @@ def look(
     missing = set(watched) - {job["id"] for job in found}
     standing = [alert.shown() for alert in alerts.standing()]
     return Look(picture.board(), marks.marks(topics), standing, found, missing, judge(visitors))
+
+
+def recount(asked: set[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What the board says beside its jobs, and these gauges."""
+    return picture.counts(), gauges.read(asked)

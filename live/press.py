@@ -30,13 +30,13 @@ class Press:
         self._board, self._agreed = board, agreed
         self._numbers = count(1)
         self._written: dict[Place | None, Frame] = {}
-
-    def clear(self) -> None:
-        """The board has changed: what was written leads to a place that is no longer the end."""
-        self._written.clear()
+        self._end = board.now
 
     def board(self, place: Place | None, after: int) -> Frame:
         """The snapshot, or the patch that leads on from a place, with a number greater than ``after``."""
+        if self._end != self._board.now:  # what was written leads to a place that is no longer the end
+            self._end = self._board.now
+            self._written.clear()
         frame, now = self._written.get(place), time.monotonic()
         if frame is None or frame.n <= after or now - frame.made > FRESH_S:
             news = self._board.snapshot() if place is None else self._board.since(place)

@@ -30,6 +30,7 @@ GAUGES: dict[str, Callable[[], Any]] = {
     "kinds": kinds,
     **{f"chart-{period}": partial(history.chart, period) for period in history.PERIODS},
 }
+COUNTS = frozenset({"kinds"})  # of these, what stands beside the rows of the board and must not contradict them
 
 
 def read(names: Iterable[str]) -> dict[str, Any]:

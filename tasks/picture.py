@@ -47,14 +47,12 @@ def board() -> dict[str, Any]:
     for job in jobs:
         if job["state"] == State.RUNNING:
             held.setdefault(job["worker"], []).append(job["id"])
-    busy = _busy()
-    recent = history.recent()
-    return {
-        "jobs": jobs,
-        "stats": {"now": _now(waiting, busy), "last_hour": recent.last_hour},
-        "workers": _workers(held),
-        "queues": _queues(waiting, busy, recent.started),
-    }
+    return {"jobs": jobs, **_counted(waiting, held)}
+
+
+def counts() -> dict[str, Any]:
+    """What ``board`` says beside the jobs."""
+    return _counted(_waiting(), _held())
 
 
 def detail(
@@ -119,10 +117,7 @@ def stats(period: str = "1h") -> dict[str, Any]:
 
 def workers() -> list[dict[str, Any]]:
     """``name, host, pid, queues, concurrency, running: [ids], beat_age_s, alive``, those that called today, by name."""
-    held: dict[str, list[str]] = {}
-    for worker, uid in state("running").order_by("started_at", "id").values_list("worker", "uid")[:RUNNING]:
-        held.setdefault(worker, []).append(str(uid))
-    return _workers(held)
+    return _workers(_held())
 
 
 def queues() -> list[dict[str, Any]]:
@@ -146,6 +141,23 @@ def _summaries(jobs: QuerySet[Job]) -> QuerySet[Job]:
 
 def _log(job: Job | UUID | str) -> QuerySet[LogLine]:
     return LogLine.objects.filter(job=job) if isinstance(job, Job) else LogLine.objects.filter(job__uid=job)
+
+
+def _counted(waiting: dict[str, dict[str, Any]], held: dict[str, list[str]]) -> dict[str, Any]:
+    busy, recent = _busy(), history.recent()
+    return {
+        "stats": {"now": _now(waiting, busy), "last_hour": recent.last_hour},
+        "workers": _workers(held),
+        "queues": _queues(waiting, busy, recent.started),
+    }
+
+
+def _held() -> dict[str, list[str]]:
+    """Worker → the jobs that it runs, oldest first."""
+    held: dict[str, list[str]] = {}
+    for worker, uid in state("running").order_by("started_at", "id").values_list("worker", "uid")[:RUNNING]:
+        held.setdefault(worker, []).append(str(uid))
+    return held
 
 
 def _waiting() -> dict[str, dict[str, Any]]:
@@ -203,7 +215,6 @@ def _now(waiting: dict[str, dict[str, Any]], busy: Counter[str]) -> dict[str, in
 
 
 def _workers(held: dict[str, list[str]]) -> list[dict[str, Any]]:
-    """``held``: worker → the jobs that it runs, oldest first."""
     now = timezone.now()
     rows = Worker.objects.filter(seen_at__gt=now - SHOWN_FOR).order_by("-seen_at")[:WORKERS]
     return [

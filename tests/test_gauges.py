@@ -4,7 +4,6 @@ import json
 
 import pytest
 
-from live import hub as hubs
 from live import push
 from tasks import gauges
 from tests.live_hub import Tab, running
@@ -17,7 +16,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def fast(settings, monkeypatch):
     settings.SIGNALBOX_RECONCILE_S, settings.SIGNALBOX_BEAT_S, settings.SIGNALBOX_TICK_MS = 0.1, 0.5, 20
     monkeypatch.setattr(push, "_sender", push.Sender())
-    monkeypatch.setattr(hubs, "withdrawn", lambda visitors: {})
+    monkeypatch.setattr("live.picture.withdrawn", lambda visitors: {})
 
 
 @pytest.fixture

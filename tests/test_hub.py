@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def fast(settings, monkeypatch):
     settings.SIGNALBOX_RECONCILE_S, settings.SIGNALBOX_BEAT_S, settings.SIGNALBOX_TICK_MS = 0.3, 0.5, 20
     monkeypatch.setattr(push, "_sender", push.Sender())
-    monkeypatch.setattr(hubs, "withdrawn", lambda visitors: {})  # who may stay has tests of its own
+    monkeypatch.setattr("live.picture.withdrawn", lambda visitors: {})  # who may stay has tests of its own
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ async def test_old_and_doubled_hints_change_nothing(rows):
         await until(lambda: tab.page.states() == {job: ("running", 2)})
         frames = len(tab.of("patch"))
         for _ in range(5):
-            hub._hints({"type": "jobs", "jobs": [old, old]})
+            hub.picture.hints({"type": "jobs", "jobs": [old, old]})
         await asyncio.sleep(0)
         assert tab.page.states() == {job: ("running", 2)}
         assert len([frame for frame in tab.of("patch")[frames:] if "jobs" in frame]) == 0
@@ -90,7 +90,7 @@ async def test_one_frame_is_written_for_all(rows):
     async with running() as hub:
         tabs = [Tab(hub).watch() for _ in range(50)]
         await until(lambda: all(tab.of("snapshot") for tab in tabs))
-        hub._hints({"type": "jobs", "jobs": [summary(uid(1), 1, "running")]})
+        hub.picture.hints({"type": "jobs", "jobs": [summary(uid(1), 1, "running")]})
         await until(lambda: all(uid(1) in tab.page.jobs for tab in tabs))
         written = {id(text) for tab in tabs for text in tab.texts if '"patch"' in text and uid(1) in text}
         assert len(written) == 1
@@ -102,8 +102,10 @@ async def test_one_frame_is_written_for_all(rows):
 async def change(hub, times, job=1):
     """Changes of a job that no database knows, a tick apart. (A reconcile would take it away.)"""
     for version in range(1, times + 1):
-        hub._hints({"type": "jobs", "jobs": [summary(uid(job), version, "running")]})
-        await until(lambda: all(box.place == hub.board.now or not (box.board and box.ready) for box in hub.mailboxes))
+        hub.picture.hints({"type": "jobs", "jobs": [summary(uid(job), version, "running")]})
+        await until(
+            lambda: all(box.place == hub.picture.board.now or not (box.board and box.ready) for box in hub.mailboxes)
+        )
 
 
 async def test_who_acknowledges_nothing_gets_four_frames_and_delays_nobody(settings):
@@ -262,8 +264,10 @@ async def test_nothing_holds_up_the_loop(rows, slowest):
             tab.watch()
         jobs = await rows(submit, 100)
         for version in range(1, 31):
-            hub._hints({"type": "jobs", "jobs": [summary(uid(number), version, "running") for number in range(20)]})
-            place = hub.board.now
+            hub.picture.hints(
+                {"type": "jobs", "jobs": [summary(uid(number), version, "running") for number in range(20)]}
+            )
+            place = hub.picture.board.now
             await until(lambda place=place: all(box.place and box.place >= place for box in hub.mailboxes))
         await until(lambda: all(tab.page.jobs.keys() >= set(jobs) for tab in tabs))
     assert slowest[0] < 0.05, slowest

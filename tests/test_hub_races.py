@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture(autouse=True)
 def fast(settings, monkeypatch):
     settings.SIGNALBOX_RECONCILE_S, settings.SIGNALBOX_BEAT_S, settings.SIGNALBOX_TICK_MS = 0.2, 0.5, 20
-    monkeypatch.setattr(hubs, "withdrawn", lambda visitors: {})
+    monkeypatch.setattr("live.picture.withdrawn", lambda visitors: {})
 
 
 async def test_who_comes_as_the_hub_stops_is_served_by_the_next(monkeypatch):

@@ -4,7 +4,6 @@ from datetime import UTC, datetime
 
 import pytest
 
-from live import hub as hubs
 from live import push
 from live.reader import Reader
 from tasks.models import instant
@@ -18,7 +17,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def fast(settings, monkeypatch):
     settings.SIGNALBOX_RECONCILE_S, settings.SIGNALBOX_BEAT_S, settings.SIGNALBOX_TICK_MS = 0.2, 0.2, 100
     monkeypatch.setattr(push, "_sender", push.Sender())
-    monkeypatch.setattr(hubs, "withdrawn", lambda visitors: {})
+    monkeypatch.setattr("live.picture.withdrawn", lambda visitors: {})
 
 
 @pytest.fixture

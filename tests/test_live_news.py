@@ -2,7 +2,6 @@
 
 import pytest
 
-from live import hub as hubs
 from live import push
 from live.news import News
 from live.reader import Reader
@@ -22,7 +21,7 @@ ADMIN = Visitor(1, "ada", access.YES, frozenset({"alerts", "schedules", "webhook
 def fast(settings, monkeypatch):
     settings.SIGNALBOX_RECONCILE_S, settings.SIGNALBOX_BEAT_S, settings.SIGNALBOX_TICK_MS = 0.2, 0.5, 20
     monkeypatch.setattr(push, "_sender", push.Sender())
-    monkeypatch.setattr(hubs, "withdrawn", lambda visitors: {})
+    monkeypatch.setattr("live.picture.withdrawn", lambda visitors: {})
 
 
 @pytest.fixture

@@ -132,8 +132,8 @@ async def test_who_blocks_a_write_is_cut_off_in_the_end(monkeypatch, settings):
         await until(lambda: hub.mailboxes and hub.agreed)
         [box] = hub.mailboxes
         versions = iter(range(1, 10_000))
-        await until(lambda: hub._hints({"type": "jobs", "jobs": large(next(versions))}) or box.task is not None)
-        await until(lambda: hub._hints({"type": "jobs", "jobs": large(next(versions), 1)}) or not hub.mailboxes)
+        await until(lambda: hub.picture.hints({"type": "jobs", "jobs": large(next(versions))}) or box.task is not None)
+        await until(lambda: hub.picture.hints({"type": "jobs", "jobs": large(next(versions), 1)}) or not hub.mailboxes)
         assert hub.counters.closed_slow == 1
         assert box.task is None
         writer.close()

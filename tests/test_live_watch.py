@@ -4,7 +4,6 @@ import time
 
 import pytest
 
-from live import hub as hubs
 from live import push, watch, watches
 from live.reader import Reader
 from live.visitors import Visitor
@@ -21,7 +20,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def fast(settings, monkeypatch):
     settings.SIGNALBOX_RECONCILE_S, settings.SIGNALBOX_BEAT_S, settings.SIGNALBOX_TICK_MS = 0.3, 0.5, 20
     monkeypatch.setattr(push, "_sender", push.Sender())
-    monkeypatch.setattr(hubs, "withdrawn", lambda visitors: {})  # who may stay has tests of its own
+    monkeypatch.setattr("live.picture.withdrawn", lambda visitors: {})  # who may stay has tests of its own
 
 
 @pytest.fixture

@@ -1,0 +1,143 @@
+"""What all sockets of a process share, and what keeps it current: board, news and gauges.
+
+Hints move it at once; the database is read for it every few seconds, whole, and for the counts soon after a move. Owns
+when to read and how to agree with what was read; it knows of mailboxes only what they ask for, and writes no frames.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from django.conf import settings
+
+from live.board import Board
+from live.frames import Agreed
+from live.gauges import Gauges
+from live.look import Look, look, recount
+from live.mailbox import Mailbox
+from live.news import News
+from live.reader import Reader
+from live.visitors import withdrawn
+from live.watches import Watches
+from tasks import gauges
+from tasks.models import instant
+
+RECOUNT_S = 0.25  # between two counts, however much moves
+RECOUNT_SHARE = 20  # and this many times what the last one took: a long queue is counted more seldom
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Counters:
+    """For metrics: what a hub has done since it started."""
+
+    frames: int = 0
+    hints: int = 0
+    reconciles: int = 0
+    repairs: int = 0
+    failures: int = 0
+    closed_slow: int = 0
+
+
+class Picture:
+    """``changed`` is called when there is something to send, ``agreed_now`` is awaited after each whole reading."""
+
+    def __init__(
+        self,
+        mailboxes: Collection[Mailbox],
+        watches: Watches,
+        changed: Callable[[], None],
+        agreed_now: Callable[[], Awaitable[None]],
+    ) -> None:
+        self.board, self.news, self.gauges = Board(), News(), Gauges()
+        self.counters = Counters()
+        self.agreed: Agreed | None = None  # None: the first reading is not over
+        self._mailboxes, self._watches = mailboxes, watches
+        self._changed, self._agreed_now = changed, agreed_now
+        self._reader = Reader("signalbox-hub")
+        self._moved = asyncio.Event()
+        self._well = True
+
+    def hints(self, message: dict[str, Any]) -> None:
+        """Take what the channel layer brought: ``{"jobs": [summary…]}``."""
+        jobs = message["jobs"]
+        self.counters.hints += len(jobs)
+        self._watches.hint(jobs)
+        if self.news.moved(jobs) | self.board.apply(jobs):
+            self._changed()
+        if self.board.restless:
+            self.board.restless = False
+            self._moved.set()
+
+    async def reconcile(self) -> None:
+        """Read everything and agree with it, again and again."""
+        while True:
+            now, began = datetime.now(UTC), time.monotonic()
+            visitors = {mailbox.visitor for mailbox in self._mailboxes}
+            self.board.begin()
+            try:
+                topics = {"alerts", *self.news.watched}
+                seen = await self._reader.run(look, self._watches.jobs, topics, visitors, withdrawn)
+                self._settle(seen, Agreed(instant(now), began))
+            except Exception as error:
+                self.counters.failures += 1
+                if self._well:
+                    log.warning("the database could not be read, pages will say that they are stale: %r", error)
+                self._well = False
+            else:
+                self._well = True
+                self.counters.reconciles += 1
+                await self._agreed_now()
+                await self._read_gauges()
+            await asyncio.sleep(max(0.01, began + settings.SIGNALBOX_RECONCILE_S - time.monotonic()))
+
+    def _settle(self, seen: Look, agreed: Agreed) -> None:
+        for mailbox in [mailbox for mailbox in self._mailboxes if mailbox.visitor in seen.withdrawn]:
+            mailbox.close(*seen.withdrawn[mailbox.visitor])
+        self._watches.hint(seen.watched)
+        self._watches.missing(seen.missing)
+        first, changed = self.agreed is None, self.board.diff(seen.picture)
+        self.agreed = agreed
+        if first:
+            self.board.untold.clear()
+        self.counters.repairs = self.board.repairs
+        news = self.news.agree(seen.marks, seen.alerts) | self.news.moved(self.board.stirred)
+        if first or changed or news:
+            self._changed()
+
+    async def recount(self) -> None:
+        """Counts follow the rows: whenever a hint told of a move, they are read, if anybody looks at them."""
+        while True:
+            await self._moved.wait()
+            self._moved.clear()
+            began = time.monotonic()
+            if self.agreed and any(mailbox.board for mailbox in self._mailboxes):
+                try:
+                    counts, read = await self._reader.run(recount, self._asked() & gauges.COUNTS)
+                except Exception as error:
+                    log.info("the counts could not be read: %r", error)  # the next whole reading warns
+                    self._moved.set()
+                else:
+                    if self.board.count(counts) | self.gauges.take(read, self._asked()):
+                        self._changed()
+            await asyncio.sleep(max(RECOUNT_S, RECOUNT_SHARE * (time.monotonic() - began)))
+
+    async def _read_gauges(self) -> None:
+        """After the board, which does not wait for them; one that cannot be read now stays as it is."""
+        asked = self._asked()
+        try:
+            if asked and self.gauges.take(await self._reader.run(gauges.read, asked), asked):
+                self._changed()
+        except Exception as error:
+            log.warning("gauges could not be read: %r", error)
+
+    def _asked(self) -> set[str]:
+        return {name for mailbox in self._mailboxes for name in mailbox.gauges}
+
+    def stop(self) -> None:
+        self._reader.stop()

@@ -1,0 +1,108 @@
+"""The counts above the rows follow them at once, read from the database: no tile contradicts the list beside it."""
+
+import pytest
+
+from live import push
+from live.reader import Reader
+from tasks import gauges, lease, lifecycle, picture
+from tasks.report import Report
+from tests.live_hub import Tab, claim, running, submit
+from tests.live_parts import until
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def seldom(settings, monkeypatch):
+    """What comes within this hour comes by hints."""
+    settings.SIGNALBOX_RECONCILE_S, settings.SIGNALBOX_BEAT_S, settings.SIGNALBOX_TICK_MS = 3600, 3600, 20
+    monkeypatch.setattr(push, "_sender", push.Sender())
+    monkeypatch.setattr("live.picture.withdrawn", lambda visitors: {})  # who may stay has tests of its own
+
+
+@pytest.fixture
+def rows():
+    reader = Reader("test-rows")
+    yield reader.run
+    reader.stop()
+
+
+def counted(tab, name):
+    return tab.page.extras["stats"]["now"][name]
+
+
+async def test_counts_of_states_queues_and_workers_follow_each_move(rows):
+    async with running() as hub:
+        tab = Tab(hub).watch()
+        await until(lambda: tab.of("snapshot") and hub._listener.connects)
+        tab.mailbox.gauges["kinds"] = 0
+        jobs = await rows(submit, 3)
+        await until(lambda: counted(tab, "queued") == 3)
+        held = await rows(claim, jobs[0])
+        await until(lambda: (counted(tab, "queued"), counted(tab, "running")) == (2, 1))
+        queues = {queue["name"]: queue for queue in tab.page.extras["queues"]}
+        assert (queues[held.queue]["queued"], queues[held.queue]["running"]) == (2, 1)
+        await until(lambda: tab.of("gauge") and tab.of("gauge")[-1]["value"] == {"noop": {"running": 1, "waiting": 2}})
+        await rows(lifecycle.succeed, held)
+        await until(lambda: counted(tab, "running") == 0)
+        assert tab.page.extras["stats"]["last_hour"]["succeeded"] == 1
+        assert hub.counters.reconciles == 1
+
+
+async def test_progress_counts_nothing_anew(rows, monkeypatch):
+    """Or a thousand jobs that report would ask the database as often as it can answer."""
+    asked = []
+    monkeypatch.setattr(picture, "counts", lambda real=picture.counts: asked.append(1) or real())
+    async with running() as hub:
+        tab = Tab(hub).watch()
+        await until(lambda: tab.of("snapshot") and hub._listener.connects)
+        [job] = await rows(submit)
+        held = await rows(claim, job)
+        await until(lambda: counted(tab, "running") == 1)
+        before = len(asked)
+        report = Report()
+        for done in range(1, 6):
+            report.progress(done, 5)
+            await rows(lease.flush, held, report.take())
+            await until(lambda done=done: tab.page.jobs[job]["progress"]["done"] == done)
+        assert len(asked) == before
+
+
+async def test_nobody_is_counted_for_who_does_not_look(rows, monkeypatch):
+    asked = []
+    monkeypatch.setattr(picture, "counts", lambda: asked.append(1))
+    async with running() as hub:
+        tab = Tab(hub)
+        await until(lambda: hub.agreed and hub._listener.connects)
+        before = hub.counters.hints
+        await rows(submit, 3)
+        await until(lambda: hub.counters.hints > before)
+        tab.watch()
+        await until(lambda: tab.of("snapshot"))
+        assert not asked
+
+
+async def test_counts_that_cannot_be_read_are_read_again(rows, monkeypatch):
+    real, broken = picture.counts, [True]
+
+    def count():
+        if broken:
+            broken.clear()
+            raise OSError("no")
+        return real()
+
+    monkeypatch.setattr(picture, "counts", count)
+    async with running() as hub:
+        tab = Tab(hub).watch()
+        await until(lambda: tab.of("snapshot") and hub._listener.connects)
+        await rows(submit)
+        await until(lambda: counted(tab, "queued") == 1)
+        assert not broken
+
+
+def test_the_counts_are_those_of_the_board():
+    submit(2)
+    board, counts = picture.board(), picture.counts()
+    assert board.keys() - counts.keys() == {"jobs"}
+    assert counts["stats"] == board["stats"] and counts["stats"]["now"]["queued"] == 2
+    assert set(gauges.COUNTS) < set(gauges.GAUGES)
