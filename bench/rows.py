@@ -1,9 +1,9 @@
 """The board in a real Chromium while 500 rows change ten times a second: is any task of the main thread over 50 ms?
 
-    python -m bench.rows [--seconds 10] [--rows 500] [--page "" --page jobs/]
+    python -m bench.rows [--seconds 10] [--rows 500]
 
 The page is the product's own, from a running server; its frames come from this script, which stands in for the hub so
-that each of them has every row. Chromium's own observer of long tasks is asked. Printed for each page: how many tasks
+that each of them has every row. Chromium's own observer of long tasks is asked. Printed: how many tasks
 took longer than 50 ms, the longest one, how many frames were sent and dealt with, and how long one took the page.
 """
 
@@ -86,10 +86,10 @@ class Hub:
                 self.answered.append(time.monotonic() - at)
 
 
-def measure(context: BrowserContext, address: str, count: int, seconds: float) -> str:
+def measure(context: BrowserContext, count: int, seconds: float) -> str:
     hub, page = Hub(count), context.new_page()
     page.add_init_script(INSTEAD.replace("PORT", str(hub.port)))
-    page.goto(address)
+    page.goto("")
     page.wait_for_function("(n) => document.querySelectorAll('[data-job]').length >= n", arg=round(count * 0.9))
     page.wait_for_timeout(1500)  # it has come to rest
     page.evaluate(WATCH)
@@ -107,7 +107,7 @@ def measure(context: BrowserContext, address: str, count: int, seconds: float) -
     page.wait_for_function("(turn) => document.body.textContent.includes(`part ${turn} of`)", arg=hub.turn)
     page.close()
     return (
-        f"/{address:8} {hub.turn - 1} frames of {count} rows in {seconds:g} s, acknowledged after "
+        f"{hub.turn - 1} frames of {count} rows in {seconds:g} s, acknowledged after "
         f"{statistics.median(hub.answered) * 1000:.0f} ms (median); tasks over 50 ms: {len(long)}, "
         f"longest {max(long, default=0):.0f} ms; CPU a frame: "
         + ", ".join(f"{name} {ms:.1f} ms" for name, ms in cost.items())
@@ -129,7 +129,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--rows", type=int, default=500)
-    parser.add_argument("--page", action="append", dest="pages", help="below /; may repeat (default: the board)")
     options = parser.parse_args()
     servers = Servers()
     product = None
@@ -147,8 +146,7 @@ def main() -> None:
             page.get_by_role("button", name="Log in").click()
             page.wait_for_url(product.base_url)
             page.close()
-            for address in options.pages or [""]:
-                print(measure(context, address, options.rows, options.seconds), flush=True)
+            print(measure(context, options.rows, options.seconds), flush=True)
             browser.close()
     finally:
         if product is not None:
