@@ -31,7 +31,7 @@ app.conf.update(
     worker_enable_remote_control=False,  # whoever writes to Redis could stop workers
     worker_send_task_events=False,
     worker_hijack_root_logger=False,
-    worker_redirect_stdouts=False,
+    worker_redirect_stdouts=False,  # project.logs.Printed does, whole lines at a time
     worker_cancel_long_running_tasks_on_connection_loss=False,
     beat_scheduler="tasks.beat:Timekeeper",
     enable_utc=True,

@@ -4,21 +4,25 @@ From the HTTP request to the worker: a bell carries the id of the request that a
 ids are correlation, not truth: a bell that is rung again knows no request any more.
 """
 
+import io
 import json
 import logging
+import sys
+import threading
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TextIO
 
-from celery.signals import after_setup_task_logger, before_task_publish, task_postrun, task_prerun
+from celery.signals import after_setup_task_logger, before_task_publish, task_postrun, task_prerun, worker_process_init
 
 from tasks.report import current_report
-from tasks.trace import job_id, request_id, veiled
+from tasks.trace import forget, job_id, request_id, veiled
 
 HEADER = "signalbox_request"
 OWN = ("celery", "kombu", "amqp", "redis", "django", "live", "tasks", "project", "signalbox")  # what runs jobs
 BREAKS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))} | {0x2028: "\\u2028", 0x2029: "\\u2029"}
 BREAKS[ord("\n")], BREAKS[ord("\r")], BREAKS[ord("\t")] = "\\n", "\\r", "\\t"
 TEXT = logging.Formatter("%(message)s")
+printed = logging.getLogger("signalbox.printed")
 
 
 class Context(logging.Filter):
@@ -76,6 +80,37 @@ class JobLog(logging.Handler):
         report.note(TEXT.format(record), level)
 
 
+class Printed(io.TextIOBase):
+    """Stands in for stdout and stderr: what a job prints is a line like all others, with its id, without secrets."""
+
+    def __init__(self, instead_of: TextIO) -> None:
+        self.instead_of, self._here = instead_of, threading.local()
+
+    def write(self, text: str) -> int:
+        if getattr(self._here, "busy", False):  # it is logging that complains
+            return self.instead_of.write(text)
+        *lines, self._here.rest = (getattr(self._here, "rest", "") + text).split("\n")
+        self._here.busy = True
+        try:
+            for line in filter(None, lines):
+                printed.info("%s", line)
+        finally:
+            self._here.busy = False
+        return len(text)
+
+    def flush(self) -> None:
+        if getattr(self._here, "rest", ""):
+            self.write("\n")
+
+    def fileno(self) -> int:
+        return self.instead_of.fileno()
+
+
+@worker_process_init.connect
+def take_over_what_is_printed(**_: Any) -> None:
+    sys.stdout, sys.stderr = Printed(sys.stdout), Printed(sys.stderr)
+
+
 @after_setup_task_logger.connect
 def like_the_others(logger: logging.Logger, **_: Any) -> None:
     """What ``get_task_logger`` gives writes where all others do; Celery's own knows no job, and hides nothing."""
@@ -96,6 +131,8 @@ def work_for(task_id: str = "", task: Any = None, **_: Any) -> None:
 
 
 @task_postrun.connect
-def work_is_over(**_: Any) -> None:
+def work_is_over(task_id: str = "", **_: Any) -> None:
+    sys.stdout.flush()
+    forget(str(task_id or ""))
     request_id.set("")
     job_id.set("")

@@ -21,7 +21,7 @@ from celery import Task, shared_task
 from celery.exceptions import Ignore, MaxRetriesExceededError, Retry, SoftTimeLimitExceeded
 from django.db import InterfaceError, OperationalError, connection
 
-from tasks import chains, drafting, lifecycle, pulse, registry
+from tasks import chains, drafting, lifecycle, pulse, registry, trace
 from tasks.failure import Failure
 from tasks.models import Job
 from tasks.params import Signature
@@ -134,6 +134,7 @@ class JobTask(Task):
         except Exception as error:  # such as secrets sealed with a key that is gone
             self._record(job, partial(lifecycle.fail, job, Failure.of(error)))
             raise
+        trace.keep(str(job.uid), secrets)
         report = Report(str(job.uid), job.attempt, job.log_seq, secrets)
         beating, running = pulse.current(), pulse.Running(job, report, self.kind.cancel_grace, self.kind.lease)
         if beating:
@@ -172,7 +173,7 @@ class JobTask(Task):
                 return partial(lifecycle.release, job), error
             failure = Failure.of(error, report.hidden)  # the job's own, such as sys.exit(): the worker stays
             return partial(lifecycle.fail, job, failure), RuntimeError(failure.error)
-        return partial(lifecycle.succeed, job, result), None
+        return partial(lifecycle.succeed, job, report.hidden_in(result)), None
 
     def _told_to_end(self, error: BaseException) -> bool:
         """Whether it is this process that ends, and not only a job that raises what ends a process."""

@@ -50,7 +50,7 @@ class Failure(NamedTuple):
         return cls(
             storable.text(hide(shown), 2_000),
             storable.text(hide(trace)[-60_000:], 60_000),
-            hashlib.sha256(pattern(shown).encode(errors="replace")).hexdigest()[:32],
+            hashlib.sha256(pattern(hide(shown)).encode(errors="replace")).hexdigest()[:32],
         )
 
     @classmethod

@@ -104,6 +104,10 @@ class Report:
         """``text`` without the values of the job's secret parameters."""
         return hide(text, self._secrets)
 
+    def hidden_in(self, result: Any) -> Any:
+        """What the job returned, as it is stored, with a mask for each secret in its texts and names."""
+        return storable.result(result, self.hidden) if self._secrets else result
+
     def has_news(self) -> bool:
         return self._progress != self._told or self._log_seq != self._told_seq
 

@@ -15,15 +15,18 @@ def text(value: str, limit: int) -> str:
     return value if len(value) <= limit else value[: limit - 1] + "…"
 
 
-def result(value: Any) -> Any:
-    """A job's result as JSON. What has no JSON is kept as its ``repr``; what is too large, as a note that says so."""
+def result(value: Any, hide: Callable[[str], str] = str) -> Any:
+    """A job's result as JSON. What has no JSON is kept as its ``repr``; what is too large, as a note that says so.
+
+    ``hide`` takes secrets out of its texts.
+    """
     try:
         dumped = json.dumps(value, cls=DjangoJSONEncoder, allow_nan=False)
         if len(dumped) > RESULT_BYTES:
             return f"(a result of {len(dumped):,} bytes was not kept: at most {RESULT_BYTES:,} are)"
-        return _clean(json.loads(dumped))
+        return _clean(json.loads(dumped), hide)
     except Exception:  # code of the job's own may be asked here, and raise whatever it likes
-        return text(shown(value, repr), 2_000)
+        return text(hide(shown(value, repr)), 2_000)
 
 
 def shown(value: Any, say: Callable[[Any], str] = str) -> str:
@@ -34,12 +37,12 @@ def shown(value: Any, say: Callable[[Any], str] = str) -> str:
         return f"({type(value).__name__}, which cannot be shown)"
 
 
-def _clean(value: Any) -> Any:
+def _clean(value: Any, hide: Callable[[str], str]) -> Any:
     match value:
         case str():
-            return text(value, RESULT_BYTES)
+            return text(hide(value), RESULT_BYTES)
         case list():
-            return [_clean(item) for item in value]
+            return [_clean(item, hide) for item in value]
         case dict():
-            return {text(key, RESULT_BYTES): _clean(item) for key, item in value.items()}
+            return {text(hide(key), RESULT_BYTES): _clean(item, hide) for key, item in value.items()}
     return value

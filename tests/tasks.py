@@ -4,9 +4,11 @@ import asyncio
 import logging
 import os
 import signal
+import sys
+import threading
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from celery.utils.log import get_task_logger
 
@@ -32,6 +34,29 @@ def keeps_a_secret(report, name: str, password: Annotated[str, Secret]) -> str:
     report.log(f"the password is {password}")
     report.progress(1, 1, password)
     raise ValueError(f"wrong password {password}")
+
+
+@job(effects="none", max_retries=0)
+def tells_all(report, key: Annotated[str, Secret], how: str = "raise", number: int = 0) -> Any:
+    """Say a secret by every way that code has, and then raise or return it."""
+    report.log(f"plain {key}")
+    report.log(f"as repr { ({'key': key})!r}")
+    report.progress(1, 2, f"note {key}")
+    logging.getLogger("shop.till").warning("logged %s", key)
+    get_task_logger("shop.task").warning("logged as a task does %r", key)
+    print("printed", key)
+    print("complained", key, file=sys.stderr)
+    thread = threading.Thread(target=lambda: logging.getLogger("shop.thread").warning("in a thread: %s", key))
+    thread.start()
+    thread.join()
+    if how == "return":
+        return {"key": key, key: [f"<{key}>"]}
+    if how == "object":
+        return ValueError(key)
+    try:
+        raise KeyError(key)
+    except KeyError as error:
+        raise ValueError({"key": key}) from error
 
 
 @job(effects="none")
