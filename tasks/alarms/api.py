@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from tasks import alerts
 from tasks.alarms.models import Alert, Rule, Watch
 from tasks.api import pages, shapes
-from tasks.api.base import Endpoint, Flag, Strict, Text, Whole
+from tasks.api.base import Endpoint, Flag, Id, Strict, Text, Whole
 from tasks.api.jobs import CURSOR, LIMIT, Nothing
 from tasks.api.problems import Problem, wrong
 
@@ -37,7 +37,7 @@ class RuleIn(Strict):
     watch = s.ChoiceField(choices=Watch.values)
     kind = Text(max_length=200, default="", allow_blank=True)
     queue = Text(max_length=100, default="", allow_blank=True)
-    schedule = s.UUIDField(default=None, allow_null=True)
+    schedule = Id(default=None, allow_null=True)
     times = Whole(min_value=0, max_value=1_000_000, default=5)
     minutes = Whole(min_value=1, max_value=10_080, default=10)
     seconds = Whole(min_value=1, max_value=604_800, default=60)

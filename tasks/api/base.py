@@ -192,6 +192,15 @@ class Flag(serializers.BooleanField):
         return data
 
 
+class Id(serializers.UUIDField):
+    """As our answers write it: neither false nor 7 is one."""
+
+    def to_internal_value(self, data: Any) -> UUID:
+        if not isinstance(data, str):
+            self.fail("invalid", value=data)
+        return super().to_internal_value(data)
+
+
 def texts(value: Any) -> Iterator[str]:
     """Every text in what JSON held, names too."""
     rest = [value]

@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from tasks import finding, lifecycle, picture, quotas, registry
 from tasks.access import may, may_submit, visible
 from tasks.api import pages, shapes, versions
-from tasks.api.base import Endpoint, Strict, Text, Whole
+from tasks.api.base import Endpoint, Id, Strict, Text, Whole
 from tasks.api.problems import Problem, wrong
 from tasks.models import Job
 from tasks.params import LARGEST, TooLarge, Url, size
@@ -116,7 +116,7 @@ class JobIn(Strict):
     priority = Whole(min_value=0, max_value=9, required=False, allow_null=True)
     due_at = serializers.DateTimeField(required=False, allow_null=True)
     callback_url = CallbackUrl(max_length=2000, required=False)
-    copy_of = serializers.UUIDField(required=False, allow_null=True)
+    copy_of = Id(required=False, allow_null=True)
 
 
 class Jobs(Endpoint):
