@@ -12,6 +12,7 @@ from typing import Any
 from django.conf import settings
 
 from live import frames
+from live.crowd import TOO_MANY, Crowd
 from live.listener import Listener
 from live.mailbox import Mailbox
 from live.news import NOWHERE
@@ -36,6 +37,7 @@ class Hub:
 
     def __init__(self) -> None:
         self.mailboxes: dict[Mailbox, None] = {}
+        self._crowd = Crowd(self.mailboxes)
         self.clerk = Reader("signalbox-clerk")  # for what clients ask: however much that is, it delays no reconcile
         self._watches = Watches(self.clerk, self._post_job, self.serve)
         self._changed = asyncio.Event()
@@ -63,10 +65,11 @@ class Hub:
             raise Full("too many sockets in this process")
         own = sum(mailbox.visitor.user == visitor.user for mailbox in self.mailboxes)
         if own >= settings.SIGNALBOX_SOCKETS_PER_USER:
-            raise Full("too many sockets of this user")
+            raise Full(TOO_MANY)
         mailbox = Mailbox(send, visitor)
         mailbox.written = self.serve
         self.mailboxes[mailbox] = None
+        self._crowd.came(mailbox)
         self._wake()
         return mailbox
 
@@ -76,6 +79,7 @@ class Hub:
         self.watch_news(mailbox, frozenset())
         self.mailboxes.pop(mailbox, None)
         mailbox.left()
+        self._crowd.left(mailbox)
         self.linger()
 
     def linger(self) -> None:
@@ -88,6 +92,7 @@ class Hub:
             task.cancel()
         self._listener.stop()
         self._watches.stop()
+        self._crowd.stop()
         self.picture.stop()
         self.clerk.stop()
         _hubs.pop(asyncio.get_running_loop(), None)

@@ -29,9 +29,8 @@ def check(actor: Actor) -> None:
     """Raises TooMany when one more submit would be one too many."""
     per_user, per_token = settings.SIGNALBOX_SUBMITS_PER_USER, settings.SIGNALBOX_SUBMITS_PER_TOKEN  # 0: no limit
     if per_token and actor.token:
-        asked = (
-            Entry.objects.filter(action="submit", token=actor.token.uid).order_by("-id").values_list("at", flat=True)
-        )
+        done = Entry.objects.filter(action="submit", token=actor.token.uid, outcome=Entry.Outcome.DONE)
+        asked = done.order_by("-id").values_list("at", flat=True)  # not what was refused: Retry-After is to be true
         _room(asked[per_token - 1 : per_token], f"{per_token:,} submits a minute with one token")
     if per_user:
         made = Job.objects.filter(owner=actor.user).order_by("-id").values_list("created_at", flat=True)
