@@ -121,8 +121,11 @@ def edited(text: str, name: str, value: str = "") -> str:
 
 
 def unknown(name: str) -> str:
-    known = ", ".join(f"{each}:" for each in FILTERS)
-    return f"There is no filter {name[:40]}:. There are {known} and a text with a colon goes in quotation marks."
+    *most, last = (f"{each}:" for each in FILTERS)
+    return (
+        f"There is no filter {name[:40]}:. There are {', '.join(most)} and {last} "
+        "A text with a colon goes in quotation marks."
+    )
 
 
 def _word(text: str) -> str:

@@ -3,9 +3,8 @@
 
 /** @param {number} ms */
 export function length(ms) {
-  const s = Math.max(0, ms) / 1000;
-  if (s < 10) return `${(Math.floor(s * 10) / 10).toFixed(1)} s`;
-  return rough(ms);
+  if (ms < 1000) return `${Math.max(0, ms)} ms`;
+  return ms < 10_000 ? `${(Math.floor(ms / 100) / 10).toFixed(1)} s` : rough(ms);
 }
 
 /** Whole seconds and larger: for what moves every second. @param {number} ms */

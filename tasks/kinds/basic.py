@@ -19,11 +19,17 @@ def countdown(report: Report, seconds: int = 10, steps: int = 10, fail: bool = F
     started = time.monotonic()
     for step in range(1, steps + 1):
         _sleep_until(started + seconds * step / steps, report)
-        report.progress(step, steps, f"{seconds - seconds * step // steps} s left")
+        report.progress(step, steps, _note(seconds - seconds * step // steps))
     report.log("Counted down to zero.")
     if fail:
         raise RuntimeError("It failed, as it was asked to.")
     return {"seconds": seconds, "steps": steps}
+
+
+def _note(left: int) -> str:
+    if left < 120:
+        return f"{left} s left" if left else ""
+    return f"{left // 60} min {left % 60:02} s left"
 
 
 def _sleep_until(moment: float, report: Report) -> None:

@@ -98,8 +98,15 @@ def ago(seconds: float) -> str:
 def took(start: str | None, end: str | None) -> str:
     if not (start and end):
         return ""
-    seconds = max(0.0, (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds())
-    return f"{int(seconds * 10) / 10:.1f} s" if seconds < 10 else rough(seconds)
+    ms = max(0, _ms(end) - _ms(start))
+    if ms < 1000:
+        return f"{ms} ms"
+    return f"{ms // 100 / 10:.1f} s" if ms < 10_000 else rough(ms / 1000)
+
+
+def _ms(instant: str) -> int:
+    """Milliseconds since the epoch, as a browser's clock counts: what is less is cut off."""
+    return int(datetime.fromisoformat(instant).timestamp() * 1_000_000) // 1000
 
 
 @register.filter
