@@ -214,7 +214,7 @@ class Board:
         if name in self.extras and self._signs[name] == _sign(value):
             return
         self._signs[name] = _sign(value)
-        self.extras[name] = (frames.dumps(value), self._step())
+        self.extras[name] = (frames.counts(value), self._step())
 
 
 def _later(items: Iterable, at: Any, place: int) -> Iterable:

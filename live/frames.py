@@ -4,12 +4,14 @@ Pure text. Pieces are encoded once and joined for many sockets; which pieces go 
 """
 
 import json
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 LIMIT = 512 * 1024
 HEAD = 1024  # room for type, n, as_of, age and brackets
 TEXT_LIMIT = 4_000  # characters of an error within a row: a row is a line on a page, the rest is in the job's detail
 VALUE_LIMIT = 64 * 1024
+EXTRA_LIMIT = 128 * 1024  # of all workers, or of all queues: rows must find room beside them
 
 
 class Agreed(NamedTuple):
@@ -38,6 +40,15 @@ def row(summary: dict[str, Any]) -> str:
 def cut(value: Any) -> Any:
     """A long text ends with an ellipsis; everything else is as it was."""
     return value[:TEXT_LIMIT] + "…" if isinstance(value, str) and len(value) > TEXT_LIMIT else value
+
+
+def counts(value: Any) -> str:
+    """Statistics, workers or queues; of a list as many as fit, from the first on: the API has them all."""
+    text = dumps(value)
+    if len(text) <= EXTRA_LIMIT or not isinstance(value, list):
+        return text
+    sizes = accumulate(len(dumps(item)) + 1 for item in value)
+    return dumps([item for item, size in zip(value, sizes, strict=True) if size < EXTRA_LIMIT])
 
 
 def value(thing: Any) -> str:
