@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, Self, Union, get_args, get_origin
 
 from tasks.rules import (
     LONGEST,
+    ROW,
     Boolean,
     Date,
     Exact,
@@ -24,6 +25,7 @@ from tasks.rules import (
     Secret,
     Text,
     Wrong,
+    is_row,
     stored,
     word,
 )
@@ -113,6 +115,8 @@ def _plain(value: Any, depth: int = 0) -> Any:
             return {stored(name): _plain(inner, depth + 1) for name, inner in value.items()}
         case list() | tuple():
             return [_plain(inner, depth + 1) for inner in value]
+    if is_row(value):
+        raise Wrong(ROW)
     raise TypeError
 
 

@@ -20,11 +20,17 @@ INT64 = range(-(2**63), 2**63)
 DIGITS = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)(e[+-]?[0-9]+)?", re.IGNORECASE)
 UNSTORABLE = re.compile("[\0\ud800-\udfff]")  # PostgreSQL refuses them, in text and in JSON
 UNSAFE_IN_URL = re.compile(r"[\s\\\x00-\x20\x7f]")
+ROW = "Give the id of the row, not the row itself: jobs carry ids, never objects."
 BOOLEANS = dict.fromkeys(("true", "on", "yes", "1"), True) | dict.fromkeys(("false", "off", "no", "0"), False)
 
 
 class Wrong(ValueError):
     """One value is wrong; the text is the sentence to show beside it."""
+
+
+def is_row(value: Any) -> bool:
+    """Whether it is a row of Django's: a job that carried one would work on what it was, not on what it is."""
+    return hasattr(type(value), "_meta") and hasattr(value, "pk")
 
 
 class Rule:
@@ -49,7 +55,7 @@ class Rule:
         except Wrong:
             raise
         except (ValueError, TypeError, ArithmeticError, LookupError, RecursionError):
-            raise Wrong(self.wrong) from None
+            raise Wrong(ROW if is_row(value) else self.wrong) from None
 
     def dump(self, value: Any) -> Any:
         return value
@@ -135,12 +141,14 @@ class Ref(Rule):
 
 
 class File(Ref):
-    """The public id of an upload: the file is a row before the job is."""
+    """The public id of an upload, `File("shop.Upload")`: the file is a row before the job is."""
 
     type, wrong = "file", "Give the id of an upload."
 
-    def __init__(self) -> None:
-        """An upload is the one row that needs no model named."""
+    def __init__(self, model: Any = None) -> None:
+        """Without a model, whether there is such an upload is the job's to find out: a check warns of it."""
+        if model is not None:
+            super().__init__(model)
 
 
 class Integer(Rule):

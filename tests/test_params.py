@@ -6,12 +6,13 @@ import pickle
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from uuid import UUID
 
 import jsonschema
 import pytest
 
+from tasks.models import Job
 from tasks.params import LARGEST, ParamError, Ref, Secret, Signature, Url
 from tasks.rules import LONGEST
 from tests.signatures import Colour, errors_of, named, signature_of
@@ -283,3 +284,10 @@ def test_a_stored_value_that_no_longer_fits_fails_by_name():
     with pytest.raises(ParamError, match=r"value: Choose one of: red, blue\."):
         signature_of(Colour).load({"value": "green"})
     assert signature_of(Colour).load({"gone": 1}) == {"gone": 1}, "Python itself says what is wrong with the call"
+
+
+@pytest.mark.parametrize("annotation", [int, str, Any, dict, list[int], Annotated[str, Ref("tasks.Job")], Colour])
+def test_a_row_in_place_of_its_id_is_told_so(annotation):
+    row = {dict: {"a": Job(pk=7)}, list[int]: [Job(pk=7)]}.get(annotation, Job(pk=7))
+    said = errors_of(signature_of(annotation), {"value": row})["value"][0]
+    assert said.endswith("Give the id of the row, not the row itself: jobs carry ids, never objects.")
