@@ -128,7 +128,12 @@ KNOX_TOKEN_MODEL = "door.Token"  # noqa: S105 - a model, no password
 MIGRATION_MODULES = {"knox": None}  # its own table would stand beside ours, unused, and no test could be flushed
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
-    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
 ]
 
 # --- The database: the truth -----------------------------------------------------------------------------------

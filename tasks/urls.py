@@ -3,7 +3,7 @@
 from django.contrib.auth.views import LogoutView
 from django.urls import path
 
-from tasks import audit_page, deeds, house, job_page, searching, selftest, share_pages, views
+from tasks import account, audit_page, deeds, house, job_page, searching, selftest, share_pages, views
 from tasks.login import Login, log_out_everywhere
 
 urlpatterns = [
@@ -11,6 +11,10 @@ urlpatterns = [
     path("login/", Login.as_view(), name="login"),
     path("logout/everywhere/", log_out_everywhere, name="logout-everywhere"),
     path("logout/", LogoutView.as_view(), name="logout"),
+    path("account/", account.AccountView.as_view(), name="account"),
+    path("account/password/", account.PasswordView.as_view(), name="password"),
+    path("account/tokens/", account.MakeTokenView.as_view(), name="token-make"),
+    path("account/tokens/<uuid:uid>/delete/", account.EndTokenView.as_view(), name="token-end"),
     path("submit/", views.SubmitView.as_view(), name="submit"),
     path("submit/<str:kind>/", views.SubmitKindView.as_view(), name="submit-kind"),
     path("jobs/", searching.JobsView.as_view(), name="jobs"),

@@ -11,9 +11,7 @@ from tasks.api import pages, shapes
 from tasks.api.base import Endpoint, Strict, Text, Whole
 from tasks.api.jobs import CURSOR, LIMIT
 from tasks.api.problems import Problem
-from tasks.door.models import Scope, Token
-
-MOST = 100  # tokens of one person
+from tasks.door.models import MOST, Scope, Token
 
 
 class TokenIn(Strict):

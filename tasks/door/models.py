@@ -19,6 +19,7 @@ from knox.models import AbstractAuthToken
 from tasks.models import instant
 from tasks.uid import uuid7
 
+MOST = 100  # tokens of one person
 HINT = 8  # characters of a token that are kept to tell it from others; 224 of its 256 bits stay unknown
 
 

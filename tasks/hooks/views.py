@@ -11,15 +11,15 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.generic import CreateView, DeleteView, DetailView, ListView, TemplateView, UpdateView, View
 
-from tasks import audit, deliveries, outbox, sealing
+from tasks import audit, deliveries, outbox
 from tasks.access import may
 from tasks.failure import Refused
 from tasks.hooks.forms import HookForm
 from tasks.hooks.models import Delivery, Endpoint
+from tasks.once import show_once, shown_once
 from tasks.views import Allowed, Shown, uid_or_404
 
 PAGE = 30  # deliveries
-SHOWN = "webhook_secret"  # in the session, sealed, from the deed that made a secret to the page that shows it
 
 
 def log_of(rows: QuerySet[Delivery], before: str) -> dict[str, Any]:
@@ -47,18 +47,6 @@ class HookPage(Shown):
             may_change=may(user, "change_webhooks"), may_replay=may(user, "replay"), **context
         )
 
-    def new_secret(self, of: str) -> str:
-        """The secret that a deed of this session has just made, this once."""
-        owner, _, sealed = self.request.session.get(SHOWN, "").partition(" ")
-        if owner != of:
-            return ""
-        del self.request.session[SHOWN]
-        return sealing.unseal(sealed)["secret"]
-
-
-def show_once(request: HttpRequest, of: str, secret: str) -> None:
-    request.session[SHOWN] = f"{of} {sealing.seal({'secret': secret})}"
-
 
 class HookList(HookPage, ListView):
     template_name = "webhooks/list.html"
@@ -73,7 +61,7 @@ class HookDetail(HookPage, DetailView):
 
     def get_context_data(self, **context: Any) -> dict[str, Any]:
         log = log_of(self.object.deliveries.all(), self.request.GET.get("before", ""))
-        return super().get_context_data(secret=self.new_secret(str(self.object.uid)), **log, **context)
+        return super().get_context_data(secret=shown_once(self.request, str(self.object.uid)), **log, **context)
 
 
 class Callbacks(HookPage, TemplateView):
@@ -88,7 +76,7 @@ class Callbacks(HookPage, TemplateView):
     def get_context_data(self, **context: Any) -> dict[str, Any]:
         rows = Delivery.objects.filter(endpoint__callbacks_of__isnull=False)
         log = log_of(rows, self.request.GET.get("before", ""))
-        return super().get_context_data(secret=self.new_secret("callbacks"), **log, **context)
+        return super().get_context_data(secret=shown_once(self.request, "callbacks"), **log, **context)
 
 
 class HookForms(HookPage):

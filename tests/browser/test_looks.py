@@ -71,6 +71,8 @@ def addresses(product: Product) -> dict[str, str]:
         "bulk": "jobs/bulk/?action=cancel&q=kind:countdown",
     }
     pages |= {
+        "account": "account/",
+        "password": "account/password/",
         "feeds": "feeds/",
         "checks": "checks/",
         "webhooks": "webhooks/",

@@ -1,0 +1,158 @@
+"""The page of one's own account: who one is here, the tokens of one's programs, and a new password."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.contrib.auth.forms import PasswordChangeForm
+from django.contrib.auth.views import PasswordChangeView
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse_lazy
+from django.utils.decorators import method_decorator
+from django.views.decorators.cache import never_cache
+from django.views.generic import CreateView, DeleteView
+
+from tasks import audit, login
+from tasks.access import Actor
+from tasks.door.models import MOST, Scope, Token
+from tasks.once import show_once, shown_once
+from tasks.views import Shown
+
+SCOPES = (
+    (Scope.READ, "read: see all that you see"),
+    (Scope.SUBMIT, "submit: submit jobs, and see those only"),
+    (Scope.MANAGE, "manage: all that you may do"),
+)
+DAYS = ((1, "1 day"), (7, "7 days"), (30, "30 days"), (90, "90 days"), (365, "a year"), (0, "until taken back"))
+
+
+class TokenForm(forms.ModelForm):
+    scope = forms.ChoiceField(label="What it may do", choices=SCOPES)
+    days = forms.TypedChoiceField(label="For how long", choices=DAYS, coerce=int, initial=90)
+
+    class Meta:
+        model = Token
+        fields = ("name", "scope")
+        labels = {"name": "Name"}
+        help_texts = {"name": "Of the program that uses it, to tell it from others."}
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.fields["name"].may_be_empty = True
+
+    def clean(self) -> dict[str, Any]:
+        if Token.objects.filter(user=self.instance.user).count() >= MOST:
+            raise forms.ValidationError(f"You have {MOST} tokens. Take one back first.")
+        return super().clean()
+
+
+@method_decorator(never_cache, "dispatch")
+class AccountView(Shown, CreateView):
+    """Who one is, one's tokens, and the form for another."""
+
+    here = "account"
+    action = "see_tokens"
+    http_method_names = ["get", "head"]
+    template_name = "account/account.html"
+    model = Token
+    form_class = TokenForm
+
+    def get_queryset(self) -> QuerySet[Token]:
+        return Token.objects.filter(user=self.request.user).order_by("-created")
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        return super().get_form_kwargs() | {"instance": Token(user=self.request.user)}
+
+    def get_context_data(self, **context: Any) -> dict[str, Any]:
+        return super().get_context_data(
+            role=Actor.of(self.request.user).role,
+            tokens=self.get_queryset(),
+            secret=shown_once(self.request, "token"),
+            **context,
+        )
+
+
+class MakeTokenView(AccountView):
+    """Make a token. Its text is on the next page, and nowhere else."""
+
+    action = "change_tokens"
+    http_method_names = ["post"]
+
+    def form_valid(self, form: TokenForm) -> HttpResponse:
+        given = form.cleaned_data
+        _, text = audit.do(
+            self.request,
+            self.action,
+            lambda made: f"token {made[0].uid}",
+            lambda: Token.objects.make(
+                self.request.user, given["scope"], name=given["name"], days=given["days"] or None
+            ),
+            scope=given["scope"],
+        )
+        show_once(self.request, "token", text)
+        return redirect("account")
+
+    def form_invalid(self, form: TokenForm) -> HttpResponse:
+        return self.render_to_response(self.get_context_data(form=form), status=422)
+
+
+class EndTokenView(AccountView, DeleteView):
+    """Take a token back: what uses it is refused from now on, and its open sockets close."""
+
+    action = "change_tokens"
+    http_method_names = ["post"]
+    slug_field = slug_url_kwarg = "uid"
+    form_class = forms.Form
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        return {"data": self.request.POST}
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        audit.do(self.request, self.action, f"token {self.object.uid}", self.object.delete)
+        messages.info(self.request, "The token was taken back.")
+        return redirect("account")
+
+
+class PasswordForm(PasswordChangeForm):
+    """Django's, in the words of this house."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        for name, label, words in (
+            ("new_password1", "New password", "At least 8 characters, not only digits, and nothing common."),
+            ("new_password2", "The same again", ""),
+        ):
+            self.fields[name].label, self.fields[name].help_text = label, words
+
+
+@method_decorator(never_cache, "dispatch")
+class PasswordView(Shown, PasswordChangeView):
+    """A new password, for who knows the old one. Guesses count as at the login page."""
+
+    here = "account"
+    template_name = "account/password.html"
+    form_class = PasswordForm
+    success_url = reverse_lazy("account")
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        name = request.user.get_username()
+        if wait := login.seconds_to_wait(request, name):
+            audit.refused(request, "change-password", name, "too-many-requests")
+            form = self.get_form_class()(request.user)
+            answer = self.render_to_response(self.get_context_data(form=form, wait_minutes=-(-wait // 60)), status=429)
+            answer["Retry-After"] = str(wait)
+            return answer
+        return super().post(request, *args, **kwargs)
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        name = self.request.user.get_username()
+        answer = audit.do(self.request, "change-password", name, lambda: super(PasswordView, self).form_valid(form))
+        messages.info(self.request, "Your password was changed. You are logged out everywhere else.")
+        return answer
+
+    def form_invalid(self, form: Any) -> HttpResponse:
+        if "old_password" in form.errors:
+            login.login_failed({"username": self.request.user.get_username()}, self.request)
+        return self.render_to_response(self.get_context_data(form=form), status=422)
