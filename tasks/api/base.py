@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 
+from django.core.validators import RegexValidator
 from django.http import HttpRequest, HttpResponse
 from rest_framework import serializers
 from rest_framework.exceptions import NotAuthenticated, ParseError
@@ -190,6 +191,16 @@ class Flag(serializers.BooleanField):
         if not isinstance(data, bool):
             self.fail("invalid", input=data)
         return data
+
+
+class Web(Text):
+    """A web address; whether it leads anywhere is for who takes it to say."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.validators.append(
+            RegexValidator("^[Hh][Tt][Tt][Pp][Ss]?://", "Only http and https addresses can be fetched.")
+        )
 
 
 class Id(serializers.UUIDField):

@@ -15,7 +15,7 @@ from tasks import deliveries, outbox, registry
 from tasks.addresses import BadAddress
 from tasks.api import pages, shapes
 from tasks.api.base import Endpoint as View
-from tasks.api.base import Flag, Strict, Text
+from tasks.api.base import Flag, Strict, Text, Web
 from tasks.api.jobs import CURSOR, LIMIT, Nothing
 from tasks.api.problems import Problem, wrong
 from tasks.hooks.models import Delivery, Endpoint
@@ -24,7 +24,7 @@ from tasks.models import Job
 MOST = 200  # webhooks: each is asked at every move
 
 
-class Address(Text):
+class Address(Web):
     def to_internal_value(self, data: Any) -> str:
         try:
             return deliveries.usable(super().to_internal_value(data))

@@ -9,7 +9,7 @@ from rest_framework import serializers as s
 from rest_framework.response import Response
 
 from tasks.api import pages, shapes
-from tasks.api.base import Endpoint, Strict, Text
+from tasks.api.base import Endpoint, Strict, Text, Web
 from tasks.api.jobs import CURSOR, LIMIT
 from tasks.api.problems import Problem, wrong
 from tasks.kinds.feeds.forms import ChangeForm, FeedForm
@@ -20,7 +20,7 @@ from tasks.models import instant
 class FeedIn(Strict):
     """`title`: empty for the feed's own."""
 
-    url = Text(max_length=URL)
+    url = Web(max_length=URL)
     title = Text(max_length=300, default="", allow_blank=True)
 
 
