@@ -123,11 +123,12 @@ def told(product: Product) -> dict[str, str]:
     row = product.python(f"from tasks.models import Job; print(Job.objects.get(uid='{jobs[1]}').pk)")
     see("Django's admin", page.get(f"{base}admin/tasks/job/{row}/change/", timeout=20))
     found["watch"] = product.manage("watch").stdout
-    backup = client.wait(client.submit("back_up_database", {"keep": 1})["id"], timeout=60)
-    assert backup["state"] == "succeeded", backup["error"]
+    if not product.servers.database_url:  # of SQLite: a backup of PostgreSQL takes its own client programs
+        backup = client.wait(client.submit("back_up_database", {"keep": 1})["id"], timeout=60)
+        assert backup["state"] == "succeeded", backup["error"]
     for file in (file for file in product.home.rglob("*") if file.is_file()):
         found[f"file {file.relative_to(product.home)}"] = file.read_bytes().decode(errors="replace")
-    assert any("backups" in name for name in found)
+    assert product.servers.database_url or any("backups" in name for name in found)
     found["log"] = product.log()
     return found
 
