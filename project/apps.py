@@ -1,6 +1,7 @@
 """Wires Celery to Django: a process whose apps are ready knows the Celery app, every kind and a worker's signals."""
 
 from django.apps import AppConfig
+from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import autodiscover_modules
 
 from project import checks  # noqa: F401 - registers them
@@ -14,5 +15,9 @@ class ProjectConfig(AppConfig):
         from tasks import queues, registry, workers  # noqa: F401 - connects the signals
         from tasks.kinds import OWN
 
-        autodiscover_modules(*OWN, "tasks")
+        try:
+            autodiscover_modules(*OWN, "tasks")
+        finally:  # what a module made of a kind that is none may have failed because of that
+            if registry.refused:
+                raise ImproperlyConfigured("\n".join(registry.refused)) from None
         celery.app.conf.task_queues = queues.declared(registry.queues())

@@ -7,14 +7,19 @@ import ipaddress
 import os
 from collections.abc import Iterable
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.core.exceptions import FieldDoesNotExist
 
 from project import env
+from tasks import registry
+from tasks.params import Field
 
 FOR_TESTS = {"SIGNALBOX_CHROMIUM"}
 WEAK_LENGTH, WEAK_VARIETY = 32, 8
+NAMED = 'Give the label of an installed model, such as Ref("shop.Order").'
+HAS_UID = "A row goes by its public id: a UUIDField named uid, with unique=True and a default."
 LOCAL_NAMES = {"localhost", "testserver"}
 
 
@@ -73,3 +78,24 @@ def everything_allowed(app_configs: Iterable[AppConfig] | None, **_) -> list[Che
         return []
     text = "SIGNALBOX_ALLOW_NETWORKS names every address: jobs and webhooks may reach every machine around this one."
     return [Warning(text, id="signalbox.W001")]
+
+
+@register()
+def rows_of_kinds(app_configs: Iterable[AppConfig] | None, **_) -> list[CheckMessage]:
+    """A parameter that names a row names a model that exists, by the public id that such rows have."""
+    return [message for kind in registry.kinds() for field in kind.signature.fields for message in row_of(kind, field)]
+
+
+def row_of(kind: registry.Kind, field: Field) -> Iterable[CheckMessage]:
+    said = f"{kind.place}: {kind.where}: the parameter `{field.name}` is the id of "
+    if field.type == "file" and field.model is None:
+        hint = 'Name the model of your uploads, such as Annotated[str, File("shop.Upload")].'
+        yield Warning(f"{said}an upload, and nothing looks whether there is one.", hint=hint, id="signalbox.W003")
+    if field.model is None:
+        return
+    try:
+        apps.get_model(field.model)._meta.get_field("uid")
+    except (LookupError, ValueError):
+        yield Error(f"{said}a row of {field.model!r}, and there is no such model.", hint=NAMED, id="signalbox.E004")
+    except FieldDoesNotExist:
+        yield Error(f"{said}a row of {field.model}, which has no field `uid`.", hint=HAS_UID, id="signalbox.E005")

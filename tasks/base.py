@@ -19,9 +19,10 @@ from uuid import UUID
 from billiard.common import terminate_handler_fired
 from celery import Task, shared_task
 from celery.exceptions import Ignore, MaxRetriesExceededError, Retry, SoftTimeLimitExceeded
+from django.apps import apps
 from django.db import InterfaceError, OperationalError, connection
 
-from tasks import chains, drafting, lifecycle, pulse, registry, trace
+from tasks import chains, drafting, lifecycle, options, pulse, registry, trace
 from tasks.failure import Failure
 from tasks.models import Job
 from tasks.params import Signature
@@ -35,11 +36,7 @@ except ImportError:  # there is none for Windows and PyPy
 
 log = logging.getLogger(__name__)
 
-OWN = {"on_lost", "effects", "lease", "cancel_grace", "serial_key", "quiet"}  # options that Celery does not know
 REFUSALS = 3  # of an end by a database that works, until it counts as one that cannot be stored
-CELERYS = {"queue", "bind", "name", "shared", "lazy", "autoretry_for", "dont_autoretry_for", "retry_kwargs"}
-CELERYS |= {"retry_backoff", "retry_backoff_max", "retry_jitter"}  # beside the attributes of a Task
-REFUSED = {"abstract", "apply_async", "backend", "expires", "request", "retry", "run"}  # what would mean nothing
 ENDLESS = 1_000_000  # attempts, where Celery says max_retries=None
 
 
@@ -129,6 +126,8 @@ class JobTask(Task):
     def perform(self, job: Job) -> Any:
         """Run a claimed job here and record how it ends. Raises what Celery must hear: Ignore, Retry or the failure."""
         self.request.retries = job.failures
+        if isinstance(self.request.kwargs, dict):  # the one that on_success, on_failure and their signals are handed
+            self.request.kwargs.update(job.params)
         try:
             params, secrets = drafting.opened(job)
         except Exception as error:  # such as secrets sealed with a key that is gone
@@ -146,11 +145,13 @@ class JobTask(Task):
         if beating:
             beating.unwatch(running)
         self._record(job, partial(ending, news=report.take(most_lines=MOST_LINES + 1)))
-        if heard is not None:
+        if isinstance(heard, BaseException):
             raise heard
+        return heard
 
-    def _run(self, job: Job, report: Report, params: dict[str, Any]) -> tuple[Callable[..., Any], BaseException | None]:
-        """Run the function; returns the verb that records its end, and what to raise after that."""
+    def _run(self, job: Job, report: Report, params: dict[str, Any]) -> tuple[Callable[..., Any], Any]:
+        """Run the function; returns the verb that records its end, and what Celery hears after that: raised if it is
+        an exception, else the result, for ``on_success`` and ``task_success``."""
         try:
             with report:
                 result = self._body(report, self.kind.signature.load(params))
@@ -173,7 +174,8 @@ class JobTask(Task):
                 return partial(lifecycle.release, job), error
             failure = Failure.of(error, report.hidden)  # the job's own, such as sys.exit(): the worker stays
             return partial(lifecycle.fail, job, failure), RuntimeError(failure.error)
-        return partial(lifecycle.succeed, job, report.hidden_in(result)), None
+        told = report.hidden_in(result)
+        return partial(lifecycle.succeed, job, told), None if isinstance(told, BaseException) else told
 
     def _told_to_end(self, error: BaseException) -> bool:
         """Whether it is this process that ends, and not only a job that raises what ends a process."""
@@ -213,47 +215,61 @@ class JobTask(Task):
                 pause = min(pause * 2, 2.0)
 
 
-def job(*plain: Callable[..., Any], **options: Any) -> Any:
+def job(*plain: Callable[..., Any], **given: Any) -> Any:
     """Make a function a kind of job: ``@job`` or ``@job(queue="io", max_retries=5, …)``.
 
     Options are those of ``celery.shared_task``, and: ``on_lost`` "retry" or "fail", ``effects`` "none", "idempotent"
     or "once", ``lease`` and ``cancel_grace`` in seconds, ``serial_key`` a format over the parameters or a function
     of them, ``quiet`` for chores. The kind's name is the function's, unless ``name`` says otherwise. TypeError for a
-    signature that no form could be made of.
+    signature that no form could be made of, or an option that means nothing; while apps are loaded, all such sentences
+    are gathered, and stop the start together.
     """
     if plain:
         return job()(plain[0])
-    own = {name: options.pop(name) for name in OWN & options.keys()}
 
     def made(function: Callable[..., Any]) -> Any:
-        where = f"{function.__module__}.{function.__qualname__}"
-        for name in options:
-            if name in REFUSED or not (name in CELERYS or hasattr(Task, name)):
-                raise TypeError(f"{where}: a job has no option {name!r}")
-        celery = {"name": function.__name__, "max_retries": 3, **options}
-        tries = (celery.get("retry_kwargs") or {}).get("max_retries", celery["max_retries"])
-        signature = Signature.of(function, bound=celery.get("bind", False))
-        kind = registry.Kind(
-            name=celery["name"],
-            signature=signature,
-            where=where,
-            doc=inspect.getdoc(function) or "",
-            queue=celery.get("queue") or "default",
-            priority=5 if celery.get("priority") is None else celery["priority"],
-            max_attempts=ENDLESS if tries is None else 1 + tries,
-            own_retries=bool(celery.get("autoretry_for")),
-            soft_time_limit=celery.get("soft_time_limit"),
-            time_limit=celery.get("time_limit"),
-            retry={name: celery[name] for name in celery if name.startswith("retry_") or name == "max_retries"},
-            **own,
-        )
-        registry.register(kind)
-        for name in ("queue", "priority", "typing"):  # ours; of the first two, Celery warns that they end with 6.0
-            celery.pop(name, None)
-        body = _run_to_end(function) if inspect.iscoroutinefunction(function) else function
-        return shared_task(base=JobTask, typing=False, kind=kind, **celery)(body)
+        try:
+            return _made(function, {**given})
+        except TypeError as error:
+            if apps.ready:
+                raise
+            registry.refused.append(f"{registry.place(function)}: {error}")
+            return function
 
     return made
+
+
+def _made(function: Callable[..., Any], given: dict[str, Any]) -> Any:
+    where = f"{function.__module__}.{function.__qualname__}"
+    own = {name: given.pop(name) for name in options.OWN & given.keys()}
+    try:
+        options.judge(given)
+        base = options.mixed(JobTask, given.pop("base", None))
+    except TypeError as error:
+        raise TypeError(f"{where}: {error}") from None
+    celery = {"name": function.__name__, "max_retries": 3, **given}
+    tries = (celery.get("retry_kwargs") or {}).get("max_retries", celery["max_retries"])
+    signature = Signature.of(function, bound=celery.get("bind", False))
+    kind = registry.Kind(
+        name=celery["name"],
+        signature=signature,
+        where=where,
+        place=registry.place(function),
+        doc=inspect.getdoc(function) or "",
+        queue=celery.get("queue") or "default",
+        priority=5 if celery.get("priority") is None else celery["priority"],
+        max_attempts=ENDLESS if tries is None else 1 + tries,
+        own_retries=bool(celery.get("autoretry_for")),
+        soft_time_limit=celery.get("soft_time_limit"),
+        time_limit=celery.get("time_limit"),
+        retry=options.retry_policy(celery),
+        **own,
+    )
+    registry.register(kind)
+    for name in ("queue", "priority", "typing"):  # ours; of the first two, Celery warns that they end with 6.0
+        celery.pop(name, None)
+    body = _run_to_end(function) if inspect.iscoroutinefunction(function) else function
+    return shared_task(base=base, typing=False, kind=kind, **celery)(body)
 
 
 def _run_to_end(function: Callable[..., Any]) -> Callable[..., Any]:

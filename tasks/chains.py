@@ -16,6 +16,7 @@ from django.db import DatabaseError
 
 from tasks import drafting, registry, sealing
 from tasks.models import Job
+from tasks.options import told
 from tasks.params import MASK, ParamError, Signature
 from tasks.rules import Wrong
 from tasks.uid import uuid7
@@ -52,7 +53,7 @@ def honoured(kind: registry.Kind, options: dict[str, Any]) -> dict[str, Any]:
         raise ValueError(f"{kind.name}: a priority is a whole number from 0 to 9.")
     for name, value in options.items():
         if value not in (None, [], ()) and name not in HARMLESS:
-            raise TypeError(f"{kind.name}: the option {name!r} cannot be honoured for a job.")
+            raise TypeError(f"{kind.name}: the option {name!r} cannot be honoured for a job{told(name)}.")
     return found
 
 

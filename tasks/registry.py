@@ -1,5 +1,7 @@
 """The kinds of job this process knows, by name. Filled by the @job decorator; read by forms, API and lifecycle."""
 
+import inspect
+import os
 import re
 from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field
@@ -23,6 +25,7 @@ class Kind:
     name: str
     signature: Signature
     where: str = ""  # module and function
+    place: str = ""  # file and line
     doc: str = ""
     queue: str = "default"
     priority: int = 5
@@ -63,6 +66,13 @@ class Kind:
 
 
 _kinds: dict[str, Kind] = {}
+refused: list[str] = []  # what is wrong with kinds that are none, a sentence each; the start stops with them
+
+
+def place(function: Callable[..., Any]) -> str:
+    """The file and line of a function, as an editor opens them from the folder of the process."""
+    code = inspect.unwrap(function).__code__
+    return f"{os.path.relpath(code.co_filename)}:{code.co_firstlineno}"
 
 
 def register(kind: Kind) -> None:

@@ -3,13 +3,17 @@
 import asyncio
 import os
 import sys
+from typing import Annotated
 
 import pytest
-from celery import group
+from celery import Task, group
+from celery.app.trace import build_tracer
+from celery.signals import task_success
 
 from tasks import lifecycle, pulse
 from tasks.base import job
 from tasks.models import Job
+from tasks.params import Secret
 from tests.runs import perform
 from tests.tasks import add, breaks
 
@@ -21,6 +25,35 @@ class Refused(Exception):
 
     def __init__(self, code: int, why: str) -> None:
         super().__init__(f"{code} {why}")
+
+
+class Calls(Task):
+    def __call__(self, *args, **kwargs):
+        return self.run(*args, **kwargs)
+
+
+class Tells(Task):
+    """A class as tasks have it in the wild: it is told how each of them ended."""
+
+    heard: list = []
+
+    def on_success(self, retval, task_id, args, kwargs):
+        self.heard.append(("success", retval, task_id, kwargs))
+
+    def on_failure(self, exc, task_id, args, kwargs, einfo):
+        self.heard.append(("failure", str(exc), task_id, kwargs))
+
+    def on_retry(self, exc, task_id, args, kwargs, einfo):
+        self.heard.append(("retry", str(exc), task_id, kwargs))
+
+
+@job(name="habit_is_told", base=Tells, bind=True, team="billing", max_retries=1)
+def is_told(self, how: str, key: Annotated[str, Secret] = "k3y") -> str:
+    if how == "retry":
+        raise self.retry(exc=ValueError("not yet"))
+    if how == "failure":
+        raise ValueError("no")
+    return f"{self.team}, {how}"
 
 
 @job(name="habit_ends")
@@ -120,10 +153,19 @@ def test_revoke_cancels_and_says_what_it_cannot_do():
 
 
 @pytest.mark.parametrize(
-    "option", [{"time_limit": 4}, {"soft_time_limit": 3}, {"headers": {"a": "b"}}, {"shadow": "x"}]
+    "option",
+    [
+        {"expires": 60},
+        {"queue": "fast"},
+        {"link_error": add.si(1)},
+        {"time_limit": 4},
+        {"soft_time_limit": 3},
+        {"headers": {"a": "b"}},
+        {"shadow": "x"},
+    ],
 )
 def test_an_option_of_a_call_that_means_nothing_is_refused_by_name(option):
-    with pytest.raises(TypeError, match=f"add: the option '{next(iter(option))}' cannot be honoured for a job."):
+    with pytest.raises(TypeError, match=f"add: the option '{next(iter(option))}' cannot be honoured for a job: "):
         add.apply_async((1, 2), **option)
     assert not Job.objects.exists()
 
@@ -153,8 +195,14 @@ def test_a_worker_that_is_told_to_end_gives_its_job_back(monkeypatch):
 @pytest.mark.parametrize(
     "options, sentence",
     [
-        ({"time_limt": 4}, "a job has no option 'time_limt'"),
-        ({"expires": 60}, "a job has no option 'expires'"),
+        ({"time_limt": 4}, "a job has no option 'time_limt'; if time_limit is not meant, take another name"),
+        ({"on_losst": "fail"}, "a job has no option 'on_losst'; if on_lost is not meant, take another name"),
+        ({"run": 4}, "a job has no option 'run'"),
+        (
+            {"expires": 60},
+            "a job has no option 'expires': jobs do not expire. Look at the age in the function, or cancel what waits",
+        ),
+        ({"base": Calls}, "Calls has a __call__ of its own, and so has every job; do it in the function"),
         ({"on_lost": "maybe"}, "on_lost is one of retry, fail, and not 'maybe'"),
         ({"effects": "many"}, "effects is one of none, idempotent, once, and not 'many'"),
         ({"lease": "10"}, "lease is a number of seconds, and not '10'"),
@@ -178,3 +226,25 @@ def test_the_retries_of_retry_kwargs_are_counted_as_celery_counts_them():
     def counts() -> None: ...
 
     assert lifecycle.submit("habit_counts", {})[0].max_attempts == 8
+
+
+@pytest.mark.parametrize(("how", "said"), [("success", "billing, success"), ("failure", "no"), ("retry", "not yet")])
+def test_a_class_of_ones_own_is_told_how_jobs_end_and_attributes_stay(how, said):
+    Tells.heard.clear()
+    result = is_told.delay(how)
+    # As a worker's child runs a message: through Celery's own tracer.
+    tracer = build_tracer(is_told.name, is_told, app=is_told.app)
+    tracer(result.id, [], {}, {"id": result.id, "hostname": "w1@here", "is_eager": False})
+    assert Tells.heard == [(how, said, result.id, {"how": how, "key": "•••"})]
+    assert result.state == {"success": "succeeded", "failure": "failed", "retry": "retrying"}[how]
+
+
+def test_signals_hear_what_a_job_returned():
+    heard = []
+    receiver = task_success.connect(lambda sender, result, **_: heard.append((sender.name, result)), weak=False)
+    try:
+        result = add.delay(1, 2)
+        build_tracer(add.name, add, app=add.app)(result.id, [], {}, {"id": result.id, "hostname": "w1@here"})
+    finally:
+        task_success.disconnect(receiver)
+    assert heard == [("add", 3)]

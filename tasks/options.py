@@ -1,0 +1,69 @@
+"""The words that ``@job`` takes: Celery's, ours, and a task's own attributes; what to do instead of those it refuses.
+
+An attribute of the task's own (``@job(team="billing")``, as Celery permits) is taken, unless it looks like a slip of
+the pen for a word that means something: that one would be ignored in silence.
+"""
+
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from celery import Task
+
+OWN = {"on_lost", "effects", "lease", "cancel_grace", "serial_key", "quiet"}  # options that Celery does not know
+CELERYS = {"queue", "bind", "name", "shared", "lazy", "autoretry_for", "dont_autoretry_for", "retry_kwargs", "base"}
+CELERYS |= {"retry_backoff", "retry_backoff_max", "retry_jitter"}  # beside the attributes of a Task
+KNOWN = OWN | CELERYS | {name for name in dir(Task) if not name.startswith("_")}
+LIKE = 0.8  # of 1: a word so much like a known one was meant to be that one
+
+EXPIRES = "jobs do not expire. Look at the age in the function, or cancel what waits"
+LIMIT = "give it to @job: a limit belongs to a kind"
+INSTEAD = {  # beside the names of a task's own machinery, for which there is nothing to say
+    "expires": EXPIRES,
+    "time_limit": LIMIT,
+    "soft_time_limit": LIMIT,
+    "backend": "a job's result is in its row",
+    "link_error": "webhooks and alerts tell of failures; what must follow goes into an `except` of the function",
+    "shadow": "a job goes by the name of its kind",
+    "headers": "what a job needs is a parameter",
+    "queue": "a job waits in the queue of its kind; give queue= to @job, or make a second kind",
+    "routing_key": "a job waits in the queue of its kind; give queue= to @job",
+    "exchange": "a job waits in the queue of its kind; give queue= to @job",
+}
+REFUSED = {"abstract", "apply_async", "backend", "expires", "kind", "perform", "request", "retry", "run"}
+
+
+def told(name: str) -> str:
+    """What to do instead of an option, as the end of a sentence; empty where there is nothing to say."""
+    return f": {INSTEAD[name]}" if name in INSTEAD else ""
+
+
+def judge(options: Iterable[str]) -> None:
+    """TypeError with one sentence for a word of ``@job`` that would mean nothing, or looks misspelt."""
+    for name in options:
+        if name in REFUSED:
+            raise TypeError(f"a job has no option {name!r}{told(name)}")
+        if name not in KNOWN and (meant := get_close_matches(name, KNOWN, 1, LIKE)):
+            raise TypeError(f"a job has no option {name!r}; if {meant[0]} is not meant, take another name")
+
+
+def mixed(ours: type[Task], base: Any) -> type[Task]:
+    """The class of a task with ``base=``: a job first, and then what the given class adds, such as ``on_failure``."""
+    if base is None or issubclass(base, ours):
+        return base or ours
+    lost = {name for each in base.__mro__ if each not in Task.__mro__ for name in vars(each)} & _kept(ours)
+    if lost:
+        name = sorted(lost)[0]
+        raise TypeError(f"{base.__name__} has a {name} of its own, and so has every job; do it in the function")
+    return type(base.__name__, (ours, base), {"abstract": True})
+
+
+def _kept(ours: type[Task]) -> set[str]:
+    """What is Celery's, and only a job may change. A ``before_start`` would run for each bell, and there may be two."""
+    changed = {name for name in vars(ours) if hasattr(Task, name) and callable(getattr(Task, name))}
+    return (changed | {"before_start"}) - {"__doc__", "__module__"}
+
+
+def retry_policy(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Of Celery's options, those that say how often and when again; for readers."""
+    return {name: options[name] for name in options if name.startswith("retry_") or name == "max_retries"}
