@@ -134,7 +134,7 @@ def change(
             for column in PLAN:
                 setattr(periodic, column, kept.get(column, False if column == "one_off" else None))
             row["done_until"] = timezone.now()
-        periodic.save()  # and beats hear of it
+        periodic.save(force_update=True)  # and beats hear of it; one that was deleted meanwhile does not come back
         Schedule.objects.filter(pk=schedule.pk).update(**row)
     return fresh(schedule)
 

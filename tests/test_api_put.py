@@ -1,7 +1,9 @@
 """PUT replaces: what the body leaves out is as in a new one. What cannot be replaced is refused, by name."""
 
 import pytest
+from django_celery_beat.models import PeriodicTask
 
+from tasks import audit
 from tasks.kinds.images.models import Collection
 from tests.calls import call
 
@@ -50,6 +52,25 @@ def test_put_replaces_the_whole(at):
     }
 
 
+@pytest.mark.parametrize("method", ["PUT", "PATCH"])
+@pytest.mark.parametrize("at", WHOLE)
+def test_what_is_deleted_at_the_same_time_is_a_404_and_stays_deleted(monkeypatch, at, method):
+    first, second, _ = WHOLE[at]
+    place = f"{at}{call('ada').post(at, first).json()['id']}/"
+    real, ada = audit.do, call("ada")
+
+    def late(*args, **detail):
+        monkeypatch.setattr(audit, "do", real)
+        assert ada.delete(place).status_code == 204
+        return real(*args, **detail)
+
+    monkeypatch.setattr(audit, "do", late)
+    body = {name: value for name, value in second.items() if method == "PUT" or (at, name) != ("schedules/", "kind")}
+    answer = call("ada").send(method, place, body)
+    assert (answer.status_code, answer.problem) == (404, "not-found")
+    assert ada.get(place).status_code == 404 and not PeriodicTask.objects.filter(name="daily").exists()
+
+
 def test_the_parameters_of_a_schedule_are_replaced_and_its_kind_stays():
     made = call("ada").post("schedules/", PLAN).json()
     place = f"schedules/{made['id']}/"
@@ -70,3 +91,10 @@ def test_a_collection_keeps_its_folder():
     assert answer.status_code == 200 and answer.json()["name"] == "Summer"
     assert call("bob").send("PUT", place, {"name": "Winter", "folder": "/etc"}).json()["errors"].keys() == {"folder"}
     assert call("bob").get(place).json()["name"] == "Summer"
+
+
+@pytest.mark.parametrize("value", [False, 0, 7, [], {}])
+def test_an_id_is_a_text(value):
+    """Python makes a UUID of any number."""
+    assert call("ada").post("alerts/rules/", RULE | {"schedule": value}).json()["errors"].keys() == {"schedule"}
+    assert call("ada").post("jobs/", {"kind": "noop", "copy_of": value}).json()["errors"].keys() == {"copy_of"}

@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 
+from django.core.exceptions import ObjectDoesNotExist
 from django.core.validators import RegexValidator
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 from rest_framework import serializers
 from rest_framework.exceptions import NotAuthenticated, ParseError
@@ -29,6 +31,7 @@ from tasks.models import Job
 
 T = TypeVar("T")
 BODY_LIMIT = 1024 * 1024
+GONE = "It was deleted meanwhile."
 UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
@@ -147,8 +150,20 @@ class Endpoint(APIView):
         return query
 
     def do(self, target: Any, deed: Callable[[], T], /, **detail: Any) -> T:
-        """Do what this request is for, and write that it was done, by whom and from where."""
-        return audit.do(self.request, self.action, target, deed, **detail)
+        """Do what this request is for, and write that it was done, by whom and from where.
+
+        A row that was there when the request came and is gone now is a 404, as if the request had come later.
+        """
+        try:
+            return audit.do(self.request, self.action, target, deed, **detail)
+        except Job.DoesNotExist:
+            raise
+        except ObjectDoesNotExist:
+            raise Problem("not-found", GONE) from None
+        except DatabaseError as error:
+            if "did not affect any rows" in str(error):  # Django's words for an UPDATE that met nothing
+                raise Problem("not-found", GONE) from None
+            raise
 
     def job(self, uid: UUID) -> Job:
         """The job, if it is this actor's to see and to do this to; or else it is unknown, in the same words."""
