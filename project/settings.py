@@ -218,7 +218,10 @@ REST_FRAMEWORK = {  # the views say the rest themselves; one that does not deriv
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Signalbox",
-    "DESCRIPTION": "A live control room for Celery jobs. Concepts, quotas and errors: docs/api/ of the source.",
+    "DESCRIPTION": "A live control room for Celery jobs. Begin with [the API in five minutes]"
+    "(/docs/api/quickstart.md). Tokens, versions, idempotency, quotas: [the guide](/docs/api/guide.md). Also "
+    "[the life of a job](/docs/lifecycle.md), [what is guaranteed](/docs/guarantees.md), [webhooks](/docs/webhooks.md),"
+    " [the live protocol](/docs/protocol.md), [errors](/problems/), [changes](/docs/api/changelog.md).",
     "VERSION": "",
     "OAS_VERSION": "3.1.0",
     "ENFORCE_NON_BLANK_FIELDS": True,

@@ -3,7 +3,7 @@
 from django.contrib.auth.views import LogoutView
 from django.urls import path
 
-from tasks import account, audit_page, deeds, house, job_page, searching, selftest, share_pages, views
+from tasks import account, audit_page, deeds, house, job_page, manual, searching, selftest, share_pages, views
 from tasks.login import Login, log_out_everywhere
 
 urlpatterns = [
@@ -32,6 +32,8 @@ urlpatterns = [
     path("jobs/<uuid:uid>/again/", deeds.RunAgainView.as_view(), name="job-again"),
     path("jobs/<uuid:uid>/share/", share_pages.SharesView.as_view(), name="job-share"),
     path("jobs/<uuid:uid>/share/<uuid:link>/delete/", share_pages.EndShareView.as_view(), name="job-share-end"),
+    path("docs/", manual.ManualView.as_view(), name="manual"),
+    path("docs/<path:page>", manual.ManualView.as_view(), name="manual-page"),
     path("audit/", audit_page.AuditView.as_view(), name="audit"),
     path("workers/", house.WorkersView.as_view(), name="workers"),
     path("self-test/", selftest.SelfTestView.as_view(), name="self-test"),

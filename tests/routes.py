@@ -49,6 +49,8 @@ PAGES = {
     "jobs/<uuid:uid>/log/": "GET page",
     "jobs/<uuid:uid>/share/": "GET share, POST share",
     "jobs/<uuid:uid>/share/<uuid:link>/delete/": "POST share",
+    "docs/": "GET page",
+    "docs/<path:page>": "GET page",
     "audit/": "GET audit",
     "workers/": "GET page",
     "charts/": "GET page",

@@ -72,6 +72,7 @@ def addresses(product: Product) -> dict[str, str]:
     }
     pages |= {
         "account": "account/",
+        "manual": "docs/lifecycle.md",
         "password": "account/password/",
         "feeds": "feeds/",
         "checks": "checks/",
