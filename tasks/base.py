@@ -68,6 +68,13 @@ class JobTask(Task):
         job, _ = lifecycle.submit(self.name, params, uid=uid, **asked, **named)
         return self.AsyncResult(str(job.uid))
 
+    def delay_on_commit(self, *args: Any, **kwargs: Any) -> None:
+        """As Django's tasks have it. The row is part of the transaction anyway, and its bell rings after the commit."""
+        self.delay(*args, **kwargs)
+
+    def apply_async_on_commit(self, *args: Any, **kwargs: Any) -> None:
+        self.apply_async(*args, **kwargs)
+
     def AsyncResult(self, task_id: str, **options: Any) -> JobResult:
         return JobResult(task_id, app=self._get_app(), **options)
 

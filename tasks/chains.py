@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from celery.backends.base import BaseBackend as Backend
 from celery.backends.base import DisabledBackend
 from django.db import DatabaseError
 
@@ -29,6 +30,9 @@ HARMLESS = {
     "retry", "retry_policy", "root_id", "parent_id", "serializer", "compression", "connection", "publisher",
     "router", "stamped_headers", "replaced_task_nesting", "argsrepr", "kwargsrepr",
 }  # fmt: skip
+CELERYS_WORDS = {
+    "running": "STARTED", "retrying": "RETRY", "succeeded": "SUCCESS", "failed": "FAILURE", "cancelled": "REVOKED",
+}  # fmt: skip
 RESULT = object()  # stands for a result that does not exist yet
 
 Step = dict[str, Any]
@@ -36,10 +40,29 @@ Branch = list[Step]
 
 
 class NoResults(DisabledBackend):
-    """Celery's result backend that is none; it says in one sentence why there are no chords."""
+    """Celery's result backend that stores nothing: rows answer, and one sentence says why there are no chords."""
+
+    get_task_meta = Backend.get_task_meta
+    wait_for = Backend.wait_for
 
     def ensure_chords_allowed(self) -> None:
         raise NotImplementedError(CHORD)
+
+    def _get_task_meta_for(self, task_id: str) -> dict[str, Any]:
+        """For ``celery.result.AsyncResult(id)``, in Celery's words for states, as code written for it compares them."""
+        job = Job.objects.filter(uid=task_id).first() if is_uuid(task_id) else None
+        if job is None:
+            return {"status": "PENDING", "result": None}
+        ended = RuntimeError(job.error or f"The job was {job.state}.")
+        result = ended if job.state in (Job.State.FAILED, Job.State.CANCELLED) else job.result
+        return {"status": CELERYS_WORDS.get(job.state, "PENDING"), "result": result, "traceback": job.traceback or None}
+
+
+def is_uuid(text: str) -> bool:
+    try:
+        return bool(UUID(text))
+    except ValueError:
+        return False
 
 
 def honoured(kind: registry.Kind, options: dict[str, Any]) -> dict[str, Any]:
@@ -118,6 +141,8 @@ def _branch(signature: Mapping[str, Any]) -> Branch:
 
 
 def _step(signature: Mapping[str, Any], options: dict[str, Any]) -> Step:
+    if signature["task"] not in registry.names():
+        raise registry.UnknownKind(f"{signature['task']} is no job, and steps of a chain of jobs are: give it @job.")
     kind = registry.get(signature["task"])
     uid, then = options.pop("task_id", None) or str(uuid7()), planned(None, options.pop("link", None))
     args, kwargs = tuple(signature.get("args") or ()), signature.get("kwargs") or {}

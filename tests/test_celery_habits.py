@@ -6,8 +6,9 @@ import sys
 from typing import Annotated
 
 import pytest
-from celery import Task, group
+from celery import Task, chain, group, shared_task
 from celery.app.trace import build_tracer
+from celery.result import AsyncResult
 from celery.signals import task_success
 
 from tasks import lifecycle, pulse
@@ -248,3 +249,32 @@ def test_signals_hear_what_a_job_returned():
     finally:
         task_success.disconnect(receiver)
     assert heard == [("add", 3)]
+
+
+def test_celerys_own_result_is_answered_from_the_row_in_celerys_words():
+    waiting, done, broken = add.delay(1, 2), add.delay(1, 2), breaks.delay()
+    for each in (done, broken):
+        perform(Job.objects.get(uid=each.id))
+    found = [AsyncResult(each.id) for each in (waiting, done, broken)]
+    assert [(each.status, each.ready(), each.successful()) for each in found] == [
+        ("PENDING", False, False), ("SUCCESS", True, True), ("FAILURE", True, False),
+    ]  # fmt: skip
+    assert found[1].get(timeout=1) == 3
+    with pytest.raises(RuntimeError, match="broken"):
+        found[2].get(timeout=1)
+    assert AsyncResult("order-17").status == "PENDING"
+
+
+def test_a_plain_task_in_a_chain_of_jobs_is_refused_with_what_to_do():
+    @shared_task(name="habit_plain")
+    def plain(x): ...
+
+    with pytest.raises(LookupError, match="habit_plain is no job, and steps of a chain of jobs are: give it @job"):
+        chain(add.s(1, 2), plain.s())()
+    assert not Job.objects.exists()
+
+
+def test_a_job_asked_for_at_the_commit_is_there():
+    add.delay_on_commit(1, 2)
+    add.apply_async_on_commit((3, 4))
+    assert [job.params for job in Job.objects.order_by("pk")] == [{"x": 1, "y": 2}, {"x": 3, "y": 4}]
