@@ -43,7 +43,7 @@ def cut(value: Any) -> Any:
 
 
 def counts(value: Any) -> str:
-    """Statistics, workers or queues; of a list as many as fit, from the first on: the API has them all."""
+    """Statistics, workers or queues; of a list as many as fit, from the first on: the API has more."""
     text = dumps(value)
     if len(text) <= EXTRA_LIMIT or not isinstance(value, list):
         return text
