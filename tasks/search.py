@@ -123,7 +123,7 @@ def edited(text: str, name: str, value: str = "") -> str:
 def unknown(name: str) -> str:
     *most, last = (f"{each}:" for each in FILTERS)
     return (
-        f"There is no filter {name[:40]}:. There are {', '.join(most)} and {last} "
+        f"There is no filter {name[:40]}:. There are {', '.join(most)} and {last}. "
         "A text with a colon goes in quotation marks."
     )
 

@@ -92,7 +92,7 @@ def test_what_is_not_understood_is_said_beside_the_box_and_nothing_typed_is_lost
     made()
     for typed, said in (
         ("state:faild x", "There is no state &#x27;faild&#x27;."),
-        ("colour:red", "There is no filter colour:."),
+        ("colour:red", "failure:. A text with a colon goes in quotation marks."),
         ("since:yesterday kind:noop", "since: takes 30m, 2h, 7d"),
         ("since:99999999w", "since: takes"),
         ('kind:noop "open', "A quotation mark is missing."),
