@@ -33,6 +33,8 @@ for n in range(12):
         finished_at=at + timedelta(seconds=9), outcome="lost" if n % 3 else "retrying", error="GatewayError: 502 " * 9,
         traceback="" if n % 3 else "Traceback")
 audit.note(owner, "cancel", many.uid, reason="a reason of some length " * 9)
+for length in range(4, 19):  # of an action, so that the line breaks wherever it may
+    audit.note(owner, "a" * length, many.uid)
 Job.objects.filter(pk=many.pk).update(params={"text": "word " * 2000, "deep": {"a": {"b": [1, None, "x" * 90]}}})
 lifecycle.submit("countdown", {}, owner=owner, parent=many.uid, due_at=many.due_at)
 ShareLink.objects.create(job=many, owner=owner, expires_at=many.due_at, framed_by=["https://shop.example"])
