@@ -33,7 +33,7 @@ def test_it_says_who_did_or_was_refused_what_and_escapes_what_they_typed() -> No
     browser("vera").post(f"/jobs/{job.uid}/cancel/")
     text = browser("ada").get("/audit/").content.decode()
     assert "&lt;b&gt;wrong&lt;/b&gt;" in text
-    assert f"bob cancel job {str(job.uid)[-6:]}: &lt;b&gt;wrong&lt;/b&gt;" in entries(text)
+    assert f"bob cancel job&nbsp;{str(job.uid)[-6:]}: &lt;b&gt;wrong&lt;/b&gt;" in entries(text)
     assert f"vera cancel /jobs/{job.uid}/cancel/" in entries(text)
     assert f'href="/jobs/{job.uid}/"' in text
     about = entries(browser("ada").get(f"/audit/?target={job.uid}").content.decode())
