@@ -8,7 +8,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection
 from uuid import uuid4
 
 from django.conf import settings
@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 class Crowd:
     """Of one process and loop. One connection, and one round at a time for all who came and went meanwhile."""
 
-    def __init__(self, mailboxes: Iterable[Mailbox]) -> None:
+    def __init__(self, mailboxes: Collection[Mailbox]) -> None:
         self._mailboxes, self._me = mailboxes, uuid4().hex
         self._came: dict[int, list[Mailbox]] = {}  # user → new sockets; an empty list: some have left
         self._changed = asyncio.Event()
@@ -70,7 +70,7 @@ class Crowd:
     async def _tell(self) -> None:
         repeated = time.monotonic()
         async with Redis.from_url(settings.REDIS_URL, socket_connect_timeout=TIMEOUT_S) as link:
-            while self._came or any(True for _ in self._mailboxes):
+            while self._came or self._mailboxes:
                 try:
                     async with asyncio.timeout_at(repeated + settings.SIGNALBOX_BEAT_S):
                         await self._changed.wait()

@@ -16,7 +16,7 @@ from django.views.generic import CreateView, DeleteView
 
 from tasks import audit, login
 from tasks.access import Actor
-from tasks.door.models import MOST, Scope, Token
+from tasks.door.models import Scope, Token
 from tasks.once import show_once, shown_once
 from tasks.views import Shown
 
@@ -43,8 +43,8 @@ class TokenForm(forms.ModelForm):
         self.fields["name"].may_be_empty = True
 
     def clean(self) -> dict[str, Any]:
-        if Token.objects.filter(user=self.instance.user).count() >= MOST:
-            raise forms.ValidationError(f"You have {MOST} tokens. Take one back first.")
+        if sentence := Token.objects.no_room(self.instance.user):
+            raise forms.ValidationError(sentence)
         return super().clean()
 
 
@@ -94,9 +94,6 @@ class MakeTokenView(AccountView):
         show_once(self.request, "token", text)
         return redirect("account")
 
-    def form_invalid(self, form: TokenForm) -> HttpResponse:
-        return self.render_to_response(self.get_context_data(form=form), status=422)
-
 
 class EndTokenView(AccountView, DeleteView):
     """Take a token back: what uses it is refused from now on, and its open sockets close."""
@@ -137,14 +134,8 @@ class PasswordView(Shown, PasswordChangeView):
     success_url = reverse_lazy("account")
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        name = request.user.get_username()
-        if wait := login.seconds_to_wait(request, name):
-            audit.refused(request, "change-password", name, "too-many-requests")
-            form = self.get_form_class()(request.user)
-            answer = self.render_to_response(self.get_context_data(form=form, wait_minutes=-(-wait // 60)), status=429)
-            answer["Retry-After"] = str(wait)
-            return answer
-        return super().post(request, *args, **kwargs)
+        held = login.held_back(self, request, request.user.get_username(), "change-password", request.user)
+        return held or super().post(request, *args, **kwargs)
 
     def form_valid(self, form: Any) -> HttpResponse:
         name = self.request.user.get_username()
@@ -155,4 +146,4 @@ class PasswordView(Shown, PasswordChangeView):
     def form_invalid(self, form: Any) -> HttpResponse:
         if "old_password" in form.errors:
             login.login_failed({"username": self.request.user.get_username()}, self.request)
-        return self.render_to_response(self.get_context_data(form=form), status=422)
+        return super().form_invalid(form)

@@ -33,17 +33,23 @@ class Login(LoginView):
     """The one login page."""
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        name = request.POST.get("username", "")
-        if wait := seconds_to_wait(request, name):
-            audit.refused(request, "login-throttled", audit.plain(name, 150), "too-many-requests")
-            form = self.get_form_class()(request)
-            answer = self.render_to_response(self.get_context_data(form=form, wait_minutes=-(-wait // 60)), status=429)
-            answer["Retry-After"] = str(wait)
-            return answer
+        if held := held_back(self, request, request.POST.get("username", ""), "login-throttled", request):
+            return held
         answer = super().post(request, *args, **kwargs)
         if isinstance(answer, HttpResponseRedirect):
             remember(request, answer)
         return answer
+
+
+def held_back(view: Any, request: HttpRequest, name: str, action: str, of: Any) -> HttpResponse | None:
+    """The view's page without what was typed, if this name may not try a password now. ``of``: what its form is of."""
+    if not (wait := seconds_to_wait(request, name)):
+        return None
+    audit.refused(request, action, audit.plain(name, 150), "too-many-requests")
+    context = view.get_context_data(form=view.get_form_class()(of), wait_minutes=-(-wait // 60))
+    answer = view.render_to_response(context, status=429)
+    answer["Retry-After"] = str(wait)
+    return answer
 
 
 def seconds_to_wait(request: HttpRequest, name: str) -> int:

@@ -88,9 +88,6 @@ class SharesView(OfJob, CreateView):
         self.request.session[MADE] = str(link.uid)
         return redirect("job-share", self.job.uid)
 
-    def form_invalid(self, form: ShareForm) -> HttpResponse:
-        return self.render_to_response(self.get_context_data(form=form), status=422)
-
 
 class EndShareView(OfJob, DeleteView):
     """Take a link back: whoever has it sees nothing more. Its row stays, for the list."""

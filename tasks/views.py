@@ -99,6 +99,10 @@ class Shown(Allowed, ContextMixin):
             **context,
         )
 
+    def form_invalid(self, form: Any) -> HttpResponse:
+        """A form that was filled in wrongly is shown again, and the answer says that nothing was done."""
+        return self.render_to_response(self.get_context_data(form=form), status=422)
+
 
 class Page(Shown, TemplateView):
     """A page that is no list and no form of rows."""

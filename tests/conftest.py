@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import connection
 from django_celery_beat.models import PeriodicTask
 
+from live.reader import Reader
 from tests.processes import Product, Worker
 from tests.servers import FAST, Servers
 
@@ -61,6 +62,14 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
     """Tests begin with no schedules: those that come with a fresh install have tests of their own."""
     with django_db_blocker.unblock():
         PeriodicTask.objects.all().delete()
+
+
+@pytest.fixture
+def rows() -> Iterator[Callable[..., Any]]:
+    """The database, from inside a loop: ``await rows(function, *arguments)``."""
+    reader = Reader("test-rows")
+    yield reader.run
+    reader.stop()
 
 
 @pytest.fixture(scope="session")

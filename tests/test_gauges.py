@@ -4,9 +4,8 @@ import json
 
 import pytest
 
-from live import push
 from tasks import gauges
-from tests.live_hub import Tab, running
+from tests.live_hub import Tab, paced, running
 from tests.live_parts import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -14,9 +13,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(autouse=True)
 def fast(settings, monkeypatch):
-    settings.SIGNALBOX_RECONCILE_S, settings.SIGNALBOX_BEAT_S, settings.SIGNALBOX_TICK_MS = 0.1, 0.5, 20
-    monkeypatch.setattr(push, "_sender", push.Sender())
-    monkeypatch.setattr("live.picture.withdrawn", lambda visitors: {})
+    paced(settings, monkeypatch, 0.1, 0.5, 20)
 
 
 @pytest.fixture

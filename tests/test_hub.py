@@ -9,11 +9,10 @@ from django.db import OperationalError
 
 from live import hub as hubs
 from live import mailbox, push
-from live.reader import Reader
 from live.visitors import Visitor
 from tasks import access, picture
 from tasks.models import Job
-from tests.live_hub import Tab, claim, running, submit
+from tests.live_hub import Tab, claim, paced, running, submit
 from tests.live_parts import summary, uid, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -21,17 +20,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(autouse=True)
 def fast(settings, monkeypatch):
-    settings.SIGNALBOX_RECONCILE_S, settings.SIGNALBOX_BEAT_S, settings.SIGNALBOX_TICK_MS = 0.3, 0.5, 20
-    monkeypatch.setattr(push, "_sender", push.Sender())
-    monkeypatch.setattr("live.picture.withdrawn", lambda visitors: {})  # who may stay has tests of its own
-
-
-@pytest.fixture
-def rows():
-    """The database, from inside a loop."""
-    reader = Reader("test-rows")
-    yield reader.run
-    reader.stop()
+    paced(settings, monkeypatch, 0.3, 0.5, 20)
 
 
 async def test_a_page_gets_a_snapshot_and_then_what_changes(rows):

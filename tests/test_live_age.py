@@ -4,10 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from live import push
-from live.reader import Reader
 from tasks.models import instant
-from tests.live_hub import Tab, claim, running, submit
+from tests.live_hub import Tab, claim, paced, running, submit
 from tests.live_parts import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -15,16 +13,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(autouse=True)
 def fast(settings, monkeypatch):
-    settings.SIGNALBOX_RECONCILE_S, settings.SIGNALBOX_BEAT_S, settings.SIGNALBOX_TICK_MS = 0.2, 0.2, 100
-    monkeypatch.setattr(push, "_sender", push.Sender())
-    monkeypatch.setattr("live.picture.withdrawn", lambda visitors: {})
-
-
-@pytest.fixture
-def rows():
-    reader = Reader("test-rows")
-    yield reader.run
-    reader.stop()
+    paced(settings, monkeypatch, 0.2, 0.2, 100)
 
 
 async def test_a_reader_whose_news_wait_is_told_how_old_its_picture_is(rows):

@@ -2,11 +2,9 @@
 
 import pytest
 
-from live import push
-from live.reader import Reader
 from tasks import gauges, lease, lifecycle, picture
 from tasks.report import Report
-from tests.live_hub import Tab, claim, running, submit
+from tests.live_hub import Tab, claim, paced, running, submit
 from tests.live_parts import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -15,16 +13,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture(autouse=True)
 def seldom(settings, monkeypatch):
     """What comes within this hour comes by hints."""
-    settings.SIGNALBOX_RECONCILE_S, settings.SIGNALBOX_BEAT_S, settings.SIGNALBOX_TICK_MS = 3600, 3600, 20
-    monkeypatch.setattr(push, "_sender", push.Sender())
-    monkeypatch.setattr("live.picture.withdrawn", lambda visitors: {})  # who may stay has tests of its own
-
-
-@pytest.fixture
-def rows():
-    reader = Reader("test-rows")
-    yield reader.run
-    reader.stop()
+    paced(settings, monkeypatch, 3600, 3600, 20)
 
 
 def counted(tab, name):

@@ -2,14 +2,13 @@
 
 import pytest
 
-from live import push
+from live import push, visitors
 from live.news import News
-from live.reader import Reader
-from live.visitors import Visitor, rows
+from live.visitors import Visitor
 from tasks import access, alerts, marks, schedules
 from tasks.alarms.models import Alert
 from tasks.failures import groups
-from tests.live_hub import Tab, claim, running, submit
+from tests.live_hub import Tab, claim, paced, running, submit
 from tests.live_parts import until
 from tests.people import person
 
@@ -19,17 +18,7 @@ ADMIN = Visitor(1, "ada", access.YES, frozenset({"alerts", "schedules", "webhook
 
 @pytest.fixture(autouse=True)
 def fast(settings, monkeypatch):
-    settings.SIGNALBOX_RECONCILE_S, settings.SIGNALBOX_BEAT_S, settings.SIGNALBOX_TICK_MS = 0.2, 0.5, 20
-    monkeypatch.setattr(push, "_sender", push.Sender())
-    monkeypatch.setattr("live.picture.withdrawn", lambda visitors: {})
-
-
-@pytest.fixture
-def read():
-    """The database, from inside a loop."""
-    reader = Reader("test-rows")
-    yield reader.run
-    reader.stop()
+    paced(settings, monkeypatch, 0.2, 0.5, 20)
 
 
 def watch(hub, *topics):
@@ -42,15 +31,15 @@ def heard(tab, topic):
     return sum(topic in frame["topics"] for frame in tab.of("news"))
 
 
-async def test_alerts_come_and_go_as_news_and_stay_out_of_the_boards_frames(read):
+async def test_alerts_come_and_go_as_news_and_stay_out_of_the_boards_frames(rows):
     async with running() as hub:
         board, notices = Tab(hub, ADMIN).watch(), watch(hub, "alerts")
         await until(lambda: board.of("snapshot") and notices.of("news"))
         assert notices.of("news")[-1]["alerts"] == []
-        await read(alerts.raise_one, "key", "worker", "w1", "It is wrong.")
+        await rows(alerts.raise_one, "key", "worker", "w1", "It is wrong.")
         await until(lambda: notices.of("news")[-1]["alerts"])
         assert notices.of("news")[-1]["alerts"][0]["sentence"] == "It is wrong."
-        await read(lambda: alerts.end(Alert.objects.get()))
+        await rows(lambda: alerts.end(Alert.objects.get()))
         await until(lambda: notices.of("news")[-1]["alerts"] == [])
         assert all(frame.keys() == {"type", "as_of", "age", "topics", "alerts"} for frame in notices.of("news"))
         keys = {"type", "n", "as_of", "age", "jobs", "gone", "stats", "workers", "queues"}
@@ -58,35 +47,35 @@ async def test_alerts_come_and_go_as_news_and_stay_out_of_the_boards_frames(read
         assert not board.of("news"), "nobody who did not ask"
 
 
-async def test_a_job_that_moves_is_news_of_its_kind_and_of_no_other(read):
+async def test_a_job_that_moves_is_news_of_its_kind_and_of_no_other(rows):
     async with running() as hub:
         noop, other = watch(hub, "kind:noop"), watch(hub, "kind:countdown")
         await until(lambda: heard(noop, "kind:noop") == 1 == heard(other, "kind:countdown"))
-        [job] = await read(submit)
+        [job] = await rows(submit)
         await until(lambda: heard(noop, "kind:noop") >= 2)
         before = heard(noop, "kind:noop")
-        await read(claim, job)
+        await rows(claim, job)
         await until(lambda: heard(noop, "kind:noop") > before)
         assert heard(other, "kind:countdown") == 1
 
 
-async def test_lost_hints_are_made_up_for_by_reading(read, monkeypatch):
+async def test_lost_hints_are_made_up_for_by_reading(rows, monkeypatch):
     monkeypatch.setattr(push, "job_changed", lambda summary: None)
     async with running() as hub:
         tab = watch(hub, "kind:noop")
         await until(lambda: heard(tab, "kind:noop") == 1)
-        await read(submit)
+        await rows(submit)
         await until(lambda: heard(tab, "kind:noop") == 2)
 
 
-async def test_rows_beside_jobs_are_news_when_they_change_and_only_then(read):
+async def test_rows_beside_jobs_are_news_when_they_change_and_only_then(rows):
     async with running() as hub:
         tab = watch(hub, "schedules", "webhooks")
         await until(lambda: tab.of("news"))
         before = len(tab.of("news"))
         await until(lambda: hub.counters.reconciles >= 6)
         assert len(tab.of("news")) == before, "nothing happened, nothing was said"
-        await read(lambda: schedules.create("nightly", "noop", {}, schedules.every(60)))
+        await rows(lambda: schedules.create("nightly", "noop", {}, schedules.every(60)))
         await until(lambda: len(tab.of("news")) > before)
         assert tab.of("news")[-1]["topics"] == ["schedules"]
 
@@ -105,10 +94,10 @@ def test_who_was_away_gets_the_news_merged():
 
 
 def test_topics_are_what_the_role_may_see():
-    assert rows(person("vera")) == {"alerts", "failures", "schedules"}
+    assert visitors.rows(person("vera")) == {"alerts", "failures", "schedules"}
     assert (
-        rows(person("bob")) == {"alerts", "failures", "schedules", "webhooks"}
-        and rows(person("charlie")) == frozenset()
+        visitors.rows(person("bob")) == {"alerts", "failures", "schedules", "webhooks"}
+        and visitors.rows(person("charlie")) == frozenset()
     )
     own = Visitor(1, "alice", access.OWN)
     assert not own.hears("kind:noop") and not own.hears("alerts") and ADMIN.hears("kind:noop")

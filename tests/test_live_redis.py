@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from live import layer, push
-from tests.live_hub import Tab, running
+from tests.live_hub import Tab, paced, running
 from tests.live_parts import CORE, PUBSUB, OwnValkey, layers, summary, uid, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -15,9 +15,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(autouse=True)
 def fast(settings, monkeypatch):
-    settings.SIGNALBOX_RECONCILE_S, settings.SIGNALBOX_BEAT_S, settings.SIGNALBOX_TICK_MS = 0.3, 0.5, 20
-    monkeypatch.setattr(push, "_sender", push.Sender())
-    monkeypatch.setattr("live.picture.withdrawn", lambda visitors: {})  # who may stay has tests of its own
+    paced(settings, monkeypatch, 0.3, 0.5, 20)
 
 
 @pytest.fixture(params=[PUBSUB, CORE], ids=["pubsub", "core"])

@@ -3,7 +3,6 @@
 import pytest
 from django.contrib.sessions.backends.db import SessionStore
 
-from live.reader import Reader
 from live.visitors import Visitor
 from tasks import access
 from tasks.door.models import Session
@@ -17,13 +16,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture(autouse=True)
 def fast(settings):
     settings.SIGNALBOX_RECONCILE_S = 0.2
-
-
-@pytest.fixture
-def rows():
-    reader = Reader("test-rows")
-    yield reader.run
-    reader.stop()
 
 
 def visitor(name):

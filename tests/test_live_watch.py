@@ -5,11 +5,10 @@ import time
 import pytest
 
 from live import push, watch, watches
-from live.reader import Reader
 from live.visitors import Visitor
 from tasks import access, lifecycle, picture
 from tasks.models import Job, LogLine
-from tests.live_hub import Tab, claim, running, submit
+from tests.live_hub import Tab, claim, paced, running, submit
 from tests.live_parts import uid, until
 from tests.people import person
 
@@ -18,17 +17,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(autouse=True)
 def fast(settings, monkeypatch):
-    settings.SIGNALBOX_RECONCILE_S, settings.SIGNALBOX_BEAT_S, settings.SIGNALBOX_TICK_MS = 0.3, 0.5, 20
-    monkeypatch.setattr(push, "_sender", push.Sender())
-    monkeypatch.setattr("live.picture.withdrawn", lambda visitors: {})  # who may stay has tests of its own
-
-
-@pytest.fixture
-def rows():
-    """The database, from inside a loop."""
-    reader = Reader("test-rows")
-    yield reader.run
-    reader.stop()
+    paced(settings, monkeypatch, 0.3, 0.5, 20)
 
 
 def write(job, count):

@@ -55,9 +55,6 @@ class RuleForms(Shown):
         audit.do(self.request, self.action, lambda rule: f"alert rule {rule.uid}", form.save)
         return redirect("alerts")
 
-    def form_invalid(self, form: RuleForm) -> HttpResponse:
-        return self.render_to_response(self.get_context_data(form=form), status=422)
-
 
 class RuleCreate(RuleForms, CreateView):
     extra_context = {"heading": "Add a rule", "button": "Add it"}

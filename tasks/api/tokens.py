@@ -11,7 +11,7 @@ from tasks.api import pages, shapes
 from tasks.api.base import Endpoint, Strict, Text, Whole
 from tasks.api.jobs import CURSOR, LIMIT
 from tasks.api.problems import Problem
-from tasks.door.models import MOST, Scope, Token
+from tasks.door.models import Scope, Token
 
 
 class TokenIn(Strict):
@@ -34,8 +34,8 @@ class Tokens(Endpoint):
     def post(self, request: Any) -> Response:
         """Make a token. One made with another token lives no longer than that one, and goes when it goes."""
         given = self.given(TokenIn)
-        if self._own().count() >= MOST:
-            raise Problem("conflict", f"You have {MOST} tokens. Take one back first.")
+        if sentence := Token.objects.no_room(self.actor.user):
+            raise Problem("conflict", sentence)
         token, text = self.do(
             lambda made: f"token {made[0].uid}",
             lambda: Token.objects.make(

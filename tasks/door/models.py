@@ -37,6 +37,11 @@ class Tokens(models.Manager):
         unspent = Q(expiry__isnull=True) | Q(expiry__gt=timezone.now())
         return self.filter(unspent, user__is_active=True).select_related("user").prefetch_related("user__groups")
 
+    def no_room(self, user: Any) -> str:
+        """Why this user gets no further token, in a sentence; empty if there is room for one."""
+        full = self.filter(user=user).count() >= MOST
+        return f"You have {MOST} tokens. Take one back first." if full else ""
+
     def make(
         self, user: Any, scope: str, *, name: str = "", days: float | None = None, made_by: "Token | None" = None
     ) -> tuple["Token", str]:

@@ -87,9 +87,6 @@ class HookForms(HookPage):
     def get_success_url(self) -> str:
         return reverse("webhook", args=[self.object.uid])
 
-    def form_invalid(self, form: Any) -> HttpResponse:
-        return self.render_to_response(self.get_context_data(form=form), status=422)
-
 
 class HookCreate(HookForms, CreateView):
     extra_context = {"heading": "Add a webhook", "button": "Add it"}

@@ -83,9 +83,6 @@ class FeedForms(FeedPage):
         self.object = audit.do(self.request, "change_rows", lambda feed: f"feed {feed.uid}", form.save)
         return redirect(self.get_success_url())
 
-    def form_invalid(self, form: Any) -> HttpResponse:
-        return self.render_to_response(self.get_context_data(form=form), status=422)
-
 
 class FeedCreate(FeedForms, CreateView):
     """A new feed is fetched at once."""

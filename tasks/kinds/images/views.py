@@ -96,9 +96,6 @@ class CollectionForms(CollectionPage):
         self.object = audit.do(self.request, "change_rows", lambda row: f"collection {row.uid}", form.save)
         return redirect(self.get_success_url())
 
-    def form_invalid(self, form: Any) -> HttpResponse:
-        return self.render_to_response(self.get_context_data(form=form), status=422)
-
 
 class CollectionCreate(CollectionForms, CreateView):
     form_class = CollectionForm
