@@ -47,8 +47,8 @@ def inside(rows: int) -> None:
     from django.contrib.auth import get_user_model
     from django.contrib.auth.models import Group
 
-    from tasks import lifecycle
-    from tasks.models import Job
+    from tasks.engine import lifecycle
+    from tasks.engine.models import Job
 
     owner = get_user_model().objects.create_user("bulk")
     owner.groups.add(Group.objects.get(name="operator"))
@@ -92,8 +92,8 @@ def make(rows: int) -> None:
 
     from django.utils import timezone
 
-    from tasks.models import Job
-    from tasks.uid import uuid7
+    from tasks.engine.models import Job
+    from tasks.engine.uid import uuid7
 
     due, now = datetime(2999, 1, 1, tzinfo=UTC), timezone.now()
     columns = {"kind": "noop", "queue": "default", "state": "scheduled", "due_at": due, "created_at": now}

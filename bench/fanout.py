@@ -25,7 +25,7 @@ HERE = Path(__file__).resolve()
 sys.path.insert(0, str(HERE.parent.parent))
 
 from project import parts, valkey  # noqa: E402 - a bench is run as a file, from anywhere
-from tests.processes import listens  # noqa: E402
+from tests.support.processes import listens  # noqa: E402
 
 FRAMES_A_SECOND = 20
 CHANGES = 10  # jobs that change in each frame
@@ -164,9 +164,9 @@ def main(args: argparse.Namespace) -> None:
     from django.core.management import call_command
 
     from live import frames, push
-    from tasks import lifecycle
-    from tasks.door.models import Token
-    from tasks.models import Job
+    from tasks.access.models import Token
+    from tasks.engine import lifecycle
+    from tasks.engine.models import Job
 
     call_command("migrate", verbosity=0)
     _, token = Token.objects.make(get_user_model().objects.create_superuser("bench"), "read")

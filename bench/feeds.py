@@ -13,9 +13,9 @@ import time
 
 from bench.throughput import ROOT, until
 from project import parts
-from tests.origins import reply
-from tests.servers import Servers
-from tests.serving import serving
+from tests.support.origins import reply
+from tests.support.servers import Servers
+from tests.support.serving import serving
 
 
 def document(feed: bytes, entries: int) -> bytes:
@@ -33,9 +33,9 @@ def fetch(base: str, feeds: int) -> None:
     import django
 
     django.setup()
-    from tasks import lifecycle
+    from tasks.engine import lifecycle
+    from tasks.engine.models import Job
     from tasks.kinds.feeds.models import Entry, Feed
-    from tasks.models import Job
 
     warm, _ = lifecycle.submit("noop", {})
     until(lambda: Job.objects.get(pk=warm.pk).finished_at)

@@ -21,8 +21,8 @@ import psutil
 
 from bench.throughput import ROOT, until
 from project import parts
-from tests.pictures import encoded, picture, zipped
-from tests.servers import Servers
+from tests.support.pictures import encoded, picture, zipped
+from tests.support.servers import Servers
 
 
 def archive(images: int, width: int) -> bytes:
@@ -75,10 +75,10 @@ def submit(file: Path, images: int) -> None:
     import django
 
     django.setup()
-    from tasks import lifecycle
+    from tasks.engine import lifecycle
+    from tasks.engine.models import Job
     from tasks.kinds.images import storing
     from tasks.kinds.images.models import Collection
-    from tasks.models import Job
 
     warm, _ = lifecycle.submit("noop", {})
     until(lambda: Job.objects.get(pk=warm.pk).finished_at)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.servers import Servers
+from tests.support.servers import Servers
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -18,7 +18,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from tests.servers import Servers
+from tests.support.servers import Servers
 
 ROOT = Path(__file__).resolve().parent.parent
 BASE = 1_000  # jobs that are made one by one; the rest are copies of them, further back in time
@@ -60,9 +60,9 @@ def fill(jobs: int) -> None:
     from django.db import connection
     from django.utils import timezone
 
+    from tasks.engine.models import Job, Worker
+    from tasks.engine.report import Report
     from tasks.kinds import upkeep
-    from tasks.models import Job, Worker
-    from tasks.report import Report
 
     rnd, now = random.Random(1), timezone.now()
     people = [get_user_model().objects.create(username=f"user{n}") for n in range(20)]
@@ -109,7 +109,7 @@ def ended(job: Any, at: Any, rnd: random.Random, people: list[Any]) -> Any:
 
 def multiply(connection: Any, copies: int, step: timedelta) -> None:
     """Put copies of the base before it, the oldest first: keys are in the order of creation, as in life."""
-    columns = [field.column for field in sys.modules["tasks.models"].Job._meta.concrete_fields]
+    columns = [field.column for field in sys.modules["tasks.engine.models"].Job._meta.concrete_fields]
     postgres = connection.vendor == "postgresql"
     moved = {"created_at", "rung_at", "started_at", "finished_at"}
 
@@ -154,7 +154,7 @@ def serve() -> None:
     from django.contrib.auth import get_user_model
     from django.test import Client
 
-    from tasks import picture
+    from tasks.queries import board
 
     client = Client()
     client.force_login(get_user_model().objects.create_superuser("bench"))
@@ -166,7 +166,7 @@ def serve() -> None:
             address = "/jobs/" + found[1].replace("&amp;", "&").removeprefix("/jobs/")
         began = time.perf_counter()
         if address == "picture.board":
-            picture.board()
+            board.board()
         else:
             answer = client.get(address)
             assert answer.status_code == 200, (address, answer.status_code)

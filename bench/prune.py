@@ -43,8 +43,8 @@ def measure(rounds: int) -> None:
     import django
 
     django.setup()
-    from tasks import lifecycle
-    from tasks.models import Job
+    from tasks.engine import lifecycle
+    from tasks.engine.models import Job
 
     def waits() -> list[float]:
         found = []

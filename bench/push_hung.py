@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tests.faults.proxy import FAIR, HELD
 from tests.faults.rig import Rig
-from tests.processes import wait_until
+from tests.support.processes import wait_until
 
 
 def lasted(rig: Rig, jobs: int) -> float:

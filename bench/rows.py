@@ -21,8 +21,8 @@ from websockets.sync.server import ServerConnection, serve
 
 from tests.browser.conftest import FLAGS
 from tests.browser.line import instant, job, stats
-from tests.processes import Product
-from tests.servers import Servers
+from tests.support.processes import Product
+from tests.support.servers import Servers
 
 WATCH = """() => {
     window.long = [];

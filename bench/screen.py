@@ -19,8 +19,8 @@ import requests
 from playwright.sync_api import sync_playwright
 
 from tests.browser.conftest import FLAGS
-from tests.processes import Product
-from tests.servers import Servers
+from tests.support.processes import Product
+from tests.support.servers import Servers
 
 SEEN = """
 window.seen = {};

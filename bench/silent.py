@@ -22,7 +22,7 @@ import websockets
 from tests.faults.recorder import Recorder
 from tests.faults.rig import Rig
 from tests.faults.test_live import deaf
-from tests.processes import wait_until
+from tests.support.processes import wait_until
 
 MIB, PAGES, EVERY_S = 1 << 20, 6, 0.1
 AGE_S = 35.0  # by then it has been cut off

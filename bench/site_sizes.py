@@ -63,14 +63,14 @@ def plain_loop(addresses: list[str]) -> int:
 
 
 async def one_after_another(addresses: list[str]) -> int:
-    from tasks.fetcher import Fetcher
+    from tasks.fetch.fetcher import Fetcher
 
     async with Fetcher() as fetcher:
         return sum([(await fetcher.get(address, keep=False)).size for address in addresses])
 
 
 async def all_at_once(addresses: list[str]) -> int:
-    from tasks.fetcher import Fetcher
+    from tasks.fetch.fetcher import Fetcher
     from tasks.kinds.sites import AT_ONCE, CAP, measure
 
     async with Fetcher(cap=CAP, at_once=AT_ONCE) as fetcher:

@@ -40,7 +40,7 @@ def measure(jobs: int, rounds: int) -> None:
     import django
 
     django.setup()
-    from tasks import lifecycle
+    from tasks.engine import lifecycle
 
     def plain() -> None:
         for _ in range(jobs):

@@ -17,7 +17,7 @@ from pathlib import Path
 from celery import Celery
 
 from project import parts
-from tests.servers import Servers
+from tests.support.servers import Servers
 
 ROOT = Path(__file__).resolve().parent.parent
 bare = Celery("bare", broker=os.environ.get("BENCH_BROKER", "memory://"))
@@ -94,8 +94,8 @@ def produce(jobs: int) -> None:
     import django
 
     django.setup()
-    from tasks import lifecycle
-    from tasks.models import Job
+    from tasks.engine import lifecycle
+    from tasks.engine.models import Job
 
     warm, _ = lifecycle.submit("noop", {})
     until(lambda: Job.objects.get(pk=warm.pk).finished_at)

@@ -20,10 +20,10 @@ from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 from knox.crypto import hash_token
 
-from live.news import KIND
-from tasks import access, audit
-from tasks.door.models import Token
-from tasks.marks import ACTIONS
+from live.row_marks import ACTIONS
+from live.topics import KIND
+from tasks.access import audit, permissions
+from tasks.access.models import Token
 
 PORTS = {"http": 80, "https": 443}
 
@@ -52,7 +52,7 @@ class Visitor:
 
     @property
     def sees_all(self) -> bool:
-        return self.reach == access.YES
+        return self.reach == permissions.YES
 
 
 def admit(scope: dict[str, Any]) -> Visitor | None:
@@ -96,14 +96,14 @@ def withdrawn(visitors: Iterable[Visitor]) -> dict[Visitor, tuple[int, str]]:
         user, token = users.get(visitor.user), tokens.get(visitor.token)
         if user is None or not user.is_active or not (token or _holds(visitor, sessions.get(visitor.session), user)):
             answer[visitor] = LOGGED_OUT
-        elif access.grant(token or user, "live") != visitor.reach or visitor.rows - rows(token or user):
+        elif permissions.grant(token or user, "live") != visitor.reach or visitor.rows - rows(token or user):
             answer[visitor] = FORBIDDEN
     return answer
 
 
 def rows(who: Any) -> frozenset[str]:
     """The topics beside jobs that somebody may hear of."""
-    return frozenset(topic for topic, action in ACTIONS.items() if access.may(who, action))
+    return frozenset(topic for topic, action in ACTIONS.items() if permissions.may(who, action))
 
 
 def _request(scope: dict[str, Any]) -> ASGIRequest:
@@ -121,7 +121,7 @@ def _token(header: bytes) -> Token | None:
 
 def _by_token(header: bytes) -> Visitor | None:
     found = _token(header)
-    if found is None or (reach := access.grant(found, "live")) == access.NO:
+    if found is None or (reach := permissions.grant(found, "live")) == permissions.NO:
         return None
     return Visitor(found.user.pk, found.user.get_username(), reach, rows(found), token=found.digest)
 
@@ -144,7 +144,7 @@ def _by_session(key: str) -> Visitor | None:
     if user is None or content.get(BACKEND_SESSION_KEY) not in settings.AUTHENTICATION_BACKENDS:
         return None
     proof = content.get(HASH_SESSION_KEY, "")
-    if not _proves(proof, user) or (reach := access.grant(user, "live")) == access.NO:
+    if not _proves(proof, user) or (reach := permissions.grant(user, "live")) == permissions.NO:
         return None
     return Visitor(user.pk, user.get_username(), reach, rows(user), session=key, data=data, proof=proof)
 

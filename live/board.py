@@ -47,7 +47,7 @@ class News(NamedTuple):
 
 
 def rank(summary: Summary) -> tuple:
-    """The order within a section, first shown first: the same that ``tasks.picture.board`` reads rows in."""
+    """The order within a section, first shown first: the same that ``tasks.queries.board.board`` reads rows in."""
     match SECTIONS[summary["state"]]:
         case "running":
             return (_seconds(summary["started_at"]), summary["id"])

@@ -12,10 +12,10 @@ from uuid import UUID
 
 from channels.consumer import AsyncConsumer
 
-from live import frames, hub, visitors
+from live import auth, frames, hub
+from live.job_feeds import UNKNOWN
 from live.mailbox import Mailbox
-from live.watches import UNKNOWN
-from tasks.gauges import GAUGES
+from tasks.queries.gauges import GAUGES
 
 SUBPROTOCOL = "signalbox.v1"
 FRAME_LIMIT = 64 * 1024
@@ -39,7 +39,7 @@ class LiveConsumer(AsyncConsumer):
         self.hub = hub.current()
         offered = scope.get("subprotocols") or []
         try:
-            visitor = await self.hub.clerk.run(visitors.admit, scope)
+            visitor = await self.hub.clerk.run(auth.admit, scope)
         except Exception:
             log.exception("a visitor could not be looked up")
             await send({"type": "websocket.accept"})
@@ -48,7 +48,7 @@ class LiveConsumer(AsyncConsumer):
             self.hub = hub.current()  # the one before may have stopped meanwhile, a minute after its last socket
             self.hub.linger()
         if visitor is None or (offered and SUBPROTOCOL not in offered):
-            await self.hub.clerk.run(visitors.note_refusal, scope)
+            await self.hub.clerk.run(auth.note_refusal, scope)
             return await send({"type": "websocket.close"})  # before accept: HTTP 403
         await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL if offered else None})
         try:

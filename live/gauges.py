@@ -1,5 +1,6 @@
 """Numbers that only some pages show, such as a chart's bars: read every few seconds for whoever asked, sent when they
-differ. Pure: it is handed what was read. ``tasks.gauges`` says which there are, ``live.picture`` when they are read.
+differ. Pure: it is handed what was read. ``tasks.queries.gauges`` says which there are,
+``live.state`` when they are read.
 """
 
 from collections.abc import Container

@@ -1,6 +1,6 @@
 """One for each process and running loop: every socket of the process is kept current with the picture that all share.
 
-A frame is encoded once for all. Knows what a mailbox is, not what a WebSocket is; ``live.picture`` says what is true.
+A frame is encoded once for all. Knows what a mailbox is, not what a WebSocket is; ``live.state`` says what is true.
 """
 
 import asyncio
@@ -12,15 +12,15 @@ from typing import Any
 from django.conf import settings
 
 from live import frames
-from live.crowd import TOO_MANY, Crowd
+from live.auth import Visitor
+from live.db_thread import Reader
+from live.frame_cache import Press
+from live.job_feeds import Watches
 from live.listener import Listener
 from live.mailbox import Mailbox
-from live.news import NOWHERE
-from live.picture import Counters, Picture
-from live.press import Press
-from live.reader import Reader
-from live.visitors import Visitor
-from live.watches import Watches
+from live.socket_limits import TOO_MANY, Crowd
+from live.state import Counters, Picture
+from live.topics import NOWHERE
 
 LINGER_S = 60.0
 SLICE_S = 0.01  # so long may sending keep the loop from everything else

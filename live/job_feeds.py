@@ -1,6 +1,6 @@
 """The jobs that somebody watches: each is read once for the process, at most four times a second, for all its watchers.
 
-Decides when to read and who may see it; ``live.watch`` writes what is sent, the hub sends it.
+Decides when to read and who may see it; ``live.job_feed`` writes what is sent, the hub sends it.
 """
 
 import asyncio
@@ -13,10 +13,10 @@ from typing import Any
 from django.db import DatabaseError, InterfaceError
 
 from live import frames
+from live.db_thread import Reader
+from live.job_feed import LINES, NEVER, Follow, Watch
 from live.mailbox import Mailbox
-from live.reader import Reader
-from live.watch import LINES, NEVER, Follow, Watch
-from tasks import picture
+from tasks.queries import board
 
 PERIOD_S = 0.25
 UNKNOWN = "unknown-job", "there is no such job, or you may not see it"
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 def whole(job: str, after: int | None, lines: int) -> dict[str, Any] | None:
-    return picture.detail(job, after, lines, people=True)
+    return board.detail(job, after, lines, people=True)
 
 
 class Watches:
@@ -155,7 +155,7 @@ class Watches:
     async def _fetch_older(self, mailbox: Mailbox, watch: Watch, follow: Follow) -> None:
         """Send lines that are no longer in memory, then let things take their course."""
         try:
-            older = await self._reader.run(picture.log_after, watch.job, follow.seq, LINES)
+            older = await self._reader.run(board.log_after, watch.job, follow.seq, LINES)
         except (DatabaseError, InterfaceError) as error:
             log.info("older log lines could not be read: %r", error)
             await asyncio.sleep(PERIOD_S)

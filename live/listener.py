@@ -12,7 +12,7 @@ from typing import Any
 
 from django.conf import settings
 
-from live import layer
+from live import channel_layer
 
 DEAF_AFTER = 3  # rounds without the echo
 REST_S = 0.5
@@ -50,10 +50,10 @@ class Listener:
         while True:
             try:
                 if self._layer is None:
-                    self._layer = layer.fresh()
-                async with asyncio.timeout(layer.TIMEOUT_S):
+                    self._layer = channel_layer.fresh()
+                async with asyncio.timeout(channel_layer.TIMEOUT_S):
                     channel = await self._layer.new_channel()
-                    await self._layer.group_add(layer.group(), channel)
+                    await self._layer.group_add(channel_layer.group(), channel)
                 self._channel = channel
                 self.connects += 1
                 while True:
@@ -67,7 +67,7 @@ class Listener:
                 self._sick(error)
                 self._channel = None
                 if self._layer is not None:
-                    await layer.drop(self._layer)
+                    await channel_layer.drop(self._layer)
                 await asyncio.sleep(REST_S)
 
     async def _tend(self) -> None:
@@ -75,13 +75,13 @@ class Listener:
             await asyncio.sleep(settings.SIGNALBOX_RECONCILE_S)
             try:
                 if self._channel is not None:
-                    async with asyncio.timeout(layer.TIMEOUT_S):
-                        await self._layer.group_add(layer.group(), self._channel)
+                    async with asyncio.timeout(channel_layer.TIMEOUT_S):
+                        await self._layer.group_add(channel_layer.group(), self._channel)
                         await self._layer.send(self._channel, {"type": "echo"})
                     self._well = True
             except Exception as error:
                 self._sick(error)
-            if time.monotonic() - self._heard > DEAF_AFTER * settings.SIGNALBOX_RECONCILE_S + layer.TIMEOUT_S:
+            if time.monotonic() - self._heard > DEAF_AFTER * settings.SIGNALBOX_RECONCILE_S + channel_layer.TIMEOUT_S:
                 await self._hang_up()
                 self._heard = time.monotonic()
                 self._ear = asyncio.create_task(self._listen())
@@ -90,10 +90,10 @@ class Listener:
         """Connections first: a pubsub receiver that is cancelled would politely unsubscribe, on a link that is dead."""
         self._channel = None
         if self._layer is not None:
-            await layer.drop(self._layer)
+            await channel_layer.drop(self._layer)
         if self._ear is not None:
             self._ear.cancel()
-            await asyncio.wait([self._ear], timeout=layer.TIMEOUT_S)
+            await asyncio.wait([self._ear], timeout=channel_layer.TIMEOUT_S)
 
     def _sick(self, error: Exception) -> None:
         if self._well:

@@ -15,7 +15,7 @@ from typing import Any
 
 from live.board import Place
 from live.frames import Agreed
-from live.news import NOWHERE
+from live.topics import NOWHERE
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ import time
 from itertools import islice
 from typing import Any
 
-from live import layer
+from live import channel_layer
 
 PERIOD_S = 0.02
 AT_ONCE = 200
@@ -101,16 +101,16 @@ class Sender:
 
     async def _send(self, jobs: list[dict[str, Any]]) -> bool:
         try:
-            self._layer = self._layer or layer.fresh()
-            async with asyncio.timeout(layer.TIMEOUT_S):
-                await self._layer.group_send(layer.group(), {"type": "jobs", "jobs": jobs})
+            self._layer = self._layer or channel_layer.fresh()
+            async with asyncio.timeout(channel_layer.TIMEOUT_S):
+                await self._layer.group_send(channel_layer.group(), {"type": "jobs", "jobs": jobs})
         except Exception as error:
             if self._well:
                 log.warning("hints do not get through (%r); pages stay current by reading the database", error)
             self._well = False
             self.failed += len(jobs)
             if self._layer:
-                await layer.drop(self._layer)
+                await channel_layer.drop(self._layer)
             return False
         self._well = True
         self.sent += len(jobs)

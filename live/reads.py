@@ -5,16 +5,18 @@ may no longer watch; soon after a move the counts alone.
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from live.visitors import Visitor
-from tasks import alerts, gauges, marks, picture
+from live import row_marks
+from live.auth import Visitor
+from tasks.alerts import evaluate
+from tasks.queries import board, gauges
 
 Withdrawn = dict[Visitor, tuple[int, str]]  # with the close code and the reason
 
 
 class Look(NamedTuple):
-    picture: dict[str, Any]
-    marks: dict[str, Any]
-    alerts: list[dict[str, Any]]
+    board: dict[str, Any]
+    row_marks: dict[str, Any]
+    evaluate: list[dict[str, Any]]
     watched: list[dict[str, Any]]
     missing: set[str]
     withdrawn: Withdrawn
@@ -24,12 +26,12 @@ def look(
     watched: list[str], topics: set[str], visitors: set[Visitor], judge: Callable[[set[Visitor]], Withdrawn]
 ) -> Look:
     """``watched``: ids of jobs; ``topics``: of news; ``judge``: which of the visitors may not stay."""
-    found = picture.summaries(watched) if watched else []
+    found = board.summaries(watched) if watched else []
     missing = set(watched) - {job["id"] for job in found}
-    standing = [alert.shown() for alert in alerts.standing()]
-    return Look(picture.board(), marks.marks(topics), standing, found, missing, judge(visitors))
+    standing = [alert.shown() for alert in evaluate.standing()]
+    return Look(board.board(), row_marks.marks(topics), standing, found, missing, judge(visitors))
 
 
 def recount(asked: set[str]) -> tuple[dict[str, Any], dict[str, Any]]:
     """What the board says beside its jobs, and these gauges."""
-    return picture.counts(), gauges.read(asked)
+    return board.counts(), gauges.read(asked)

@@ -4,19 +4,16 @@ Read-only, a few small questions each, whatever the number of rows. Says that so
 """
 
 from collections.abc import Callable, Iterable
-from datetime import timedelta
 from typing import Any
 
-from django.conf import settings
 from django.db.models import Count, Max
-from django.utils import timezone
 from django_celery_beat.models import PeriodicTasks
 
-from tasks import history
-from tasks.alarms.models import Alert, Rule
+from tasks.alerts.models import Alert, Rule
 from tasks.failures.models import Handled
-from tasks.hooks.models import Delivery, DeliveryAttempt, Endpoint
-from tasks.timetable.models import Beat, Run
+from tasks.queries import stats
+from tasks.schedules.models import Run, beats
+from tasks.webhooks.models import Delivery, DeliveryAttempt, Endpoint
 
 Mark = tuple[Any, ...]
 
@@ -24,12 +21,6 @@ Mark = tuple[Any, ...]
 def marks(topics: Iterable[str]) -> dict[str, Mark]:
     """The mark of each topic that is one of ROWS."""
     return {topic: ROWS[topic]() for topic in topics if topic in ROWS}
-
-
-def beats() -> bool:
-    """Whether some beat keeps time."""
-    lately = timezone.now() - timedelta(seconds=settings.SIGNALBOX_LEASE_S)
-    return Beat.objects.filter(seen_at__gte=lately).exists()
 
 
 def _alerts() -> Mark:
@@ -50,7 +41,7 @@ def _webhooks() -> Mark:
 def _failures() -> Mark:
     """What failed in the last hour, and who has handled what; of other moves of failed jobs hints tell."""
     handled = Handled.objects.aggregate(n=Count("id"), new=Max("at"))
-    return history.recent().last_hour["failed"], *handled.values()
+    return stats.recent().last_hour["failed"], *handled.values()
 
 
 ROWS: dict[str, Callable[[], Mark]] = {
@@ -64,4 +55,4 @@ ACTIONS = {
     "failures": "see_rows",
     "schedules": "see_schedules",
     "webhooks": "see_webhooks",
-}  # of tasks.access
+}  # of tasks.access.permissions

@@ -14,17 +14,17 @@ from typing import Any
 
 from django.conf import settings
 
+from live.auth import withdrawn
 from live.board import Board
+from live.db_thread import Reader
 from live.frames import Agreed
 from live.gauges import Gauges
-from live.look import Look, look, recount
+from live.job_feeds import Watches
 from live.mailbox import Mailbox
-from live.news import News
-from live.reader import Reader
-from live.visitors import withdrawn
-from live.watches import Watches
-from tasks import gauges
-from tasks.models import instant
+from live.reads import Look, look, recount
+from live.topics import News
+from tasks.engine.models import instant
+from tasks.queries import gauges
 
 RECOUNT_S = 0.25  # between two counts, however much moves
 RECOUNT_SHARE = 20  # and this many times what the last one took: a long queue is counted more seldom

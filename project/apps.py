@@ -11,13 +11,15 @@ class ProjectConfig(AppConfig):
     name = "project"
 
     def ready(self) -> None:
-        from project import celery
-        from tasks import queues, registry, workers  # noqa: F401 - connects the signals
-        from tasks.kinds import OWN
+        from project import (
+            celery,
+            worker,  # noqa: F401 - connects the signals
+        )
+        from tasks.engine import broker, registry
 
         try:
-            autodiscover_modules(*OWN, "tasks")
+            autodiscover_modules("tasks")
         finally:  # what a module made of a kind that is none may have failed because of that
             if registry.refused:
                 raise ImproperlyConfigured("\n".join(registry.refused)) from None
-        celery.app.conf.task_queues = queues.declared(registry.queues())
+        celery.app.conf.task_queues = broker.declared(registry.queues())

@@ -1,4 +1,4 @@
-"""The scheduler that `celery beat` runs: it looks which slots are due and lets tasks.schedules settle them.
+"""The scheduler that `celery beat` runs: it looks which slots are due and lets tasks.schedules.actions settle them.
 
 A subclass of django-celery-beat's, whose rows it reads and whose signal of changes it heeds. It keeps nothing that
 matters in memory: a beat that freezes, dies or runs twice changes nothing about which slots run.
@@ -17,8 +17,9 @@ from django.db import DatabaseError, InterfaceError, close_old_connections, conn
 from django.utils import timezone
 from django_celery_beat.schedulers import DatabaseScheduler
 
-from tasks import alerts, schedules
-from tasks.timetable.models import Beat, Schedule
+from tasks.alerts import evaluate
+from tasks.schedules import actions
+from tasks.schedules.models import Beat, Schedule
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +49,7 @@ class Timekeeper(DatabaseScheduler):
             self._call_in()
             if time.monotonic() - self._watched_at >= settings.SIGNALBOX_SWEEP_S:
                 self._watched_at = time.monotonic()
-                alerts.evaluate()  # as workers do: somebody must see that the last one of them is lost
+                evaluate.evaluate()  # as workers do: somebody must see that the last one of them is lost
             change = self.Changes.last_change()
             if change != self._change or time.monotonic() - self._read_at >= REREAD_S:
                 self._change = change
@@ -69,8 +70,8 @@ class Timekeeper(DatabaseScheduler):
             Beat.objects.create(name=self._name, started_at=now, seen_at=now)
 
     def _read(self) -> None:
-        schedules.adopt()
-        self._rows = {row.pk: (row, _next(row)) for row in schedules.rows().filter(periodic__enabled=True)}
+        actions.adopt()
+        self._rows = {row.pk: (row, _next(row)) for row in actions.rows().filter(periodic__enabled=True)}
         self._read_at = time.monotonic()
 
     def _settle(self, now: datetime) -> float:
@@ -78,7 +79,7 @@ class Timekeeper(DatabaseScheduler):
             if slot is None or slot > now:
                 continue
             try:
-                run = schedules.keep(row, now)
+                run = actions.keep(row, now)
             except Schedule.DoesNotExist:
                 run = None
             except (DatabaseError, InterfaceError):
@@ -89,7 +90,7 @@ class Timekeeper(DatabaseScheduler):
                 continue
             if run is not None:
                 log.info("%s: %s %s", row, run.slot, run.outcome)
-            row = schedules.rows().filter(pk=pk).first()
+            row = actions.rows().filter(pk=pk).first()
             if row is None or not row.periodic.enabled:
                 del self._rows[pk]
             else:

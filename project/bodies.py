@@ -5,7 +5,6 @@ body into a queue whole. Daphne is taught to do neither: what it queues are plac
 """
 
 import json
-import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -108,57 +107,3 @@ class Pieces:
     @property
     def closed(self) -> bool:
         return self._file.closed
-
-
-def teach_daphne() -> None:
-    """If this process has daphne. Harmless when repeated."""
-    daphne = sys.modules.get("daphne.http_protocol")
-    if daphne is None or hasattr(daphne.WebRequest, "_signalbox_process"):
-        return
-    request = daphne.WebRequest
-    request._signalbox_process, old_length, old_chunk, old_received = (
-        request.process, request.gotLength, request.handleContentChunk, request.requestReceived,
-    )  # fmt: skip
-
-    def got_length(self: Any, length: int | None) -> None:
-        path = getattr(self.channel, "_path", b"").partition(b"?")[0].decode("latin1")
-        self._path, self._left, self._refused = path, limit(path), False
-        old_length(self, None if length and length > self._left else length)
-        if length and length > self._left:
-            turn_away(self)
-
-    def handle_chunk(self: Any, data: bytes) -> None:
-        if self._refused:
-            return
-        self._left -= len(data)
-        if self._left < 0:
-            turn_away(self)
-        else:
-            old_chunk(self, data)
-
-    def turn_away(self: Any) -> None:
-        self._refused = True
-        headers, body = refusal(self._path)
-        lines = [b"HTTP/1.1 413 Content Too Large", *(name + b": " + value for name, value in headers), b"", body]
-        self.channel.transport.write(b"\r\n".join(lines))
-        self.channel.loseConnection()
-
-    def received(self: Any, command: bytes, path: bytes, version: bytes) -> None:
-        """Twisted looks into a body if it knows its type."""
-        if self._refused:
-            return
-        self._types = self.requestHeaders.getRawHeaders(b"content-type")
-        self.requestHeaders.removeHeader(b"content-type")
-        old_received(self, command, path, version)
-
-    def process(self: Any) -> Any:
-        if self._types:
-            self.requestHeaders.setRawHeaders(b"content-type", self._types)
-        size = self.content.seek(0, 2)
-        if size > IN_MEMORY:
-            self.content = Pieces(self.content, size)
-            self.server.request_buffer_size = PIECE
-        return self._signalbox_process()
-
-    request.process, request.gotLength, request.handleContentChunk = process, got_length, handle_chunk
-    request.requestReceived = received

@@ -5,15 +5,16 @@ import os
 from celery import Celery
 from django.conf import settings
 
-from tasks import letters, queues
+from tasks.engine import broker
+from tasks.worker import transport
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 os.environ.setdefault("CELERY_SKIP_CHECKS", "1")  # `up` and the deployment have checked; a worker needs no pages
-letters.use()
-app = Celery("signalbox", backend="tasks.chains:NoResults")
+transport.use()
+app = Celery("signalbox", backend="tasks.worker.results:NoResults")
 app.conf.update(
     broker_url=settings.CELERY_BROKER_URL,
-    broker_transport_options=queues.transport_options(),
+    broker_transport_options=broker.transport_options(),
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
     broker_channel_error_retry=True,  # a full Redis answers with an error: a worker must outlive that too
@@ -24,8 +25,8 @@ app.conf.update(
     task_acks_late=True,
     task_acks_on_failure_or_timeout=True,
     task_reject_on_worker_lost=False,  # without an attempt limit a job that kills its process would run for ever
-    task_default_queue=queues.broker_name("default"),
-    worker_consumer="tasks.workers:Consumer",
+    task_default_queue=broker.broker_name("default"),
+    worker_consumer="project.worker:Consumer",
     worker_lost_wait=0.5,
     worker_prefetch_multiplier=1,  # with late acknowledgement nothing waits behind a long job beside an idle slot
     worker_enable_remote_control=False,  # whoever writes to Redis could stop workers
@@ -33,7 +34,7 @@ app.conf.update(
     worker_hijack_root_logger=False,
     worker_redirect_stdouts=False,  # project.logs.Printed does, whole lines at a time
     worker_cancel_long_running_tasks_on_connection_loss=False,
-    beat_scheduler="tasks.beat:Timekeeper",
+    beat_scheduler="project.beat:Timekeeper",
     enable_utc=True,
     timezone="UTC",
 )

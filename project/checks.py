@@ -13,8 +13,8 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.core.exceptions import FieldDoesNotExist
 
 from project import env
-from tasks import registry
-from tasks.params import Field
+from tasks.engine import registry
+from tasks.params.signature import Field
 
 FOR_TESTS = {"SIGNALBOX_CHROMIUM"}
 WEAK_LENGTH, WEAK_VARIETY = 32, 8

@@ -19,9 +19,9 @@ from django.template.loader import render_to_string
 from django.utils.decorators import sync_and_async_middleware
 from django.views import defaults
 
-from tasks import audit
+from tasks.access import audit
 from tasks.api import problems, versions
-from tasks.trace import job_id, request_id, veiled
+from tasks.engine.log_context import job_id, request_id, veiled
 
 ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 REFUSED = {401: "not-authenticated", 403: "forbidden", 429: "too-many-requests"}

@@ -15,9 +15,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from redis import Redis, RedisError
 
-from tasks import picture
-from tasks.access import Actor, may
+from tasks.access.permissions import Actor, may
 from tasks.api.auth import actor_of
+from tasks.queries import board
 
 log = logging.getLogger(__name__)
 PATIENCE_S = 1.0
@@ -39,7 +39,7 @@ def readyz(request: HttpRequest) -> HttpResponse:
     ready = all(parts.values())
     status = 200 if ready else 503
     if parts["database"] and allowed(request):
-        alive = sum(worker["alive"] for worker in picture.workers())
+        alive = sum(worker["alive"] for worker in board.workers())
         shown = {name: "ok" if answers else "no answer" for name, answers in parts.items()}
         return JsonResponse({"ready": ready, **shown, "workers_alive": alive}, status=status)
     return HttpResponse("ready\n" if ready else "unavailable\n", status=status, content_type="text/plain")

@@ -14,8 +14,8 @@ from typing import Any, TextIO
 
 from celery.signals import after_setup_task_logger, before_task_publish, task_postrun, task_prerun, worker_process_init
 
-from tasks.report import current_report
-from tasks.trace import forget, job_id, request_id, veiled
+from tasks.engine.log_context import forget, job_id, request_id, veiled
+from tasks.engine.report import current_report
 
 HEADER = "signalbox_request"
 OWN = ("celery", "kombu", "amqp", "redis", "django", "live", "tasks", "project", "signalbox")  # what runs jobs

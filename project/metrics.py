@@ -21,10 +21,10 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from live import hub, push
-from tasks import history, picture
-from tasks.access import may
+from tasks.access.permissions import may
 from tasks.api.auth import actor_of
-from tasks.models import Job
+from tasks.engine.models import Job
+from tasks.queries import board, stats
 
 SETTLED = timedelta(seconds=5)  # what ended so long ago has been committed
 AT_ONCE = 20_000  # finished jobs that one scrape counts; the next goes on
@@ -56,8 +56,8 @@ class Durations:
     def _add(self, key: tuple[str, str], ready: datetime, started: datetime | None, finished: datetime) -> None:
         begin = started or finished
         waited, ran = max(0.0, (begin - ready).total_seconds()), (finished - begin).total_seconds()
-        self.waited.setdefault(key, Counter())[history.bucket(waited)] += 1
-        self.ran.setdefault(key, Counter())[history.bucket(ran)] += 1
+        self.waited.setdefault(key, Counter())[stats.bucket(waited)] += 1
+        self.ran.setdefault(key, Counter())[stats.bucket(ran)] += 1
         sums = self.sums.setdefault(key, [0.0, 0.0])
         sums[0] += waited
         sums[1] += ran
@@ -78,7 +78,7 @@ class Durations:
 
 def cumulated(histogram: Counter[int]) -> list[tuple[str, float]]:
     buckets, total = [], 0
-    for i, edge in enumerate([*map(str, history.EDGES), "+Inf"]):
+    for i, edge in enumerate([*map(str, stats.EDGES), "+Inf"]):
         total += histogram[i]
         buckets.append((edge, total))
     return buckets
@@ -102,7 +102,7 @@ class House:
 
 def rows() -> Iterator[Any]:
     """What the rows say now."""
-    seen = picture.board()
+    seen = board.board()
     yield gauge("signalbox_jobs", "Jobs that have not ended, by state", "state", seen["stats"]["now"])
     ended = GaugeMetricFamily("signalbox_jobs_ended_last_hour", "Jobs that ended in the last hour", labels=["outcome"])
     for outcome, n in seen["stats"]["last_hour"].items():

@@ -13,4 +13,4 @@ def catalogue(request: HttpRequest, code: str = "") -> HttpResponse:
     if code and code not in CATALOGUE:
         raise Http404("There is no such problem.")
     shown = {name: kind for name, kind in CATALOGUE.items() if not code or name == code}
-    return render(request, "problems.html", {"problems": shown, "one": bool(code)})
+    return render(request, "api/problems.html", {"problems": shown, "one": bool(code)})

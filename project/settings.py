@@ -72,17 +72,19 @@ INSTALLED_APPS = [
     *(["daphne"] if "runserver" in sys.argv else []),  # all it does; it costs each process 20 MB and half a second
     "project.apps.ProjectConfig",
     "live",
-    "tasks",
-    "tasks.door",
-    "tasks.hooks",
-    "tasks.timetable",
-    "tasks.alarms",
+    "tasks.engine",
+    "tasks.web",
+    "tasks.access",
+    "tasks.webhooks",
+    "tasks.schedules",
+    "tasks.alerts",
     "tasks.failures",
+    "tasks.kinds",
     "tasks.kinds.feeds",
     "tasks.kinds.checks",
     "tasks.kinds.images",
     *SIGNALBOX_APPS,
-    "tasks.door.apps.AdminConfig",
+    "tasks.access.apps.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -123,7 +125,7 @@ TEMPLATES = [
         },
     },
 ]
-AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend", "tasks.access.AdminsAreAdmins"]
+AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend", "tasks.access.permissions.AdminsAreAdmins"]
 KNOX_TOKEN_MODEL = "door.Token"  # noqa: S105 - a model, no password
 MIGRATION_MODULES = {"knox": None}  # its own table would stand beside ours, unused, and no test could be flushed
 AUTH_PASSWORD_VALIDATORS = [
@@ -198,7 +200,7 @@ CONTENT_SECURITY_POLICY = {
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
-SESSION_ENGINE = "tasks.door.sessions"
+SESSION_ENGINE = "tasks.access.sessions"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_NAME = "signalbox_session"

@@ -90,7 +90,7 @@ def first_admin(request: HttpRequest, token: str) -> HttpResponse:
         form.instance.is_staff = form.instance.is_superuser = True
         login(request, form.save(), backend="django.contrib.auth.backends.ModelBackend")
         return redirect(settings.LOGIN_REDIRECT_URL)
-    return render(request, "registration/first_admin.html", {"form": form}, status=422 if form.errors else 200)
+    return render(request, "account/first_admin.html", {"form": form}, status=422 if form.errors else 200)
 
 
 def admin_from_environment() -> None:

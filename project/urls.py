@@ -4,7 +4,6 @@ from django.contrib import admin
 from django.urls import include, path
 
 from project import health, metrics, problems, start
-from tasks import share
 
 urlpatterns = [
     path("healthz", health.healthz),
@@ -14,13 +13,16 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("problems/", problems.catalogue, name="problems"),
     path("problems/<slug:code>", problems.catalogue, name="problem"),
-    path("share/<str:link>/", share.page, name="share"),
-    path("share/<str:link>/state/", share.state, name="share-state"),
-    path("api/", include("tasks.api.urls")),
-    path("", include("tasks.urls")),
-    path("", include("tasks.hooks.urls")),
-    path("", include("tasks.timetable.urls")),
-    path("", include("tasks.alarms.urls")),
+    path("api/", include("project.api_urls")),
+    path("", include("tasks.jobs.urls")),
+    path("", include("tasks.search.urls")),
+    path("", include("tasks.sharing.urls")),
+    path("", include("tasks.monitor.urls")),
+    path("", include("tasks.account.urls")),
+    path("", include("tasks.web.urls")),
+    path("", include("tasks.webhooks.urls")),
+    path("", include("tasks.schedules.urls")),
+    path("", include("tasks.alerts.urls")),
     path("", include("tasks.failures.urls")),
     path("", include("tasks.kinds.feeds.urls")),
     path("", include("tasks.kinds.checks.urls")),

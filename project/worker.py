@@ -13,7 +13,9 @@ from django.conf import settings
 from django.db import close_old_connections
 
 from live import push
-from tasks import alerts, pulse, sweep, webhooks
+from tasks.alerts import evaluate
+from tasks.webhooks import sender as webhooks
+from tasks.worker import pulse, sweep
 
 
 class Consumer(consumer.Consumer):
@@ -62,7 +64,7 @@ def duties() -> list[tuple[float, Any]]:
         (often, sweep.Reaper()),
         (min(settings.SIGNALBOX_SWEEP_S, WAKE_S), sweep.wake),
         (settings.SIGNALBOX_SWEEP_S, sweep.dispatch),
-        (settings.SIGNALBOX_SWEEP_S, alerts.evaluate),
+        (settings.SIGNALBOX_SWEEP_S, evaluate.evaluate),
         (1.0, partial(webhooks.keep_sending, pulse.stopping)),
     ]
 

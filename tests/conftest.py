@@ -10,9 +10,9 @@ from django.conf import settings
 from django.db import connection
 from django_celery_beat.models import PeriodicTask
 
-from live.reader import Reader
-from tests.processes import Product, Worker
-from tests.servers import FAST, Servers
+from live.db_thread import Reader
+from tests.support.processes import Product, Worker
+from tests.support.servers import FAST, Servers
 
 # Files that take longest, the longest first: what begins last is what all processes wait for.
 SLOWEST = (

@@ -13,9 +13,9 @@ from typing import Annotated, Any
 from celery.utils.log import get_task_logger
 
 from tasks.base import job
-from tasks.effects import once
-from tasks.params import Secret
-from tasks.report import current_report
+from tasks.engine.effects import once
+from tasks.engine.report import current_report
+from tasks.params.signature import Secret
 
 
 class GatewayError(Exception):

@@ -9,9 +9,9 @@ from django.core.management import CommandError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from tasks import registry
-from tasks.models import Job
-from tasks.params import ParamError
+from tasks.engine import registry
+from tasks.engine.models import Job
+from tasks.params.signature import ParamError
 
 EXITS = {"succeeded": 0, "failed": 1, "cancelled": 2}
 USAGE = 64  # as sysexits.h says it: what was asked for makes no sense. 1 and 2 tell how a job ended

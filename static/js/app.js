@@ -1,29 +1,29 @@
 // @ts-check
 /** Where the parts of a page meet: what the page says it watches decides what is started. */
 
-import * as actions from "./actions.js";
-import * as alerts from "./alerts.js";
-import { Announcer } from "./announce.js";
-import { showBadge } from "./badge.js";
-import { Board } from "./board.js";
-import { ChartsPage } from "./charts.js";
-import { showCounts } from "./counts.js";
-import { Freshness } from "./freshness.js";
-import { JobPage } from "./job.js";
-import { JobsPage } from "./jobs.js";
-import * as keys from "./keys.js";
-import { address, toLogin } from "./link.js";
-import { Neighbours } from "./near.js";
-import * as prefs from "./prefs.js";
-import * as search from "./search.js";
-import { SelfTest } from "./selftest.js";
-import { Socket } from "./socket.js";
-import { Store } from "./store.js";
-import * as time from "./time.js";
-import { mark } from "./title.js";
-import * as trees from "./tree.js";
-import * as troubles from "./troubles.js";
-import { WorkersPage } from "./workers.js";
+import * as actions from "./parts/actions.js";
+import * as alerts from "./live/alerts.js";
+import { Announcer } from "./live/announce.js";
+import { showBadge } from "./live/badge.js";
+import { Board } from "./pages/board.js";
+import { ChartsPage } from "./pages/charts.js";
+import { showCounts } from "./parts/counts.js";
+import { Freshness } from "./live/freshness.js";
+import { JobPage } from "./pages/job.js";
+import { JobsPage } from "./pages/jobs.js";
+import * as keys from "./pages/keys.js";
+import { address, toLogin } from "./live/link.js";
+import { Neighbours } from "./parts/related.js";
+import * as prefs from "./parts/prefs.js";
+import * as search from "./parts/search.js";
+import { SelfTest } from "./pages/selftest.js";
+import { Socket } from "./live/socket.js";
+import { Store } from "./live/store.js";
+import * as time from "./parts/time.js";
+import { mark } from "./live/title.js";
+import * as trees from "./parts/tree.js";
+import * as troubles from "./parts/troubles.js";
+import { WorkersPage } from "./pages/workers.js";
 
 
 const main = /** @type {HTMLElement} */ (document.querySelector("main"));

@@ -8,8 +8,8 @@ from django.db.models.signals import post_save
 from django.dispatch import receiver
 from django.http import HttpRequest
 
-from tasks import audit
-from tasks.door.models import Entry, ShareLink, Token
+from tasks.access import audit
+from tasks.access.models import Entry, ShareLink, Token
 
 
 class ReadOnly(admin.ModelAdmin):

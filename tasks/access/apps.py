@@ -5,15 +5,15 @@ from django.contrib.admin import apps as djangos
 
 
 class DoorConfig(AppConfig):
-    name = "tasks.door"
-    label = "door"
+    name = "tasks.access"
+    label = "door"  # names tables and migrations of installations that exist, so it stays
     verbose_name = "Door"
     default = True
 
     def ready(self) -> None:
-        from tasks import login  # noqa: F401 - it listens to logins
+        from tasks.account import login  # noqa: F401 - it listens to logins
 
 
 class AdminConfig(djangos.AdminConfig):
-    default_site = "tasks.door.site.Site"
+    default_site = "tasks.access.site.Site"
     default = False

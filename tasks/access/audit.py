@@ -12,11 +12,11 @@ from typing import Any, TypeVar
 
 from django.db import DatabaseError, transaction
 
-from tasks.access import Actor
-from tasks.door.models import Entry
-from tasks.failure import Refused
-from tasks.moves import steadily
-from tasks.trace import request_id
+from tasks.access.models import Entry
+from tasks.access.permissions import Actor
+from tasks.engine.errors import Refused
+from tasks.engine.log_context import request_id
+from tasks.engine.transition import steadily
 
 T = TypeVar("T")
 RATE, BURST = 20.0, 400.0  # refusals of strangers that one process writes a second, and at once

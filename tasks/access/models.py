@@ -1,6 +1,7 @@
 """What the door keeps: API tokens (digests only), sessions, share links, and the audit trail that nobody edits.
 
-Columns and shapes only. Who may do what is for ``tasks.access`` to say; who writes an entry, for ``tasks.audit``.
+Columns and shapes only. Who may do what is for ``tasks.access.permissions`` to say; who writes an entry,
+for ``tasks.access.audit``.
 """
 
 from datetime import timedelta
@@ -16,8 +17,8 @@ from django.utils import timezone
 from knox.crypto import create_token_string, hash_token
 from knox.models import AbstractAuthToken
 
-from tasks.models import instant
-from tasks.uid import uuid7
+from tasks.engine.models import instant
+from tasks.engine.uid import uuid7
 
 MOST = 100  # tokens of one person
 HINT = 8  # characters of a token that are kept to tell it from others; 224 of its 256 bits stay unknown

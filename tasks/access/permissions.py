@@ -9,9 +9,10 @@ from typing import Any, NamedTuple, Self
 from django.contrib.auth.backends import BaseBackend
 from django.db.models import QuerySet, prefetch_related_objects
 
-from tasks.door.models import Scope, Token
-from tasks.models import Job
-from tasks.registry import Kind
+from tasks.access.models import Scope, Token
+from tasks.engine import registry
+from tasks.engine.models import Job
+from tasks.engine.registry import Kind
 
 NO, OWN, YES = "no", "own", "yes"  # OWN: one's own jobs only
 ANONYMOUS, NOBODY = "anonymous", "nobody"  # not logged in; logged in without a role
@@ -59,6 +60,8 @@ RULES = {
     "people": Rule(             NO,    NO,      YES,            NO,  NO,    NO),  # users, roles, Django's admin
     "metrics": Rule(            NO,    NO,      YES,            YES, NO,    YES),  # and the details of /readyz
 }  # fmt: skip
+
+ELSEWHERE = {"bulk_action", "match_part"}  # asked for where one sees what they would act on
 
 
 @dataclass(frozen=True)
@@ -137,6 +140,12 @@ def may_submit(who: Any, kind: Kind) -> bool:
     """Whether ``who`` may make jobs of that kind: a bulk action acts on other jobs, a chore on the house."""
     action = {"bulk_action": "bulk"}.get(kind.name, "chores" if kind.quiet else "submit")
     return may(who, "submit") and may(who, action)
+
+
+def offered(user: Any) -> list[Kind]:
+    """The kinds that this person may submit by a form, chores last."""
+    kinds = [kind for kind in registry.kinds() if kind.name not in ELSEWHERE and may_submit(user, kind)]
+    return sorted(kinds, key=lambda kind: kind.quiet)
 
 
 class AdminsAreAdmins(BaseBackend):

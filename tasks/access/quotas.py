@@ -10,9 +10,9 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.utils import timezone
 
-from tasks.access import Actor
-from tasks.door.models import Entry
-from tasks.models import Job
+from tasks.access.models import Entry
+from tasks.access.permissions import Actor
+from tasks.engine.models import Job
 
 MINUTE = timedelta(minutes=1)
 

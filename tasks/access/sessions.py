@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore as RowStore
 
-from tasks.door.models import Session
+from tasks.access.models import Session
 
 
 class SessionStore(RowStore):

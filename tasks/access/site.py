@@ -7,7 +7,7 @@ from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 
-from tasks.access import may
+from tasks.access.permissions import may
 
 
 class Site(AdminSite):

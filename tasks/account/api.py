@@ -3,15 +3,16 @@
 from typing import Any
 from uuid import UUID
 
-from drf_spectacular.utils import extend_schema
+from django.urls import path
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
-from tasks.api import pages, shapes
+from tasks.access.models import Entry, Scope, Token
+from tasks.api import pagination, shapes
 from tasks.api.base import Endpoint, Strict, Text, Whole
-from tasks.api.jobs import CURSOR, LIMIT
+from tasks.api.pagination import CURSOR, LIMIT
 from tasks.api.problems import Problem
-from tasks.door.models import Scope, Token
 
 
 class TokenIn(Strict):
@@ -27,8 +28,8 @@ class Tokens(Endpoint):
 
     @extend_schema(operation_id="list_tokens", parameters=[LIMIT, CURSOR], responses=shapes.TokenPage)
     def get(self, request: Any) -> Response:
-        asked = self.asked(*pages.PARAMETERS)
-        return pages.answer(request, "tokens", self._own(), Token.shown, asked, key="uid")
+        asked = self.asked(*pagination.PARAMETERS)
+        return pagination.answer(request, "tokens", self._own(), Token.shown, asked, key="uid")
 
     @extend_schema(operation_id="create_token", request=TokenIn, responses={201: shapes.NewToken})
     def post(self, request: Any) -> Response:
@@ -70,3 +71,25 @@ class OneToken(Endpoint):
             raise Problem("not-found", "You have no such token.")
         self.do(f"token {uid}", own.delete)
         return Response(status=204)
+
+
+class AuditTrail(Endpoint):
+    actions = {"GET": "audit"}
+
+    @extend_schema(
+        operation_id="list_audit",
+        parameters=[OpenApiParameter("who", str), OpenApiParameter("action", str), LIMIT, CURSOR],
+        responses=shapes.EntryPage,
+    )
+    def get(self, request: Any) -> Response:
+        """Who did, or was refused, what: the newest first. Nobody can change it."""
+        asked = self.asked("who", "action", *pagination.PARAMETERS)
+        rows = Entry.objects.filter(**{name: asked[name][-1] for name in ("who", "action") if name in asked})
+        return pagination.answer(request, "audit", rows, Entry.shown, asked)
+
+
+urlpatterns = [
+    path("audit/", AuditTrail.as_view(), name="audit"),
+    path("tokens/", Tokens.as_view(), name="tokens"),
+    path("tokens/<uuid:uid>/", OneToken.as_view(), name="token"),
+]

@@ -6,9 +6,9 @@ from uuid import UUID
 from django.db.models import QuerySet
 from django.utils.http import urlencode
 
-from tasks.access import RULES
-from tasks.door.models import Entry
-from tasks.views import Page
+from tasks.access.models import Entry
+from tasks.access.permissions import RULES
+from tasks.web.pages import Page
 
 PAGE = 50
 FILTERS = ("who", "action", "target", "outcome")
@@ -19,7 +19,7 @@ AFTER = ("", "cancel/", "retry/", "take-back/", "again/", "share/", "log/", "lin
 class AuditView(Page):
     """Newest first, by keyset: page after page costs the same. Filters are exact, so that an index serves each."""
 
-    template_name = "audit/audit.html"
+    template_name = "account/audit.html"
     here = "audit"
     action = "audit"
 

@@ -19,9 +19,9 @@ from django.shortcuts import redirect
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
-from tasks import audit
-from tasks.door.models import Entry
-from tasks.door.sessions import end_all
+from tasks.access import audit
+from tasks.access.models import Entry
+from tasks.access.sessions import end_all
 
 BY_NAME, NAME_WINDOW = 5, timedelta(minutes=5)
 BY_PLACE, PLACE_WINDOW = 30, timedelta(minutes=15)

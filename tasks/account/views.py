@@ -14,11 +14,12 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 from django.views.generic import CreateView, DeleteView
 
-from tasks import audit, login
-from tasks.access import Actor
-from tasks.door.models import Scope, Token
-from tasks.once import show_once, shown_once
-from tasks.views import Shown
+from tasks.access import audit
+from tasks.access.models import Scope, Token
+from tasks.access.permissions import Actor
+from tasks.account import login
+from tasks.web.pages import Shown
+from tasks.web.shown_once import show_once, shown_once
 
 SCOPES = (
     (Scope.READ, "read: see all that you see"),

@@ -8,18 +8,18 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers as s
 from rest_framework.response import Response
 
-from tasks import alerts
-from tasks.alarms.models import Alert, Rule, Watch
-from tasks.api import pages, shapes
-from tasks.api.base import Endpoint, Flag, Id, Strict, Text, Whole
-from tasks.api.jobs import CURSOR, LIMIT, Nothing
+from tasks.alerts import evaluate
+from tasks.alerts.models import Alert, Rule, Watch
+from tasks.api import pagination, shapes
+from tasks.api.base import Endpoint, Flag, Id, Nothing, Strict, Text, Whole
+from tasks.api.pagination import CURSOR, LIMIT
 from tasks.api.problems import Problem, wrong
 
 
 class AlertShape(s.Serializer):
     id = s.UUIDField()
     rule = s.UUIDField(allow_null=True)
-    about = s.ChoiceField(choices=[*Watch.values, alerts.WEBHOOK])
+    about = s.ChoiceField(choices=[*Watch.values, evaluate.WEBHOOK])
     subject = s.CharField()
     sentence = s.CharField()
     opened_at = s.DateTimeField()
@@ -80,13 +80,13 @@ class Alerts(Endpoint):
     )
     def get(self, request: Any) -> Response:
         """Open and past alerts, the newest first."""
-        asked = self.asked("open", *pages.PARAMETERS)
+        asked = self.asked("open", *pagination.PARAMETERS)
         rows = Alert.objects.select_related("rule")
         if "open" in asked:
             if asked["open"][-1] not in ("true", "false"):
                 raise wrong(open="Choose one of: true, false.")
             rows = rows.filter(closed_at__isnull=asked["open"][-1] == "true")
-        return pages.answer(request, "alerts", rows, Alert.shown, asked)
+        return pagination.answer(request, "alerts", rows, Alert.shown, asked)
 
 
 class DismissAlert(Endpoint):
@@ -99,7 +99,7 @@ class DismissAlert(Endpoint):
         alert = Alert.objects.select_related("rule").filter(uid=uid).first()
         if alert is None:
             raise Problem("not-found", "There is no such alert.")
-        self.do(f"alert {uid}", lambda: alerts.dismiss(alert, self.actor.name))
+        self.do(f"alert {uid}", lambda: evaluate.dismiss(alert, self.actor.name))
         alert.refresh_from_db()
         return Response(alert.shown())
 
@@ -110,7 +110,7 @@ class Rules(Endpoint):
     @extend_schema(operation_id="list_alert_rules", parameters=[LIMIT, CURSOR], responses=RulePage)
     def get(self, request: Any) -> Response:
         rows = Rule.objects.select_related("owner")
-        return pages.answer(request, "alert-rules", rows, Rule.shown, self.asked(*pages.PARAMETERS))
+        return pagination.answer(request, "alert-rules", rows, Rule.shown, self.asked(*pagination.PARAMETERS))
 
     @extend_schema(operation_id="create_alert_rule", request=RuleIn, responses={201: RuleShape})
     def post(self, request: Any) -> Response:

@@ -4,5 +4,6 @@ from django.apps import AppConfig
 
 
 class AlarmsConfig(AppConfig):
-    name = "tasks.alarms"
+    name = "tasks.alerts"
+    label = "alarms"  # names tables and migrations of installations that exist, so it stays
     verbose_name = "Alerts"

@@ -12,12 +12,13 @@ from django.db import close_old_connections, transaction
 from django.db.models import Count
 from django.utils import timezone
 
-from tasks import outbox, picture
-from tasks.alarms.models import Alert, Rule, Watch
-from tasks.hooks.models import Endpoint
-from tasks.models import Job, State, Worker
-from tasks.moves import steadily
-from tasks.timetable.models import Run, Schedule
+from tasks.alerts.models import Alert, Rule, Watch
+from tasks.engine.models import Job, State, Worker
+from tasks.engine.transition import steadily
+from tasks.queries import board
+from tasks.schedules.models import Run, Schedule
+from tasks.webhooks import outbox
+from tasks.webhooks.models import Endpoint
 
 SHOWN = 20  # open alerts on a page
 FORGOTTEN = timedelta(days=1)  # a worker that has been lost for so long is history
@@ -108,7 +109,7 @@ def _failures(rule: Rule, now: datetime) -> Found:
 def _waiting(rule: Rule, now: datetime) -> Found:
     """By what the page of queues says of them."""
     found: Found = {}
-    for queue in picture.queues():
+    for queue in board.queues():
         name, waited = queue["name"], queue["oldest_s"]
         if waited is not None and waited > rule.seconds and rule.queue in ("", name):
             since = now - timedelta(seconds=waited)

@@ -4,9 +4,9 @@ from typing import Any
 
 from django import forms
 
-from tasks import registry
-from tasks.alarms.models import Rule, Watch
-from tasks.timetable.models import Schedule
+from tasks.alerts.models import Rule, Watch
+from tasks.engine import registry
+from tasks.schedules.models import Schedule
 
 
 class RuleForm(forms.ModelForm):

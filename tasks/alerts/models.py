@@ -1,6 +1,6 @@
 """What is watched, and what was found: rules and alerts.
 
-Columns, constraints and shapes only; tasks.alerts opens and closes.
+Columns, constraints and shapes only; tasks.alerts.evaluate opens and closes.
 """
 
 from typing import Any
@@ -10,8 +10,8 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from tasks.models import instant
-from tasks.uid import uuid7
+from tasks.engine.models import instant
+from tasks.engine.uid import uuid7
 
 
 class Watch(models.TextChoices):

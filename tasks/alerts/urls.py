@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from tasks.alarms import views
+from tasks.alerts import views
 
 urlpatterns = [
     path("alerts/", views.AlertsPage.as_view(), name="alerts"),

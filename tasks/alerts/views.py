@@ -10,11 +10,12 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse_lazy
 from django.views.generic import CreateView, UpdateView, View
 
-from tasks import alerts, audit
-from tasks.access import may
-from tasks.alarms.forms import RuleForm
-from tasks.alarms.models import Alert, Rule
-from tasks.views import Allowed, Page, Shown, uid_or_404
+from tasks.access import audit
+from tasks.access.permissions import may
+from tasks.alerts import evaluate
+from tasks.alerts.forms import RuleForm
+from tasks.alerts.models import Alert, Rule
+from tasks.web.pages import Allowed, Page, Shown, uid_or_404
 
 PAGE = 50
 
@@ -30,7 +31,7 @@ class AlertsPage(Page):
             past = past.filter(id__lt=get_object_or_404(Alert, uid=uid_or_404(before)).pk)
         found = list(past[: PAGE + 1])
         return super().get_context_data(
-            now=Alert.objects.filter(closed_at=None).order_by("opened_at", "id")[: alerts.SHOWN],
+            now=Alert.objects.filter(closed_at=None).order_by("opened_at", "id")[: evaluate.SHOWN],
             past=found[:PAGE],
             more=f"before={found[PAGE - 1].uid}" if len(found) > PAGE else "",
             rules=Rule.objects.order_by("id"),
@@ -81,5 +82,5 @@ class Dismiss(Allowed, View):
 
     def post(self, request: HttpRequest, uid: UUID) -> HttpResponse:
         alert = get_object_or_404(Alert, uid=uid)
-        audit.do(request, self.action, f"alert {uid}", lambda: alerts.dismiss(alert, request.user.get_username()))
+        audit.do(request, self.action, f"alert {uid}", lambda: evaluate.dismiss(alert, request.user.get_username()))
         return redirect("alerts")

@@ -15,8 +15,8 @@ from knox.crypto import hash_token
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication, get_authorization_header
 from rest_framework.exceptions import AuthenticationFailed
 
-from tasks.access import Actor
-from tasks.door.models import Token
+from tasks.access.models import Token
+from tasks.access.permissions import Actor
 
 EVERY = timedelta(minutes=1)  # so often is the last use of a token written
 LONGEST = 200  # characters of a header that is looked at

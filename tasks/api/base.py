@@ -1,7 +1,7 @@
 """What every endpoint of the API is made of: who may use it, how bodies are read, how answers are written.
 
-A view names, for each of its methods, the action of ``tasks.access.RULES`` that it is (``actions``). A method without
-one does not exist. Views of other apps derive from ``Endpoint`` too.
+A view names, for each of its methods, the action of ``tasks.access.permissions`` that it is (``actions``). A method
+without one does not exist. Views of other apps derive from ``Endpoint`` too.
 """
 
 import re
@@ -23,11 +23,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from tasks import audit
-from tasks.access import OWN, Actor, grant, may
+from tasks.access import audit
+from tasks.access.permissions import OWN, Actor, grant, may
 from tasks.api import auth, versions
 from tasks.api.problems import Problem, answer, wrong
-from tasks.models import Job
+from tasks.engine.models import Job
 
 T = TypeVar("T")
 BODY_LIMIT = 1024 * 1024
@@ -69,7 +69,7 @@ class Negotiation(DefaultContentNegotiation):
 
 
 class Permitted(BasePermission):
-    """What the table of ``tasks.access`` allows; a method without an action is for nobody."""
+    """What the table of ``tasks.access.permissions`` allows; a method without an action is for nobody."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
         actor = Actor.of(request)
@@ -253,3 +253,7 @@ def size(request: HttpRequest) -> int:
     length = body.seek(0, 2)
     body.seek(at)
     return length
+
+
+class Nothing(Strict):
+    """An empty body, or an empty object."""

@@ -1,4 +1,4 @@
-"""A request for every operation, by its id: shown in the OpenAPI document, and really sent by tests/test_api_schema.py.
+"""A request for every operation, by its id: shown in the OpenAPI document, and really sent by tests/api/test_schema.py.
 
 A view of another app that takes a body adds its own line. What needs neither body nor query needs no line.
 """

@@ -7,11 +7,12 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from django.db.models import QuerySet
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from tasks import sealing
 from tasks.api.problems import wrong
+from tasks.engine import sealing
 
 DEFAULT, MOST = 50, 100
 PARAMETERS = ("limit", "cursor")
@@ -87,3 +88,9 @@ def read(rows: QuerySet[Any], at: Place, most: int, key: str = "pk") -> tuple[li
     rows = rows if at.older is None else rows.filter(**{f"{key}__lt": at.older})
     found = list(rows.order_by(f"-{key}")[: most + 1])
     return found[:most], len(found) > most
+
+
+LIMIT = OpenApiParameter("limit", {"type": "integer", "minimum": 1, "maximum": 100, "default": 50})
+
+
+CURSOR = OpenApiParameter("cursor", str, description="from `next` or `previous`")

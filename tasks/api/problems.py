@@ -13,11 +13,11 @@ from django.http import Http404, UnreadablePostError
 from rest_framework import exceptions
 from rest_framework.response import Response
 
-from tasks.failure import Refused
-from tasks.models import Job
-from tasks.params import ParamError, TooLarge
-from tasks.registry import UnknownKind
-from tasks.trace import request_id
+from tasks.engine.errors import Refused
+from tasks.engine.log_context import request_id
+from tasks.engine.models import Job
+from tasks.engine.registry import UnknownKind
+from tasks.params.signature import ParamError, TooLarge
 
 MEDIA_TYPE = "application/problem+json"
 BUSY_S = 2  # seconds until a database that was busy is worth another try

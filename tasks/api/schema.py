@@ -19,7 +19,7 @@ from drf_spectacular.renderers import OpenApiJsonRenderer, OpenApiYamlRenderer
 from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 
-from tasks.access import may
+from tasks.access.permissions import may
 from tasks.api import examples
 from tasks.api.base import Endpoint, Json
 from tasks.api.problems import CATALOGUE, MEDIA_TYPE
@@ -134,7 +134,7 @@ class Document(Endpoint):
 class Pages(LoginRequiredMixin, TemplateView):
     """The document to read and to try. Its scripts are files of our own host, as everywhere."""
 
-    template_name = "api_docs.html"
+    template_name = "api/docs.html"
     actions = {"GET": "kinds"}
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:

@@ -5,7 +5,7 @@ The tests send every operation and hold the answers against these, so the docume
 
 from rest_framework import serializers as s
 
-from tasks.models import Job, LogLine, Outcome
+from tasks.engine.models import Job, LogLine, Outcome
 
 UUID = "0199c1f2-7d3a-7e61-8b5c-1f2e3d4c5b6a"
 

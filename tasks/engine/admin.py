@@ -1,4 +1,4 @@
-"""Jobs, workers and queues in Django's admin, to be looked at only: nothing but ``tasks.lifecycle`` moves a job."""
+"""Jobs, workers and queues in Django's admin, read-only: nothing but ``tasks.engine.lifecycle`` moves a job."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from tasks.models import Attempt, Job, Queue, Worker
+from tasks.engine.models import Attempt, Job, Queue, Worker
 
 MOST = 10_000  # rows that a list counts: nobody leafs further, and counting all would read a table of millions
 

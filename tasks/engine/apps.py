@@ -4,4 +4,5 @@ from django.apps import AppConfig
 
 
 class TasksConfig(AppConfig):
-    name = "tasks"
+    name = "tasks.engine"
+    label = "tasks"  # names tables and migrations of installations that exist, so it stays

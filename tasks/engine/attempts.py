@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from tasks.failure import Failure
-from tasks.models import Attempt, Job, LogLine, Outcome
+from tasks.engine.errors import Failure
+from tasks.engine.models import Attempt, Job, LogLine, Outcome
 
 
 def fence(job: Job, outcome: Outcome) -> None:

@@ -101,7 +101,7 @@ def ready(queue: str) -> int:
 
 
 def _send(producer: Any, bell: Bell, *others: Bell) -> int:
-    """Send a bell, and others of its kind, queue and priority; returns how many. ``tasks.letters`` makes copies."""
+    """Send a bell, and others of its kind, queue and priority; returns how many. The channel makes copies."""
     copies = producer.channel if hasattr(producer.channel, "also") else None
     if copies:
         copies.also = [str(other.uid) for other in others]

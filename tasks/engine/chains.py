@@ -11,16 +11,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from celery.backends.base import BaseBackend as Backend
-from celery.backends.base import DisabledBackend
 from django.db import DatabaseError
 
-from tasks import drafting, registry, sealing
-from tasks.models import Job
-from tasks.options import told
-from tasks.params import MASK, ParamError, Signature
-from tasks.rules import Wrong
-from tasks.uid import uuid7
+from tasks.engine import creation, registry, sealing
+from tasks.engine.models import Job
+from tasks.engine.options import told
+from tasks.engine.uid import uuid7
+from tasks.params.signature import MASK, ParamError, Signature
+from tasks.params.types import Wrong
 
 LARGEST = 256 * 1024  # bytes of JSON: each job of a chain carries what is still to come
 CHORD = "A chord is not supported: no job waits for the results of a whole group. End the chain with the group."
@@ -30,39 +28,10 @@ HARMLESS = {
     "retry", "retry_policy", "root_id", "parent_id", "serializer", "compression", "connection", "publisher",
     "router", "stamped_headers", "replaced_task_nesting", "argsrepr", "kwargsrepr",
 }  # fmt: skip
-CELERYS_WORDS = {
-    "running": "STARTED", "retrying": "RETRY", "succeeded": "SUCCESS", "failed": "FAILURE", "cancelled": "REVOKED",
-}  # fmt: skip
 RESULT = object()  # stands for a result that does not exist yet
 
 Step = dict[str, Any]
 Branch = list[Step]
-
-
-class NoResults(DisabledBackend):
-    """Celery's result backend that stores nothing: rows answer, and one sentence says why there are no chords."""
-
-    get_task_meta = Backend.get_task_meta
-    wait_for = Backend.wait_for
-
-    def ensure_chords_allowed(self) -> None:
-        raise NotImplementedError(CHORD)
-
-    def _get_task_meta_for(self, task_id: str) -> dict[str, Any]:
-        """For ``celery.result.AsyncResult(id)``, in Celery's words for states, as code written for it compares them."""
-        job = Job.objects.filter(uid=task_id).first() if is_uuid(task_id) else None
-        if job is None:
-            return {"status": "PENDING", "result": None}
-        ended = RuntimeError(job.error or f"The job was {job.state}.")
-        result = ended if job.state in (Job.State.FAILED, Job.State.CANCELLED) else job.result
-        return {"status": CELERYS_WORDS.get(job.state, "PENDING"), "result": result, "traceback": job.traceback or None}
-
-
-def is_uuid(text: str) -> bool:
-    try:
-        return bool(UUID(text))
-    except ValueError:
-        return False
 
 
 def honoured(kind: registry.Kind, options: dict[str, Any]) -> dict[str, Any]:
@@ -191,12 +160,12 @@ def _begun(branch: Branch, before: Job) -> Iterator[Job]:
         due = datetime.now(UTC) + timedelta(seconds=head["countdown"])
     uid = UUID(head["id"])
     try:
-        job = drafting.drafted(registry.get(head["kind"]), params, None, head.get("priority"), due, uid)
+        job = creation.drafted(registry.get(head["kind"]), params, None, head.get("priority"), due, uid)
     except DatabaseError:
         raise
     except Exception as error:
         kept = {} if _is_secret(head["kind"], head.get("takes")) else taken
-        job = drafting.stillborn(head["kind"], {**head["params"], **kept}, head.get("secrets", ""), uid, error)
+        job = creation.stillborn(head["kind"], {**head["params"], **kept}, head.get("secrets", ""), uid, error)
     job.owner_id, job._owner_name, job.parent = before.owner_id, before.owner_name, before.uid
     job.then = [*([rest] if rest else []), *head.get("then", [])] or None
     yield job

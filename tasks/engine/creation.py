@@ -9,12 +9,12 @@ from uuid import UUID
 from django.apps import apps
 from django.utils.crypto import salted_hmac
 
-from tasks import registry, sealing
-from tasks.failure import Failure, KeyReused
-from tasks.models import Job, State
-from tasks.moves import steadily
-from tasks.params import MASK, ParamError
-from tasks.uid import uuid7
+from tasks.engine import registry, sealing
+from tasks.engine.errors import Failure, KeyReused
+from tasks.engine.models import Job, State
+from tasks.engine.transition import steadily
+from tasks.engine.uid import uuid7
+from tasks.params.signature import MASK, ParamError
 
 
 @steadily

@@ -7,8 +7,8 @@ from django.db import connection, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from tasks.models import Effect, Job, State
-from tasks.report import Fenced, current_report
+from tasks.engine.models import Effect, Job, State
+from tasks.engine.report import Fenced, current_report
 
 
 @contextmanager

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import NamedTuple
 
-from tasks import storable
-from tasks.models import Job
+from tasks.engine import storable
+from tasks.engine.models import Job
 
 OURS = [["tasks", "base"], ["celery", "app"], ["asyncio", "runners"]]
 

@@ -1,6 +1,6 @@
 """What the holder of an attempt writes while it runs: progress, log lines and the beat of its lease; and what it hears.
 
-None of it moves a job: that is for ``tasks.lifecycle``, which guards the holder's last word by the same token.
+None of it moves a job: that is for ``tasks.engine.lifecycle``, which guards the holder's last word by the same token.
 """
 
 from typing import Any, NamedTuple
@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 from django.db import transaction
 from django.db.models import F
 
-from tasks import bells, records
-from tasks.models import Job, State
-from tasks.moves import move, steadily
+from tasks.engine import attempts, notify
+from tasks.engine.models import Job, State
+from tasks.engine.transition import move, steadily
 
 HELD = "uid = %s AND attempt = %s AND state = 'running'"  # the fencing token: true for the attempt that holds the job
 
@@ -25,10 +25,10 @@ class Heard(NamedTuple):
 def flush(job: Job, news: Any) -> Heard | None:
     """Write progress and log lines of a running attempt. None: the attempt does not hold the job any more."""
     with transaction.atomic():
-        moved = move(records.told(news), HELD, [job.uid, job.attempt])
+        moved = move(attempts.told(news), HELD, [job.uid, job.attempt])
         if moved:
-            records.write_lines(job, news.lines)
-    bells.tell(moved)
+            attempts.write_lines(job, news.lines)
+    notify.tell(moved)
     return Heard(moved[0].cancel_requested_at is not None) if moved else None
 
 

@@ -2,7 +2,7 @@
 
 Each verb is one guarded UPDATE (docs/lifecycle.md shows the table of moves); None in place of a job means that
 somebody else moved it first and nothing was written. What a move owes is written in its own transaction by
-tasks.outbox; browsers are told, and bells rung, after the commit.
+tasks.webhooks.outbox; browsers are told, and bells rung, after the commit.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,11 +12,12 @@ from uuid import UUID
 
 from django.db import IntegrityError, transaction
 
-from tasks import bells, chains, drafting, outbox, records, registry, storable
-from tasks.failure import Failure, NotInState
-from tasks.lease import HELD
-from tasks.models import Job, Outcome, State
-from tasks.moves import Raw, move, now, steadily
+from tasks.engine import attempts, chains, creation, notify, registry, storable
+from tasks.engine.errors import Failure, NotInState
+from tasks.engine.lease import HELD
+from tasks.engine.models import Job, Outcome, State
+from tasks.engine.transition import Raw, move, now, steadily
+from tasks.webhooks import outbox
 
 NOTHING_DONE = {"progress_done": 0, "progress_total": 0, "progress_note": ""}
 NO_ERROR = {"error": "", "traceback": "", "error_key": ""}
@@ -50,18 +51,18 @@ def submit(
     Raises UnknownKind, ParamError (wrong parameters, field by field), KeyReused. Once this returns and its
     transaction is committed, the job exists whatever happens to the broker.
     """
-    job = drafting.drafted(registry.get(kind), params, owner, priority, due_at, uid)
+    job = creation.drafted(registry.get(kind), params, owner, priority, due_at, uid)
     job.idempotency_key = idempotency_key or None
     job.copy_of, job.parent, job.callback_url = copy_of and copy_of.uid, parent, callback_url
     job.schedule, job.slot, job.then = schedule, slot, then
-    job.idempotency_digest = drafting.digest(job, due_at, params) if idempotency_key else ""
+    job.idempotency_digest = creation.digest(job, due_at, params) if idempotency_key else ""
     return _accept(job, repeatable=bool(idempotency_key or slot or uid))
 
 
 @steadily
 def _accept(job: Job, repeatable: bool) -> tuple[Job, bool]:
     """Insert a job, unless it is there. Tried again, when the answer to a commit was lost, it finds itself: new."""
-    found = drafting.twin(job) if repeatable else None
+    found = creation.twin(job) if repeatable else None
     if found is None:
         job.pk = None
         try:
@@ -69,18 +70,18 @@ def _accept(job: Job, repeatable: bool) -> tuple[Job, bool]:
                 job.save(force_insert=True)
                 outbox.owe([job])
         except IntegrityError:
-            if (found := drafting.twin(job)) is None:
+            if (found := creation.twin(job)) is None:
                 raise
     if found is not None and (found.uid, found.created_at) != (job.uid, job.created_at):
         return found, False
-    bells.announce([found or job])
+    notify.announce([found or job])
     return found or job, True
 
 
 def submit_many(kind: str, many: Sequence[Mapping[str, Any]], *, owner: Any = None, **common: Any) -> list[Job]:
     """Accept many jobs of one kind at once; all or none. ``common``: priority, due_at, and columns such as parent."""
     options = {name: common.pop(name, None) for name in ("priority", "due_at")}
-    jobs = [drafting.drafted(registry.get(kind), params, owner, **options) for params in many]
+    jobs = [creation.drafted(registry.get(kind), params, owner, **options) for params in many]
     for job in jobs:
         for column, value in common.items():
             setattr(job, column, value)
@@ -101,7 +102,7 @@ def _accept_all(jobs: list[Job]) -> list[Job]:
         if len(keys) < len(jobs):
             raise
         jobs = [keys[job.uid] for job in jobs]
-    bells.announce(jobs)
+    notify.announce(jobs)
     return jobs
 
 
@@ -117,8 +118,8 @@ def cancel(uid: UUID, by: Any = None, reason: str = "") -> Job:
     moved = _moved({"state": State.CANCELLED, "finished_at": asked["cancel_requested_at"], **asked}, waiting, [uid])
     moved = moved or move(asked, "uid = %s AND state = 'running' AND cancel_requested_at IS NULL", [uid])
     if moved:
-        bells.tell(moved)
-        bells.next_in_line(moved[0])
+        notify.tell(moved)
+        notify.next_in_line(moved[0])
         return moved[0]
     job = _read(uid)
     if job.state == State.CANCELLED or (job.state == State.RUNNING and job.cancel_requested_at):
@@ -158,7 +159,7 @@ def _waits_anew(uid: UUID, sets: dict[str, Any], where: str) -> tuple[Job, bool]
     moved = _moved(sets, where, [uid])
     job = moved[0] if moved else _read(uid)
     if done := job.rung_at == sets["rung_at"]:
-        bells.announce([job])
+        notify.announce([job])
     return job, done
 
 
@@ -176,7 +177,7 @@ def _claim(uid: UUID, holder: dict[str, Any]) -> Job | None:
     fresh = {"state": State.RUNNING, **holder}
     fresh |= {"finished_at": None, "due_at": None, **NOTHING_DONE, **NO_ERROR}
     sets = {"attempt": Raw("attempt + 1"), "beat": Raw("beat + 1"), **fresh}
-    startable = f"uid = %s AND state = 'queued' AND {bells.NOT_PAUSED} AND {bells.IN_TURN}"
+    startable = f"uid = %s AND state = 'queued' AND {notify.NOT_PAUSED} AND {notify.IN_TURN}"
     try:
         moved = move(sets, f"{startable} AND {outbox.NOBODY_HEARS[State.RUNNING]}", [uid])
         if not moved and outbox.somebody_hears(State.RUNNING):
@@ -184,7 +185,7 @@ def _claim(uid: UUID, holder: dict[str, Any]) -> Job | None:
     except IntegrityError:  # another job of its serial key was claimed in the same moment
         return None
     moved = moved or list(Job.objects.select_related("owner").filter(uid=uid, state=State.RUNNING, **holder))
-    bells.tell(moved)
+    notify.tell(moved)
     return moved[0] if moved else None
 
 
@@ -196,14 +197,14 @@ def succeed(job: Job, result: Any = None, news: Any = None) -> Job | None:
 
 def fail(job: Job, failure: Failure, news: Any = None, outcome: Outcome = Outcome.FAILED) -> Job | None:
     """The attempt failed and no other follows."""
-    ended = {"state": State.FAILED, "finished_at": now(), "failures": Raw("failures + 1"), **records.why(failure)}
+    ended = {"state": State.FAILED, "finished_at": now(), "failures": Raw("failures + 1"), **attempts.why(failure)}
     return _leave(job, ended, outcome, news, failure)
 
 
 def retry_later(job: Job, delay_s: float, failure: Failure, news: Any = None) -> Job | None:
     """The attempt failed and another follows in ``delay_s`` seconds."""
     due = now() + timedelta(seconds=max(0.0, delay_s))
-    ended = {"state": State.RETRYING, "due_at": due, "failures": Raw("failures + 1"), **records.why(failure)}
+    ended = {"state": State.RETRYING, "due_at": due, "failures": Raw("failures + 1"), **attempts.why(failure)}
     left = _leave(job, ended, Outcome.RETRYING, news, failure, unasked=True)
     return left or cancel_acknowledged(job, "Cancelled before it was tried again.", news)
 
@@ -230,7 +231,7 @@ def rescue(job: Job, beat: int | None = None, sentence: str = "The worker died."
     spent = job.failures + 1 >= job.max_attempts or not registry.repeatable(job.kind)
     counted = {"failures": Raw("failures + 1")}
     if spent:
-        ended = {"state": State.FAILED, "finished_at": now(), **counted, **records.why(lost)}
+        ended = {"state": State.FAILED, "finished_at": now(), **counted, **attempts.why(lost)}
     else:
         ended = {**_queued_again(), **counted}
     left = _leave(job, ended, Outcome.LOST, None, lost, beat, unasked=True)
@@ -252,9 +253,9 @@ def wake(most: int = 500) -> int:
         f"id IN ({due}) AND state IN ('scheduled', 'retrying') AND due_at <= %s",
         [clock, most, clock],
     )
-    bells.announce(sorted(moved, key=lambda job: job.id))
+    notify.announce(sorted(moved, key=lambda job: job.id))
     for job in moved:
-        bells.next_in_line(job)
+        notify.next_in_line(job)
     return len(moved)
 
 
@@ -289,7 +290,7 @@ def _leave(
 
     ``beat``: only if the lease has not moved since. ``unasked``: only if nobody wants the job cancelled.
     """
-    sets = {**(records.told(news) if news else {}), **ended}
+    sets = {**(attempts.told(news) if news else {}), **ended}
     where, args = f"{HELD} AND beat = %s" if beat is not None else HELD, [job.uid, job.attempt]
     where += " AND cancel_requested_at IS NULL" * unasked
     args += [beat] if beat is not None else []
@@ -304,20 +305,20 @@ def _leave(
             moved = move(sets, where, args)
             if moved:
                 followers = chains.begin(moved[0]) if outcome == Outcome.SUCCEEDED else []
-                records.write_lines(moved[0], lines)
+                attempts.write_lines(moved[0], lines)
                 if outcome != Outcome.SUCCEEDED:
-                    records.write_attempt(moved[0], outcome, failure)
+                    attempts.write_attempt(moved[0], outcome, failure)
                 outbox.owe([*moved, *followers])
     if not moved:
-        records.fence(job, outcome)
+        attempts.fence(job, outcome)
         return None
     left = moved[0]
     if left.state == State.QUEUED:
-        bells.announce(moved, sooner=1)  # it has waited once: its bell goes before those of its own priority
+        notify.announce(moved, sooner=1)  # it has waited once: its bell goes before those of its own priority
     else:
-        bells.tell(moved)
-        bells.next_in_line(left)
-    bells.announce(followers)
+        notify.tell(moved)
+        notify.next_in_line(left)
+    notify.announce(followers)
     return left
 
 

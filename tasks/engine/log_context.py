@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 from contextvars import ContextVar
 
-from tasks.sealing import hide
+from tasks.engine.sealing import hide
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 job_id: ContextVar[str] = ContextVar("job_id", default="")

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
-from tasks.uid import uuid7
+from tasks.engine.uid import uuid7
 
 
 def instant(moment: datetime | None) -> str | None:
@@ -41,7 +41,7 @@ class Outcome(models.TextChoices):
 
 
 class Job(models.Model):
-    """One job: the truth about it. Only tasks.lifecycle writes its state."""
+    """One job: the truth about it. Only tasks.engine.lifecycle writes its state."""
 
     State = State
     LIVE = frozenset({State.SCHEDULED, State.QUEUED, State.RUNNING, State.RETRYING})
@@ -279,7 +279,7 @@ class Counted(models.Model):
     kind = models.CharField(max_length=200)
     outcome = models.CharField(max_length=9)
     n = models.IntegerField(default=0)
-    waiting = models.JSONField(default=list)  # counts by bucket of tasks.history.EDGES
+    waiting = models.JSONField(default=list)  # counts by bucket of tasks.queries.stats.EDGES
     running = models.JSONField(default=list)
 
     class Meta:

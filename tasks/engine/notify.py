@@ -8,9 +8,9 @@ from datetime import datetime
 from typing import Any
 
 from live import push
-from tasks import queues
-from tasks.models import Job, Queue, State
-from tasks.moves import afterwards, move, now, steadily
+from tasks.engine import broker
+from tasks.engine.models import Job, Queue, State
+from tasks.engine.transition import afterwards, move, now, steadily
 
 NOT_PAUSED = "NOT EXISTS (SELECT 1 FROM tasks_queue WHERE tasks_queue.name = tasks_job.queue AND tasks_queue.paused)"
 IN_TURN = (
@@ -42,7 +42,7 @@ def ring_again(queue: str, before: datetime, most: int) -> int:
     oldest = f"SELECT id FROM tasks_job WHERE {old} ORDER BY priority DESC, id LIMIT %s"  # noqa: S608 - constants
     again = "state = 'queued' AND rung_at < %s"
     moved = move({"rung_at": now()}, f"id IN ({oldest}) AND {again}", [queue, before, most, before], raises="")
-    _ring([queues.Bell(job.uid, job.kind, job.queue, job.priority) for job in sorted(moved, key=lambda job: job.id)])
+    _ring([broker.Bell(job.uid, job.kind, job.queue, job.priority) for job in sorted(moved, key=lambda job: job.id)])
     return len(moved)
 
 
@@ -50,14 +50,14 @@ def announce(jobs: Sequence[Job], sooner: int = 0) -> None:
     """Tell browsers of jobs that are queued or scheduled now, and ring for the queued ones."""
     tell(jobs)
     waiting = [job for job in jobs if job.state == State.QUEUED]
-    bells = [queues.Bell(job.uid, job.kind, job.queue, min(9, job.priority + sooner)) for job in waiting]
+    bells = [broker.Bell(job.uid, job.kind, job.queue, min(9, job.priority + sooner)) for job in waiting]
     if bells:
         afterwards(lambda: _ring(bells))
 
 
-def _ring(bells: Sequence[queues.Bell]) -> None:
+def _ring(bells: Sequence[broker.Bell]) -> None:
     paused = set(Queue.objects.filter(paused=True).values_list("name", flat=True))
-    queues.ring([bell for bell in bells if bell.queue not in paused])
+    broker.ring([bell for bell in bells if bell.queue not in paused])
 
 
 def tell(jobs: Sequence[Job]) -> None:
@@ -71,5 +71,5 @@ def next_in_line(job: Job) -> None:
     if job.serial_key and job.state != State.RETRYING:
         waiting = Job.objects.filter(serial_key=job.serial_key, state=State.QUEUED).order_by("id")[:1]
         afterwards(
-            lambda: _ring([queues.Bell(next_.uid, next_.kind, next_.queue, next_.priority) for next_ in waiting])
+            lambda: _ring([broker.Bell(next_.uid, next_.kind, next_.queue, next_.priority) for next_ in waiting])
         )

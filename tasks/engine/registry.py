@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from string import Formatter
 from typing import Any
 
-from tasks.params import Signature
+from tasks.params.signature import Signature
 
 
 class UnknownKind(LookupError):

@@ -10,8 +10,8 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from tasks import storable
-from tasks.sealing import hide
+from tasks.engine import storable
+from tasks.engine.sealing import hide
 
 MOST_LINES, MOST_CHARACTERS = 20_000, 10_000_000  # of an attempt; what comes after is not kept
 LINE_CHARACTERS = 8_000

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
 
-from tasks.rules import MASK
+from tasks.params.types import MASK
 
 PURPOSE = b"signalbox: secret parameters of jobs, 1"  # other uses of SECRET_KEY get other keys from it
 SHORT = 4  # characters; a shorter secret is hidden only where it stands alone, or "a" would blank every text

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, ParamSpec, TypeVar
 from django.contrib.auth import get_user_model
 from django.db import InterfaceError, OperationalError, connection, transaction
 
-from tasks.models import Job
+from tasks.engine.models import Job
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -10,13 +10,13 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers as s
 from rest_framework.response import Response
 
-from tasks.access import visible
-from tasks.api import pages, shapes
+from tasks.access.permissions import visible
+from tasks.api import pagination, shapes
 from tasks.api.base import Endpoint, Strict, Text
-from tasks.api.jobs import LIMIT
+from tasks.api.pagination import LIMIT
 from tasks.api.problems import wrong
+from tasks.engine.models import Job
 from tasks.failures import groups
-from tasks.models import Job
 
 
 class FailureShape(s.Serializer):
@@ -72,7 +72,7 @@ class Failures(Endpoint):
             raise wrong(handled="Choose one of: true, false.")
         jobs = visible(self.actor, Job.objects.all())
         found = groups.groups(jobs, asked.get("kind", [""])[-1], handled and handled == "true")
-        shown = found.shown[: pages.limit(asked)]
+        shown = found.shown[: pagination.limit(asked)]
         return Response({"results": shown, "next": None, "previous": None, "looked": found.looked})
 
 

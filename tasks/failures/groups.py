@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 from django.db.models import Count, Max, Min, QuerySet
 from django.utils import timezone
 
-from tasks import finding
-from tasks.failure import Refused, pattern
+from tasks.engine.errors import Refused, pattern
+from tasks.engine.models import Job, instant
+from tasks.engine.transition import steadily
 from tasks.failures.models import Handled
-from tasks.models import Job, instant
-from tasks.moves import steadily
-from tasks.search import Query
+from tasks.search import finder
+from tasks.search.language import Query
 
 FAILED = Query.of({"state": ["failed"]})
 MOST = 100
@@ -35,7 +35,7 @@ class Groups(NamedTuple):
 
     @property
     def looked(self) -> dict[str, Any]:
-        back_to = finding.created(self.edge) if self.edge else None
+        back_to = finder.created(self.edge) if self.edge else None
         return {"complete": self.edge is None, "back_to": instant(back_to)}
 
 
@@ -51,9 +51,9 @@ def groups(
     ``handled``: only those that somebody has handled and that have been quiet since, or only the others.
     """
     if older is None:
-        window, edge = finding.window(FAILED, jobs, finding.FIRST)
+        window, edge = finder.window(FAILED, jobs, finder.FIRST)
     else:
-        window, edge = finding.window(FAILED, jobs.filter(pk__lt=older))
+        window, edge = finder.window(FAILED, jobs.filter(pk__lt=older))
     window = window.filter(kind=kind) if kind else window
     window = window if key is None else window.filter(error_key=key)
     rows = (

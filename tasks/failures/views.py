@@ -13,13 +13,14 @@ from django.utils.dateparse import parse_datetime
 from django.utils.http import urlencode
 from django.views.generic import View
 
-from tasks import audit, finding
-from tasks.access import may, visible
+from tasks.access import audit
+from tasks.access.permissions import may, visible
+from tasks.engine.models import Job
 from tasks.failures import groups
-from tasks.models import Job
-from tasks.search import NO_KEY
-from tasks.searching import bulk_url, jobs_url, quoted
-from tasks.views import Allowed, Page, uid_or_404
+from tasks.search import finder
+from tasks.search.language import NO_KEY
+from tasks.web.links import bulk_url, jobs_url, quoted
+from tasks.web.pages import Allowed, Page, uid_or_404
 
 SENTENCE = 300  # characters of an error that the page shows; the job has it whole
 
@@ -32,7 +33,7 @@ class FailuresView(Page):
     def get_context_data(self, **context: Any) -> dict[str, Any]:
         user, handled = self.request.user, self.request.GET.get("show") == "handled"
         older = self.request.GET.get("older")
-        at = finding.key_of(uid_or_404(older)) if older else None
+        at = finder.key_of(uid_or_404(older)) if older else None
         found = groups.groups(visible(user, Job.objects.all()), handled=handled, older=at)
         edge = Job.objects.filter(pk=found.edge).first() if found.edge else None
         further = {"older": edge.uid, **({"show": "handled"} if handled else {})} if edge else {}

@@ -21,8 +21,9 @@ from aiohttp.abc import AbstractResolver
 from django.conf import settings
 from yarl import URL
 
-from tasks import addresses
-from tasks.fetch_errors import (
+from tasks.fetch import addresses
+from tasks.fetch.decompress import Inflater, Undecodable
+from tasks.fetch.errors import (
     BadAnswer,
     BadUrl,
     DnsFailed,
@@ -32,7 +33,6 @@ from tasks.fetch_errors import (
     TooManyRedirects,
     translated,
 )
-from tasks.inflate import Inflater, Undecodable
 
 REDIRECTS = 5
 CAP = 5_000_000  # bytes of a body, counted after decompression

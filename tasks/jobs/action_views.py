@@ -13,14 +13,15 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.views.generic import View
 
-from tasks import audit, lifecycle, quotas
-from tasks.access import Actor, may, may_submit
-from tasks.failure import Refused
-from tasks.models import Job, State
-from tasks.params import ParamError
-from tasks.registry import Kind
-from tasks.searching import jobs_url
-from tasks.views import CANCELLED, ELSEWHERE, Allowed, Page, known, once_for, uid_or_404
+from tasks.access import audit, quotas
+from tasks.access.permissions import ELSEWHERE, Actor, may, may_submit
+from tasks.engine import lifecycle
+from tasks.engine.errors import Refused
+from tasks.engine.models import Job, State
+from tasks.engine.registry import Kind
+from tasks.params.signature import ParamError
+from tasks.web.links import jobs_url
+from tasks.web.pages import CANCELLED, Allowed, Page, known, once_for, uid_or_404
 
 PICKED = 500  # jobs one form may act on: more than a board shows
 

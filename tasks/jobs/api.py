@@ -6,19 +6,24 @@ from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
+from django.urls import path
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.response import Response
 
-from tasks import finding, lifecycle, picture, quotas, registry
-from tasks.access import may, may_submit, visible
-from tasks.api import pages, shapes, versions
-from tasks.api.base import Endpoint, Id, Strict, Text, Whole
+from tasks.access import quotas
+from tasks.access.permissions import may, may_submit, visible
+from tasks.api import pagination, shapes, versions
+from tasks.api.base import Endpoint, Id, Nothing, Strict, Text, Whole
+from tasks.api.pagination import CURSOR, LIMIT
 from tasks.api.problems import Problem, wrong
-from tasks.models import Job
-from tasks.params import LARGEST, TooLarge, Url, size
-from tasks.rules import Wrong
-from tasks.search import FILTERS, Query, SearchError
+from tasks.engine import lifecycle, registry
+from tasks.engine.models import Job
+from tasks.params.signature import LARGEST, TooLarge, Url, size
+from tasks.params.types import Wrong
+from tasks.queries import board
+from tasks.search import finder
+from tasks.search.language import FILTERS, Query, SearchError
 
 KEY = re.compile(r"[\x21-\x7e]{1,255}")
 LONGEST_KEPT = 200  # characters of a key that are kept as they are; of a longer one, its digest
@@ -43,8 +48,6 @@ ABOUT = {
     "q": "a search as in the search box: filters such as `state:failed`, and words",
 }
 REPEATED = ("state", "kind", "queue", "owner")
-LIMIT = OpenApiParameter("limit", {"type": "integer", "minimum": 1, "maximum": 100, "default": 50})
-CURSOR = OpenApiParameter("cursor", str, description="from `next` or `previous`")
 
 
 def parameter(name: str) -> OpenApiParameter:
@@ -125,19 +128,19 @@ class Jobs(Endpoint):
     @extend_schema(operation_id="list_jobs", parameters=[*SEARCH, LIMIT, CURSOR], responses=shapes.JobPage)
     def get(self, request: Any) -> Response:
         """Jobs, newest first. Filters are joined by AND."""
-        asked = self.asked("q", *FILTERS, *pages.PARAMETERS)
-        query = query_of({name: asked[name] for name in asked if name not in pages.PARAMETERS}, self.actor.name)
-        at = pages.place(asked, "jobs")
-        limit = pages.limit(asked)
-        found = finding.find(query, visible(self.actor, Job.objects.all()), **at._asdict(), limit=limit)
+        asked = self.asked("q", *FILTERS, *pagination.PARAMETERS)
+        query = query_of({name: asked[name] for name in asked if name not in pagination.PARAMETERS}, self.actor.name)
+        at = pagination.place(asked, "jobs")
+        limit = pagination.limit(asked)
+        found = finder.find(query, visible(self.actor, Job.objects.all()), **at._asdict(), limit=limit)
         stopped = not found.complete and len(found.jobs) < limit  # before the page was full
         return Response(
             {
                 "results": [job.summary() for job in found.jobs],
-                "next": None if found.older is None else pages.link(request, "jobs", older=found.older),
-                "previous": None if found.newer is None else pages.link(request, "jobs", newer=found.newer),
+                "next": None if found.older is None else pagination.link(request, "jobs", older=found.older),
+                "previous": None if found.newer is None else pagination.link(request, "jobs", newer=found.newer),
             }
-            | ({"looked": finding.looked(found)} if stopped else {})
+            | ({"looked": finder.looked(found)} if stopped else {})
         )
 
     @extend_schema(
@@ -215,7 +218,7 @@ class OneJob(Endpoint):
     def get(self, request: Any, uid: UUID) -> Response:
         """A job whole: its summary, parameters, result, attempts and the end of its log."""
         self.asked()
-        return Response(picture.detail(self.job(uid)))
+        return Response(board.detail(self.job(uid)))
 
 
 class JobLog(Endpoint):
@@ -232,8 +235,8 @@ class JobLog(Endpoint):
         after = asked.get("after", ["0"])[-1]
         if not (after.isascii() and after.isdigit() and int(after[:20]) < 2**63):
             raise wrong(after="Give the number of a line, or 0.")
-        job, limit = self.job(uid), pages.limit(asked, default=100)
-        lines = picture.log_after(job, int(after), limit + 1)
+        job, limit = self.job(uid), pagination.limit(asked, default=100)
+        lines = board.log_after(job, int(after), limit + 1)
         more = len(lines) > limit
         address = request.build_absolute_uri(request.path)
         onward = f"{address}?after={lines[limit - 1]['seq']}&limit={limit}" if more else None
@@ -253,10 +256,6 @@ class CancelJob(Endpoint):
         reason, job = self.given(CancelIn).get("reason", ""), self.job(uid)
         done = self.do(job.uid, lambda: lifecycle.cancel(job.uid, self.actor.user, reason), reason=reason)
         return Response(done.summary())
-
-
-class Nothing(Strict):
-    """An empty body, or an empty object."""
 
 
 class RetryJob(Endpoint):
@@ -283,3 +282,14 @@ class TakeBackJob(RetryJob):
     def post(self, request: Any, uid: UUID) -> Response:
         """Undo the cancel of a job that waited: it is scheduled, queued or retrying as before."""
         return self.begun_again(uid, lifecycle.take_back)
+
+
+urlpatterns = [
+    path("kinds/", Kinds.as_view(), name="kinds"),
+    path("jobs/", Jobs.as_view(), name="jobs"),
+    path("jobs/<uuid:uid>/", OneJob.as_view(), name="job"),
+    path("jobs/<uuid:uid>/log/", JobLog.as_view(), name="job-log"),
+    path("jobs/<uuid:uid>/cancel/", CancelJob.as_view(), name="job-cancel"),
+    path("jobs/<uuid:uid>/retry/", RetryJob.as_view(), name="job-retry"),
+    path("jobs/<uuid:uid>/take-back/", TakeBackJob.as_view(), name="job-take-back"),
+]

@@ -1,6 +1,6 @@
 """A job's page, and what it asks for later: a long value, a traceback, earlier log lines, the log as a file.
 
-Read-only; what people do to a job stands in ``tasks.deeds``.
+Read-only; what people do to a job stands in ``tasks.jobs.action_views``.
 """
 
 from collections.abc import AsyncIterator
@@ -16,11 +16,14 @@ from django.utils.cache import patch_vary_headers
 from django.utils.text import get_valid_filename
 from django.views.generic import View
 
-from tasks import chains, neighbours, picture, trees
-from tasks.access import may, may_submit
-from tasks.models import Job, LogLine, State
-from tasks.searching import bulk_url
-from tasks.views import ELSEWHERE, Allowed, Page, known
+from tasks.access.permissions import ELSEWHERE, may, may_submit
+from tasks.engine import chains
+from tasks.engine.models import Job, LogLine, State
+from tasks.jobs import related
+from tasks.queries import board
+from tasks.web import json_tree
+from tasks.web.links import bulk_url
+from tasks.web.pages import Allowed, Page, known
 
 LEVELS = [level.value for level in LogLine.Level]  # the least urgent first
 LINES = 500  # of the log, in one answer
@@ -45,15 +48,15 @@ class JobView(Page):
         user, kind = self.request.user, known(job.kind)
         may_run = kind is None or may_submit(user, kind)
         return super().get_context_data(
-            job=picture.detail(job, people=True),
+            job=board.detail(job, people=True),
             doc=kind.signature.help if kind else "",
             may_copy=kind is not None and kind.name not in ELSEWHERE and may_submit(user, kind),
             has_secrets=bool(job.secrets),
             once=str(uuid4()),
             copy_of=job.copy_of and str(job.copy_of),
-            near=neighbours.of(job),
+            near=related.of(job),
             serial_key=job.serial_key.partition(":")[2],
-            schedule=neighbours.schedule_of(job),
+            schedule=related.schedule_of(job),
             coming=chains.in_words(job.then) if job.state != State.SUCCEEDED else "",
             cancelled_by=job.cancel_requested_by and job.cancel_requested_by.get_username(),
             cancel_reason=job.cancel_reason,
@@ -93,13 +96,13 @@ class ValueView(Part):
     def get(self, request: HttpRequest, uid: UUID) -> HttpResponse:
         value = getattr(seen(request, uid), self.part)
         try:
-            value = trees.found(value, request.GET.get("at", ""))
-        except trees.NoSuchValue:
+            value = json_tree.found(value, request.GET.get("at", ""))
+        except json_tree.NoSuchValue:
             raise Http404("There is no such value.") from None
         if request.get_preferred_type(["text/plain", "application/json"]) == "application/json":
             answer = self.json(value)
         else:
-            answer = self.text(value if isinstance(value, str) else trees.written(value))
+            answer = self.text(value if isinstance(value, str) else json_tree.written(value))
         patch_vary_headers(answer, ["Accept"])
         return answer
 
@@ -146,6 +149,6 @@ class LogView(Part):
 async def pieces(job: Job) -> AsyncIterator[str]:
     """A thousand lines at a time, each read when the one before it was sent."""
     after = 0
-    while lines := await sync_to_async(picture.log_after)(job, after, CHUNK):
+    while lines := await sync_to_async(board.log_after)(job, after, CHUNK):
         yield "".join(f"{line['at']} {line['level']:<7} {line['text']}\n" for line in lines)
         after = lines[-1]["seq"]

@@ -4,8 +4,8 @@ from typing import Any, NamedTuple
 
 from django.db.models import QuerySet
 
-from tasks.models import Job
-from tasks.timetable.models import Schedule
+from tasks.engine.models import Job
+from tasks.schedules.models import Schedule
 
 CHILDREN, COPIES, TURNS = 50, 10, 10
 LATER_READ = ("params", "secrets", "result", "traceback", "then")

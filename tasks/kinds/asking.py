@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, TypeVar
 
-from tasks.fetch_errors import ConnectFailed, Disconnected, DnsFailed, FetchError, TimedOut
-from tasks.fetcher import Page
+from tasks.fetch.errors import ConnectFailed, Disconnected, DnsFailed, FetchError, TimedOut
+from tasks.fetch.fetcher import Page
 
 T = TypeVar("T")
 HEAR_S = 0.2  # between two looks whether the job is still wanted

@@ -3,7 +3,7 @@
 import time
 
 from tasks.base import job
-from tasks.report import Report
+from tasks.engine.report import Report
 
 
 @job(effects="none")

@@ -2,9 +2,9 @@
 
 from typing import Literal
 
-from tasks import bulk
 from tasks.base import job
-from tasks.report import Report
+from tasks.engine.report import Report
+from tasks.search import bulk
 
 
 @job(queue="chores")

@@ -8,9 +8,10 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpRequest
 
-from tasks import audit, lifecycle, quotas
-from tasks.access import Actor
-from tasks.models import Job
+from tasks.access import audit, quotas
+from tasks.access.permissions import Actor
+from tasks.engine import lifecycle
+from tasks.engine.models import Job
 
 
 def submitted(request: HttpRequest, kind: str, said: str, **params: Any) -> Job | None:

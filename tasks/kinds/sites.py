@@ -12,10 +12,10 @@ from http import HTTPStatus
 from typing import Annotated, Any
 
 from tasks.base import job
-from tasks.fetch_errors import FetchError
-from tasks.fetcher import Fetcher, Hop
-from tasks.params import ParamError
-from tasks.report import Report
+from tasks.engine.report import Report
+from tasks.fetch.errors import FetchError
+from tasks.fetch.fetcher import Fetcher, Hop
+from tasks.params.signature import ParamError
 
 MOST = 1000  # addresses in one job
 AT_ONCE = 20  # fetched at a time

@@ -15,14 +15,14 @@ from django.db.models import Case, Count, FloatField, Func, Max, Min, QuerySet, 
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from tasks import registry
-from tasks.alarms.models import Alert
+from tasks.alerts.models import Alert
 from tasks.base import job
+from tasks.engine import registry
+from tasks.engine.models import Bar, Job, LogLine, Minute, State, Worker
+from tasks.engine.report import Report
 from tasks.failures.models import Handled
-from tasks.history import EDGES, MINUTE, SETTLED, WIDTHS, MinuteOf, floor
-from tasks.hooks.models import Delivery
-from tasks.models import Bar, Job, LogLine, Minute, State, Worker
-from tasks.report import Report
+from tasks.queries.stats import EDGES, MINUTE, SETTLED, WIDTHS, MinuteOf, floor
+from tasks.webhooks.models import Delivery
 
 JOBS, LINES, ROWS = 20, 200, 200  # deleted in one transaction
 AT_ONCE = timedelta(minutes=15)  # counted by one query
@@ -215,7 +215,7 @@ class Seconds(Func):
 
 
 def bucket(seconds: str) -> Case:
-    """The index among EDGES, as ``tasks.history.bucket`` says it; NULL for what never started."""
+    """The index among EDGES, as ``tasks.queries.stats.bucket`` says it; NULL for what never started."""
     return Case(
         When(started_at__isnull=True, then=Value(None)),
         *(When(**{f"{seconds}__lte": edge}, then=Value(i)) for i, edge in enumerate(EDGES)),

@@ -2,15 +2,15 @@
 
 from typing import Any
 
+from django.urls import path
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.response import Response
 
-from tasks import bells, history, picture
-from tasks.api import pages, shapes
-from tasks.api.base import Endpoint
-from tasks.api.jobs import CURSOR, LIMIT, Nothing
+from tasks.api import shapes
+from tasks.api.base import Endpoint, Nothing
 from tasks.api.problems import Problem, wrong
-from tasks.door.models import Entry
+from tasks.engine import notify
+from tasks.queries import board, stats
 
 
 class Queues(Endpoint):
@@ -19,7 +19,7 @@ class Queues(Endpoint):
     @extend_schema(operation_id="list_queues", responses=shapes.QueueList)
     def get(self, request: Any) -> Response:
         self.asked()
-        return Response({"results": picture.queues(), "next": None, "previous": None})
+        return Response({"results": board.queues(), "next": None, "previous": None})
 
 
 class PauseQueue(Endpoint):
@@ -30,13 +30,13 @@ class PauseQueue(Endpoint):
     def post(self, request: Any, name: str) -> Response:
         """From now on no job of the queue starts; what runs goes on."""
         self.given(Nothing)
-        if name not in {queue["name"] for queue in picture.queues()}:
+        if name not in {queue["name"] for queue in board.queues()}:
             raise Problem("not-found", "There is no such queue.")
         if self.paused:
-            self.do(f"queue {name}", lambda: bells.pause(name, self.actor.user), paused=True)
+            self.do(f"queue {name}", lambda: notify.pause(name, self.actor.user), paused=True)
         else:
-            self.do(f"queue {name}", lambda: bells.resume(name), paused=False)
-        return Response(next(queue for queue in picture.queues() if queue["name"] == name))
+            self.do(f"queue {name}", lambda: notify.resume(name), paused=False)
+        return Response(next(queue for queue in board.queues() if queue["name"] == name))
 
 
 class ResumeQueue(PauseQueue):
@@ -55,7 +55,7 @@ class Workers(Endpoint):
     def get(self, request: Any) -> Response:
         """The workers that have called in today."""
         self.asked()
-        return Response({"results": picture.workers(), "next": None, "previous": None})
+        return Response({"results": board.workers(), "next": None, "previous": None})
 
 
 class Statistics(Endpoint):
@@ -63,27 +63,21 @@ class Statistics(Endpoint):
 
     @extend_schema(
         operation_id="get_stats",
-        parameters=[OpenApiParameter("period", str, enum=list(history.PERIODS), default="1h")],
+        parameters=[OpenApiParameter("period", str, enum=list(stats.PERIODS), default="1h")],
         responses=shapes.Stats,
     )
     def get(self, request: Any) -> Response:
         """What waits and runs now, what ended in the last hour, and both over a period."""
         period = self.asked("period").get("period", ["1h"])[-1]
-        if period not in history.PERIODS:
-            raise wrong(period=f"Choose one of: {', '.join(history.PERIODS)}.")
-        return Response(picture.stats(period))
+        if period not in stats.PERIODS:
+            raise wrong(period=f"Choose one of: {', '.join(stats.PERIODS)}.")
+        return Response(board.stats(period))
 
 
-class AuditTrail(Endpoint):
-    actions = {"GET": "audit"}
-
-    @extend_schema(
-        operation_id="list_audit",
-        parameters=[OpenApiParameter("who", str), OpenApiParameter("action", str), LIMIT, CURSOR],
-        responses=shapes.EntryPage,
-    )
-    def get(self, request: Any) -> Response:
-        """Who did, or was refused, what: the newest first. Nobody can change it."""
-        asked = self.asked("who", "action", *pages.PARAMETERS)
-        rows = Entry.objects.filter(**{name: asked[name][-1] for name in ("who", "action") if name in asked})
-        return pages.answer(request, "audit", rows, Entry.shown, asked)
+urlpatterns = [
+    path("queues/", Queues.as_view(), name="queues"),
+    path("queues/<str:name>/pause/", PauseQueue.as_view(), name="queue-pause"),
+    path("queues/<str:name>/resume/", ResumeQueue.as_view(), name="queue-resume"),
+    path("workers/", Workers.as_view(), name="workers"),
+    path("stats/", Statistics.as_view(), name="stats"),
+]

@@ -1,4 +1,4 @@
-"""What keeps jobs from starting, in words that an operator can act on. static/js/troubles.js says it alike.
+"""What keeps jobs from starting, in words that an operator can act on. static/js/parts/troubles.js says it alike.
 
 From what pages and frames know of queues and workers, and nothing else.
 """

@@ -1,4 +1,4 @@
-"""Where the bars of a chart stand, as templates/charts draws them. static/js/plots.js reckons alike.
+"""Where the bars of a chart stand, as templates/charts draws them. static/js/parts/plots.js reckons alike.
 
 Pure. A plot is as wide as it has bars, and 100 high; the page stretches it.
 """

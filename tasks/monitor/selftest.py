@@ -13,10 +13,12 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 
-from tasks import audit, lifecycle, picture, queues, quotas, registry
-from tasks.access import Actor, may, may_submit
-from tasks.models import Job, Queue, State, instant
-from tasks.views import Page, uid_or_404
+from tasks.access import audit, quotas
+from tasks.access.permissions import Actor, may, may_submit
+from tasks.engine import broker, lifecycle, registry
+from tasks.engine.models import Job, Queue, State, instant
+from tasks.queries import board
+from tasks.web.pages import Page, uid_or_404
 
 KIND = "noop"
 
@@ -39,7 +41,7 @@ LEGS = [
 class SelfTestView(Page):
     """The button, and what came of it. ``?job=``: how far that job has come, as a page or as JSON."""
 
-    template_name = "workers/selftest.html"
+    template_name = "monitor/selftest.html"
     here = "self-test"
     action = "submit"
 
@@ -64,7 +66,7 @@ class SelfTestView(Page):
         def deed() -> tuple[Job, bool]:
             transaction.on_commit(lambda: at.update(accepted=datetime.now(UTC)))
             made = lifecycle.submit(KIND, {}, owner=request.user, priority=9)
-            transaction.on_commit(lambda: at.update(rung=datetime.now(UTC) if queues.reached() else None))
+            transaction.on_commit(lambda: at.update(rung=datetime.now(UTC) if broker.reached() else None))
             return made
 
         job, _ = audit.do(request, "submit", lambda done: done[0].uid, deed, kind=KIND)
@@ -108,10 +110,10 @@ def unclaimed(job: Job) -> str:
     if Queue.objects.filter(name=job.queue, paused=True).exists():
         return f"The queue {job.queue} is paused: nothing in it starts until somebody resumes it."
     try:
-        queues.ready(job.queue)
+        broker.ready(job.queue)
     except Exception:
         return "Redis, the broker, does not answer, so no worker is called. The job is kept, and starts with it."
-    workers = picture.workers()
+    workers = board.workers()
     serving = [worker for worker in workers if worker["alive"] and job.queue in worker["queues"]]
     if not serving:
         lost = [worker["name"] for worker in workers if not worker["alive"]]

@@ -7,17 +7,21 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.views.generic import View
 
-from tasks import audit, bells, history, picture, plots, troubles
-from tasks.access import may
-from tasks.views import Allowed, Page
+from tasks.access import audit
+from tasks.access.permissions import may
+from tasks.engine import notify
+from tasks.monitor import diagnosis, plots
+from tasks.queries import board as picture
+from tasks.queries import stats
+from tasks.web.pages import Allowed, Page
 
 
 class WorkersView(Page):
-    template_name = "workers/workers.html"
+    template_name = "monitor/workers.html"
     here = "workers"
 
     def get_context_data(self, **context: Any) -> dict[str, Any]:
-        board, times = picture.board(), history.queues()
+        board, times = picture.board(), stats.queues()
         kinds = {job["id"]: job["kind"] for job in board["jobs"]}
         for worker in board["workers"]:
             worker["jobs"] = [{"id": job, "kind": kinds.get(job, "")} for job in worker["running"]]
@@ -27,7 +31,7 @@ class WorkersView(Page):
             workers=board["workers"],
             queues=board["queues"],
             may_pause=may(self.request.user, "pause"),
-            **troubles.shown(board),
+            **diagnosis.shown(board),
             **context,
         )
 
@@ -35,16 +39,16 @@ class WorkersView(Page):
 class ChartsView(Page):
     """What finished in the last hour, day or month, and how long jobs waited and ran. ``?period=`` as the API's."""
 
-    template_name = "charts/charts.html"
+    template_name = "monitor/charts.html"
     here = "charts"
     periods = {"1h": "Last hour", "24h": "Last day", "30d": "Last 30 days"}
     each = {"1h": "minute by minute", "24h": "each 15 minutes", "30d": "each 12 hours"}
 
     def get_context_data(self, **context: Any) -> dict[str, Any]:
         period = self.request.GET.get("period", "1h")
-        if period not in history.PERIODS:
+        if period not in stats.PERIODS:
             raise Http404("There is no such period.")
-        chart = history.chart(period)
+        chart = stats.chart(period)
         return super().get_context_data(
             chart=chart,
             drawn=plots.drawn(chart),
@@ -72,11 +76,11 @@ class PauseView(Allowed, View):
         return redirect("workers")
 
     def do(self, name: str) -> None:
-        bells.pause(name, self.request.user)
+        notify.pause(name, self.request.user)
 
 
 class ResumeView(PauseView):
     paused = False
 
     def do(self, name: str) -> None:
-        bells.resume(name)
+        notify.resume(name)

@@ -1,6 +1,6 @@
 """From a type annotation to its Rule, and the types that are made of others: choices, JSON, lists.
 
-The table PLAIN and `rule_for` are the whole answer to "which types may a parameter have". Pure, like `tasks.rules`.
+The table PLAIN and `rule_for` are the whole answer to "which types may a parameter have". Pure, like `types`.
 """
 
 import json
@@ -11,7 +11,7 @@ from enum import Enum, EnumType
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Self, Union, get_args, get_origin
 
-from tasks.rules import (
+from tasks.params.types import (
     LONGEST,
     ROW,
     Boolean,

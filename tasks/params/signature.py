@@ -1,7 +1,7 @@
 """The signature is the contract: a function's parameters as fields, JSON Schema, validation and conversion.
 
 Owns what is true of a set of parameters: names, defaults, size, positions, which are secret. What one value may be is
-told by `tasks.rules` and `tasks.annotations`. Pure: knows no model, so whether a Ref or a File exists is for others.
+told by `types` and `annotations`. Pure: knows no model, so whether a Ref or a File exists is for others.
 """
 
 import inspect
@@ -12,8 +12,8 @@ from functools import cached_property
 from types import SimpleNamespace
 from typing import Any, Self, get_type_hints
 
-from tasks.annotations import JSON, PLAIN, rule_for
-from tasks.rules import MASK, File, Ref, Rule, Secret, Url, Wrong
+from tasks.params.annotations import JSON, PLAIN, rule_for
+from tasks.params.types import MASK, File, Ref, Rule, Secret, Url, Wrong
 
 __all__ = ["MASK", "Field", "File", "ParamError", "Ref", "Secret", "Signature", "Url"]
 

@@ -1,7 +1,7 @@
 """What the rows say, in the shapes that every surface shows: board, job detail, statistics, queues, workers.
 
 Read-only. Each question is bounded, however long the history: live states are counted by their partial indexes, what
-finished is counted by ``tasks.history``. Autocommit reads only: inside ``atomic`` SQLite would call them locked.
+finished is counted by ``tasks.queries.stats``. Autocommit reads only: inside ``atomic`` SQLite would call them locked.
 """
 
 import time
@@ -17,9 +17,10 @@ from django.db.models.expressions import RawSQL
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from tasks import history, registry
-from tasks.door.models import Entry
-from tasks.models import Job, LogLine, Queue, State, Worker, instant
+from tasks.access.models import Entry
+from tasks.engine import registry
+from tasks.engine.models import Job, LogLine, Queue, State, Worker, instant
+from tasks.queries import stats as history
 
 RUNNING, QUEUED, RETRYING, FINISHED = 300, 100, 50, 50
 WORKERS = 200

@@ -6,8 +6,8 @@ from typing import Any
 
 from django.db.models import Count
 
-from tasks import history, picture
-from tasks.models import Job
+from tasks.engine.models import Job
+from tasks.queries import board, stats
 
 COUNTED = 20_000  # jobs of a state that are looked at: a million waiting ones are not counted every few seconds
 
@@ -19,16 +19,16 @@ def kinds() -> dict[str, dict[str, int]]:
     """
     found: dict[str, dict[str, int]] = {}
     for word, states in (("running", ["running"]), ("waiting", ["queued"]), ("waiting", ["scheduled", "retrying"])):
-        keys = picture.state(*states).order_by().values("pk")[:COUNTED]
+        keys = board.state(*states).order_by().values("pk")[:COUNTED]
         for kind, n in Job.objects.filter(pk__in=keys).order_by().values_list("kind").annotate(n=Count("pk")):
             found.setdefault(kind, {"running": 0, "waiting": 0})[word] += n
     return dict(sorted(found.items()))
 
 
 GAUGES: dict[str, Callable[[], Any]] = {
-    "queues": history.queues,
+    "queues": stats.queues,
     "kinds": kinds,
-    **{f"chart-{period}": partial(history.chart, period) for period in history.PERIODS},
+    **{f"chart-{period}": partial(stats.chart, period) for period in stats.PERIODS},
 }
 COUNTS = frozenset({"kinds"})  # of these, what stands beside the rows of the board and must not contradict them
 

@@ -16,7 +16,7 @@ from django.db.models import CharField, Count, F, Func, Max, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from tasks.models import Bar, Job, Minute, instant
+from tasks.engine.models import Bar, Job, Minute, instant
 
 MINUTE = timedelta(minutes=1)
 PERIODS = {  # name → length, width of a bar

@@ -1,7 +1,7 @@
 """Schedules: made, changed, paused, run by hand, and what a beat does when a slot is due.
 
 A slot is settled by one guarded UPDATE of ``done_until``, in the transaction that inserts its job: however many beats
-look, whatever their clocks and pauses, each slot is settled once. Which slots there are is told by tasks.slots.
+look, whatever their clocks and pauses, each slot is settled once. Which slots there are is told by ``slots``.
 """
 
 import json
@@ -15,13 +15,14 @@ from django.db.models import F
 from django.utils import timezone
 from django_celery_beat.models import ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask, PeriodicTasks
 
-from tasks import drafting, lifecycle, registry, sealing, slots, storable
-from tasks.failure import NotInState, Refused
-from tasks.models import Job
-from tasks.moves import steadily
-from tasks.params import MASK
-from tasks.timetable.models import Run, Schedule
-from tasks.uid import uuid7
+from tasks.engine import creation, lifecycle, registry, sealing, storable
+from tasks.engine.errors import NotInState, Refused
+from tasks.engine.models import Job
+from tasks.engine.transition import steadily
+from tasks.engine.uid import uuid7
+from tasks.params.signature import MASK
+from tasks.schedules import slots
+from tasks.schedules.models import Run, Schedule
 
 GRACE = timedelta(seconds=60)  # a slot found so late was missed; until then it is run, and shown as late
 RUNS_KEPT = 200  # of each schedule
@@ -184,7 +185,7 @@ def _split(kind: str, params: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
     """Clean parameters with secrets masked, and the secrets sealed."""
     known = registry.get(kind)
     signature, clean = known.signature, known.signature.clean(params)
-    drafting.rows_exist(known, clean)
+    creation.rows_exist(known, clean)
     secrets = {name: clean[name] for name in signature.secrets if clean.get(name) is not None}
     return {**clean, **dict.fromkeys(secrets, MASK)}, sealing.seal(secrets)
 

@@ -9,13 +9,13 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import serializers as s
 from rest_framework.response import Response
 
-from tasks import schedules
-from tasks.api import pages, shapes
-from tasks.api.base import Endpoint, Flag, Strict, Text, Whole
-from tasks.api.jobs import CURSOR, LIMIT, Nothing
+from tasks.api import pagination, shapes
+from tasks.api.base import Endpoint, Flag, Nothing, Strict, Text, Whole
+from tasks.api.pagination import CURSOR, LIMIT
 from tasks.api.problems import Problem, wrong
-from tasks.schedules import WrongTiming
-from tasks.timetable.models import Run, Schedule
+from tasks.schedules import actions as schedules
+from tasks.schedules.actions import WrongTiming
+from tasks.schedules.models import Run, Schedule
 
 TIMES = ("every_s", "crontab", "at")
 
@@ -119,7 +119,7 @@ class Schedules(Endpoint):
     @extend_schema(operation_id="list_schedules", parameters=[LIMIT, CURSOR], responses=SchedulePage)
     def get(self, request: Any) -> Response:
         rows = schedules.rows().prefetch_related("runs")
-        return pages.answer(request, "schedules", rows, Schedule.shown, self.asked(*pages.PARAMETERS))
+        return pagination.answer(request, "schedules", rows, Schedule.shown, self.asked(*pagination.PARAMETERS))
 
     @extend_schema(operation_id="create_schedule", request=ScheduleIn, responses={201: ScheduleShape})
     def post(self, request: Any) -> Response:
@@ -196,8 +196,8 @@ class Runs(Endpoint):
     @extend_schema(operation_id="list_runs", parameters=[LIMIT, CURSOR], responses=RunPage)
     def get(self, request: Any, uid: UUID) -> Response:
         """What became of each slot: the newest first, 200 are kept."""
-        asked = self.asked(*pages.PARAMETERS)
-        return pages.answer(request, "runs", schedule_or_404(uid).runs.all(), Run.shown, asked)
+        asked = self.asked(*pagination.PARAMETERS)
+        return pagination.answer(request, "runs", schedule_or_404(uid).runs.all(), Run.shown, asked)
 
 
 urlpatterns = [

@@ -4,5 +4,6 @@ from django.apps import AppConfig
 
 
 class TimetableConfig(AppConfig):
-    name = "tasks.timetable"
+    name = "tasks.schedules"
+    label = "timetable"  # names tables and migrations of installations that exist, so it stays
     verbose_name = "Timetable"

@@ -6,18 +6,18 @@ from typing import Any
 from django import forms
 from django.utils import timezone
 
-from tasks import schedules
-from tasks.forms import PARAM, KindForm, Moment, Priority
-from tasks.registry import Kind
-from tasks.schedules import WrongTiming
-from tasks.timetable.models import UNITS, Schedule
+from tasks.engine.registry import Kind
+from tasks.schedules import actions
+from tasks.schedules.actions import WrongTiming
+from tasks.schedules.models import UNITS, Schedule
+from tasks.web.kind_form import PARAM, KindForm, Moment, Priority
 
 WHENS = (("every", "Every so often"), ("crontab", "By a crontab"), ("at", "Once"))
 TIMING = {"every": {"number", "unit", "start_at"}, "crontab": {"crontab", "timezone"}, "at": {"at"}}
 
 
 class ScheduleForm(forms.Form):
-    """Once it is valid, ``timing`` is what tasks.schedules takes, and ``policy`` the rest."""
+    """Once it is valid, ``timing`` is what tasks.schedules.actions takes, and ``policy`` the rest."""
 
     error_css_class = "wrong"
     name = forms.CharField(label="Name", max_length=200, widget=forms.TextInput({"autocomplete": "off"}))
@@ -64,12 +64,12 @@ class ScheduleForm(forms.Form):
     def _timing(self, given: dict[str, Any]) -> dict[str, Any]:
         match given["when"]:
             case "every":
-                return schedules.every(given["number"] * dict(UNITS)[given["unit"]], given.get("start_at"))
+                return actions.every(given["number"] * dict(UNITS)[given["unit"]], given.get("start_at"))
             case "crontab":
-                return schedules.crontab(given["crontab"], given["timezone"])
+                return actions.crontab(given["crontab"], given["timezone"])
         if self.initial.get("at") == given["at"]:  # it stays as it was, even when it is over
             return {}
-        return schedules.once(given["at"])
+        return actions.once(given["at"])
 
     @property
     def policy(self) -> dict[str, Any]:

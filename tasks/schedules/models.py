@@ -14,9 +14,9 @@ from django.db import models
 from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 
-from tasks import slots
-from tasks.models import instant
-from tasks.uid import uuid7
+from tasks.engine.models import instant
+from tasks.engine.uid import uuid7
+from tasks.schedules import slots
 
 UNITS = (("week", 604_800), ("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
 
@@ -200,3 +200,9 @@ def crontab_in_words(text: str) -> str:
     except (FormatException, MissingFieldException):
         return text
     return said[:1].lower() + said[1:]
+
+
+def beats() -> bool:
+    """Whether some beat keeps time."""
+    lately = timezone.now() - timedelta(seconds=settings.SIGNALBOX_LEASE_S)
+    return Beat.objects.filter(seen_at__gte=lately).exists()

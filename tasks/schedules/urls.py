@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from tasks.timetable import views
+from tasks.schedules import views
 
 urlpatterns = [
     path("schedules/", views.ScheduleList.as_view(), name="schedules"),

@@ -8,21 +8,24 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.generic import View
 
-from tasks import audit, marks, registry, schedules
-from tasks.access import may
-from tasks.failure import Refused
-from tasks.models import Job
-from tasks.params import MASK, ParamError
-from tasks.timetable.forms import ParamsForm, ScheduleForm
-from tasks.timetable.models import Schedule
-from tasks.views import Allowed, Page, offered
+from live import row_marks
+from tasks.access import audit
+from tasks.access.permissions import may, offered
+from tasks.engine import registry
+from tasks.engine.errors import Refused
+from tasks.engine.models import Job
+from tasks.params.signature import MASK, ParamError
+from tasks.schedules import actions
+from tasks.schedules.forms import ParamsForm, ScheduleForm
+from tasks.schedules.models import Schedule
+from tasks.web.pages import Allowed, Page
 
 RUNS = 25
 PLAIN = {"text", "url", "ref"}  # types of parameters that a link can give
 
 
 def schedule_or_404(uid: UUID) -> Schedule:
-    found = schedules.rows().filter(uid=uid).first()
+    found = actions.rows().filter(uid=uid).first()
     if found is None:
         raise Http404("There is no such schedule.")
     return found
@@ -42,7 +45,10 @@ class SchedulePage(Page):
     def get_context_data(self, **context: Any) -> dict[str, Any]:
         user = self.request.user
         return super().get_context_data(
-            may_change=may(user, "change_schedules"), may_run=may(user, "run_schedule"), beats=marks.beats(), **context
+            may_change=may(user, "change_schedules"),
+            may_run=may(user, "run_schedule"),
+            beats=row_marks.beats(),
+            **context,
         )
 
 
@@ -50,7 +56,7 @@ class ScheduleList(SchedulePage):
     template_name = "schedules/list.html"
 
     def get_context_data(self, **context: Any) -> dict[str, Any]:
-        rows = schedules.rows().prefetch_related("runs").order_by("periodic__name")
+        rows = actions.rows().prefetch_related("runs").order_by("periodic__name")
         return super().get_context_data(schedules=[(row, row.next(1), row.waiting_since) for row in rows], **context)
 
 
@@ -114,7 +120,7 @@ class ScheduleCreate(SchedulePage):
         when, what = self.forms(request.POST)
         valid = [when.is_valid(), what.is_valid()]
         if "look" in request.POST:
-            return self.drawn(when, what, look=schedules.draft(when.timing) if when.timing else None)
+            return self.drawn(when, what, look=actions.draft(when.timing) if when.timing else None)
         if not all(valid):
             return self.drawn(when, what, status=422)
         try:
@@ -130,7 +136,7 @@ class ScheduleCreate(SchedulePage):
             self.request,
             self.action,
             lambda made: f"schedule {made.uid}",
-            lambda: schedules.create(*asked, **when.policy),
+            lambda: actions.create(*asked, **when.policy),
         )
 
     def drawn(
@@ -151,14 +157,14 @@ class ScheduleChange(ScheduleCreate):
     def forms(self, data: Any = None) -> tuple[ScheduleForm, ParamsForm]:
         params = shown_params(self.schedule)
         known = params if isinstance(params, dict) else {}
-        kept = {name: value for name, value in schedules.opened(self.schedule).items() if known.get(name) == MASK}
+        kept = {name: value for name, value in actions.opened(self.schedule).items() if known.get(name) == MASK}
         return ScheduleForm(data, schedule=self.schedule), ParamsForm(self.kind, data, copied=known, kept=kept)
 
     def save(self, when: ScheduleForm, what: ParamsForm) -> Schedule:
         said = {"name": when.cleaned_data["name"], "params": what.params, **when.policy}
         said |= {"timing": when.timing} if when.moves else {}
         target = f"schedule {self.schedule.uid}"
-        return audit.do(self.request, self.action, target, lambda: schedules.change(self.schedule, **said))
+        return audit.do(self.request, self.action, target, lambda: actions.change(self.schedule, **said))
 
 
 class ScheduleDelete(SchedulePage):
@@ -181,7 +187,7 @@ class Pause(Allowed, View):
 
     def post(self, request: HttpRequest, uid: UUID) -> HttpResponse:
         schedule, paused = schedule_or_404(uid), request.POST.get("paused") == "yes"
-        audit.do(request, self.action, f"schedule {uid}", lambda: schedules.pause(schedule, paused), paused=paused)
+        audit.do(request, self.action, f"schedule {uid}", lambda: actions.pause(schedule, paused), paused=paused)
         return redirect("schedule", uid)
 
 
@@ -192,7 +198,7 @@ class RunNow(Allowed, View):
     def post(self, request: HttpRequest, uid: UUID) -> HttpResponse:
         schedule = schedule_or_404(uid)
         try:
-            job = audit.do(request, self.action, f"schedule {uid}", lambda: schedules.run_now(schedule, request.user))
+            job = audit.do(request, self.action, f"schedule {uid}", lambda: actions.run_now(schedule, request.user))
         except (ParamError, registry.UnknownKind, ValueError) as error:
             messages.error(request, f"Nothing was started. {error}")
             return redirect("schedule", uid)

@@ -2,15 +2,17 @@
 
 from typing import Any
 
+from django.urls import path
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
-from tasks import bulk, lifecycle
 from tasks.api import shapes, versions
 from tasks.api.base import Endpoint, Flag, Strict
 from tasks.api.problems import wrong
-from tasks.search import SearchError
+from tasks.engine import lifecycle
+from tasks.search import bulk
+from tasks.search.language import SearchError
 
 
 class BulkIn(Strict):
@@ -57,3 +59,8 @@ class Bulk(Endpoint):
 def at(name: str) -> str:
     """Where in the body a filter is wrong: one of its members, or all of it."""
     return name if name == "filter" else f"filter.{name}"
+
+
+urlpatterns = [
+    path("bulk/", Bulk.as_view(), name="bulk"),
+]

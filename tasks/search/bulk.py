@@ -12,12 +12,13 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import F, QuerySet
 
-from tasks import finding, lifecycle, registry
-from tasks.access import Actor, may, may_submit, visible
-from tasks.failure import Refused
-from tasks.models import Job, State
-from tasks.moves import steadily
-from tasks.search import Query, SearchError
+from tasks.access.permissions import Actor, may, may_submit, visible
+from tasks.engine import lifecycle, registry
+from tasks.engine.errors import Refused
+from tasks.engine.models import Job, State
+from tasks.engine.transition import steadily
+from tasks.search import finder
+from tasks.search.language import Query, SearchError
 
 DEEDS: dict[str, Callable[..., Job]] = {
     "cancel": lifecycle.cancel,
@@ -80,7 +81,7 @@ def count(who: Any, action: str, query: Query) -> tuple[int, bool]:
     """How many jobs the action would be for, and whether that is exact: counting stops at 200,000 rows."""
     jobs, found, older = allowed(who, action), 0, None
     for _ in range(MOST_COUNTED):
-        window, edge = finding.window(query, jobs if older is None else jobs.filter(pk__lt=older))
+        window, edge = finder.window(query, jobs if older is None else jobs.filter(pk__lt=older))
         found += window.count()
         if edge is None:
             return found, True
@@ -97,7 +98,7 @@ def act(bulk: Job, action: str, query: Query) -> Iterator[Step]:
     if action != "cancel":
         jobs = jobs.filter(finished_at__lte=bulk.created_at)
     done = refused = 0
-    for found in finding.walk(query, jobs):
+    for found in finder.walk(query, jobs):
         actor = Actor.of(Job.objects.select_related("owner").get(pk=bulk.pk).owner)
         if not (may(actor, "bulk") and may(actor, action)):
             raise NotAllowed("The owner of this job may not do that any more.")
@@ -114,7 +115,7 @@ def act(bulk: Job, action: str, query: Query) -> Iterator[Step]:
 @steadily
 def _act(action: str, jobs: list[Job], by: Any, bulk: UUID) -> int:
     """Do it to a few jobs in one transaction, in the order of keys; returns how many were not refused."""
-    done, more = 0, {"reason": finding.by_bulk(bulk)} if action == "cancel" else {}
+    done, more = 0, {"reason": finder.by_bulk(bulk)} if action == "cancel" else {}
     with transaction.atomic():
         for job in reversed(jobs):
             try:
@@ -127,3 +128,15 @@ def _act(action: str, jobs: list[Job], by: Any, bulk: UUID) -> int:
 
 def bulk_job(uid: UUID | str) -> Job:
     return Job.objects.select_related("owner").get(uid=uid)
+
+
+def deeds_for(user: Any, query: Query) -> list[str]:
+    """The bulk actions that may be done to what is looked for, and that can mean any of it.
+
+    A cancel is taken back where cancelled jobs are looked for, and nothing else: it is no choice for every day.
+    """
+    if query.is_everything:
+        return []
+    states = frozenset(State.values) if query.states is None else query.states
+    meant = [action for action in DEEDS if may(user, action) and states & STATES[action]]
+    return [action for action in meant if action != "take_back" or states == STATES[action]]

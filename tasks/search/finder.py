@@ -1,6 +1,6 @@
 """Finding jobs, newest first, at a known price: one search reads FIRST rows at most, and BUDGET each time it goes on.
 
-What is not yet looked at is said, and the next page goes on from there. ``tasks.search`` says what is looked for.
+What is not yet looked at is said, and the next page goes on from there. ``language`` says what is looked for.
 """
 
 import json
@@ -15,9 +15,9 @@ from django.db.models import F, Max, Q, QuerySet, TextField, Value
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Cast, Collate, Concat, Upper
 
-from tasks import picture
-from tasks.models import Job, State, instant
-from tasks.search import Query
+from tasks.engine.models import Job, State, instant
+from tasks.queries import board
+from tasks.search.language import Query
 
 BUDGET = 20_000
 FIRST = 3_000  # the first look answers at once, whatever the history; who asks for more has seen what there is
@@ -126,7 +126,7 @@ def _few(states: frozenset[str]) -> list[int] | None:
     keys: list[int] = []
     for state in states:
         later = State.SCHEDULED, State.RETRYING  # one index for both, which wants both to be named, and so
-        rows = _in_states(picture.state(*later), frozenset({state})) if state in later else picture.state(state)
+        rows = _in_states(board.state(*later), frozenset({state})) if state in later else board.state(state)
         keys += rows.order_by().values_list("pk", flat=True)[: FEW + 1 - len(keys)]
         if len(keys) > FEW:
             return None
@@ -176,7 +176,7 @@ def _edge(jobs: QuerySet[Job], order: str, budget: int) -> int | None:
 
 
 def _shown(jobs: QuerySet[Job]) -> QuerySet[Job]:
-    return jobs.select_related("owner").defer(*picture.UNSHOWN)
+    return jobs.select_related("owner").defer(*board.UNSHOWN)
 
 
 def key_of(uid: UUID) -> int:

@@ -3,7 +3,7 @@
 ``state:failed kind:fetch_feed queue:io owner:me since:2h until:2026-11-01 id:0199c1 some words "a phrase"``.
 
 Filters are joined by AND, the same one twice by OR; words are looked for in parameters, errors and kinds. What that
-finds, and how many rows it may read, is for ``tasks.finding``; what it is called, for ``tasks.wording``.
+finds, and how many rows it may read, is for ``tasks.search.finder``; what it is called, for ``tasks.search.wording``.
 """
 
 import re
@@ -13,9 +13,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 from uuid import UUID
 
+from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 
-from tasks.models import State
+from tasks.engine.models import State
 
 LONGEST, MOST_WORDS = 500, 10
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -209,3 +210,11 @@ SINGLE: dict[str, Callable[[str, datetime], Any]] = {
     "failure": _group,
 }
 FILTERS = (*SETS, *SINGLE)
+
+
+def read(text: str, me: str) -> tuple[Query | None, list[str]]:
+    """The search that was typed, or what is wrong with it."""
+    try:
+        return Query.of({"q": [text]}, me, timezone.localtime()), []
+    except SearchError as error:
+        return None, list(error.errors.values())

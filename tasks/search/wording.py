@@ -5,7 +5,7 @@ from datetime import datetime
 
 from django.utils import timezone
 
-from tasks.search import Query
+from tasks.search.language import Query
 
 
 def told(query: Query) -> str:

@@ -3,16 +3,17 @@
 from typing import Any
 from uuid import UUID
 
+from django.urls import path
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.response import Response
 
-from tasks import sharing
-from tasks.api import pages, shapes
+from tasks.access.models import ShareLink
+from tasks.api import pagination, shapes
 from tasks.api.base import Endpoint, Strict, Text, Whole
-from tasks.api.jobs import CURSOR, LIMIT
+from tasks.api.pagination import CURSOR, LIMIT
 from tasks.api.problems import Problem
-from tasks.door.models import ShareLink
+from tasks.sharing import links as sharing
 
 
 @extend_schema_field({"type": "string", "maxLength": 200, "pattern": f"^{sharing.ORIGIN.pattern}$"})
@@ -39,9 +40,9 @@ class ShareJob(Endpoint):
     @extend_schema(operation_id="list_share_links", parameters=[LIMIT, CURSOR], responses=shapes.SharePage)
     def get(self, request: Any, uid: UUID) -> Response:
         """The job's share links, without their addresses."""
-        asked = self.asked(*pages.PARAMETERS)
+        asked = self.asked(*pagination.PARAMETERS)
         links = ShareLink.objects.filter(job=self.job(uid)).select_related("job")
-        return pages.answer(request, "shares", links, sharing.shown, asked)
+        return pagination.answer(request, "shares", links, sharing.shown, asked)
 
     @extend_schema(operation_id="share_job", request=ShareIn, responses={201: shapes.NewShare})
     def post(self, request: Any, uid: UUID) -> Response:
@@ -67,3 +68,9 @@ class OneShare(Endpoint):
             raise Problem("not-found", "There is no such link.")
         self.do(job.uid, lambda: sharing.end(live), link=str(link), revoked=True)
         return Response(status=204)
+
+
+urlpatterns = [
+    path("jobs/<uuid:uid>/share/", ShareJob.as_view(), name="job-share"),
+    path("jobs/<uuid:uid>/share/<uuid:link>/", OneShare.as_view(), name="share-link"),
+]

@@ -11,9 +11,9 @@ from django.core.signing import BadSignature, Signer
 from django.urls import reverse
 from django.utils import timezone
 
-from tasks.access import may
-from tasks.door.models import ShareLink
-from tasks.models import Job, instant
+from tasks.access.models import ShareLink
+from tasks.access.permissions import may
+from tasks.engine.models import Job, instant
 
 ORIGIN = re.compile(r"https?://[a-zA-Z0-9.-]{1,190}(:[0-9]{1,5})?")
 MOST_ORIGINS = 10

@@ -8,8 +8,8 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from tasks import sharing
-from tasks.door.models import ShareLink
+from tasks.access.models import ShareLink
+from tasks.sharing import links
 
 
 @never_cache
@@ -17,8 +17,8 @@ from tasks.door.models import ShareLink
 def page(request: HttpRequest, link: str) -> HttpResponse:
     """How the one job goes, for as long as the link lives."""
     found = _living(link)
-    context = {"job": sharing.public(found), "state_url": reverse("share-state", args=[link])}
-    answer = render(request, "share.html", context)
+    context = {"job": links.public(found), "state_url": reverse("share-state", args=[link])}
+    answer = render(request, "sharing/public.html", context)
     if found.framed_by:
         answer.xframe_options_exempt = True
         answer._csp_replace = {"frame-ancestors": found.framed_by}  # django-csp's own decorator sets the same
@@ -33,12 +33,12 @@ def state(request: HttpRequest, link: str) -> JsonResponse:
 
 
 def _shown(link: str) -> dict[str, Any]:
-    return sharing.public(_living(link))
+    return links.public(_living(link))
 
 
 def _living(link: str) -> ShareLink:
     """Forged, expired, taken back, or of an owner who may share no more: all are the same to a stranger."""
-    found = sharing.find(link)
+    found = links.find(link)
     if found is None:
         raise Http404("This link is not valid, or no longer.")
     return found

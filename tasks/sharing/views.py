@@ -14,11 +14,12 @@ from django.utils.functional import cached_property
 from django.views.decorators.cache import never_cache
 from django.views.generic import CreateView, DeleteView
 
-from tasks import audit, sharing
-from tasks.access import may
-from tasks.door.models import ShareLink
-from tasks.models import Job
-from tasks.views import Shown
+from tasks.access import audit
+from tasks.access.models import ShareLink
+from tasks.access.permissions import may
+from tasks.engine.models import Job
+from tasks.sharing import links as sharing
+from tasks.web.pages import Shown
 
 HOURS = ((1, "1 hour"), (8, "8 hours"), (24, "1 day"), (24 * 7, "7 days"), (24 * 30, "30 days"), (24 * 90, "90 days"))
 MADE = "share_link"  # in the session, from the deed that made a link to the page that shows it
@@ -72,7 +73,7 @@ class OfJob(Shown):
 class SharesView(OfJob, CreateView):
     """The links there are, and a form for another. A new one's address is shown once."""
 
-    template_name = "jobs/share.html"
+    template_name = "sharing/links.html"
     form_class = ShareForm
 
     def get_context_data(self, **context: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Any JSON value as a readable tree for a page that stays light; static/js/tree.js makes the same in the browser.
+"""Any JSON value as a readable tree for a page that stays light; static/js/parts/tree.js makes the same in the browser.
 
 What is long is not shipped with the page: it shows its size and where it is to be had, by a JSON pointer (RFC 6901).
 Knows no job and no HTML.

@@ -13,9 +13,9 @@ from django import forms
 from django.forms.utils import ErrorDict
 from django.utils import timezone
 
-from tasks.drafting import rows_exist
-from tasks.params import Field, ParamError
-from tasks.registry import Kind
+from tasks.engine.creation import rows_exist
+from tasks.engine.registry import Kind
+from tasks.params.signature import Field, ParamError
 
 PARAM = "p-"  # before a parameter's name, so that it never meets a name of the form's own
 SHORT = 4  # so many choices are all shown at once

@@ -10,7 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.safestring import SafeString, mark_safe
 from markdown_it import MarkdownIt
 
-from tasks.views import Page
+from tasks.web.pages import Page
 
 ROOT = settings.BASE_DIR / "docs"
 FIRST = "README.md"
@@ -44,7 +44,7 @@ def sheet(name: str) -> Sheet:
 
 
 class ManualView(Page):
-    template_name = "manual.html"
+    template_name = "web/manual.html"
     here = "manual"
 
     def get(self, request: HttpRequest, *args: Any, page: str = FIRST, **kwargs: Any) -> HttpResponseBase:

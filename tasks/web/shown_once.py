@@ -2,7 +2,7 @@
 
 from django.http import HttpRequest
 
-from tasks import sealing
+from tasks.engine import sealing
 
 SHOWN = "shown_once"
 

@@ -11,15 +11,16 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers as s
 from rest_framework.response import Response
 
-from tasks import deliveries, outbox, registry
-from tasks.addresses import BadAddress
-from tasks.api import pages, shapes
+from tasks.api import pagination, shapes
 from tasks.api.base import Endpoint as View
-from tasks.api.base import Flag, Strict, Text, Web
-from tasks.api.jobs import CURSOR, LIMIT, Nothing
+from tasks.api.base import Flag, Nothing, Strict, Text, Web
+from tasks.api.pagination import CURSOR, LIMIT
 from tasks.api.problems import Problem, wrong
-from tasks.hooks.models import Delivery, Endpoint
-from tasks.models import Job
+from tasks.engine import registry
+from tasks.engine.models import Job
+from tasks.fetch.addresses import BadAddress
+from tasks.webhooks import deliveries, outbox
+from tasks.webhooks.models import Delivery, Endpoint
 
 MOST = 200  # webhooks: each is asked at every move
 
@@ -126,7 +127,7 @@ class Webhooks(View):
 
     @extend_schema(operation_id="list_webhooks", parameters=[LIMIT, CURSOR], responses=WebhookPage)
     def get(self, request: Any) -> Response:
-        return pages.answer(request, "webhooks", hooks(), Endpoint.shown, self.asked(*pages.PARAMETERS))
+        return pagination.answer(request, "webhooks", hooks(), Endpoint.shown, self.asked(*pagination.PARAMETERS))
 
     @extend_schema(operation_id="create_webhook", request=WebhookIn, responses={201: NewWebhook})
     def post(self, request: Any) -> Response:
@@ -224,13 +225,13 @@ class Deliveries(View):
     )
     def get(self, request: Any, uid: UUID) -> Response:
         """What was sent, or will be: the newest first, with its attempts."""
-        asked = self.asked("status", *pages.PARAMETERS)
+        asked = self.asked("status", *pagination.PARAMETERS)
         rows = Delivery.objects.filter(endpoint=hook_or_404(uid)).select_related("endpoint")
         if "status" in asked:
             if asked["status"][-1] not in Delivery.Status.values:
                 raise wrong(status=f"Choose one of: {', '.join(Delivery.Status.values)}.")
             rows = rows.filter(status=asked["status"][-1])
-        return pages.answer(request, "deliveries", rows.prefetch_related("attempts"), Delivery.shown, asked)
+        return pagination.answer(request, "deliveries", rows.prefetch_related("attempts"), Delivery.shown, asked)
 
 
 class OneDelivery(View):

@@ -4,5 +4,6 @@ from django.apps import AppConfig
 
 
 class HooksConfig(AppConfig):
-    name = "tasks.hooks"
+    name = "tasks.webhooks"
+    label = "hooks"  # names tables and migrations of installations that exist, so it stays
     verbose_name = "Webhooks"

@@ -17,10 +17,13 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import F, Q
 
-from tasks import addresses, alerts, outbox, storable
-from tasks.failure import Refused
-from tasks.hooks.models import Delivery, DeliveryAttempt, Endpoint
-from tasks.moves import steadily
+from tasks.alerts import evaluate
+from tasks.engine import storable
+from tasks.engine.errors import Refused
+from tasks.engine.transition import steadily
+from tasks.fetch import addresses
+from tasks.webhooks import outbox
+from tasks.webhooks.models import Delivery, DeliveryAttempt, Endpoint
 
 MINUTE, HOUR = 60, 3600
 # Seconds from a failed try to the next one; the first try is made at once.
@@ -218,7 +221,7 @@ def _note_failure(endpoint: Endpoint, answer: Answer, now: datetime) -> None:
     else:
         return
     if switch(endpoint, False, because):
-        alerts.webhook_off(endpoint)
+        evaluate.webhook_off(endpoint)
 
 
 def _dropped(now: datetime) -> dict[str, Any]:

@@ -4,10 +4,11 @@ from typing import Any
 
 from django import forms
 
-from tasks import deliveries, registry
-from tasks.addresses import BadAddress
-from tasks.hooks.models import Endpoint
-from tasks.models import Job
+from tasks.engine import registry
+from tasks.engine.models import Job
+from tasks.fetch.addresses import BadAddress
+from tasks.webhooks import deliveries
+from tasks.webhooks.models import Endpoint
 
 USUAL = [Job.State.SUCCEEDED.value, Job.State.FAILED.value, Job.State.CANCELLED.value]
 

@@ -1,6 +1,6 @@
 """Who is told what happens, and each telling: endpoints, deliveries, attempts.
 
-Columns, constraints, indexes and shapes only. tasks.outbox writes what is owed, tasks.webhooks sends it.
+Columns, constraints, indexes and shapes only. ``outbox`` writes what is owed, ``sender`` sends it.
 """
 
 from datetime import datetime
@@ -10,9 +10,9 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
-from tasks import sealing
-from tasks.models import State, instant
-from tasks.uid import uuid7
+from tasks.engine import sealing
+from tasks.engine.models import State, instant
+from tasks.engine.uid import uuid7
 
 
 class Endpoint(models.Model):

@@ -1,6 +1,6 @@
 """The outbox: deliveries that a move owes, written in the move's own transaction, so that neither is without the other.
 
-Called by every verb of tasks.lifecycle that changes a state. Sends nothing: tasks.webhooks finds the rows.
+Called by every verb of tasks.engine.lifecycle that changes a state. Sends nothing: ``sender`` finds the rows.
 """
 
 import json
@@ -14,9 +14,9 @@ from urllib.parse import urlsplit
 from django.db import connection, transaction
 from standardwebhooks import Webhook
 
-from tasks import registry, sealing
-from tasks.hooks.models import Delivery, Endpoint
-from tasks.models import Job, State, instant
+from tasks.engine import registry, sealing
+from tasks.engine.models import Job, State, instant
+from tasks.webhooks.models import Delivery, Endpoint
 
 # The two moves that every job makes ask this in their own UPDATE: nobody to tell, nothing to write beside it.
 NOBODY_HEARS = {

@@ -19,11 +19,11 @@ from email.utils import parsedate_to_datetime
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
 from standardwebhooks import Webhook
 
-from tasks import deliveries, outbox
-from tasks.deliveries import Answer
-from tasks.fetch_errors import FetchError
-from tasks.fetcher import Fetcher
-from tasks.hooks.models import Delivery
+from tasks.fetch.errors import FetchError
+from tasks.fetch.fetcher import Fetcher
+from tasks.webhooks import deliveries, outbox
+from tasks.webhooks.deliveries import Answer
+from tasks.webhooks.models import Delivery
 
 log = logging.getLogger(__name__)
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from tasks.hooks import views
+from tasks.webhooks import views
 
 urlpatterns = [
     path("webhooks/", views.HookList.as_view(), name="webhooks"),

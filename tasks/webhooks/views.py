@@ -11,13 +11,14 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.generic import CreateView, DeleteView, DetailView, ListView, TemplateView, UpdateView, View
 
-from tasks import audit, deliveries, outbox
-from tasks.access import may
-from tasks.failure import Refused
-from tasks.hooks.forms import HookForm
-from tasks.hooks.models import Delivery, Endpoint
-from tasks.once import show_once, shown_once
-from tasks.views import Allowed, Shown, uid_or_404
+from tasks.access import audit
+from tasks.access.permissions import may
+from tasks.engine.errors import Refused
+from tasks.web.pages import Allowed, Shown, uid_or_404
+from tasks.web.shown_once import show_once, shown_once
+from tasks.webhooks import deliveries, outbox
+from tasks.webhooks.forms import HookForm
+from tasks.webhooks.models import Delivery, Endpoint
 
 PAGE = 30  # deliveries
 

@@ -20,9 +20,9 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 from django.db.models import F
 
-from tasks import lease, lifecycle
-from tasks.models import Job, Worker
-from tasks.report import Cancelled, Fenced, Report
+from tasks.engine import lease, lifecycle
+from tasks.engine.models import Job, Worker
+from tasks.engine.report import Cancelled, Fenced, Report
 
 log = logging.getLogger(__name__)
 

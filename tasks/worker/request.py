@@ -11,9 +11,9 @@ from celery.worker.request import Request
 from django.db import connection
 from kombu.transport import virtual
 
-from tasks import lifecycle
-from tasks.failure import Failure
-from tasks.models import Job
+from tasks.engine import lifecycle
+from tasks.engine.errors import Failure
+from tasks.engine.models import Job
 
 log = logging.getLogger(__name__)
 

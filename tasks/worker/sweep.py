@@ -16,8 +16,8 @@ from django.conf import settings
 from django.db import close_old_connections, connection
 from django.db.models import Count, Min
 
-from tasks import bells, lifecycle, queues, registry
-from tasks.models import Job, State, Worker
+from tasks.engine import broker, lifecycle, notify, registry
+from tasks.engine.models import Job, State, Worker
 
 log = logging.getLogger(__name__)
 
@@ -120,10 +120,10 @@ def _ring_missing() -> None:
         if row["oldest"] is None or row["oldest"] >= before:
             continue
         try:
-            missing = row["n"] - queues.ready(row["queue"])
+            missing = row["n"] - broker.ready(row["queue"])
         except Exception as error:
             log.debug("The broker could not be asked: %s", error)
             return
         if missing > 0:
-            bells.ring_again(row["queue"], before, min(missing, MOST_BELLS))
-        bells.ring_again(row["queue"], clock - FORGOTTEN, MOST_BELLS)
+            notify.ring_again(row["queue"], before, min(missing, MOST_BELLS))
+        notify.ring_again(row["queue"], clock - FORGOTTEN, MOST_BELLS)

@@ -22,12 +22,13 @@ from celery.exceptions import Ignore, MaxRetriesExceededError, Retry, SoftTimeLi
 from django.apps import apps
 from django.db import InterfaceError, OperationalError, connection
 
-from tasks import chains, drafting, lifecycle, options, pulse, registry, trace
-from tasks.failure import Failure
-from tasks.models import Job
-from tasks.params import Signature
-from tasks.report import MOST_LINES, Cancelled, Fenced, Report, current_report
-from tasks.results import JobResult
+from tasks.engine import chains, creation, lifecycle, log_context, options, registry
+from tasks.engine.errors import Failure
+from tasks.engine.models import Job
+from tasks.engine.report import MOST_LINES, Cancelled, Fenced, Report, current_report
+from tasks.params.signature import Signature
+from tasks.worker import pulse
+from tasks.worker.results import JobResult
 
 try:
     import uvloop
@@ -45,7 +46,7 @@ class JobTask(Task):
 
     abstract = True
     typing = False
-    Request = "tasks.receiving:JobRequest"
+    Request = "tasks.worker.request:JobRequest"
     kind: registry.Kind
 
     # --- asking ---
@@ -136,11 +137,11 @@ class JobTask(Task):
         if isinstance(self.request.kwargs, dict):  # the one that on_success, on_failure and their signals are handed
             self.request.kwargs.update(job.params)
         try:
-            params, secrets = drafting.opened(job)
+            params, secrets = creation.opened(job)
         except Exception as error:  # such as secrets sealed with a key that is gone
             self._record(job, partial(lifecycle.fail, job, Failure.of(error)))
             raise
-        trace.keep(str(job.uid), secrets)
+        log_context.keep(str(job.uid), secrets)
         report = Report(str(job.uid), job.attempt, job.log_seq, secrets)
         beating, running = pulse.current(), pulse.Running(job, report, self.kind.cancel_grace, self.kind.lease)
         if beating:

@@ -13,7 +13,7 @@ from uuid import uuid4
 from celery import current_app
 from kombu.transport import TRANSPORT_ALIASES, redis, virtual
 
-from tasks import registry
+from tasks.engine import registry
 
 MALFORMED = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
 BELL = '[[], {}, {"callbacks": null, "errbacks": null, "chain": null, "chord": null}]'

@@ -3,10 +3,10 @@
 import pytest
 from django.urls import reverse
 
-from tasks import bells, lifecycle
-from tasks.models import Job, Queue, Worker
-from tests.people import person
-from tests.test_pages import browser, made
+from tasks.engine import lifecycle, notify
+from tasks.engine.models import Job, Queue, Worker
+from tests.support.people import person
+from tests.web.test_pages import browser, made
 
 pytestmark = pytest.mark.django_db
 
@@ -28,7 +28,7 @@ def test_a_job_is_looked_at_there_and_never_changed() -> None:
 
 
 def test_the_list_of_jobs_is_found_by_id_and_does_not_count_them_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tasks.admin.MOST", 2)
+    monkeypatch.setattr("tasks.engine.admin.MOST", 2)
     jobs, client = [made() for _ in range(3)], browser("ada")
     address = reverse("admin:tasks_job_changelist")
     page = client.get(address).content.decode()
@@ -43,7 +43,7 @@ def test_the_list_of_jobs_is_found_by_id_and_does_not_count_them_all(monkeypatch
 
 @pytest.mark.parametrize("model", [Worker, Queue])
 def test_workers_and_queues_are_looked_at_too(model: type) -> None:
-    bells.pause("default", person("bob"))
+    notify.pause("default", person("bob"))
     now = lifecycle.now()
     Worker.objects.create(name="w1", host="here", pid=1, seen_at=now, started_at=now)
     name = model._meta.model_name

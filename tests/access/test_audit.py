@@ -3,11 +3,12 @@
 import pytest
 from django.contrib.auth.models import Group
 
-from tasks import audit, lifecycle
-from tasks.door.models import Entry
-from tasks.models import Job
-from tests.calls import call
-from tests.people import person
+from tasks.access import audit
+from tasks.access.models import Entry
+from tasks.engine import lifecycle
+from tasks.engine.models import Job
+from tests.support.calls import call
+from tests.support.people import person
 
 pytestmark = pytest.mark.django_db
 

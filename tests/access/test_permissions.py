@@ -4,11 +4,11 @@ import pytest
 from django.contrib.auth.models import AnonymousUser, Group
 from django.db import DatabaseError, connection, transaction
 
-from tasks import lifecycle
-from tasks.access import NO, OWN, RULES, YES, Actor, grant, may, visible
-from tasks.door.models import Entry, Token, Unchangeable
-from tasks.models import Job
-from tests.people import person
+from tasks.access.models import Entry, Token, Unchangeable
+from tasks.access.permissions import NO, OWN, RULES, YES, Actor, grant, may, visible
+from tasks.engine import lifecycle
+from tasks.engine.models import Job
+from tests.support.people import person
 
 pytestmark = pytest.mark.django_db
 

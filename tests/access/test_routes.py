@@ -12,12 +12,12 @@ from django.urls import reverse
 from rest_framework.views import APIView
 
 from project.asgi import application
-from tasks import lifecycle
-from tasks.access import NO, OWN, RULES, Actor, grant
-from tasks.door.models import Token
-from tests.calls import Caller, call
-from tests.people import person
-from tests.routes import API, IMAGE, PUBLIC, actions, known, walk
+from tasks.access.models import Token
+from tasks.access.permissions import NO, OWN, RULES, Actor, grant
+from tasks.engine import lifecycle
+from tests.support.calls import Caller, call
+from tests.support.people import person
+from tests.support.routes import API, IMAGE, PUBLIC, actions, known, walk
 
 pytestmark = pytest.mark.django_db
 

@@ -18,8 +18,8 @@ import requests
 import websockets
 
 from live.client import Client
-from tests.processes import Product, csrf, wait_until
-from tests.receivers import receiver
+from tests.support.processes import Product, csrf, wait_until
+from tests.support.receivers import receiver
 
 SECRETS = ("Sesame-Hunter-2", "Sesa\"me<b>&'x\\é", "Sesame-first-line\nSesame-second-line\n}", "zq7")
 ENDS = ("raise", "return", "object")
@@ -120,7 +120,7 @@ def told(product: Product) -> dict[str, str]:
     for path in ("", "jobs/?q=kind:tells_all", "failures/", "audit/", "metrics", "admin/tasks/job/", "workers/"):
         see(path or "the board", page.get(base + path, timeout=20))
     see("failures by API", requests.get(f"{base}api/v1/failures/", headers=headers, timeout=20))
-    row = product.python(f"from tasks.models import Job; print(Job.objects.get(uid='{jobs[1]}').pk)")
+    row = product.python(f"from tasks.engine.models import Job; print(Job.objects.get(uid='{jobs[1]}').pk)")
     see("Django's admin", page.get(f"{base}admin/tasks/job/{row}/change/", timeout=20))
     found["watch"] = product.manage("watch").stdout
     if not product.servers.database_url:  # of SQLite: a backup of PostgreSQL takes its own client programs

@@ -4,10 +4,11 @@ import re
 
 import pytest
 
-from tasks import audit, lifecycle
-from tasks.door.models import Entry
-from tests.people import person
-from tests.test_pages import browser
+from tasks.access import audit
+from tasks.access.models import Entry
+from tasks.engine import lifecycle
+from tests.support.people import person
+from tests.web.test_pages import browser
 
 pytestmark = pytest.mark.django_db
 
@@ -43,7 +44,7 @@ def test_it_says_who_did_or_was_refused_what_and_escapes_what_they_typed() -> No
 
 
 def test_it_is_filtered_and_read_page_by_page(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tasks.audit_page.PAGE", 2)
+    monkeypatch.setattr("tasks.account.audit.PAGE", 2)
     for n in range(5):
         audit.note(person("alice"), "cancel", f"thing {n}")
     audit.note(person("bob"), "retry", "thing 1")

@@ -6,10 +6,10 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from tasks import login
-from tasks.door.models import Entry, Session
-from tests.calls import call
-from tests.people import PASSWORD, person
+from tasks.access.models import Entry, Session
+from tasks.account import login
+from tests.support.calls import call
+from tests.support.people import PASSWORD, person
 
 pytestmark = pytest.mark.django_db
 

@@ -9,10 +9,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from tasks import lifecycle
-from tasks.door.models import Entry, ShareLink, Token
-from tests.calls import Caller, call
-from tests.people import person
+from tasks.access.models import Entry, ShareLink, Token
+from tasks.engine import lifecycle
+from tests.support.calls import Caller, call
+from tests.support.people import person
 
 pytestmark = pytest.mark.django_db
 NOBODYS = "0199c1f2-7d3a-7e61-8b5c-1f2e3d4c5b6a"

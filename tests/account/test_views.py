@@ -4,9 +4,9 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from tasks.door.models import Entry, Session, Token
-from tests.calls import Caller, call
-from tests.people import person
+from tasks.access.models import Entry, Session, Token
+from tests.support.calls import Caller, call
+from tests.support.people import person
 
 pytestmark = pytest.mark.django_db
 OLD, NEW = "an-old-pass-phrase-7", "a-new-pass-phrase-8"

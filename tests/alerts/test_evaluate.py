@@ -7,16 +7,19 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.db import connection
 
-from tasks import alerts, bells, deliveries, lifecycle, schedules
-from tasks.alarms.models import Alert, Rule
-from tasks.deliveries import Answer
-from tasks.failure import Failure
-from tasks.hooks.models import Delivery, Endpoint
+from tasks.alerts import evaluate
+from tasks.alerts.models import Alert, Rule
+from tasks.engine import lifecycle, notify
+from tasks.engine.errors import Failure
+from tasks.engine.models import Job, Worker
 from tasks.kinds.upkeep import prune
-from tasks.models import Job, Worker
-from tasks.timetable.models import Run, Schedule
-from tests.processes import wait_until
-from tests.receivers import endpoint
+from tasks.schedules import actions
+from tasks.schedules.models import Run, Schedule
+from tasks.webhooks import deliveries
+from tasks.webhooks.deliveries import Answer
+from tasks.webhooks.models import Delivery, Endpoint
+from tests.support.processes import wait_until
+from tests.support.receivers import endpoint
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -33,8 +36,8 @@ def failed(kind: str = "noop") -> None:
 
 
 def looked() -> list[str]:
-    alerts.evaluate()
-    return [alert.sentence for alert in alerts.standing()]
+    evaluate.evaluate()
+    return [alert.sentence for alert in evaluate.standing()]
 
 
 def told() -> list[tuple[str, str]]:
@@ -72,11 +75,11 @@ def test_a_queue_that_waits_too_long():
     job, _ = lifecycle.submit("noop", {})
     assert looked() == []
     Job.objects.update(created_at=datetime.now(UTC) - timedelta(seconds=31))
-    bells.pause("default")
+    notify.pause("default")
     (sentence,) = looked()
     assert sentence.startswith("A job of the queue default has waited since")
     assert sentence.endswith("(it is paused).")
-    bells.resume("default")
+    notify.resume("default")
     lifecycle.claim(job.uid, "w", 1)
     assert looked() == []
     assert Alert.objects.get().rule == rule
@@ -118,19 +121,19 @@ def test_a_worker_that_is_lost_and_comes_back():
 
 def test_a_schedule_that_is_late_missed_or_refused():
     Rule.objects.create(watch="schedule", seconds=60)
-    schedule = schedules.create("often", "noop", {}, schedules.every(60))
+    schedule = actions.create("often", "noop", {}, actions.every(60))
     assert looked() == []
     before = datetime.now(UTC) - timedelta(minutes=10)
     Schedule.objects.update(created_at=before, done_until=before)
     assert looked()[0].startswith("The schedule often is late: it was due at")
-    schedules.keep(schedule, datetime.now(UTC))
+    actions.keep(schedule, datetime.now(UTC))
     assert looked() == []
     Run.objects.create(schedule=schedule, slot="2026-01-01T00:00:00Z", outcome="missed", at=before, count=3)
     assert looked() == ["The schedule often missed 3 runs."]
     Run.objects.create(
         schedule=schedule, slot="2026-01-01T00:01:00Z", outcome="refused", at=before, note="It did not fit."
     )
-    alerts.evaluate()
+    evaluate.evaluate()
     Run.objects.create(schedule=schedule, slot="2026-01-01T00:02:00Z", outcome="started", at=before)
     assert looked() == []
     assert Alert.objects.count() == 2
@@ -150,12 +153,12 @@ def test_a_webhook_that_was_switched_off_is_a_notice_until_it_is_on_again():
 def test_dismissed_is_not_shown_and_opens_again_only_after_it_was_over():
     Rule.objects.create(watch="failures", times=0, minutes=10)
     failed()
-    alerts.evaluate()
-    alerts.dismiss(Alert.objects.get(), "bob")
+    evaluate.evaluate()
+    evaluate.dismiss(Alert.objects.get(), "bob")
     assert looked() == []
     assert (Alert.objects.get().closed_at, Alert.objects.get().dismissed_by) == (None, "bob")
     Job.objects.update(finished_at=datetime.now(UTC) - timedelta(minutes=11))
-    alerts.evaluate()
+    evaluate.evaluate()
     failed()
     assert len(looked()) == 1
 
@@ -179,7 +182,7 @@ def test_many_who_look_at_once_open_and_close_one_alert():
 
         def look() -> None:
             gate.wait()
-            alerts.evaluate()
+            evaluate.evaluate()
             connection.close()
 
         threads = [threading.Thread(target=look) for _ in range(4)]
@@ -208,8 +211,8 @@ def test_a_real_worker_that_is_killed_is_seen_by_another(start_worker):
 
 
 def test_alerts_and_deliveries_that_are_long_over_are_pruned():
-    alerts.raise_one("old", "worker", "w1", "It is over.")
-    alerts.raise_one("open", "worker", "w2", "It is not over.")
+    evaluate.raise_one("old", "worker", "w1", "It is over.")
+    evaluate.raise_one("open", "worker", "w2", "It is not over.")
     endpoint("http://x.test/", states=["queued"])
     lifecycle.submit("noop", {})
     lifecycle.submit("noop", {})

@@ -3,10 +3,10 @@
 import pytest
 from django.test import Client
 
-from tasks import alerts
-from tasks.alarms.models import Alert, Rule
-from tests.calls import call
-from tests.people import person
+from tasks.alerts import evaluate
+from tasks.alerts.models import Alert, Rule
+from tests.support.calls import call
+from tests.support.people import person
 
 pytestmark = pytest.mark.django_db
 
@@ -18,7 +18,7 @@ def browser(name: str) -> Client:
 
 
 def opened(sentence: str = "It is <wrong>.") -> Alert:
-    alerts.raise_one("key", "worker", "w1", sentence)
+    evaluate.raise_one("key", "worker", "w1", sentence)
     return Alert.objects.get(closed_at=None)
 
 
@@ -30,7 +30,7 @@ def test_the_notice_stands_above_every_page_until_it_is_over_or_dismissed():
     browser("bob").post(f"/alerts/{alert.uid}/dismiss/")
     assert "wrong" not in vera.get("/").text
     assert "dismissed by bob" in vera.get("/alerts/").text
-    alerts.end(alert)
+    evaluate.end(alert)
     assert "Closed" in vera.get("/alerts/").text
 
 

@@ -9,8 +9,8 @@ import time
 
 import pytest
 
-from tests.calls import call
-from tests.processes import ROOT
+from tests.support.calls import call
+from tests.support.processes import ROOT
 
 BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 QUICKSTART = (ROOT / "docs/api/quickstart.md").read_text()

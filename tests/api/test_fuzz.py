@@ -17,7 +17,7 @@ from schemathesis import GenerationMode
 from schemathesis.checks import CHECKS
 from schemathesis.config import SchemathesisConfig
 
-from tests.calls import call
+from tests.support.calls import call
 
 pytestmark = pytest.mark.django_db
 

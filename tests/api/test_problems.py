@@ -3,9 +3,9 @@
 import pytest
 from django.db import OperationalError
 
-from tasks import picture
 from tasks.api.problems import CATALOGUE
-from tests.calls import call
+from tasks.queries import board
+from tests.support.calls import call
 
 pytestmark = pytest.mark.django_db
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -85,14 +85,14 @@ def locked(*_):
 
 
 def test_what_breaks_shows_nothing_of_our_insides(monkeypatch):
-    monkeypatch.setattr(picture, "queues", broken)
+    monkeypatch.setattr(board, "queues", broken)
     answer = call("vera").get("queues/")
     assert (answer.status_code, answer.problem) == (500, "internal")
     assert b"secret" not in answer.content and b"Traceback" not in answer.content
 
 
 def test_a_busy_database_is_a_503_that_says_when_to_come_again(monkeypatch):
-    monkeypatch.setattr(picture, "queues", locked)
+    monkeypatch.setattr(board, "queues", locked)
     answer = call("vera").get("queues/")
     assert (answer.status_code, answer.problem, answer["Retry-After"]) == (503, "unavailable", "2")
 

@@ -3,9 +3,9 @@
 import pytest
 from django_celery_beat.models import PeriodicTask
 
-from tasks import audit
+from tasks.access import audit
 from tasks.kinds.images.models import Collection
-from tests.calls import call
+from tests.support.calls import call
 
 pytestmark = pytest.mark.django_db
 

@@ -9,19 +9,23 @@ from django.utils import timezone
 from drf_spectacular.validation import validate_schema
 from jsonschema import Draft202012Validator
 
-from tasks import alerts, lifecycle, outbox, schedules
-from tasks.alarms.models import Alert, Rule
-from tasks.api import examples, schema, urls
-from tasks.door.models import ShareLink, Token
-from tasks.failure import Failure
-from tasks.hooks.models import Endpoint
+from project import api_urls
+from tasks.access.models import ShareLink, Token
+from tasks.alerts import evaluate
+from tasks.alerts.models import Alert, Rule
+from tasks.api import examples, schema
+from tasks.engine import lifecycle
+from tasks.engine.errors import Failure
 from tasks.kinds.feeds.models import Feed
 from tasks.kinds.images.models import Collection
-from tests.calls import call
-from tests.people import person
+from tasks.schedules import actions
+from tasks.webhooks import outbox
+from tasks.webhooks.models import Endpoint
+from tests.support.calls import call
+from tests.support.people import person
 
 pytestmark = pytest.mark.django_db
-assert urls.RESOURCES  # which the document is made of
+assert api_urls.RESOURCES  # which the document is made of
 DOCUMENT = schema.document()
 OPERATIONS = {
     operation["operationId"]: (method.upper(), path, operation)
@@ -57,7 +61,7 @@ def delivery() -> dict[str, Any]:
 def alert(operation: str) -> Any:
     """The id of a rule, or of an alert that it raised."""
     rule = Rule.objects.create(watch="failures")
-    alerts.raise_one("key", rule.watch, "noop", "noop failed 6 times in 10 min.", rule)
+    evaluate.raise_one("key", rule.watch, "noop", "noop failed 6 times in 10 min.", rule)
     return rule.uid if operation.endswith("alert_rule") else Alert.objects.get().uid
 
 
@@ -67,9 +71,7 @@ MADE = {
     "tokens": lambda _: {"uid": Token.objects.make(person("ada"), "read")[0].uid},
     "webhooks": lambda _: {"uid": hook().uid},
     "deliveries": lambda _: delivery(),
-    "schedules": lambda _: {
-        "uid": schedules.create("nightly", "noop", {}, schedules.every(3600, None), person("ada")).uid
-    },
+    "schedules": lambda _: {"uid": actions.create("nightly", "noop", {}, actions.every(3600, None), person("ada")).uid},
     "alerts": lambda operation: {"uid": alert(operation)},
     "queues": lambda _: {"name": "default"},
     "feeds": lambda _: {"uid": Feed.objects.create(url="https://old.example/feed.xml").uid},

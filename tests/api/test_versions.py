@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.calls import call
+from tests.support.calls import call
 
 pytestmark = pytest.mark.django_db
 VENDOR = "application/vnd.signalbox+json"

@@ -5,15 +5,15 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.line import Line
 from tests.browser.watcher import Watcher
-from tests.processes import Product
+from tests.support.processes import Product
 
 pytestmark = pytest.mark.process
 
 BREAK = """
 from django.utils import timezone
-from tasks.failure import Failure
-from tasks.models import Job
-from tasks.uid import uuid7
+from tasks.engine.errors import Failure
+from tasks.engine.models import Job
+from tasks.engine.uid import uuid7
 failure, now = Failure.of({error}), timezone.now()
 for _ in range({n}):
     Job.objects.create(uid=uuid7(), kind="send_invoice", queue="io", state="failed", attempt=1, error=failure.error,
@@ -75,7 +75,7 @@ def test_a_group_that_is_tried_again_leaves_the_page_by_itself(page: Page, watch
     failed = group(page, "It failed, as it was asked to.")
     expect(failed).to_be_visible(timeout=20_000)
     product.python(
-        "from tasks import lifecycle; from tasks.models import Job;"
+        "from tasks import lifecycle; from tasks.engine.models import Job;"
         "broken = list(Job.objects.filter(kind='countdown', state='failed'));"
         "Job.objects.filter(kind='countdown').update(params={'seconds': 0, 'steps': 1, 'fail': False});"
         "[lifecycle.retry(job.uid) for job in broken]"

@@ -9,7 +9,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.line import Line, instant
 from tests.browser.watcher import Watcher
-from tests.processes import Product
+from tests.support.processes import Product
 
 pytestmark = pytest.mark.process
 
@@ -18,7 +18,7 @@ from datetime import timedelta
 from django.contrib.auth import get_user_model
 from django.db.models import F
 from tasks import lifecycle
-from tasks.models import Attempt, Job, LogLine
+from tasks.engine.models import Attempt, Job, LogLine
 ada = get_user_model().objects.get(username="ada")
 now = lifecycle.now()
 def put(kind, later=True, **params):
@@ -135,7 +135,7 @@ def test_a_long_value_unfolds_where_it_stands(
     live(page, f"jobs/{jobs['big']}/")
     assert len(page.content()) < 80_000
     by_script = """async () => {
-        const { Tree } = await import("/static/js/tree.js");
+        const { Tree } = await import("/static/js/parts/tree.js");
         const place = document.querySelector("[data-part=result]");
         const answer = await fetch(place.dataset.at, { headers: { Accept: "application/json" } });
         const tree = new Tree(place.dataset.at).grow(await answer.json());
@@ -157,14 +157,14 @@ def test_a_long_value_unfolds_where_it_stands(
     expect(row).to_contain_text("Scheduled")
     product.python(f"from uuid import UUID; from tasks import lifecycle; lifecycle.cancel(UUID('{jobs['child']}'))")
     expect(row).to_contain_text("Cancelled")
-    product.python(f"from tasks.models import Job; Job.objects.filter(uid='{jobs['child']}').delete()")
+    product.python(f"from tasks.engine.models import Job; Job.objects.filter(uid='{jobs['child']}').delete()")
     expect(row).to_have_count(0)
     assert watcher.loads == 0
 
 
 def test_a_job_that_is_pruned_says_so(page: Page, watcher: Watcher, jobs: dict[str, str], product: Product) -> None:
     live(page, f"jobs/{jobs['pruned']}/")
-    product.python(f"from tasks.models import Job; Job.objects.filter(uid='{jobs['pruned']}').delete()")
+    product.python(f"from tasks.engine.models import Job; Job.objects.filter(uid='{jobs['pruned']}').delete()")
     expect(page.get_by_text("This job is no longer kept")).to_be_visible()
     expect(page.get_by_role("button", name="Run again")).to_be_hidden()
 

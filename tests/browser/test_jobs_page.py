@@ -9,7 +9,7 @@ from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from tests.browser.line import Line, job, stats
 from tests.browser.watcher import Watcher
-from tests.processes import Product
+from tests.support.processes import Product
 
 pytestmark = pytest.mark.process
 
@@ -17,8 +17,8 @@ HISTORY = """
 from datetime import timedelta
 from django.contrib.auth import get_user_model
 from django.utils import timezone
-from tasks.models import Job
-from tasks.uid import uuid7
+from tasks.engine.models import Job
+from tasks.engine.uid import uuid7
 zoe = get_user_model().objects.create_user("zoe")
 now = timezone.now()
 Job.objects.bulk_create([
@@ -226,6 +226,6 @@ def test_everything_that_matches_is_cancelled_after_a_look_at_the_count_and_take
     page.keyboard.press("End")
     expect(rows(page)).to_have_count(60)
     product.python(
-        "from tasks import lifecycle; from tasks.models import Job;"
+        "from tasks import lifecycle; from tasks.engine.models import Job;"
         "[lifecycle.cancel(job.uid) for job in Job.objects.filter(owner__username='zoe', state='scheduled')]"
     )

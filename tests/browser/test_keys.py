@@ -7,7 +7,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from tests.browser.watcher import Watcher
-from tests.processes import Product
+from tests.support.processes import Product
 
 pytestmark = pytest.mark.process
 

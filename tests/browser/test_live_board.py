@@ -222,7 +222,7 @@ def test_a_row_from_the_socket_is_the_row_the_server_paints(page: Page) -> None:
         .map((e) => [e.tagName, e.getAttribute("class"), e.dataset.part])"""
     fresh = page.evaluate(
         f"""async (job) => {{
-            const {{ make }} = await import("/static/js/row.js");
+            const {{ make }} = await import("/static/js/parts/row.js");
             return ({shape})(make(document.querySelector("template[data-row]"), job));
         }}""",
         job(1),

@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.watcher import Watcher
-from tests.processes import Product
+from tests.support.processes import Product
 
 pytestmark = pytest.mark.process
 

@@ -11,10 +11,10 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.test_looks import CLIPPED, OVERLAPS
 from tests.browser.watcher import Watcher
-from tests.origins import reply
-from tests.pictures import collection_of, zipped
-from tests.serving import serving
-from tests.test_feeds_documents import RSS
+from tests.kinds.test_feeds_documents import RSS
+from tests.support.origins import reply
+from tests.support.pictures import collection_of, zipped
+from tests.support.serving import serving
 
 pytestmark = pytest.mark.process
 SLOW = 30_000  # ms, on a loaded machine

@@ -7,7 +7,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.line import Line, job, stats, uid
 from tests.browser.watcher import Watcher
-from tests.test_house import CASES, queue, worker
+from tests.monitor.test_views import CASES, queue, worker
 
 pytestmark = pytest.mark.process
 
@@ -50,7 +50,7 @@ def test_the_scripts_say_of_trouble_what_the_server_says(page: Page) -> None:
     Line(page)
     page.goto("workers/")
     ask = """async (cases) => {
-        const { troubles } = await import("/static/js/troubles.js");
+        const { troubles } = await import("/static/js/parts/troubles.js");
         return cases.map(([queues, workers]) => troubles(queues, workers, "signalbox.").map(({ words }) => words));
     }"""
     for said, (_, _, wanted) in zip(page.evaluate(ask, CASES), CASES, strict=True):

@@ -8,7 +8,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.watcher import Watcher
-from tests.processes import Product
+from tests.support.processes import Product
 
 pytestmark = pytest.mark.process
 
@@ -18,8 +18,8 @@ SEED = """
 from django.contrib.auth import get_user_model
 from datetime import timedelta
 from tasks import audit, lifecycle
-from tasks.door.models import ShareLink
-from tasks.models import Attempt, Job
+from tasks.access.models import ShareLink
+from tasks.engine.models import Attempt, Job
 owner = get_user_model().objects.get(username="ada")
 def put(kind, **params):
     return lifecycle.submit(kind, params, owner=owner)[0].uid

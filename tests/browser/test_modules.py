@@ -32,7 +32,7 @@ def scripts(chromium: Browser) -> Iterator[Page]:
 def test_the_store_keeps_the_newest_version_whatever_the_order(scripts: Page) -> None:
     assert scripts.evaluate(
         """async () => {
-            const { Store } = await import("./store.js");
+            const { Store } = await import("./live/store.js");
             const store = new Store();
             const job = (version) => ({ id: "a", version, state: "running" });
             store.apply({ type: "snapshot", n: 1, jobs: [job(3)] });
@@ -50,7 +50,7 @@ def test_the_store_keeps_the_newest_version_whatever_the_order(scripts: Page) ->
 def test_a_snapshot_takes_away_what_it_does_not_name_and_a_patch_only_what_it_calls_gone(scripts: Page) -> None:
     assert scripts.evaluate(
         """async () => {
-            const { Store } = await import("./store.js");
+            const { Store } = await import("./live/store.js");
             const store = new Store();
             const job = (id) => ({ id, version: 1, state: "queued" });
             store.apply({ type: "snapshot", n: 1, jobs: ["a", "b", "c"].map(job), stats: { now: { queued: 3 } } });
@@ -65,7 +65,7 @@ def test_a_snapshot_takes_away_what_it_does_not_name_and_a_patch_only_what_it_ca
 def test_a_watched_job_replaces_attempts_by_number_and_adds_lines_by_seq(scripts: Page) -> None:
     assert scripts.evaluate(
         """async () => {
-            const { Store } = await import("./store.js");
+            const { Store } = await import("./live/store.js");
             const store = new Store();
             const say = (job) => store.apply({ type: "job", n: 1, job: { id: "a", ...job } });
             const line = (seq) => ({ seq, text: `line ${seq}` });
@@ -91,7 +91,7 @@ FAKE = """
         say(frame) { this.onmessage({ data: JSON.stringify(frame) }); }
         down(code) { this.readyState = 3; this.onclose({ code, reason: "" }); }
     }
-    const { Socket } = await import("./socket.js");
+    const { Socket } = await import("./live/socket.js");
 """
 
 
@@ -184,7 +184,7 @@ def test_a_link_that_was_refused_stays_closed(scripts: Page, code: int) -> None:
 def test_a_picture_is_live_then_catching_up_then_stale_even_if_the_machine_slept(scripts: Page) -> None:
     assert scripts.evaluate(
         """async () => {
-            const { Freshness } = await import("./freshness.js");
+            const { Freshness } = await import("./live/freshness.js");
             const [tick, wall] = [{ at: 0, now() { return this.at; } }, { at: 0, now() { return this.at; } }];
             const freshness = new Freshness(tick, wall);
             const words = [freshness.word()];
@@ -202,7 +202,7 @@ def test_a_picture_is_live_then_catching_up_then_stale_even_if_the_machine_slept
 def test_the_search_box_completes_the_piece_at_the_caret(scripts: Page) -> None:
     assert scripts.evaluate(
         """async () => {
-            const { matching, pieceAt } = await import("./search.js");
+            const { matching, pieceAt } = await import("./parts/search.js");
             const words = ["state:", "state:failed", "kind:", "kind:fetch", 'owner:"anna maria"', "owner:fay"]
                 .map((value) => ({ value, about: "" }));
             const of = (typed) => matching(words, typed).map(({ value }) => value);
@@ -222,7 +222,7 @@ def test_the_search_box_completes_the_piece_at_the_caret(scripts: Page) -> None:
 def test_a_page_tells_which_new_jobs_match_its_search(scripts: Page) -> None:
     assert scripts.evaluate(
         """async () => {
-            const { matches } = await import("./jobs.js");
+            const { matches } = await import("./pages/jobs.js");
             const job = { state: "failed", kind: "noop", queue: "io", owner: null, parent: "p" };
             return [
                 matches({ state: [["failed", "cancelled"]], kind: [], queue: [["io"]], owner: [] }, job),

@@ -114,7 +114,7 @@ def test_a_refusal_is_told(page: Page, server: dict) -> None:
 def test_two_clocks_are_compared_as_well_as_one_question_allows(page: Page) -> None:
     page.goto("self-test/")
     ask = """async () => {
-        const { clocks, instant } = await import("/static/js/selftest.js");
+        const { clocks, instant } = await import("/static/js/pages/selftest.js");
         return [clocks(1000, 6010, 6030, 1040), instant("2026-11-23T10:00:00.123456Z") % 1000];
     }"""
     told, parts = page.evaluate(ask)

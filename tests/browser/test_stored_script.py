@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.watcher import Watcher
-from tests.processes import Product
+from tests.support.processes import Product
 
 pytestmark = pytest.mark.process
 
@@ -20,9 +20,9 @@ from tasks.kinds.checks.models import Observation, Service
 from tasks.kinds.feeds.models import Entry, Feed
 from tasks.kinds.feeds.texts import absolute, clean
 from tasks.kinds.images.models import Collection
-from tasks.hooks.models import Endpoint
-from tasks.models import Attempt, Job, LogLine
-from tasks.uid import uuid7
+from tasks.webhooks.models import Endpoint
+from tasks.engine.models import Attempt, Job, LogLine
+from tasks.engine.uid import uuid7
 bad, link, now = {bad!r}, {link!r}, timezone.now()
 ada = get_user_model().objects.create(username=bad[:150])
 texts = dict(queue=bad[:100], error=bad, traceback=bad, progress_note=bad, cancel_reason=bad, worker=bad)
@@ -52,8 +52,8 @@ from django.contrib.auth import get_user_model
 from tasks.kinds.checks.models import Service
 from tasks.kinds.feeds.models import Feed
 from tasks.kinds.images.models import Collection
-from tasks.hooks.models import Endpoint
-from tasks.models import Attempt, Job, LogLine
+from tasks.webhooks.models import Endpoint
+from tasks.engine.models import Attempt, Job, LogLine
 ours = Job.objects.filter(owner__username__contains="onerror")
 for model in (Attempt, LogLine):
     model.objects.filter(job__in=ours).delete()

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.watcher import Watcher
-from tests.processes import Product
+from tests.support.processes import Product
 
 pytestmark = pytest.mark.process
 
@@ -15,7 +15,7 @@ TWO = """
 from tasks import lifecycle
 print(*(lifecycle.submit("countdown", {"seconds": 600})[0].uid for _ in range(2)))
 """
-COUNT = "from tasks.models import Job; print(Job.objects.count())"
+COUNT = "from tasks.engine.models import Job; print(Job.objects.count())"
 
 
 def test_choosing_a_kind_brings_its_fields(page: Page, watcher: Watcher) -> None:

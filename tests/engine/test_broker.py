@@ -12,9 +12,11 @@ from django.conf import settings
 from kombu.transport import pyamqp, redis  # noqa: F401 - the first import of a driver is not what is measured
 from redis import Redis
 
-from tasks import lifecycle, queues, sweep
-from tasks.models import Job
-from tasks.uid import uuid7
+from tasks.engine import broker as queues
+from tasks.engine import lifecycle
+from tasks.engine.models import Job
+from tasks.engine.uid import uuid7
+from tasks.worker import sweep
 
 MOST_S = 1.0  # half of what kombu waits by default before its second try
 

@@ -11,11 +11,12 @@ from celery.app.trace import build_tracer
 from celery.result import AsyncResult
 from celery.signals import task_success
 
-from tasks import lifecycle, pulse
 from tasks.base import job
-from tasks.models import Job
-from tasks.params import Secret
-from tests.runs import perform
+from tasks.engine import lifecycle
+from tasks.engine.models import Job
+from tasks.params.signature import Secret
+from tasks.worker import pulse
+from tests.support.runs import perform
 from tests.tasks import add, breaks
 
 pytestmark = pytest.mark.django_db(transaction=True)

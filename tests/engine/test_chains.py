@@ -3,14 +3,14 @@
 import pytest
 from celery import chain, chord, group
 
-from tasks import drafting, lifecycle
-from tasks.failure import Failure
+from tasks.engine import creation, lifecycle
+from tasks.engine.errors import Failure
+from tasks.engine.models import Job
 from tasks.kinds.basic import noop
-from tasks.models import Job
-from tasks.params import ParamError
-from tests.people import person
-from tests.processes import wait_until
-from tests.runs import perform
+from tasks.params.signature import ParamError
+from tests.support.people import person
+from tests.support.processes import wait_until
+from tests.support.runs import perform
 from tests.tasks import add, breaks, keeps_a_secret, unlocks, unlucky
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -20,7 +20,7 @@ def run(job: Job) -> Job:
     """What a worker does with a job that is queued, in this process."""
     held = lifecycle.claim(job.uid, "w", 1)
     add_up = {"add": lambda x, y: x + y, "noop": lambda: None, "unlocks": lambda key, number: number + len(key)}
-    params, _ = drafting.opened(held)
+    params, _ = creation.opened(held)
     return lifecycle.succeed(held, add_up[held.kind](**params))
 
 
@@ -135,7 +135,7 @@ def test_a_step_that_did_not_fit_is_tried_again_as_it_was_and_never_with_holes()
         assert second.state == "failed" and second.params[name] == {"not": "a value"}
         again = perform(lifecycle.retry(second.uid))
         assert (again.state, again.error.split(":")[1].strip()) == ("failed", name), again.error
-        assert "sesame" not in repr(second.params) and drafting.opened(again)[0].get("password", "sesame") == "sesame"
+        assert "sesame" not in repr(second.params) and creation.opened(again)[0].get("password", "sesame") == "sesame"
 
 
 def test_a_result_that_is_no_good_as_a_secret_is_not_shown_as_a_parameter():

@@ -7,10 +7,11 @@ from datetime import timedelta
 
 import pytest
 
-from tasks import bells, lifecycle, sweep
-from tasks.models import Effect, Job
-from tests.processes import wait_until
-from tests.test_worker import ended
+from tasks.engine import lifecycle, notify
+from tasks.engine.models import Effect, Job
+from tasks.worker import sweep
+from tests.support.processes import wait_until
+from tests.worker.test_worker import ended
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
 
@@ -54,7 +55,7 @@ def test_a_jump_of_a_wall_clock_reaps_nobody(start_worker, monkeypatch, hours):
     job, _ = lifecycle.submit("countdown", {"seconds": 5})
     wait_until(lambda: Job.objects.get(pk=job.pk).state == "running")
     right = lifecycle.now
-    for module in (lifecycle, bells):
+    for module in (lifecycle, notify):
         monkeypatch.setattr(module, "now", lambda: right() + timedelta(hours=hours))
     reap = sweep.Reaper()
     wait_until(lambda: (reap(), sweep.wake(), sweep.dispatch(), ended(job))[3], 15, "the end of the countdown")

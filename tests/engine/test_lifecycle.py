@@ -6,11 +6,11 @@ from datetime import timedelta
 import pytest
 
 from live import push
-from tasks import bells, lease, lifecycle
-from tasks.failure import Failure, KeyReused
-from tasks.models import Attempt, Job, LogLine, State
-from tasks.report import Report
-from tests.people import person
+from tasks.engine import lease, lifecycle, notify
+from tasks.engine.errors import Failure, KeyReused
+from tasks.engine.models import Attempt, Job, LogLine, State
+from tasks.engine.report import Report
+from tests.support.people import person
 
 pytestmark = pytest.mark.django_db(transaction=True)
 FAILURE = Failure("GatewayError: 502", "Traceback …", "k")
@@ -228,9 +228,9 @@ def test_a_turn_that_was_given_away_is_not_taken_back():
 
 def test_a_paused_queue_is_not_claimed_and_goes_on_when_resumed():
     job = job_in("queued")
-    bells.pause("default", person("bob"))
+    notify.pause("default", person("bob"))
     assert lifecycle.claim(job.uid, "w@here", 1) is None
-    bells.resume("default")
+    notify.resume("default")
     assert lifecycle.claim(job.uid, "w@here", 1).state == "running"
 
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from tasks import lifecycle
-from tests.processes import wait_until
-from tests.test_worker import ended
+from tasks.engine import lifecycle
+from tests.support.processes import wait_until
+from tests.worker.test_worker import ended
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
 

@@ -3,11 +3,12 @@
 import pytest
 from django.db import OperationalError, connection
 
-from tasks import lifecycle, pulse, queues
-from tasks.failure import NotInState
-from tasks.models import Job, LogLine, State
-from tasks.report import Report
-from tests.people import person
+from tasks.engine import broker, lifecycle
+from tasks.engine.errors import NotInState
+from tasks.engine.models import Job, LogLine, State
+from tasks.engine.report import Report
+from tasks.worker import pulse
+from tests.support.people import person
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -50,7 +51,7 @@ def lose_the_answer(monkeypatch):
 def rung(monkeypatch):
     """The ids that bells were rung for."""
     uids = []
-    monkeypatch.setattr(queues, "ring", lambda bells: uids.extend(bell.uid for bell in bells))
+    monkeypatch.setattr(broker, "ring", lambda bells: uids.extend(bell.uid for bell in bells))
     return uids
 
 

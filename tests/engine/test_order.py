@@ -6,10 +6,10 @@ from itertools import pairwise
 import pytest
 from django.db import OperationalError, connection, transaction
 
-from tasks import bells, lifecycle, moves
-from tasks.models import Job
-from tests.processes import wait_until
-from tests.test_worker import ended
+from tasks.engine import lifecycle, notify, transition
+from tasks.engine.models import Job
+from tests.support.processes import wait_until
+from tests.worker.test_worker import ended
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -53,12 +53,12 @@ def test_jobs_of_one_key_run_one_at_a_time_and_in_order(start_worker):
 @pytest.mark.process
 def test_a_paused_queue_rests_and_resumes(start_worker):
     start_worker("w1")
-    bells.pause("default")
+    notify.pause("default")
     jobs = [lifecycle.submit("noop", {})[0] for _ in range(20)]
     other, _ = lifecycle.submit("in_a_coroutine", {})
     wait_until(lambda: ended(other))
     assert not Job.objects.filter(queue="default").exclude(state="queued").exists()
-    bells.resume("default")
+    notify.resume("default")
     wait_until(lambda: all_ended(jobs))
 
 
@@ -69,14 +69,14 @@ def test_a_deadlock_on_postgresql_ends_well_for_both():
     first, second = (lifecycle.submit("noop", {})[0] for _ in range(2))
     both_hold, tries, errors = threading.Barrier(2, timeout=10), [], []
 
-    @moves.steadily
+    @transition.steadily
     def cross(one: Job, other: Job) -> None:
         tries.append(one.pk)
         with transaction.atomic():
-            moves.move({"priority": 7}, "uid = %s", [one.uid])
+            transition.move({"priority": 7}, "uid = %s", [one.uid])
             if len(tries) <= 2:
                 both_hold.wait()
-            moves.move({"priority": 8}, "uid = %s", [other.uid])
+            transition.move({"priority": 8}, "uid = %s", [other.uid])
 
     def run(one: Job, other: Job) -> None:
         try:
@@ -99,7 +99,7 @@ def test_a_deadlock_on_postgresql_ends_well_for_both():
 def test_a_busy_database_is_tried_again_from_the_start():
     tries = []
 
-    @moves.steadily
+    @transition.steadily
     def busy() -> str:
         tries.append(1)
         if len(tries) < 3:

@@ -8,8 +8,8 @@ import time
 import pytest
 from django.db import OperationalError, connection
 
-from tasks import lifecycle
-from tasks.models import Job
+from tasks.engine import lifecycle
+from tasks.engine.models import Job
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

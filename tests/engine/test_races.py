@@ -7,11 +7,12 @@ import pytest
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import DataError, IntegrityError, OperationalError
 
-from tasks import lifecycle, pulse, sweep
 from tasks.base import JobTask
-from tasks.failure import Failure
-from tasks.models import Job, State
-from tasks.report import Report
+from tasks.engine import lifecycle
+from tasks.engine.errors import Failure
+from tasks.engine.models import Job, State
+from tasks.engine.report import Report
+from tasks.worker import pulse, sweep
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from tasks.report import MOST_CHARACTERS, MOST_LINES, Cancelled, Report, current_report
+from tasks.engine.report import MOST_CHARACTERS, MOST_LINES, Cancelled, Report, current_report
 
 
 def test_twenty_threads_lose_nothing():

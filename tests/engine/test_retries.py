@@ -6,10 +6,10 @@ from datetime import timedelta
 
 import pytest
 
-from tasks import lifecycle
-from tasks.models import Attempt, Job
-from tests.processes import wait_until
-from tests.test_worker import ended
+from tasks.engine import lifecycle
+from tasks.engine.models import Attempt, Job
+from tests.support.processes import wait_until
+from tests.worker.test_worker import ended
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
 

@@ -10,8 +10,8 @@ from django.core import signing
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.params import MASK
-from tasks.sealing import Unsealable, hide, seal, unseal
+from tasks.engine.sealing import Unsealable, hide, seal, unseal
+from tasks.params.signature import MASK
 
 SECRETS = {"token": "s3cret/\"quoted\" 'é' \\ €", "other": ""}
 

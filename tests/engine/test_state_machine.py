@@ -23,10 +23,10 @@ from hypothesis.stateful import (
 )
 
 from live import push
-from tasks import lease, lifecycle, queues
-from tasks.failure import Failure
-from tasks.models import Attempt, Job, State
-from tasks.report import Report
+from tasks.engine import broker, lease, lifecycle
+from tasks.engine.errors import Failure
+from tasks.engine.models import Attempt, Job, State
+from tasks.engine.report import Report
 
 WHY = Failure("ValueError: no", "Traceback …", "k")
 MOST = 3  # jobs
@@ -274,7 +274,7 @@ told: list[dict[str, Any]] = []
 @pytest.mark.django_db(transaction=True)
 def test_the_life_of_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(push, "job_changed", told.append)
-    monkeypatch.setattr(queues, "ring", lambda bells: len(list(bells)))  # a bell is lost, late or doubled: no matter
+    monkeypatch.setattr(broker, "ring", lambda bells: len(list(bells)))  # a bell is lost, late or doubled: no matter
     profile = settings(
         max_examples=100, stateful_step_count=50, deadline=None, derandomize=True, database=None,
         suppress_health_check=list(HealthCheck), phases=[Phase.generate, Phase.shrink],

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from tasks import storable
+from tasks.engine import storable
 
 
 class Colour(Enum):

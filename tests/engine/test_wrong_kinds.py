@@ -7,11 +7,11 @@ from typing import Annotated
 import pytest
 
 from project.checks import rows_of_kinds
-from tasks import registry
+from tasks.engine import registry
+from tasks.engine.models import Worker
 from tasks.kinds.feeds.models import Feed
-from tasks.models import Worker
-from tasks.params import File, Ref, Signature
-from tests.test_settings import manage
+from tasks.params.signature import File, Ref, Signature
+from tests.project.test_settings import manage
 
 SHOP = """
 from uuid import UUID

@@ -10,14 +10,15 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from tasks import finding, lifecycle
-from tasks.door.models import Entry
-from tasks.failure import Failure
+from tasks.access.models import Entry
+from tasks.engine import lifecycle
+from tasks.engine.errors import Failure
+from tasks.engine.models import Job
 from tasks.failures.models import Handled
 from tasks.kinds import upkeep
-from tasks.models import Job
-from tests.calls import call
-from tests.people import person
+from tasks.search import finder
+from tests.support.calls import call
+from tests.support.people import person
 
 pytestmark = pytest.mark.django_db
 
@@ -162,8 +163,8 @@ def test_failures_without_a_pattern_are_a_group_too() -> None:
 
 
 def test_it_looks_so_far_says_so_and_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(finding, "FIRST", 2)
-    monkeypatch.setattr(finding, "BUDGET", 3)
+    monkeypatch.setattr(finder, "FIRST", 2)
+    monkeypatch.setattr(finder, "BUDGET", 3)
     for error in (KeyError("old"), ValueError("1"), ValueError("2"), ValueError("3"), TypeError("4"), TypeError("5")):
         failed(error)
     text = page()

@@ -7,8 +7,8 @@ import pytest
 
 from tests.faults.checker import Checker
 from tests.faults.rig import Rig
-from tests.processes import wait_until
-from tests.servers import Servers
+from tests.support.processes import wait_until
+from tests.support.servers import Servers
 
 figures: list[str] = []  # what the scenarios measured, for the end of the run
 

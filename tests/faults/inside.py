@@ -24,9 +24,10 @@ from django.contrib.auth.models import Group  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 from django.db import close_old_connections  # noqa: E402
 
-from tasks import bells, lifecycle, picture  # noqa: E402
-from tasks.door.models import Token  # noqa: E402
-from tasks.models import Job  # noqa: E402
+from tasks.access.models import Token  # noqa: E402
+from tasks.engine import lifecycle, notify  # noqa: E402
+from tasks.engine.models import Job  # noqa: E402
+from tasks.queries import board as picture  # noqa: E402
 
 Sessions = import_module(settings.SESSION_ENGINE).SessionStore
 
@@ -92,8 +93,8 @@ def retry(job: str) -> str:
 def ring(jobs: list[str], times: int = 1) -> None:
     """Ring bells again that were rung before: what a broker does that delivers twice."""
     for job in Job.objects.filter(uid__in=jobs):
-        bell = bells.queues.Bell(job.uid, job.kind, job.queue, job.priority)
-        bells.queues.ring([bell] * times)
+        bell = notify.queues.Bell(job.uid, job.kind, job.queue, job.priority)
+        notify.queues.ring([bell] * times)
 
 
 def board() -> dict[str, Any]:

@@ -18,7 +18,7 @@ import psutil
 
 from project import parts, valkey
 from project.supervisor import Undertaker, kill_group
-from tests.processes import ROOT, wait_until
+from tests.support.processes import ROOT, wait_until
 
 
 class Kept:

@@ -22,7 +22,7 @@ from tests.faults.proxy import Proxy
 from tests.faults.recorder import Clients
 from tests.faults.truth import Truth
 from tests.faults.witness import Witness
-from tests.servers import FAST, Servers
+from tests.support.servers import FAST, Servers
 
 PEOPLE = ("ada", "ben", "cleo", "dan", "eve", "finn")
 WEB = ("daphne", "uvicorn")

@@ -16,7 +16,7 @@ from pathlib import Path
 from tests.faults import weather
 from tests.faults.checker import Checker, Lie
 from tests.faults.rig import Rig
-from tests.processes import wait_until
+from tests.support.processes import wait_until
 
 SETTLE_S = 90.0
 

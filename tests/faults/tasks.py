@@ -6,8 +6,8 @@ import signal
 import time
 
 from tasks.base import job
-from tasks.effects import once
-from tasks.report import current_report
+from tasks.engine.effects import once
+from tasks.engine.report import current_report
 from tests.faults.models import Trace
 
 RUNS = "FAULTS_RUNS"  # the environment's name for the path of that file

@@ -8,7 +8,7 @@ import pytest
 
 from tests.faults.proxy import CUT, HELD
 from tests.faults.rig import Rig
-from tests.processes import wait_until
+from tests.support.processes import wait_until
 
 pytestmark = [pytest.mark.faults, pytest.mark.process]
 NO_S = 5.0  # a submit that cannot be accepted says so within

@@ -14,7 +14,7 @@ import pytest
 from tests.faults.checker import Checker
 from tests.faults.rig import Rig
 from tests.faults.test_database import no_while_it_lasts
-from tests.processes import wait_until
+from tests.support.processes import wait_until
 
 pytestmark = [pytest.mark.faults, pytest.mark.process]
 ROOM = {"sqlite": "32m", "postgres": "700m"}

@@ -13,7 +13,7 @@ from tests.faults.checker import Checker, live
 from tests.faults.proxy import FAIR, HELD
 from tests.faults.recorder import Recorder
 from tests.faults.rig import Rig
-from tests.processes import wait_until
+from tests.support.processes import wait_until
 
 pytestmark = [pytest.mark.faults, pytest.mark.process]
 SOCKETS = 200

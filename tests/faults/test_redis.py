@@ -10,7 +10,7 @@ from tests.faults.checker import Checker
 from tests.faults.proxy import CUT, HELD, Weather
 from tests.faults.rig import Rig
 from tests.faults.weather import tell_redis
-from tests.processes import wait_until
+from tests.support.processes import wait_until
 
 pytestmark = [pytest.mark.faults, pytest.mark.process]
 SUBMIT_S = 0.5  # whatever Redis does

@@ -11,7 +11,7 @@ import pytest
 from tests.faults.checker import Checker
 from tests.faults.rig import Rig
 from tests.faults.weather import worker_killed
-from tests.processes import is_alive, wait_until
+from tests.support.processes import is_alive, wait_until
 
 pytestmark = [pytest.mark.faults, pytest.mark.process]
 KILLS = 8

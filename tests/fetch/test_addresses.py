@@ -8,7 +8,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from tasks import addresses
+from tasks.fetch import addresses
 
 PERMITTED = """
     1.1.1.1  8.8.8.8  9.255.255.255  11.0.0.0  93.184.215.14  100.63.255.255  100.128.0.0  126.255.255.255  128.0.0.0

@@ -7,9 +7,9 @@ from ipaddress import ip_network
 
 import pytest
 
-from tasks.fetch_errors import FetchError
-from tasks.fetcher import Fetcher
-from tests.origins import moved, origin, reason, reply
+from tasks.fetch.errors import FetchError
+from tasks.fetch.fetcher import Fetcher
+from tests.support.origins import moved, origin, reason, reply
 
 
 @pytest.fixture(autouse=True)

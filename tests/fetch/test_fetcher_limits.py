@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from tasks.fetch_errors import FetchError
-from tasks.fetcher import Fetcher
-from tests.origins import moved, names, origin, reason, reply
+from tasks.fetch.errors import FetchError
+from tasks.fetch.fetcher import Fetcher
+from tests.support.origins import moved, names, origin, reason, reply
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(autouse=True)
@@ -211,8 +211,8 @@ import asyncio, re, sys
 from ipaddress import ip_network
 from django.conf import settings
 settings.configure(SIGNALBOX_ALLOW_NETWORKS=[ip_network("127.0.0.1/32")])
-from tasks.fetch_errors import FetchError
-from tasks.fetcher import Fetcher
+from tasks.fetch.errors import FetchError
+from tasks.fetch.fetcher import Fetcher
 
 def peak():
     # Not getrusage: its maximum outlives exec, so a child begins with what its parent had.

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tasks.fetch_errors import FetchError
-from tasks.fetcher import Fetcher
-from tests.origins import certificate, moved, names, origin, reason, reply
+from tasks.fetch.errors import FetchError
+from tasks.fetch.fetcher import Fetcher
+from tests.support.origins import certificate, moved, names, origin, reason, reply
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 LOOPBACK = """
     127.0.0.1 127.1 0x7f000001 0x7f.1 2130706433 017700000001 0177.0.0.1 127.0.0.1. ①②⑦.⓪.⓪.① １２７.0.0.1 127。0。0。1
     0.0.0.0 0 [::ffff:127.0.0.1] [::ffff:7f00:1] [::127.0.0.1] [64:ff9b::7f00:1] [::] [::1] [0:0:0:0:0:0:0:1]
@@ -141,8 +141,8 @@ import asyncio, sys, uvloop
 from ipaddress import ip_network
 from django.conf import settings
 settings.configure(SIGNALBOX_ALLOW_NETWORKS=[ip_network("127.0.0.1/32")])
-from tasks.fetch_errors import FetchError
-from tasks.fetcher import Fetcher
+from tasks.fetch.errors import FetchError
+from tasks.fetch.fetcher import Fetcher
 
 async def main():
     async with Fetcher(total=2) as fetcher:

@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.contrib.auth.models import Group
 
-from tasks import lifecycle
-from tasks.failure import Failure
-from tasks.models import Job
-from tests.calls import call
-from tests.people import person
+from tasks.engine import lifecycle
+from tasks.engine.errors import Failure
+from tasks.engine.models import Job
+from tests.support.calls import call
+from tests.support.people import person
 
 pytestmark = pytest.mark.django_db
 NOBODYS = "0199c1f2-7d3a-7e61-8b5c-1f2e3d4c5b6a"

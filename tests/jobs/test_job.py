@@ -10,13 +10,15 @@ from asgiref.sync import sync_to_async
 from django.db import connections
 from django.test import AsyncClient, Client
 
-from tasks import lifecycle, picture, trees
-from tasks.door.models import Entry, ShareLink
-from tasks.failure import Failure
-from tasks.models import Attempt, Job, LogLine
-from tasks.report import Report
-from tests.people import person
-from tests.test_pages import browser, made
+from tasks.access.models import Entry, ShareLink
+from tasks.engine import lifecycle
+from tasks.engine.errors import Failure
+from tasks.engine.models import Attempt, Job, LogLine
+from tasks.engine.report import Report
+from tasks.queries import board
+from tasks.web import json_tree
+from tests.support.people import person
+from tests.web.test_pages import browser, made
 
 pytestmark = pytest.mark.django_db
 BODY = "All the words of a page. " * 2_500
@@ -52,17 +54,17 @@ def test_a_long_value_is_not_shipped_with_the_page_but_stands_at_an_address_of_i
 
 
 def test_a_tree_ships_at_most_its_budget_and_says_what_is_left() -> None:
-    def shipped(node: trees.Node) -> int:
+    def shipped(node: json_tree.Node) -> int:
         own = len(node.get("text", ""))
         return own + sum(len(name) + shipped(item) for name, item in node.get("entries", ()))
 
-    many = trees.planted({f"name {n}": "x" * 3_000 for n in range(20)}, "/at/")
-    assert 10_000 < shipped(many) <= trees.BUDGET + 1_000
+    many = json_tree.planted({f"name {n}": "x" * 3_000 for n in range(20)}, "/at/")
+    assert 10_000 < shipped(many) <= json_tree.BUDGET + 1_000
     assert [node["href"] for _, node in many["entries"][-2:]] == ["/at/?at=/name%2018", "/at/?at=/name%2019"]
-    numbers = trees.planted(list(range(8_000)), "/at/")
+    numbers = json_tree.planted(list(range(8_000)), "/at/")
     assert numbers["rest"] == {"words": f"{8_000 - len(numbers['entries']):,} more", "href": "/at/?at="}
-    assert trees.planted("x" * 70_000, "/at/") == {"href": "/at/?at=", "size": "68 KiB", "preview": ""}
-    assert shipped(trees.planted("x" * 70_000)) == 70_000, "without an address for the rest, all of it"
+    assert json_tree.planted("x" * 70_000, "/at/") == {"href": "/at/?at=", "size": "68 KiB", "preview": ""}
+    assert shipped(json_tree.planted("x" * 70_000)) == 70_000, "without an address for the rest, all of it"
 
 
 def test_secrets_are_in_none_of_it() -> None:
@@ -127,7 +129,7 @@ def test_earlier_lines_are_had_by_level_and_text(monkeypatch: pytest.MonkeyPatch
     bad = get(job, "lines/?level=warning&before=701").json()["lines"]
     assert {line["level"] for line in bad} == {"warning", "error"}
     assert [line["seq"] for line in get(job, "lines/?q=LINE <77").json()["lines"]] == [77, *range(770, 780)]
-    monkeypatch.setattr("tasks.job_page.LOOKED", 100)
+    monkeypatch.setattr("tasks.jobs.job.LOOKED", 100)
     assert get(job, "lines/?q=<77>&before=701").json() == {"lines": [], "before": 601}
     assert get(job, "lines/?before=nonsense&level=loud").json()["lines"][-1]["seq"] == 1_200
 
@@ -180,7 +182,7 @@ def test_what_people_did_stands_on_the_page() -> None:
     client.post(f"/jobs/{job.uid}/share/", {"hours": "24"})
     client.post(f"/jobs/{job.uid}/share/{ShareLink.objects.get().uid}/delete/")
     client.post(f"/jobs/{job.uid}/retry/")  # refused: it waits
-    told = picture.detail(job, people=True)["trail"]
+    told = board.detail(job, people=True)["trail"]
     assert [(deed["who"], deed["action"], deed["note"]) for deed in told] == [
         ("bob", "submit", ""), ("bob", "cancel", "<wrong>"), ("bob", "take_back", ""), ("bob", "share", ""),
         ("bob", "end_share", ""),
@@ -195,7 +197,7 @@ def test_what_people_did_stands_on_the_page() -> None:
 
 def test_a_cancel_without_an_entry_is_told_by_the_row() -> None:
     job = lifecycle.cancel(made().uid, person("bob"), "part of a bulk action")
-    told = picture.detail(job, people=True)["trail"]
+    told = board.detail(job, people=True)["trail"]
     assert [(deed["who"], deed["action"], deed["note"]) for deed in told] == [
         ("bob", "cancel", "part of a bulk action")
     ]

@@ -16,14 +16,14 @@ from django.core.management.base import CommandError
 from django.db import connection
 from django.utils import timezone
 
-from tasks import lifecycle
+from tasks.engine import lifecycle
+from tasks.engine.models import Job, Worker
+from tasks.engine.report import Cancelled, Report
+from tasks.engine.uid import uuid7
 from tasks.kinds.asking import Refused
 from tasks.kinds.checks import backups, postgres
 from tasks.kinds.feeds.models import Feed
-from tasks.models import Job, Worker
-from tasks.report import Cancelled, Report
-from tasks.uid import uuid7
-from tests.runs import again, alone, perform, run
+from tests.support.runs import again, alone, perform, run
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -7,14 +7,14 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from tasks.engine.models import Job
+from tasks.engine.uid import uuid7
 from tasks.kinds.checks import views
 from tasks.kinds.checks.models import Observation, Service
-from tasks.models import Job
-from tasks.uid import uuid7
-from tests.origins import moved, reply
-from tests.people import person
-from tests.runs import again, run
-from tests.serving import serving
+from tests.support.origins import moved, reply
+from tests.support.people import person
+from tests.support.runs import again, run
+from tests.support.serving import serving
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -9,19 +9,19 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from tasks import lifecycle
+from tasks.engine import lifecycle
+from tasks.engine.models import Job
 from tasks.kinds.asking import LONGEST_WAIT_S, asked_wait
 from tasks.kinds.feeds import store
 from tasks.kinds.feeds.documents import read
 from tasks.kinds.feeds.models import Entry, Feed, Subscription
-from tasks.models import Job
-from tasks.params import ParamError
-from tests.origins import moved, reply
-from tests.people import person
-from tests.processes import wait_until
-from tests.runs import again, perform, run
-from tests.serving import serving
-from tests.test_feeds_documents import BOMB, JSON_FEED, RSS
+from tasks.params.signature import ParamError
+from tests.kinds.test_feeds_documents import BOMB, JSON_FEED, RSS
+from tests.support.origins import moved, reply
+from tests.support.people import person
+from tests.support.processes import wait_until
+from tests.support.runs import again, perform, run
+from tests.support.serving import serving
 
 pytestmark = pytest.mark.django_db(transaction=True)
 FRESH = ('ETag: "v1"', "Last-Modified: Mon, 02 Mar 2026 09:00:00 GMT", "Content-Type: application/rss+xml")

@@ -4,8 +4,8 @@ import pytest
 
 from tasks.kinds.feeds.models import Entry, Feed
 from tasks.kinds.images.models import Collection
-from tests.calls import call
-from tests.pictures import jpeg, laid_out
+from tests.support.calls import call
+from tests.support.pictures import jpeg, laid_out
 
 pytestmark = pytest.mark.django_db
 

@@ -7,7 +7,7 @@ import pytest
 
 from tasks.kinds.feeds import texts
 from tasks.kinds.feeds.documents import MOST_ENTRIES, RefusedDocument, read
-from tests.runs import MOST_MB, alone
+from tests.support.runs import MOST_MB, alone
 
 RSS = b"""<?xml version="1.0" encoding="utf-8"?>
 <rss version="2.0" xmlns:dc="http://purl.org/dc/elements/1.1/"><channel>

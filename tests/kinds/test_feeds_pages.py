@@ -4,12 +4,12 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from tasks.engine.models import Job
 from tasks.kinds.feeds import store
 from tasks.kinds.feeds.documents import read
 from tasks.kinds.feeds.models import Entry, Feed
-from tasks.models import Job
-from tests.people import person
-from tests.test_feeds_documents import RSS
+from tests.kinds.test_feeds_documents import RSS
+from tests.support.people import person
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -8,17 +8,18 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from tasks import lifecycle, pulse, registry
+from tasks.engine import lifecycle, registry
+from tasks.engine.models import Job
+from tasks.engine.report import Report
 from tasks.kinds.images import planning, storing
 from tasks.kinds.images.models import Collection, Image
 from tasks.kinds.images.tasks import do_part, stop_run
-from tasks.models import Job
-from tasks.params import ParamError
-from tasks.report import Report
-from tests.people import person
-from tests.pictures import collection_of, jpeg, laid_out, tarred, zipped
-from tests.processes import wait_until
-from tests.runs import again, perform, run
+from tasks.params.signature import ParamError
+from tasks.worker import pulse
+from tests.support.people import person
+from tests.support.pictures import collection_of, jpeg, laid_out, tarred, zipped
+from tests.support.processes import wait_until
+from tests.support.runs import again, perform, run
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -13,8 +13,8 @@ import pytest
 
 from tasks.kinds.asking import Refused
 from tasks.kinds.images import archives, folders
-from tests.pictures import laid_out, tarred, zipped
-from tests.runs import MOST_MB, alone
+from tests.support.pictures import laid_out, tarred, zipped
+from tests.support.runs import MOST_MB, alone
 
 FILES = {"a.jpg": b"one", "b/c.png": b"x" * 300_000, "empty.gif": b""}
 

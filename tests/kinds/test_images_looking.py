@@ -9,8 +9,8 @@ from PIL import Image, ImageEnhance
 
 from tasks.kinds.images.looking import BYTES, THUMBNAIL, Unfit, distance, look
 from tasks.kinds.images.models import ALIKE
-from tests.pictures import encoded, jpeg, picture
-from tests.runs import MOST_MB, alone
+from tests.support.pictures import encoded, jpeg, picture
+from tests.support.runs import MOST_MB, alone
 
 
 def unfit(data: bytes) -> str:

@@ -9,11 +9,11 @@ from django.test import Client
 from django.urls import reverse
 from PIL import Image as Picture
 
+from tasks.engine.models import Job
 from tasks.kinds.images.models import Collection, Image
-from tasks.models import Job
-from tests.people import person
-from tests.pictures import collection_of, jpeg, laid_out, tarred, zipped
-from tests.runs import perform
+from tests.support.people import person
+from tests.support.pictures import collection_of, jpeg, laid_out, tarred, zipped
+from tests.support.runs import perform
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

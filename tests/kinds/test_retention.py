@@ -8,14 +8,15 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from tasks import history, lifecycle
+from tasks.engine import lifecycle
+from tasks.engine.models import Attempt, Job, LogLine, Minute, Worker
+from tasks.engine.registry import get
+from tasks.engine.report import Cancelled, Report
 from tasks.kinds import upkeep
 from tasks.kinds.upkeep import MINUTES_KEPT
-from tasks.models import Attempt, Job, LogLine, Minute, Worker
-from tasks.registry import get
-from tasks.report import Cancelled, Report
-from tests.people import person
-from tests.runs import again, run
+from tasks.queries import stats
+from tests.support.people import person
+from tests.support.runs import again, run
 
 pytestmark = pytest.mark.django_db(transaction=True)
 DAY = timedelta(days=1)
@@ -24,7 +25,7 @@ began: list[datetime] = []
 
 @pytest.fixture(autouse=True)
 def begin() -> None:
-    began[:] = [history.floor(timezone.now(), history.MINUTE)]
+    began[:] = [stats.floor(timezone.now(), stats.MINUTE)]
 
 
 def job(state: str, age: timedelta, kind: str = "noop", **more) -> Job:
@@ -175,16 +176,16 @@ def test_what_is_counted_is_what_the_rows_say():
     run("roll_up")
     for row in Minute.objects.all():
         jobs = Job.objects.filter(kind=row.kind, state=row.outcome, finished_at__gte=row.at)
-        jobs = jobs.filter(finished_at__lt=row.at + history.MINUTE)
+        jobs = jobs.filter(finished_at__lt=row.at + stats.MINUTE)
         assert row.n == jobs.count() > 0
         waiting, running = [0] * len(row.waiting), [0] * len(row.running)
         for each in jobs:
             if each.started_at:
-                waiting[history.bucket(round((each.started_at - each.created_at).total_seconds(), 3))] += 1
-                running[history.bucket(round((each.finished_at - each.started_at).total_seconds(), 3))] += 1
+                waiting[stats.bucket(round((each.started_at - each.created_at).total_seconds(), 3))] += 1
+                running[stats.bucket(round((each.finished_at - each.started_at).total_seconds(), 3))] += 1
         assert (row.waiting, row.running) == (waiting, running)
     assert sum(row.n for row in Minute.objects.all()) == 41
-    assert {len(row.waiting) for row in Minute.objects.all()} == {len(history.EDGES) + 1}
+    assert {len(row.waiting) for row in Minute.objects.all()} == {len(stats.EDGES) + 1}
 
 
 def test_counting_again_changes_nothing_and_writes_nothing():
@@ -210,7 +211,7 @@ def test_a_failure_that_was_tried_again_moves_to_its_new_minute():
     run("roll_up")
     Job.objects.filter(pk=failed.pk).update(state="succeeded", finished_at=at(4))
     run("roll_up")
-    assert [(row[0], row[3]) for row in rows()] == [(history.floor(at(4), history.MINUTE), "succeeded")]
+    assert [(row[0], row[3]) for row in rows()] == [(stats.floor(at(4), stats.MINUTE), "succeeded")]
 
 
 def test_what_was_missed_is_caught_up():
@@ -218,7 +219,7 @@ def test_what_was_missed_is_caught_up():
     for minutes in (60 * 30, 60 * 5, 90, 3):
         ended(at(minutes))
     done = run("roll_up", minutes=10)
-    assert [row[0] for row in rows()] == [history.floor(at(m), history.MINUTE) for m in (60 * 30, 60 * 5, 90, 3)]
+    assert [row[0] for row in rows()] == [stats.floor(at(m), stats.MINUTE) for m in (60 * 30, 60 * 5, 90, 3)]
     assert done.result == {"minutes": 4, "written": 4}, "minutes in which nothing finished cost nothing"
 
 
@@ -236,8 +237,8 @@ def test_two_at_once_agree():
         ended(at(3 + n % 10), kind=("noop", "countdown")[n % 2])
 
     def roll() -> None:
-        for minute in (history.floor(at(3 + n), history.MINUTE) for n in range(10)):
-            upkeep.count(minute, minute + history.MINUTE)
+        for minute in (stats.floor(at(3 + n), stats.MINUTE) for n in range(10)):
+            upkeep.count(minute, minute + stats.MINUTE)
         connection.close()
 
     threads = [threading.Thread(target=roll) for _ in range(3)]
@@ -252,13 +253,13 @@ def test_two_at_once_agree():
 def test_the_charts_say_the_same_from_rows_and_from_counts():
     for n in range(50):
         ended(at(3 + n % 40), state=("succeeded", "failed", "cancelled")[n % 3], wait=n, ran=n / 10)
-    before = history.chart("1h")
+    before = stats.chart("1h")
     bars, kinds = before["buckets"], before["kinds"]
     run("roll_up", minutes=60)
-    from_counts = history.chart("1h")["buckets"]
+    from_counts = stats.chart("1h")["buckets"]
     assert sum(bar["succeeded"] + bar["failed"] + bar["cancelled"] for bar in bars) == 50
     assert [bar for bar in from_counts if bar["failed"]] == [bar for bar in bars if bar["failed"]]
-    noop = next(row for row in history.chart("1h")["kinds"] if row["kind"] == "noop")
+    noop = next(row for row in stats.chart("1h")["kinds"] if row["kind"] == "noop")
     assert noop == next(row for row in kinds if row["kind"] == "noop")
 
 

@@ -12,16 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from tasks import lifecycle, registry
-from tasks.fetcher import Fetcher
+from tasks.engine import lifecycle, registry
+from tasks.engine.models import Job
+from tasks.engine.report import Cancelled, Report
+from tasks.fetch.fetcher import Fetcher
 from tasks.kinds import sites
-from tasks.models import Job
-from tasks.params import ParamError
-from tasks.report import Cancelled, Report
-from tests.origins import moved, origin, reply
-from tests.processes import wait_until
+from tasks.params.signature import ParamError
+from tests.support.origins import moved, origin, reply
+from tests.support.processes import wait_until
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(autouse=True)

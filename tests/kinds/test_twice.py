@@ -11,18 +11,18 @@ import pytest
 from celery import current_app
 from django.utils import timezone
 
-from tasks import lifecycle, registry
+from tasks.engine import lifecycle, registry
+from tasks.engine.models import Job, Minute
 from tasks.kinds.checks.models import Observation, Service
 from tasks.kinds.feeds.models import Entry, Feed
 from tasks.kinds.images import storing
 from tasks.kinds.images.models import Collection, Image
-from tasks.models import Job, Minute
-from tests.origins import reply
-from tests.people import person
-from tests.pictures import collection_of, zipped
-from tests.runs import again, perform
-from tests.serving import serving
-from tests.test_feeds_documents import RSS
+from tests.kinds.test_feeds_documents import RSS
+from tests.support.origins import reply
+from tests.support.people import person
+from tests.support.pictures import collection_of, zipped
+from tests.support.runs import again, perform
+from tests.support.serving import serving
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Example = tuple[dict[str, Any], Callable[[], Any]]  # parameters, and what tells the state that the kind leaves

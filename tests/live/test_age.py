@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tasks.models import instant
-from tests.live_hub import Tab, claim, paced, running, submit
-from tests.live_parts import until
+from tasks.engine.models import instant
+from tests.support.live_hub import Tab, claim, paced, running, submit
+from tests.support.live_parts import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

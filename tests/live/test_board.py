@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from live import board as boards
 from live import frames
 from live.board import LIMITS, Board
-from tests.live_parts import Page, summary, uid
+from tests.support.live_parts import Page, summary, uid
 
 EMPTY = {"stats": {}, "workers": [], "queues": []}
 

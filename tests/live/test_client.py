@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from live.client import Client, Problem, Unreachable
-from tests.processes import ROOT, Product, wait_until
+from tests.support.processes import ROOT, Product, wait_until
 
 pytestmark = pytest.mark.process
 
@@ -176,5 +176,5 @@ def test_watch_shows_the_board_and_one_job(product, client, token):
     assert "countdown" in product.manage("watch").stdout, "it knows from up.json where that is"
     unknown = product.manage("watch", "0199c1f2-7d3a-7e61-8b5c-1f2e3d4c5b6a", "--url", product.base_url, check=False)
     assert unknown.returncode == 1 and "may not see" in unknown.stderr
-    assert json.loads(product.python("import json; from tasks.door.models import Token; print(json.dumps("
+    assert json.loads(product.python("import json; from tasks.access.models import Token; print(json.dumps("
                                      "Token.objects.filter(name='manage.py watch').count()))")) == 0  # fmt: skip

@@ -2,10 +2,12 @@
 
 import pytest
 
-from tasks import gauges, lease, lifecycle, picture
-from tasks.report import Report
-from tests.live_hub import Tab, claim, paced, running, submit
-from tests.live_parts import until
+from tasks.engine import lease, lifecycle
+from tasks.engine.report import Report
+from tasks.queries import board as picture
+from tasks.queries import gauges
+from tests.support.live_hub import Tab, claim, paced, running, submit
+from tests.support.live_parts import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -9,11 +9,12 @@ from django.db import OperationalError
 
 from live import hub as hubs
 from live import mailbox, push
-from live.visitors import Visitor
-from tasks import access, picture
-from tasks.models import Job
-from tests.live_hub import Tab, claim, paced, running, submit
-from tests.live_parts import summary, uid, until
+from live.auth import Visitor
+from tasks.access import permissions
+from tasks.engine.models import Job
+from tasks.queries import board
+from tests.support.live_hub import Tab, claim, paced, running, submit
+from tests.support.live_parts import summary, uid, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -155,7 +156,7 @@ async def test_a_slow_page_ends_up_with_the_same_picture(rows):
             return slow.page.jobs == quick.page.jobs
 
         await until(caught_up)
-        fresh = await rows(picture.board)
+        fresh = await rows(board.board)
         assert slow.page.jobs == {job["id"]: job for job in fresh["jobs"]}
 
 
@@ -176,18 +177,18 @@ async def test_without_the_database_the_picture_grows_old(monkeypatch, caplog):
     async with running() as hub:
         tab = Tab(hub).watch()
         await until(lambda: tab.of("snapshot"))
-        real = picture.board
+        real = board.board
 
         def away():
             raise OperationalError("no database")
 
-        monkeypatch.setattr(picture, "board", away)
+        monkeypatch.setattr(board, "board", away)
         await until(lambda: tab.of("beat")[-1:] and tab.of("beat")[-1]["age"] > 1.2)
         assert sum("could not be read" in record.message for record in caplog.records) == 1
         late = Tab(hub).watch()  # who comes now gets the old picture, and its age
         await until(lambda: late.of("snapshot"))
         assert late.of("snapshot")[0]["age"] > 1.2
-        monkeypatch.setattr(picture, "board", real)
+        monkeypatch.setattr(board, "board", real)
         await until(lambda: tab.of("beat")[-1]["age"] < 0.3)
 
 
@@ -223,9 +224,9 @@ async def test_too_many_sockets(settings):
         Tab(hub), Tab(hub)
         with pytest.raises(hubs.Full, match="user"):
             Tab(hub)
-        Tab(hub, Visitor(2, "other", access.YES))
+        Tab(hub, Visitor(2, "other", permissions.YES))
         with pytest.raises(hubs.Full, match="process"):
-            Tab(hub, Visitor(3, "third", access.YES))
+            Tab(hub, Visitor(3, "third", permissions.YES))
 
 
 @pytest.fixture
@@ -248,7 +249,7 @@ def slowest(monkeypatch):
 async def test_nothing_holds_up_the_loop(rows, slowest):
     """Three hundred pages, a full board, and twenty changes a tick: the loop is free again within 50 ms."""
     async with running() as hub:
-        tabs = [Tab(hub, Visitor(i, "many", access.YES)) for i in range(300)]
+        tabs = [Tab(hub, Visitor(i, "many", permissions.YES)) for i in range(300)]
         for tab in tabs:
             tab.watch()
         jobs = await rows(submit, 100)

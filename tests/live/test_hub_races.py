@@ -6,14 +6,14 @@ import json
 
 import pytest
 
-from live import consumers, layer, visitors
+from live import auth, channel_layer, consumers
 from live import hub as hubs
 from live.board import Board
+from live.db_thread import Reader
+from live.job_feeds import Watches
 from live.listener import Listener
-from live.reader import Reader
-from live.watches import Watches
-from tests.live_hub import ANY, Tab, running, submit
-from tests.live_parts import until
+from tests.support.live_hub import ANY, Tab, running, submit
+from tests.support.live_parts import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture(autouse=True)
 def fast(settings, monkeypatch):
     settings.SIGNALBOX_RECONCILE_S, settings.SIGNALBOX_BEAT_S, settings.SIGNALBOX_TICK_MS = 0.2, 0.5, 20
-    monkeypatch.setattr("live.picture.withdrawn", lambda visitors: {})
+    monkeypatch.setattr("live.state.withdrawn", lambda visitors: {})
 
 
 async def test_who_comes_as_the_hub_stops_is_served_by_the_next(monkeypatch):
@@ -34,7 +34,7 @@ async def test_who_comes_as_the_hub_stops_is_served_by_the_next(monkeypatch):
         asyncio.run(until(lambda: hubs.all_hubs() == []))
         return ANY
 
-    monkeypatch.setattr(visitors, "admit", slowly)
+    monkeypatch.setattr(auth, "admit", slowly)
     said, gone = asyncio.Queue(), asyncio.Event()
     await said.put({"type": "websocket.connect"})
     await said.put({"type": "websocket.receive", "text": json.dumps({"type": "watch", "board": True})})
@@ -100,7 +100,7 @@ async def test_an_ear_that_is_closed_while_it_connects_anew_stays_closed(monkeyp
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.sleep(30)
 
-    monkeypatch.setattr(layer, "fresh", Layer)
+    monkeypatch.setattr(channel_layer, "fresh", Layer)
     ear = asyncio.create_task(Listener(print)._listen())
     await flushing.wait()
     ear.cancel()

@@ -4,13 +4,15 @@ import time
 
 import pytest
 
-from live import push, watch, watches
-from live.visitors import Visitor
-from tasks import access, lifecycle, picture
-from tasks.models import Job, LogLine
-from tests.live_hub import Tab, claim, paced, running, submit
-from tests.live_parts import uid, until
-from tests.people import person
+from live import job_feed, job_feeds, push
+from live.auth import Visitor
+from tasks.access import permissions
+from tasks.engine import lifecycle
+from tasks.engine.models import Job, LogLine
+from tasks.queries import board
+from tests.support.live_hub import Tab, claim, paced, running, submit
+from tests.support.live_parts import uid, until
+from tests.support.people import person
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -44,15 +46,13 @@ async def test_a_watched_job_comes_whole_and_then_what_changes(rows):
         assert "params" not in tab.of("job")[-1]["job"]
         await rows(lambda: lifecycle.succeed(running_job, {"n": 1}))
         await until(lambda: tab.page.details[job].get("result") == {"n": 1})
-        fresh = await rows(watches.whole, job, None, 500)
+        fresh = await rows(job_feeds.whole, job, None, 500)
         assert tab.page.details[job] == fresh
 
 
 async def test_a_watched_job_is_read_once_for_all_and_four_times_a_second(rows, monkeypatch):
-    reads, real = [], picture.detail
-    monkeypatch.setattr(
-        picture, "detail", lambda *args, **more: (reads.append(time.monotonic()), real(*args, **more))[1]
-    )
+    reads, real = [], board.detail
+    monkeypatch.setattr(board, "detail", lambda *args, **more: (reads.append(time.monotonic()), real(*args, **more))[1])
     async with running() as hub:
         [job] = await rows(submit)
         tabs = [Tab(hub) for _ in range(20)]
@@ -64,13 +64,13 @@ async def test_a_watched_job_is_read_once_for_all_and_four_times_a_second(rows, 
             await rows(write, job, 10)
         await until(lambda: all(len(tab.page.details[job]["log"]) == 300 for tab in tabs))
         # How late a read begins is the machine's; so the pace is judged over all of them, not from one to the next.
-        assert len(reads) - 2 <= (reads[-1] - reads[0]) / watches.PERIOD_S
+        assert len(reads) - 2 <= (reads[-1] - reads[0]) / job_feeds.PERIOD_S
 
 
 @pytest.mark.parametrize("after", [0, 5, 2_345])
 async def test_a_long_log_arrives_line_by_line(rows, monkeypatch, after):
-    monkeypatch.setattr(watches, "LINES", 200)
-    monkeypatch.setattr(watch, "TAIL", 300)
+    monkeypatch.setattr(job_feeds, "LINES", 200)
+    monkeypatch.setattr(job_feed, "TAIL", 300)
     async with running() as hub:
         [job] = await rows(submit)
         await rows(write, job, 2_345)
@@ -108,7 +108,7 @@ async def test_unknown_and_forbidden_jobs_give_the_same_answer(rows):
     async with running() as hub:
         [foreign] = await rows(lambda: submit(owner=person("bob")))
         [own] = await rows(lambda: submit(owner=person("alice")))
-        tab = Tab(hub, Visitor(1, "alice", access.OWN))
+        tab = Tab(hub, Visitor(1, "alice", permissions.OWN))
         other = Tab(hub)
         hub.watch_job(other.mailbox, foreign, 0)  # loaded for somebody who may see it
         await until(lambda: foreign in other.page.details)

@@ -10,14 +10,14 @@ from asgiref.sync import sync_to_async
 
 from live import consumers, frames, mailbox
 from live.board import LIMITS
-from tasks import picture
-from tasks.door.models import Token
+from tasks.access.models import Token
+from tasks.queries import board
 from tests.conftest import database_url_of_the_test
-from tests.live_hub import claim, submit
-from tests.live_parts import Served, until
-from tests.people import person
+from tests.support.live_hub import claim, submit
+from tests.support.live_parts import Served, until
+from tests.support.people import person
 
-PAGE = (Path(__file__).parent.parent / "docs" / "protocol.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text()
 CLIENT = re.search(r"```python\n(.*?)```", PAGE, re.DOTALL)[1]
 rows = sync_to_async
 
@@ -39,7 +39,7 @@ async def test_the_client_of_the_page_is_correct(served):
         jobs = await rows(submit)(12)
         await rows(claim)(jobs[0])
         await until(lambda: shown[-1][0].keys() == set(jobs) and shown[-1][0][jobs[0]]["state"] == "running", 30)
-        fresh = await rows(picture.board)()
+        fresh = await rows(board.board)()
         assert shown[-1][0] == {job["id"]: job for job in fresh["jobs"]}
         assert max(frame.get("n", 0) for _, frame in shown) > 0
     finally:

@@ -8,9 +8,9 @@ import time
 import psutil
 import pytest
 
-from live import layer, push
-from tests.live_parts import CORE, PUBSUB, OwnValkey, ear, layers, summary, uid, until
-from tests.processes import wait_until
+from live import channel_layer, push
+from tests.support.live_parts import CORE, PUBSUB, OwnValkey, ear, layers, summary, uid, until
+from tests.support.processes import wait_until
 
 
 @pytest.fixture(autouse=True)
@@ -172,10 +172,10 @@ async def test_dropping_connections_takes_nothing_from_others(settings, backend)
     config = {} if "InMemory" in backend else layers(settings.REDIS_URL)["default"]["CONFIG"]
     settings.CHANNEL_LAYERS = {"default": {"BACKEND": backend, "CONFIG": config}}
     async with ear() as listen:
-        other = layer.fresh()
-        await other.group_send(layer.group(), {"type": "one"})
-        await layer.drop(other)
-        await other.group_send(layer.group(), {"type": "two"})  # it can be used again
-        await layer.drop(other)
+        other = channel_layer.fresh()
+        await other.group_send(channel_layer.group(), {"type": "one"})
+        await channel_layer.drop(other)
+        await other.group_send(channel_layer.group(), {"type": "two"})  # it can be used again
+        await channel_layer.drop(other)
         if config:
             assert [(await listen())["type"], (await listen())["type"]] == ["one", "two"]

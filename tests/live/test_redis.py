@@ -6,9 +6,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from live import layer, push
-from tests.live_hub import Tab, paced, running
-from tests.live_parts import CORE, PUBSUB, OwnValkey, layers, summary, uid, until
+from live import channel_layer, push
+from tests.support.live_hub import Tab, paced, running
+from tests.support.live_parts import CORE, PUBSUB, OwnValkey, layers, summary, uid, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -120,5 +120,5 @@ async def test_a_receive_that_raises_is_survived(monkeypatch):
         await hint_arrives(hub)
         push.job_changed({"id": uid(1), "version": 1})  # not a summary at all
         await hint_arrives(hub)
-        await layer.drop(hub._listener._layer)
+        await channel_layer.drop(hub._listener._layer)
         await hint_arrives(hub)

@@ -3,12 +3,12 @@
 import pytest
 from django.contrib.sessions.backends.db import SessionStore
 
-from live.visitors import Visitor
-from tasks import access
-from tasks.door.models import Session
-from tests.live_hub import Tab, running
-from tests.live_parts import session, until
-from tests.people import person
+from live.auth import Visitor
+from tasks.access import permissions
+from tasks.access.models import Session
+from tests.support.live_hub import Tab, running
+from tests.support.live_parts import session, until
+from tests.support.people import person
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -23,7 +23,7 @@ def visitor(name):
     key = session(user)
     data = Session.objects.get(pk=key)
     return Visitor(
-        user.pk, name, access.YES, session=key, data=data.session_data, proof=data.get_decoded()["_auth_user_hash"]
+        user.pk, name, permissions.YES, session=key, data=data.session_data, proof=data.get_decoded()["_auth_user_hash"]
     )
 
 

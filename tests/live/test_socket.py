@@ -8,12 +8,13 @@ import pytest
 import websockets
 from asgiref.sync import sync_to_async
 
-from tasks import lifecycle, picture
-from tasks.door.models import Entry, Session, Token
+from tasks.access.models import Entry, Session, Token
+from tasks.engine import lifecycle
+from tasks.queries import board
 from tests.conftest import database_url_of_the_test
-from tests.live_hub import claim, submit
-from tests.live_parts import SUBPROTOCOL, Page, Served, follow, hear, say, session, uid
-from tests.people import person
+from tests.support.live_hub import claim, submit
+from tests.support.live_parts import SUBPROTOCOL, Page, Served, follow, hear, say, session, uid
+from tests.support.people import person
 
 pytestmark = pytest.mark.django_db(transaction=True)
 rows = sync_to_async
@@ -58,7 +59,7 @@ async def test_a_browser_gets_a_snapshot_and_then_patches(served):
         await rows(submit)(20)
         await rows(lifecycle.succeed)(job, {"n": 1})
         await follow(socket, page, lambda: page.states().get(first) == ("succeeded", 3) and len(page.jobs) == 21)
-        fresh = await rows(picture.board)()
+        fresh = await rows(board.board)()
         assert page.jobs == {row["id"]: row for row in fresh["jobs"]}
         await follow(socket, page, lambda: page.extras["stats"] == fresh["stats"])
         assert {row["name"] for row in page.extras["queues"]} == {row["name"] for row in fresh["queues"]}
@@ -71,7 +72,7 @@ async def test_a_program_with_a_token_watches_a_job(served):
     text = await rows(token)()
     async with served.connect(token=text) as socket:
         await say(socket, type="watch", job=job, after=0)
-        assert (await hear(socket, "job"))["job"] == await rows(picture.detail)(job, people=True)
+        assert (await hear(socket, "job"))["job"] == await rows(board.detail)(job, people=True)
         await rows(claim)(job)
         frame = await hear(socket, "job")
         assert frame["job"]["state"] == "running"

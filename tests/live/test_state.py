@@ -6,10 +6,12 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from tasks import bells, history, lifecycle, picture
-from tasks.models import Job, LogLine, Minute, Worker
-from tasks.uid import uuid7
-from tests.live_parts import uid
+from tasks.engine import lifecycle, notify
+from tasks.engine.models import Job, LogLine, Minute, Worker
+from tasks.engine.uid import uuid7
+from tasks.queries import board
+from tasks.queries import stats as history
+from tests.support.live_parts import uid
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -33,18 +35,18 @@ def test_the_board_has_the_first_of_each_section():
     retrying = make(55, "retrying", due_at=lambda i: now + timedelta(seconds=100 - i))
     finished = make(55, "succeeded", finished_at=lambda i: now + timedelta(seconds=i))
     make(5, "scheduled", due_at=now)
-    shown = [job["id"] for job in picture.board()["jobs"]]
+    shown = [job["id"] for job in board.board()["jobs"]]
     wanted = queued[60:] + queued[:30] + running[:300] + retrying[:-51:-1] + finished[:-51:-1]
     assert shown == [str(job.uid) for job in wanted]
 
 
 def test_a_summary_is_that_of_the_row_and_follows_its_version():
     [job] = make(1, "running")
-    assert picture.board()["jobs"] == [Job.objects.get().summary()]
+    assert board.board()["jobs"] == [Job.objects.get().summary()]
     Job.objects.filter(pk=job.pk).update(version=2, progress_done=7)
-    assert picture.board()["jobs"] == [Job.objects.get().summary()]
+    assert board.board()["jobs"] == [Job.objects.get().summary()]
     job.delete()
-    assert picture.board()["jobs"] == []
+    assert board.board()["jobs"] == []
 
 
 def test_the_numbers_count_what_is_not_shown():
@@ -52,7 +54,7 @@ def test_the_numbers_count_what_is_not_shown():
     make(3, "scheduled", due_at=timezone.now())
     make(4, "failed")
     make(2, "succeeded", finished_at=timezone.now() - timedelta(hours=2))
-    stats = picture.board()["stats"]
+    stats = board.board()["stats"]
     assert stats == {
         "now": {"scheduled": 3, "queued": 120, "running": 0, "retrying": 0},
         "last_hour": {"succeeded": 0, "failed": 4, "cancelled": 0},
@@ -64,24 +66,24 @@ def test_queues_and_workers():
     Worker.objects.create(name="w1", host="h", pid=1, queues=["default"], concurrency=2, seen_at=now, started_at=now)
     [job] = make(1, "running", worker="w1")
     make(2, "queued", created_at=now - timedelta(seconds=50))
-    bells.pause("io")
-    queues = {queue["name"]: queue for queue in picture.queues()}
+    notify.pause("io")
+    queues = {queue["name"]: queue for queue in board.queues()}
     assert queues["io"]["paused"]
     default = queues["default"]
     assert (default["queued"], default["running"], default["workers"], default["started_per_min"]) == (2, 1, 1, 1)
     assert 50 <= default["oldest_s"] < 80
-    [worker] = picture.workers()
+    [worker] = board.workers()
     assert (worker["running"], worker["alive"], worker["concurrency"]) == ([str(job.uid)], True, 2)
 
 
 def test_a_detail_and_its_log():
     [job] = make(1, "failed", error="no", log_seq=700)
     LogLine.objects.bulk_create(LogLine(job=job, seq=i, at=job.created_at, text=str(i)) for i in range(1, 701))
-    detail = picture.detail(str(job.uid))
+    detail = board.detail(str(job.uid))
     assert [line["seq"] for line in detail["log"]] == list(range(201, 701))
-    assert [line["seq"] for line in picture.detail(job, after=10, lines=3)["log"]] == [11, 12, 13]
+    assert [line["seq"] for line in board.detail(job, after=10, lines=3)["log"]] == [11, 12, 13]
     assert detail.keys() == job.summary().keys() | {"params", "result", "attempts", "log"}
-    assert picture.detail(uid(404)) is None
+    assert board.detail(uid(404)) is None
 
 
 @pytest.mark.parametrize("period", history.PERIODS)
@@ -94,7 +96,7 @@ def test_bars_count_rolled_up_minutes_and_the_rest_once(period):
         at=long_ago, kind="noop", queue="default", outcome="failed", n=5, waiting=histogram, running=histogram
     )
     make(3, "succeeded")
-    bars = picture.stats(period)["buckets"]
+    bars = board.stats(period)["buckets"]
     assert len(bars) == length // width
     assert sum(bar["succeeded"] for bar in bars) == 3
     assert sum(bar["failed"] for bar in bars) == 5
@@ -103,7 +105,7 @@ def test_bars_count_rolled_up_minutes_and_the_rest_once(period):
 def test_waiting_and_running_times():
     now = timezone.now()
     make(100, "succeeded", created_at=now - timedelta(seconds=20), started_at=now - timedelta(seconds=4))
-    [kind] = picture.stats()["kinds"]
+    [kind] = board.stats()["kinds"]
     assert kind["kind"] == "noop"
     assert 10 <= kind["wait_p50_s"] <= 20
     assert 2 <= kind["run_p50_s"] <= kind["run_p95_s"] <= 5
@@ -142,7 +144,7 @@ def test_no_question_of_the_board_reads_the_whole_history():
         if connection.vendor == "postgresql":
             cursor.execute("SET enable_seqscan = off")  # such a small table would rather be read whole
     try:
-        plans = plans_of(picture.board)
+        plans = plans_of(board.board)
     finally:
         if connection.vendor == "postgresql":
             with connection.cursor() as cursor:
@@ -159,6 +161,6 @@ def test_the_oldest_waits_since_it_was_queued_for_its_newest_attempt():
     now = timezone.now()
     tried = make(1, "failed", created_at=now - timedelta(days=2))[0]
     lifecycle.retry(tried.uid)
-    assert next(q for q in picture.queues() if q["name"] == "default")["oldest_s"] < 20
+    assert next(q for q in board.queues() if q["name"] == "default")["oldest_s"] < 20
     make(3, "queued", created_at=now - timedelta(seconds=100))
-    assert 100 <= next(q for q in picture.queues() if q["name"] == "default")["oldest_s"] < 130
+    assert 100 <= next(q for q in board.queues() if q["name"] == "default")["oldest_s"] < 130

@@ -13,14 +13,14 @@ from asgiref.sync import sync_to_async
 from channels.routing import URLRouter
 from django.db import OperationalError
 
+from live import auth, mailbox, push
 from live import hub as hubs
-from live import mailbox, push, visitors
 from live.routing import websocket_urlpatterns
 from project import parts
-from tasks.door.models import Token
+from tasks.access.models import Token
 from tests.conftest import database_url_of_the_test
-from tests.live_parts import Page, Served, follow, hear, say, summary, uid, until
-from tests.people import person
+from tests.support.live_parts import Page, Served, follow, hear, say, summary, uid, until
+from tests.support.people import person
 
 pytestmark = pytest.mark.django_db(transaction=True)
 rows = sync_to_async
@@ -158,7 +158,7 @@ async def test_without_a_database_nobody_is_told_to_log_in(monkeypatch):
     def away(scope):
         raise OperationalError
 
-    monkeypatch.setattr(visitors, "admit", away)
+    monkeypatch.setattr(auth, "admit", away)
     async with in_this_loop() as port:
         server = Served.__new__(Served)
         server.port = port

@@ -2,18 +2,20 @@
 
 import pytest
 
-from live import push, visitors
-from live.news import News
-from live.visitors import Visitor
-from tasks import access, alerts, marks, schedules
-from tasks.alarms.models import Alert
+from live import auth, push, row_marks
+from live.auth import Visitor
+from live.topics import News
+from tasks.access import permissions
+from tasks.alerts import evaluate
+from tasks.alerts.models import Alert
 from tasks.failures import groups
-from tests.live_hub import Tab, claim, paced, running, submit
-from tests.live_parts import until
-from tests.people import person
+from tasks.schedules import actions
+from tests.support.live_hub import Tab, claim, paced, running, submit
+from tests.support.live_parts import until
+from tests.support.people import person
 
 pytestmark = pytest.mark.django_db(transaction=True)
-ADMIN = Visitor(1, "ada", access.YES, frozenset({"alerts", "schedules", "webhooks"}))
+ADMIN = Visitor(1, "ada", permissions.YES, frozenset({"alerts", "schedules", "webhooks"}))
 
 
 @pytest.fixture(autouse=True)
@@ -36,10 +38,10 @@ async def test_alerts_come_and_go_as_news_and_stay_out_of_the_boards_frames(rows
         board, notices = Tab(hub, ADMIN).watch(), watch(hub, "alerts")
         await until(lambda: board.of("snapshot") and notices.of("news"))
         assert notices.of("news")[-1]["alerts"] == []
-        await rows(alerts.raise_one, "key", "worker", "w1", "It is wrong.")
+        await rows(evaluate.raise_one, "key", "worker", "w1", "It is wrong.")
         await until(lambda: notices.of("news")[-1]["alerts"])
         assert notices.of("news")[-1]["alerts"][0]["sentence"] == "It is wrong."
-        await rows(lambda: alerts.end(Alert.objects.get()))
+        await rows(lambda: evaluate.end(Alert.objects.get()))
         await until(lambda: notices.of("news")[-1]["alerts"] == [])
         assert all(frame.keys() == {"type", "as_of", "age", "topics", "alerts"} for frame in notices.of("news"))
         keys = {"type", "n", "as_of", "age", "jobs", "gone", "stats", "workers", "queues"}
@@ -75,7 +77,7 @@ async def test_rows_beside_jobs_are_news_when_they_change_and_only_then(rows):
         before = len(tab.of("news"))
         await until(lambda: hub.counters.reconciles >= 6)
         assert len(tab.of("news")) == before, "nothing happened, nothing was said"
-        await rows(lambda: schedules.create("nightly", "noop", {}, schedules.every(60)))
+        await rows(lambda: actions.create("nightly", "noop", {}, actions.every(60)))
         await until(lambda: len(tab.of("news")) > before)
         assert tab.of("news")[-1]["topics"] == ["schedules"]
 
@@ -94,12 +96,12 @@ def test_who_was_away_gets_the_news_merged():
 
 
 def test_topics_are_what_the_role_may_see():
-    assert visitors.rows(person("vera")) == {"alerts", "failures", "schedules"}
+    assert auth.rows(person("vera")) == {"alerts", "failures", "schedules"}
     assert (
-        visitors.rows(person("bob")) == {"alerts", "failures", "schedules", "webhooks"}
-        and visitors.rows(person("charlie")) == frozenset()
+        auth.rows(person("bob")) == {"alerts", "failures", "schedules", "webhooks"}
+        and auth.rows(person("charlie")) == frozenset()
     )
-    own = Visitor(1, "alice", access.OWN)
+    own = Visitor(1, "alice", permissions.OWN)
     assert not own.hears("kind:noop") and not own.hears("alerts") and ADMIN.hears("kind:noop")
 
 
@@ -116,6 +118,6 @@ def test_a_failed_job_and_one_that_is_tried_again_are_news_of_failures():
 
 
 def test_the_mark_of_failures_tells_of_what_was_handled():
-    before = marks.marks(["failures"])
+    before = row_marks.marks(["failures"])
     groups.mark("noop", "k", "bob")
-    assert marks.marks(["failures"]) != before
+    assert row_marks.marks(["failures"]) != before

@@ -7,10 +7,11 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from tasks import bells, lifecycle, queues, selftest
-from tasks.door.models import Entry
-from tasks.models import Job, Worker
-from tests.people import person
+from tasks.access.models import Entry
+from tasks.engine import broker, lifecycle, notify
+from tasks.engine.models import Job, Worker
+from tasks.monitor import selftest
+from tests.support.people import person
 
 pytestmark = pytest.mark.django_db(transaction=True)
 JSON = {"accept": "application/json"}
@@ -42,8 +43,8 @@ def test_it_submits_a_real_job_and_tells_when_each_leg_was_over():
 
 
 def test_a_broker_that_does_not_take_the_bell_is_no_moment(monkeypatch):
-    monkeypatch.setattr(queues, "_producer", lambda: (_ for _ in ()).throw(OSError("away")))
-    monkeypatch.setattr(queues, "_quiet_until", 0.0)
+    monkeypatch.setattr(broker, "_producer", lambda: (_ for _ in ()).throw(OSError("away")))
+    monkeypatch.setattr(broker, "_quiet_until", 0.0)
     told = browser("bob").post("/self-test/", headers=JSON).json()
     assert told["at"]["rung"] is None and told["at"]["accepted"]
 
@@ -92,9 +93,9 @@ def test_why_a_job_does_not_come_on_is_said_in_words(monkeypatch):
     assert "All 1 slots of the workers of default are taken" in why()
     monkeypatch.setattr(selftest.queues, "ready", lambda queue: (_ for _ in ()).throw(OSError("away")))
     assert why().startswith("Redis, the broker, does not answer")
-    bells.pause("default")
+    notify.pause("default")
     assert "is paused" in why()
-    bells.resume("default")
+    notify.resume("default")
     held = lifecycle.claim(job.uid, "w2", 1)
     assert "The worker w2 has taken the job" in why()
     lifecycle.succeed(held)

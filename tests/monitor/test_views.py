@@ -7,11 +7,13 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from tasks import history, lifecycle, plots
-from tasks.door.models import Entry
-from tasks.models import Job, Queue, Worker
-from tasks.troubles import troubles
-from tests.people import person
+from tasks.access.models import Entry
+from tasks.engine import lifecycle
+from tasks.engine.models import Job, Queue, Worker
+from tasks.monitor import plots
+from tasks.monitor.diagnosis import troubles
+from tasks.queries import stats
+from tests.support.people import person
 
 pytestmark = pytest.mark.django_db
 
@@ -150,16 +152,16 @@ def test_a_scale_ends_at_a_round_number_and_the_least_bar_can_be_seen():
     assert float(crowded["cancelled_y"]) >= 0
 
 
-@pytest.mark.parametrize("period", history.PERIODS)
+@pytest.mark.parametrize("period", stats.PERIODS)
 def test_a_chart_and_its_table_say_the_same_without_javascript(period):
     now = timezone.now()
     for state in ("succeeded", "failed", "failed", "cancelled"):
         Job.objects.create(kind="noop", queue="default", state=state, created_at=now, started_at=now, finished_at=now)
     text = browser("vera").get(f"/charts/?period={period}").content.decode()
-    bars = history.PERIODS[period][0] // history.PERIODS[period][1]
+    bars = stats.PERIODS[period][0] // stats.PERIODS[period][1]
     assert text.count('data-of="failed" x=') == text.count('data-part="failed"') == bars
     last = text.split("<tbody data-bars>")[1].split("</tbody>")[0].rsplit("<tr>", 1)[1]
-    assert [last.split(f'data-part="{name}">')[1].split("<")[0] for name in history.OUTCOMES] == ["1", "2", "1"]
+    assert [last.split(f'data-part="{name}">')[1].split("<")[0] for name in stats.OUTCOMES] == ["1", "2", "1"]
     assert f'x="{bars - 1}.1" width="0.8" y="0.00" height="100.00"' in text, "the only failures reach the top"
     assert 'data-total="failed">2<' in text
 

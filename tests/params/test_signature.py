@@ -12,10 +12,10 @@ from uuid import UUID
 import jsonschema
 import pytest
 
-from tasks.models import Job
-from tasks.params import LARGEST, ParamError, Ref, Secret, Signature, Url
-from tasks.rules import LONGEST
-from tests.signatures import Colour, errors_of, named, signature_of
+from tasks.engine.models import Job
+from tasks.params.signature import LARGEST, ParamError, Ref, Secret, Signature, Url
+from tasks.params.types import LONGEST
+from tests.support.signatures import Colour, errors_of, named, signature_of
 
 if TYPE_CHECKING:
     from nowhere import Report

@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.annotations import rule_for
-from tasks.params import MASK, File, ParamError, Ref, Secret, Url
-from tasks.rules import LONGEST
-from tests.signatures import UID, Colour, Shape, Size, errors_of, named, signature_of
+from tasks.params.annotations import rule_for
+from tasks.params.signature import MASK, File, ParamError, Ref, Secret, Url
+from tasks.params.types import LONGEST
+from tests.support.signatures import UID, Colour, Shape, Size, errors_of, named, signature_of
 
 # (annotation, what is given, JSON that is stored, Python value that the function gets)
 ACCEPTED = [

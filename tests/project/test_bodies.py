@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 import requests
 
-from tasks.door.models import Token
+from tasks.access.models import Token
 from tasks.kinds.images.models import Collection
 from tests.conftest import database_url_of_the_test
-from tests.live_parts import Served, session
-from tests.people import person
-from tests.pictures import jpeg, zipped
-from tests.runs import MOST_MB
+from tests.support.live_parts import Served, session
+from tests.support.people import person
+from tests.support.pictures import jpeg, zipped
+from tests.support.runs import MOST_MB
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
 BORDER = b"----signalbox"

@@ -12,9 +12,9 @@ import redis
 from django.conf import settings
 from kombu import Connection
 
-from tasks import lifecycle, queues
-from tasks.models import Job, Worker
-from tests.processes import wait_until
+from tasks.engine import broker, lifecycle
+from tasks.engine.models import Job, Worker
+from tests.support.processes import wait_until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
 GARBAGE = [
@@ -41,8 +41,8 @@ def envelope(task: str, body: Any, id: str = "", **headers: Any) -> dict[str, An
 
 
 def publish(message: dict[str, Any], serializer: str = "json") -> None:
-    name = queues.broker_name("default")
-    with Connection(settings.CELERY_BROKER_URL, transport_options=queues.transport_options()) as connection:
+    name = broker.broker_name("default")
+    with Connection(settings.CELERY_BROKER_URL, transport_options=broker.transport_options()) as connection:
         connection.Producer().publish(
             message["body"], serializer=serializer, headers=message["headers"], routing_key=name, exchange=""
         )
@@ -51,7 +51,7 @@ def publish(message: dict[str, Any], serializer: str = "json") -> None:
 def push(raw: bytes) -> None:
     """Bytes as they are, into the list that the worker reads."""
     with redis.from_url(settings.CELERY_BROKER_URL) as link:
-        link.lpush(f"{settings.SIGNALBOX_NAME}:{queues.broker_name('default')}", raw)
+        link.lpush(f"{settings.SIGNALBOX_NAME}:{broker.broker_name('default')}", raw)
 
 
 def test_foreign_messages_run_nothing_and_the_worker_goes_on(start_worker, tmp_path):

@@ -3,8 +3,8 @@
 import pytest
 
 from project.management.commands import demo
-from tasks import lifecycle
-from tasks.models import Job
+from tasks.engine import lifecycle
+from tasks.engine.models import Job
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

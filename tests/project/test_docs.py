@@ -19,11 +19,13 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from live import consumers
 from project import env
-from tasks import lifecycle, pulse, queues, registry, sweep
 from tasks.api.problems import CATALOGUE
-from tasks.models import Job, Outcome
-from tests import test_imports, test_lifecycle
-from tests.processes import ROOT, wait_until
+from tasks.engine import broker, lifecycle, registry
+from tasks.engine.models import Job, Outcome
+from tasks.worker import pulse, sweep
+from tests.engine import test_lifecycle
+from tests.project import test_imports
+from tests.support.processes import ROOT, wait_until
 
 OURS = ("project", "tasks", "live")
 PAGES = {
@@ -262,7 +264,7 @@ def test_every_outcome_of_an_attempt():
 
 
 def test_the_numbers_of_the_page_are_those_of_the_code():
-    assert (queues.PATIENCE_S * 2, queues.SULK_S, sweep.FORGOTTEN.total_seconds()) == (0.5, 2, 600)
+    assert (broker.PATIENCE_S * 2, broker.SULK_S, sweep.FORGOTTEN.total_seconds()) == (0.5, 2, 600)
     assert (pulse.STOP_S, registry.Kind.max_attempts) == (5, 4)
     assert pulse.HEAR_S + pulse.TICK_S < 1
     for words in ("after half a second at most", "for two seconds", "ten minutes", "five seconds later", "4 unless"):
@@ -302,7 +304,7 @@ def test_the_job_of_the_readme_is_ten_lines_and_runs(new_product, tmp_path):
         "clear_sessions.delay(batch=2)"
     )
     asked = (
-        "from tasks.models import Job; from tasks import registry;"
+        "from tasks.engine.models import Job; from tasks import registry;"
         "job = Job.objects.get(kind='clear_sessions'); brought = registry.get('send_invoice');"
         "print(job.state, job.result, job.progress_done, job.progress_total, brought.max_attempts,"
         " [field.name for field in brought.signature.fields])"

@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from tasks import deliveries, lifecycle, webhooks
+from tasks.engine import lifecycle
+from tasks.engine.models import Job
 from tasks.kinds.basic import noop
-from tasks.models import Job
-from tests.calls import call
-from tests.processes import ROOT
-from tests.receivers import SECRET, endpoint
+from tasks.webhooks import deliveries, sender
+from tests.support.calls import call
+from tests.support.processes import ROOT
+from tests.support.receivers import SECRET, endpoint
 from tests.tasks import add
 
 pytestmark = pytest.mark.django_db
@@ -36,7 +37,7 @@ def test_the_receiver_of_the_page_checks_what_is_sent():
     endpoint("http://x.test/", states=["queued"])
     job, _ = lifecycle.submit("noop", {})
     (row,) = deliveries.take(lambda lane: 1)
-    headers = {name.lower(): value for name, value in webhooks.signed(row, datetime.now(UTC)).items()}
+    headers = {name.lower(): value for name, value in sender.signed(row, datetime.now(UTC)).items()}
     message = defined("webhooks.md")["receive"](row.body.encode(), headers, SECRET)
     shown = json.loads(example("webhooks.md", "json"))
     assert message.keys() == shown.keys()
@@ -58,10 +59,10 @@ def test_the_numbers_of_the_page_are_those_of_the_code():
     said = " ".join(page("webhooks.md").split())
     assert deliveries.PAUSES_S == (5, 300, 1800, 7200, 18_000, 36_000, 50_400)
     for words in (
-        f"within {webhooks.TOTAL_S:g} seconds",
+        f"within {sender.TOTAL_S:g} seconds",
         "after 5 seconds, 5 minutes, 30 minutes, 2, 5, 10 and 14 hours",
         f"after {deliveries.LEASE.seconds} seconds",
-        f"up to {webhooks.MOST} messages at a time",
-        f"at most {webhooks.LANE} to one webhook, and {webhooks.TROUBLED} when",
+        f"up to {sender.MOST} messages at a time",
+        f"at most {sender.LANE} to one webhook, and {sender.TROUBLED} when",
     ):
         assert words in said, words

@@ -11,7 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.test import Client
 
 from project import start
-from tests.processes import Product, csrf, wait_until
+from tests.support.processes import Product, csrf, wait_until
 
 FORM = {"username": "ada", "password1": "a long enough pass phrase", "password2": "a long enough pass phrase"}
 User = get_user_model()

@@ -8,13 +8,13 @@ from django.db import OperationalError, connection
 from prometheus_client.parser import text_string_to_metric_families
 
 from project import health, logs, metrics
-from tasks import bells, lifecycle
-from tasks.door.models import Entry
-from tasks.failure import Failure
-from tasks.models import Job, Worker
-from tasks.trace import veiled
-from tests.calls import call
-from tests.people import person
+from tasks.access.models import Entry
+from tasks.engine import lifecycle, notify
+from tasks.engine.errors import Failure
+from tasks.engine.log_context import veiled
+from tasks.engine.models import Job, Worker
+from tests.support.calls import call
+from tests.support.people import person
 
 pytestmark = pytest.mark.django_db
 
@@ -91,7 +91,7 @@ def test_the_figures_are_those_of_the_rows(monkeypatch):
     lifecycle.claim(jobs[2].uid, "w1@here", 1)
     now = lifecycle.now()
     Worker.objects.create(name="w1@here", host="here", pid=1, queues=["default"], seen_at=now, started_at=now)
-    bells.pause("default", alice)
+    notify.pause("default", alice)
     seen = samples(ada.get("/metrics").content.decode())
     assert seen["signalbox_jobs", (("state", "running"),)] == 1
     assert seen["signalbox_queue_depth", (("queue", "default"),)] == 1
@@ -112,7 +112,7 @@ def test_a_page_of_a_busy_database_is_a_503(monkeypatch):
     def locked(*_):
         raise OperationalError("database is locked")
 
-    monkeypatch.setattr("tasks.picture.board", locked)
+    monkeypatch.setattr("tasks.queries.board.board", locked)
     answer = call("vera").get("/")
     assert (answer.status_code, answer["Retry-After"]) == (503, "2")
     assert b"locked" not in answer.content

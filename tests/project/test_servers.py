@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.processes import ROOT, is_alive, wait_until
+from tests.support.processes import ROOT, is_alive, wait_until
 
 SLEEPER = """
 import os, sys, time

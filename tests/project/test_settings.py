@@ -12,7 +12,7 @@ from django.conf import settings
 from django.core.checks import run_checks
 
 from project import checks, env
-from tests.processes import ROOT
+from tests.support.processes import ROOT
 
 
 def manage(*words: str, home: Path, **variables: str) -> subprocess.CompletedProcess:

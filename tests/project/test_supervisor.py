@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from project.supervisor import GaveUp, Part, Supervisor, how_it_ended
-from tests.processes import is_alive, wait_until
+from tests.support.processes import is_alive, wait_until
 
 FAMILY = """
 import os, signal, sys, time

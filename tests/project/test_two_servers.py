@@ -13,12 +13,12 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from project import valkey
-from tasks.door.models import Token
-from tasks.models import Job, Queue, Worker
+from tasks.access.models import Token
+from tasks.engine.models import Job, Queue, Worker
 from tests.conftest import database_url_of_the_test
-from tests.live_parts import Served, hear, say
-from tests.people import person
-from tests.processes import csrf
+from tests.support.live_parts import Served, hear, say
+from tests.support.people import person
+from tests.support.processes import csrf
 
 pytestmark = pytest.mark.django_db(transaction=True)
 rows = sync_to_async

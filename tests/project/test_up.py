@@ -16,15 +16,15 @@ import redis
 import requests
 
 from project import valkey
-from tests.processes import READY, ROOT, Product, is_alive, wait_until
-from tests.servers import Servers
+from tests.support.processes import READY, ROOT, Product, is_alive, wait_until
+from tests.support.servers import Servers
 
 pytestmark = pytest.mark.process
 PARTS = ("web", "worker", "beat", "valkey")
 COMPLETE = """
 import time
 from tasks import lifecycle
-from tasks.models import Job
+from tasks.engine.models import Job
 job, _ = lifecycle.submit("noop", {})
 end = time.monotonic() + 30
 while job.state not in Job.FINAL and time.monotonic() < end:
@@ -41,7 +41,7 @@ while job.state != "running" and time.monotonic() < end:
     time.sleep(0.05)
     job.refresh_from_db()
 """
-STATES = "from tasks.models import Job; print(*Job.objects.values_list('state', flat=True))"
+STATES = "from tasks.engine.models import Job; print(*Job.objects.values_list('state', flat=True))"
 
 
 @pytest.fixture(scope="module")

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from tasks import gauges
-from tests.live_hub import Tab, paced, running
-from tests.live_parts import until
+from tasks.queries import gauges
+from tests.support.live_hub import Tab, paced, running
+from tests.support.live_parts import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

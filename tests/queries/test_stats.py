@@ -9,17 +9,17 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from tasks import history, picture
+from tasks.engine.models import Bar, Job, Minute
 from tasks.kinds import upkeep
-from tasks.models import Bar, Job, Minute
-from tests.runs import run
+from tasks.queries import board, stats
+from tests.support.runs import run
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(autouse=True)
 def fresh() -> None:
-    history.forget()
+    stats.forget()
 
 
 def ended(when: datetime, state: str = "succeeded", queue: str = "default", wait: float = 1, ran: float = 1) -> Job:
@@ -32,27 +32,27 @@ def scattered(number: int, ago: timedelta) -> list[Job]:
     """Jobs that ended at random moments, many of them in the first and last instants of minutes and bars."""
     now, rnd = timezone.now(), random.Random(7)
     moments = [now - ago * rnd.random() for _ in range(number)]
-    edges = [history.floor(moment, history.PERIODS[rnd.choice(list(history.PERIODS))][1]) for moment in moments[::2]]
+    edges = [stats.floor(moment, stats.PERIODS[rnd.choice(list(stats.PERIODS))][1]) for moment in moments[::2]]
     edges += [edge - timedelta(microseconds=1) for edge in edges]
     return Job.objects.bulk_create(
-        ended(moment, rnd.choice(history.OUTCOMES), rnd.choice("ab")) for moment in moments + edges if moment < now
+        ended(moment, rnd.choice(stats.OUTCOMES), rnd.choice("ab")) for moment in moments + edges if moment < now
     )
 
 
 def truth(period: str) -> Counter:
     """(beginning of the bar, outcome) → jobs, straight from the rows."""
-    length, width = history.PERIODS[period]
-    last = history.floor(timezone.now(), width)
+    length, width = stats.PERIODS[period]
+    last = stats.floor(timezone.now(), width)
     return Counter(
-        (history.floor(ended, width), state)
+        (stats.floor(ended, width), state)
         for ended, state in Job.objects.exclude(kind="roll_up").values_list("finished_at", "state")
-        if last - length < history.floor(ended, width) and state in history.OUTCOMES
+        if last - length < stats.floor(ended, width) and state in stats.OUTCOMES
     )
 
 
 def told(period: str) -> Counter:
-    bars = history.chart(period)["buckets"]
-    counts = {(datetime.fromisoformat(bar["at"]), name): bar[name] for bar in bars for name in history.OUTCOMES}
+    bars = stats.chart(period)["buckets"]
+    counts = {(datetime.fromisoformat(bar["at"]), name): bar[name] for bar in bars for name in stats.OUTCOMES}
     return Counter({key: n for key, n in counts.items() if n})
 
 
@@ -60,8 +60,8 @@ def rolled_up_until(end: datetime) -> None:
     """As a run of roll_up would have left it at that time."""
     for each in upkeep.to_count(end, end):
         upkeep.count(*each)
-    for width in history.WIDTHS:
-        for bar in upkeep.to_sum(width * history.MINUTE, end, end):
+    for width in stats.WIDTHS:
+        for bar in upkeep.to_sum(width * stats.MINUTE, end, end):
             upkeep.put(Bar.objects.filter(minutes=width, at=bar), upkeep.summed(bar, width))
 
 
@@ -70,29 +70,29 @@ def test_each_job_is_counted_once_on_either_side_of_every_seam(minutes):
     """The newest are rows, older ones minutes, older ones bars of 15 minutes, older ones bars of 12 hours."""
     scattered(40, timedelta(days=30))
     scattered(60, timedelta(hours=2))
-    rolled_up_until(history.floor(timezone.now() - minutes * history.MINUTE, history.MINUTE))
+    rolled_up_until(stats.floor(timezone.now() - minutes * stats.MINUTE, stats.MINUTE))
     assert Bar.objects.filter(minutes=720).exists() and Bar.objects.filter(minutes=15).exists()
-    for period in history.PERIODS:
+    for period in stats.PERIODS:
         assert told(period) == truth(period), period
 
 
 def test_what_is_rolled_up_while_a_chart_is_read_is_not_counted_twice(monkeypatch):
     scattered(60, timedelta(minutes=50))
-    end = history.floor(timezone.now() - history.SETTLED, history.MINUTE)
-    rolled_up_until(end - 20 * history.MINUTE)
-    counted = history._counted
+    end = stats.floor(timezone.now() - stats.SETTLED, stats.MINUTE)
+    rolled_up_until(end - 20 * stats.MINUTE)
+    counted = stats._counted
 
     def meanwhile(width):
         found = counted(width)
         rolled_up_until(end)
         return found
 
-    monkeypatch.setattr(history, "_counted", meanwhile)
+    monkeypatch.setattr(stats, "_counted", meanwhile)
     assert told("1h") == truth("1h")
 
 
 def test_a_failure_that_is_tried_again_leaves_the_bars_that_are_summed_up():
-    bar = history.floor(timezone.now() - 3 * history.MINUTE, timedelta(minutes=15))
+    bar = stats.floor(timezone.now() - 3 * stats.MINUTE, timedelta(minutes=15))
     Job.objects.bulk_create([ended(bar - timedelta(seconds=30), "failed")])
     rolled_up_until(bar)
     assert Bar.objects.get(minutes=15).outcome == "failed"
@@ -106,12 +106,12 @@ def test_a_chart_says_what_nobody_has_counted():
     """More than an hour of rows is not read for a chart: it says so instead of drawing nothing."""
     now = timezone.now()
     Job.objects.bulk_create([ended(now - timedelta(hours=5)), ended(now - timedelta(minutes=5))])
-    chart = history.chart("24h")
+    chart = stats.chart("24h")
     assert sum(bar["succeeded"] for bar in chart["buckets"]) == 1
     begin, end = map(datetime.fromisoformat, chart["missing"])
     assert begin < now - timedelta(hours=5) < end < now
-    rolled_up_until(history.floor(now - history.SETTLED, history.MINUTE))
-    chart = history.chart("24h")
+    rolled_up_until(stats.floor(now - stats.SETTLED, stats.MINUTE))
+    chart = stats.chart("24h")
     assert (sum(bar["succeeded"] for bar in chart["buckets"]), chart["missing"]) == (2, None)
 
 
@@ -121,15 +121,15 @@ def test_waiting_is_counted_from_when_a_job_was_queued_for_the_attempt_that_ran(
     job.queued_at = job.started_at - timedelta(seconds=1.5)
     job.save()
     for _ in range(2):  # from the row, then from its minute
-        [noop] = [row for row in picture.stats("1h")["kinds"] if row["kind"] == "noop"]
+        [noop] = [row for row in board.stats("1h")["kinds"] if row["kind"] == "noop"]
         assert 1 <= noop["wait_p95_s"] <= 2
-        Job.objects.update(finished_at=history.floor(now, history.MINUTE) - 3 * history.MINUTE)
+        Job.objects.update(finished_at=stats.floor(now, stats.MINUTE) - 3 * stats.MINUTE)
         Job.objects.update(started_at=now - timedelta(minutes=4), queued_at=now - timedelta(minutes=4, seconds=1.5))
         run("roll_up")
 
 
 def test_what_a_process_has_read_is_read_again_when_it_has_changed():
-    bar = history.floor(timezone.now() - timedelta(hours=3), timedelta(minutes=15))
+    bar = stats.floor(timezone.now() - timedelta(hours=3), timedelta(minutes=15))
     Job.objects.bulk_create([ended(bar, wait=1), ended(bar, wait=1)])
     rolled_up_until(bar + timedelta(hours=1))
     assert told("24h") == truth("24h") == told("24h")
@@ -145,15 +145,15 @@ def test_times_of_queues():
         ended(now - timedelta(minutes=30), queue="io", wait=8), ended(now, queue="io", wait=8),
         ended(now, queue="default", wait=0.01, ran=100),
     ])  # fmt: skip
-    rolled_up_until(history.floor(now - timedelta(minutes=10), history.MINUTE))
-    times = history.queues()
+    rolled_up_until(stats.floor(now - timedelta(minutes=10), stats.MINUTE))
+    times = stats.queues()
     assert 5 <= times["io"]["wait_p50_s"] <= 10 and times["default"]["wait_p95_s"] <= 0.05
     assert 60 <= times["default"]["run_p50_s"] <= 120
 
 
-@pytest.mark.parametrize("period", history.PERIODS)
+@pytest.mark.parametrize("period", stats.PERIODS)
 def test_a_chart_asks_a_few_questions_however_many_bars_it_has(period):
     scattered(50, timedelta(hours=3))
     with CaptureQueriesContext(connection) as asked:
-        history.chart(period)
+        stats.chart(period)
     assert len(asked) <= 10

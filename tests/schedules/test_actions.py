@@ -7,23 +7,24 @@ from django_celery_beat.models import CrontabSchedule, PeriodicTask
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tasks import drafting, lifecycle, schedules
-from tasks.models import Job
-from tasks.params import ParamError
-from tasks.registry import UnknownKind
-from tasks.schedules import NameTaken, WrongTiming
-from tasks.timetable.models import Run, Schedule
-from tests.people import person
+from tasks.engine import creation, lifecycle
+from tasks.engine.models import Job
+from tasks.engine.registry import UnknownKind
+from tasks.params.signature import ParamError
+from tasks.schedules import actions
+from tasks.schedules.actions import NameTaken, WrongTiming
+from tasks.schedules.models import Run, Schedule
+from tests.support.people import person
 
 pytestmark = pytest.mark.django_db(transaction=True)
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 def made(seconds: int = 60, kind: str = "noop", params: dict | None = None, done: datetime = START, **more) -> Schedule:
-    timing = more.pop("timing", None) or schedules.every(seconds, START)
-    schedule = schedules.create(more.pop("name", "every minute"), kind, params or {}, timing, **more)
+    timing = more.pop("timing", None) or actions.every(seconds, START)
+    schedule = actions.create(more.pop("name", "every minute"), kind, params or {}, timing, **more)
     Schedule.objects.filter(pk=schedule.pk).update(done_until=done)
-    return schedules.fresh(schedule)
+    return actions.fresh(schedule)
 
 
 def at(seconds: float) -> datetime:
@@ -36,10 +37,10 @@ def outcomes() -> list[tuple[str, str]]:
 
 def test_a_slot_makes_one_job_whoever_asks_how_often():
     schedule = made(owner=person("alice"))
-    assert schedules.keep(schedule, at(59)) is None
-    assert schedules.keep(schedule, at(60.2)).outcome == "started"
-    assert schedules.keep(schedule, at(60.3)) is None
-    assert schedules.keep(schedule, at(119)) is None
+    assert actions.keep(schedule, at(59)) is None
+    assert actions.keep(schedule, at(60.2)).outcome == "started"
+    assert actions.keep(schedule, at(60.3)) is None
+    assert actions.keep(schedule, at(119)) is None
     job = Job.objects.get()
     assert (job.schedule, job.slot, job.owner) == (schedule.uid, "2026-03-01T12:01:00Z", person("alice"))
 
@@ -47,33 +48,33 @@ def test_a_slot_makes_one_job_whoever_asks_how_often():
 def test_a_beat_that_thaws_with_an_old_picture_runs_nothing_again():
     frozen = made(overlap="queue")
     for minute in (1, 2, 3):
-        assert schedules.keep(frozen, at(60 * minute))
-    assert schedules.keep(frozen, at(150)) is None  # its clock stood still as well
-    assert schedules.keep(frozen, at(185)) is None
+        assert actions.keep(frozen, at(60 * minute))
+    assert actions.keep(frozen, at(150)) is None  # its clock stood still as well
+    assert actions.keep(frozen, at(185)) is None
     assert Job.objects.count() == 3
 
 
 def test_the_slot_is_unique_even_without_the_guard():
     schedule = made(overlap="queue")
-    schedules.keep(schedule, at(60))
+    actions.keep(schedule, at(60))
     Schedule.objects.update(done_until=START)
-    schedules.keep(schedule, at(61))
+    actions.keep(schedule, at(61))
     assert Job.objects.count() == 1
 
 
 def test_a_late_slot_is_run_and_shown_as_late():
     schedule = made(600)
-    run = schedules.keep(schedule, at(607))
+    run = actions.keep(schedule, at(607))
     assert (run.outcome, run.late_s) == ("started", 7)
 
 
 def test_missed_slots_are_skipped_or_made_up_for_once():
     skips = made(600, name="skips")
-    assert schedules.keep(skips, at(600 * 3 + 300)) is None
+    assert actions.keep(skips, at(600 * 3 + 300)) is None
     row = Run.objects.get()
     assert (row.slot, row.outcome, row.count) == ("2026-03-01T12:10:00Z", "missed", 3)
     catches = made(600, name="catches", missed="once")
-    run = schedules.keep(catches, at(600 * 3 + 300))
+    run = actions.keep(catches, at(600 * 3 + 300))
     assert (run.slot, run.outcome) == ("2026-03-01T12:30:00Z", "started")
     missed = Run.objects.get(schedule=catches, outcome="missed")
     assert (missed.slot, missed.count) == ("2026-03-01T12:10:00Z", 2)
@@ -87,8 +88,8 @@ def test_overlap():
         ("cancel", ["cancelled", "queued"]),
     ):
         schedule = made(overlap=policy, name=policy)
-        schedules.keep(schedule, at(60))
-        run = schedules.keep(schedule, at(120))
+        actions.keep(schedule, at(60))
+        run = actions.keep(schedule, at(120))
         assert (
             list(Job.objects.filter(schedule=schedule.uid).order_by("id").values_list("state", flat=True)) == expected
         )
@@ -97,33 +98,33 @@ def test_overlap():
 
 def test_a_running_job_is_asked_to_stop_by_the_next_run():
     schedule = made(overlap="cancel")
-    schedules.keep(schedule, at(60))
+    actions.keep(schedule, at(60))
     lifecycle.claim(Job.objects.get().uid, "w", 1)
-    schedules.keep(schedule, at(120))
+    actions.keep(schedule, at(120))
     old = Job.objects.order_by("id").first()
     assert (old.state, old.cancel_reason) == ("running", "The next run of its schedule began.")
 
 
 def test_what_passed_while_paused_or_before_a_change_is_not_made_up_for():
-    schedule = schedules.pause(made(missed="once"), True)
-    assert schedules.keep(schedule, at(60)) is None
+    schedule = actions.pause(made(missed="once"), True)
+    assert actions.keep(schedule, at(60)) is None
     assert schedule.next() == []
-    schedule = schedules.pause(schedule, False)
+    schedule = actions.pause(schedule, False)
     assert schedule.done_until > at(3600)
-    assert schedules.keep(schedule, at(60)) is None
-    changed = schedules.change(
-        schedule, timing=schedules.crontab("0 4 * * *", "Europe/Berlin"), name="new", overlap="queue"
+    assert actions.keep(schedule, at(60)) is None
+    changed = actions.change(
+        schedule, timing=actions.crontab("0 4 * * *", "Europe/Berlin"), name="new", overlap="queue"
     )
     assert (changed.in_words, changed.periodic.interval, changed.overlap) == ("at 04:00 (Europe/Berlin)", None, "queue")
 
 
 def test_once_is_run_once_and_then_over():
     moment = datetime.now(UTC) + timedelta(hours=1)
-    schedule = made(timing=schedules.once(moment), done=datetime.now(UTC))
+    schedule = made(timing=actions.once(moment), done=datetime.now(UTC))
     assert schedule.next() == [moment]
-    assert schedules.keep(schedule, moment + timedelta(seconds=1)).outcome == "started"
-    assert schedules.keep(schedule, moment + timedelta(days=1)) is None
-    assert not schedules.fresh(schedule).periodic.enabled
+    assert actions.keep(schedule, moment + timedelta(seconds=1)).outcome == "started"
+    assert actions.keep(schedule, moment + timedelta(days=1)) is None
+    assert not actions.fresh(schedule).periodic.enabled
 
 
 def test_bad_input_is_refused_where_it_is_typed():
@@ -133,11 +134,11 @@ def test_bad_input_is_refused_where_it_is_typed():
         made(kind="unheard_of")
     for text, zone in (("* * * *", "UTC"), ("61 * * * *", "UTC"), ("* * * * *", "Mars/Base"), ("0 0 31 2 *", "UTC")):
         with pytest.raises(WrongTiming):
-            schedules.crontab(text, zone)
+            actions.crontab(text, zone)
     with pytest.raises(WrongTiming):
-        schedules.once(START)
+        actions.once(START)
     with pytest.raises(WrongTiming):
-        schedules.every(0)
+        actions.every(0)
     made()
     with pytest.raises(NameTaken):
         made()
@@ -147,24 +148,24 @@ def test_bad_input_is_refused_where_it_is_typed():
 def test_secrets_rest_sealed_and_reach_the_job():
     schedule = made(kind="unlocks", params={"key": "open sesame", "number": 1})
     assert "sesame" not in repr(PeriodicTask.objects.values()) + repr(Schedule.objects.values())
-    schedules.keep(schedule, at(60))
-    assert drafting.opened(Job.objects.get())[0]["key"] == "open sesame"
+    actions.keep(schedule, at(60))
+    assert creation.opened(Job.objects.get())[0]["key"] == "open sesame"
 
 
 def test_a_job_that_cannot_be_made_any_more_is_a_run_that_says_why():
     schedule = made()
     PeriodicTask.objects.update(task="gone")
-    run = schedules.keep(schedule, at(60))
+    run = actions.keep(schedule, at(60))
     assert (run.outcome, run.note) == ("refused", "There is no kind of job named 'gone'.")
     PeriodicTask.objects.update(task="noop", kwargs="[broken")
-    assert schedules.keep(schedule, at(120)).outcome == "refused"
+    assert actions.keep(schedule, at(120)).outcome == "refused"
 
 
 def test_run_now_stands_beside_the_timetable():
     schedule = made()
-    job = schedules.run_now(schedule, person("bob"))
+    job = actions.run_now(schedule, person("bob"))
     assert (job.schedule, job.slot, job.owner) == (schedule.uid, None, person("bob"))
-    schedules.run_now(schedule, person("bob"))
+    actions.run_now(schedule, person("bob"))
     assert [run.shown()["slot"] for run in Run.objects.all()] == [None, None]
 
 
@@ -172,16 +173,16 @@ def test_rows_of_others_are_adopted():
     row = CrontabSchedule.objects.create(minute="0", hour="4", timezone="UTC")
     PeriodicTask.objects.create(name="by hand", task="noop", crontab=row)
     PeriodicTask.objects.create(name="foreign", task="celery.backend_cleanup", crontab=row)
-    schedules.adopt()
-    schedules.adopt()
+    actions.adopt()
+    actions.adopt()
     assert Schedule.objects.get().in_words == "at 04:00 (UTC)"
 
 
 def test_the_newest_runs_are_kept(monkeypatch):
-    monkeypatch.setattr(schedules, "RUNS_KEPT", 3)
+    monkeypatch.setattr(actions, "RUNS_KEPT", 3)
     schedule = made(overlap="queue")
     for minute in range(1, 7):
-        schedules.keep(schedule, at(60 * minute))
+        actions.keep(schedule, at(60 * minute))
     assert [slot for slot, _ in outcomes()] == ["12:04:00", "12:05:00", "12:06:00"]
 
 
@@ -194,8 +195,8 @@ def test_two_beats_with_clocks_of_their_own_settle_each_slot_once(steps):
     schedule, clocks = made(7, overlap="queue"), [0.0, 0.0]
     for beat, step in steps:
         clocks[beat] += step
-        schedules.keep(schedule, at(clocks[beat]))
-    done = schedules.fresh(schedule).done_until
+        actions.keep(schedule, at(clocks[beat]))
+    done = actions.fresh(schedule).done_until
     started = Run.objects.filter(schedule=schedule, outcome="started").count()
     missed = sum(Run.objects.filter(schedule=schedule, outcome="missed").values_list("count", flat=True))
     assert started == Job.objects.count()

@@ -2,9 +2,9 @@
 
 import pytest
 
-from tasks.models import Job
-from tasks.timetable.models import Run, Schedule
-from tests.calls import call
+from tasks.engine.models import Job
+from tasks.schedules.models import Run, Schedule
+from tests.support.calls import call
 
 pytestmark = pytest.mark.django_db
 NIGHTLY = {

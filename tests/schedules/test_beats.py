@@ -11,12 +11,12 @@ import psutil
 import pytest
 
 from project import parts
-from tasks import schedules
-from tasks.models import Job
-from tasks.timetable.models import Beat, Run, Schedule
+from tasks.engine.models import Job
+from tasks.schedules import actions
+from tasks.schedules.models import Beat, Run, Schedule
 from tests.conftest import database_url_of_the_test
-from tests.processes import ROOT, wait_until
-from tests.servers import FAST, Servers
+from tests.support.processes import ROOT, wait_until
+from tests.support.servers import FAST, Servers
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
 
@@ -49,7 +49,7 @@ def start_beat(servers: Servers, tmp_path: Path, transactional_db: None) -> Iter
 
 def every_second() -> Schedule:
     start = datetime.now(UTC).replace(microsecond=0)
-    return schedules.create("often", "noop", {}, schedules.every(1, start), overlap="queue")
+    return actions.create("often", "noop", {}, actions.every(1, start), overlap="queue")
 
 
 def slots() -> list[datetime]:
@@ -92,7 +92,7 @@ def test_a_change_is_heeded_within_two_seconds_and_a_pause_too(start_beat):
     start_beat()
     schedule = every_second()
     wait_until(jobs(1), 5, "a schedule made while the beat runs")
-    schedules.pause(schedule, True)
+    actions.pause(schedule, True)
     count = len(slots())
     later = datetime.now(UTC) + timedelta(seconds=2.5)
     wait_until(lambda: datetime.now(UTC) > later)

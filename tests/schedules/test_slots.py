@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks import slots
-from tasks.slots import Crontab, Every, Once
+from tasks.schedules import slots
+from tasks.schedules.slots import Crontab, Every, Once
 
 BERLIN = ZoneInfo("Europe/Berlin")
 

@@ -6,11 +6,11 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from tasks import schedules
+from tasks.engine.models import Job
 from tasks.kinds.checks.models import Service
-from tasks.models import Job
-from tasks.timetable.models import Beat, Run, Schedule
-from tests.people import person
+from tasks.schedules import actions
+from tasks.schedules.models import Beat, Run, Schedule
+from tests.support.people import person
 
 pytestmark = pytest.mark.django_db
 WHEN = {
@@ -26,7 +26,7 @@ def browser(name: str) -> Client:
 
 
 def made(kind: str = "noop", **params) -> Schedule:
-    return schedules.create("often", kind, params, schedules.every(60), person("ada"))
+    return actions.create("often", kind, params, actions.every(60), person("ada"))
 
 
 def test_a_schedule_is_made_by_a_form_of_its_kind():
@@ -74,11 +74,11 @@ def test_a_change_keeps_secrets_and_times_that_nobody_touched():
     assert 'value="1" id="id_number"' in page or 'name="number" value="1"' in page
     said = WHEN | {"name": "renamed", "when": "every", "number": "1", "unit": "minute", "p-number": "5", "p-key": ""}
     assert ada.post(path, said).status_code == 302
-    fresh = schedules.fresh(schedule)
-    assert schedules.opened(fresh) == {"key": "open sesame", "number": 5}
+    fresh = actions.fresh(schedule)
+    assert actions.opened(fresh) == {"key": "open sesame", "number": 5}
     assert (fresh.periodic.name, fresh.done_until) == ("renamed", schedule.done_until)
     ada.post(path, said | {"unit": "hour"})
-    assert schedules.fresh(schedule).done_until > schedule.done_until
+    assert actions.fresh(schedule).done_until > schedule.done_until
 
 
 def test_runs_late_and_missed_are_shown():

@@ -4,12 +4,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tasks import bells, bulk, lifecycle
-from tasks.failure import Failure
-from tasks.models import Job
-from tests.calls import call
-from tests.people import person
-from tests.processes import wait_until
+from tasks.engine import lifecycle, notify
+from tasks.engine.errors import Failure
+from tasks.engine.models import Job
+from tasks.search import bulk
+from tests.support.calls import call
+from tests.support.people import person
+from tests.support.processes import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -76,7 +77,7 @@ def test_who_may():
 
 def test_a_job_cancels_everything_that_matches(start_worker):
     mine, theirs = queued(7), queued(4, "bob")
-    bells.pause("default")  # nothing of it starts meanwhile
+    notify.pause("default")  # nothing of it starts meanwhile
     answer = call("bob").post("bulk/", {"action": "cancel", "filter": {"owner": "alice"}})
     assert (answer.status_code, answer.json()["kind"]) == (201, "bulk_action")
     own = Job.objects.get(uid=answer.json()["id"])

@@ -8,13 +8,14 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from tasks import finding, lifecycle
-from tasks.failure import Failure
-from tasks.models import Job
-from tasks.search import Query, SearchError, parse
-from tasks.uid import uuid7
-from tests.calls import call
-from tests.people import person
+from tasks.engine import lifecycle
+from tasks.engine.errors import Failure
+from tasks.engine.models import Job
+from tasks.engine.uid import uuid7
+from tasks.search import finder
+from tasks.search.language import Query, SearchError, parse
+from tests.support.calls import call
+from tests.support.people import person
 
 pytestmark = pytest.mark.django_db
 
@@ -123,8 +124,8 @@ def many(n: int, **columns) -> list[Job]:
 
 
 def test_a_search_looks_so_far_says_so_and_goes_on(monkeypatch):
-    monkeypatch.setattr(finding, "FIRST", 50)
-    monkeypatch.setattr(finding, "BUDGET", 150)
+    monkeypatch.setattr(finder, "FIRST", 50)
+    monkeypatch.setattr(finder, "BUDGET", 150)
     needle = failed("the needle")
     many(250)
     alice, url, steps, found = call("alice"), "jobs/?q=needle&limit=5", [], []
@@ -153,12 +154,12 @@ def test_pages_of_a_search_forth_and_back(monkeypatch):
     assert [each["id"] for each in back["results"]] == seen[-2]
 
 
-def rows_read(query: Query, **options) -> tuple[finding.Found, int]:
+def rows_read(query: Query, **options) -> tuple[finder.Found, int]:
     """What a search finds, and how many queries it needs."""
     with CaptureQueriesContext(
         connection,
     ) as asked:
-        found = finding.find(query, Job.objects.all(), **options)
+        found = finder.find(query, Job.objects.all(), **options)
     return found, len(asked)
 
 
@@ -215,7 +216,7 @@ def test_an_index_leads_to_what_is_looked_for(text, index):
     lifecycle.submit("noop", {})
     lifecycle.submit("noop", {}, due_at=datetime(2999, 1, 1, tzinfo=UTC))
     with CaptureQueriesContext(connection) as asked:
-        finding.find(Query.of({"q": [text]}), Job.objects.all())
+        finder.find(Query.of({"q": [text]}), Job.objects.all())
     plans = {each["sql"]: plan(each["sql"]) for each in asked if each["sql"].startswith("SELECT")}
     whole = [step for steps in plans.values() for step in steps if step.startswith("SCAN") and "INDEX" not in step]
     assert whole == [], "no question reads the whole table"
@@ -235,7 +236,7 @@ def test_states_that_contradict_each_other_find_nothing():
 
 
 def test_many_live_jobs_are_searched_as_any_others(monkeypatch):
-    monkeypatch.setattr(finding, "FEW", 2)
+    monkeypatch.setattr(finder, "FEW", 2)
     waiting = [job() for _ in range(4)]
     failed("x")
     assert ids("jobs/?q=state:queued") == uid(*waiting)

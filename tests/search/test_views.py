@@ -11,13 +11,14 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from tasks import bulk, finding, lifecycle, searching
-from tasks.door.models import Entry
-from tasks.failure import Failure
-from tasks.models import Job
-from tasks.search import Query, edited
-from tasks.wording import told
-from tests.people import person
+from tasks.access.models import Entry
+from tasks.engine import lifecycle
+from tasks.engine.errors import Failure
+from tasks.engine.models import Job
+from tasks.search import bulk, finder, views
+from tasks.search.language import Query, edited
+from tasks.search.wording import told
+from tests.support.people import person
 
 pytestmark = pytest.mark.django_db
 
@@ -111,7 +112,7 @@ def test_links_with_filters_by_name_lead_to_the_same_in_the_box() -> None:
 
 
 def test_pages_by_links_forth_and_back_also_when_the_row_between_them_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(searching, "PAGE", 2)
+    monkeypatch.setattr(views, "PAGE", 2)
     jobs = []
     for _ in range(5):  # each in a millisecond of its own: the order within one is chance
         jobs.append(made())
@@ -130,7 +131,7 @@ def test_pages_by_links_forth_and_back_also_when_the_row_between_them_is_gone(mo
 
 
 def test_a_search_says_how_far_back_it_looked_and_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(finding, "FIRST", 4)
+    monkeypatch.setattr(finder, "FIRST", 4)
     needle = failed("the needle")
     for _ in range(5):
         made()
@@ -272,9 +273,9 @@ def test_where_a_job_was_that_is_gone() -> None:
         return Job.objects.create(uid=uid(millisecond, chance), **columns).pk
 
     first, second, third = row(1, 9), row(1, 2), row(3, 5)
-    assert finding.key_of(uid(1, 2)) == second
-    assert finding.key_of(uid(1, 5)) == second + 1, "after all of its millisecond, whatever chance says"
-    assert finding.key_of(uid(2, 5)) == second + 1
-    assert finding.key_of(uid(4, 0)) == third + 1
-    assert finding.key_of(uid(0, 1)) == 0
+    assert finder.key_of(uid(1, 2)) == second
+    assert finder.key_of(uid(1, 5)) == second + 1, "after all of its millisecond, whatever chance says"
+    assert finder.key_of(uid(2, 5)) == second + 1
+    assert finder.key_of(uid(4, 0)) == third + 1
+    assert finder.key_of(uid(0, 1)) == 0
     assert first < second

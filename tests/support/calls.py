@@ -6,8 +6,8 @@ from typing import Any
 from django.http import HttpResponse
 from django.test import Client
 
-from tasks.door.models import Token
-from tests.people import person
+from tasks.access.models import Token
+from tests.support.people import person
 
 
 class Caller:

@@ -8,18 +8,19 @@ from uuid import UUID
 
 from live import hub as hubs
 from live import push
-from live.visitors import Visitor
-from tasks import access, lifecycle
-from tests.live_parts import Page, until
+from live.auth import Visitor
+from tasks.access import permissions
+from tasks.engine import lifecycle
+from tests.support.live_parts import Page, until
 
-ANY = Visitor(0, "nobody", access.YES)
+ANY = Visitor(0, "nobody", permissions.YES)
 
 
 def paced(settings, monkeypatch, reconcile_s, beat_s, tick_ms):
     """A hub at a pace of the test's own, and pushes of the test's own. Who may stay has tests of its own."""
     settings.SIGNALBOX_RECONCILE_S, settings.SIGNALBOX_BEAT_S, settings.SIGNALBOX_TICK_MS = reconcile_s, beat_s, tick_ms
     monkeypatch.setattr(push, "_sender", push.Sender())
-    monkeypatch.setattr("live.picture.withdrawn", lambda visitors: {})
+    monkeypatch.setattr("live.state.withdrawn", lambda visitors: {})
 
 
 class Tab:

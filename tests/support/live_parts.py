@@ -19,10 +19,10 @@ from django.conf import settings
 from django.test import Client
 from websockets.asyncio.client import ClientConnection
 
-from live import layer
+from live import channel_layer
 from project import parts, valkey
-from tests.processes import ROOT, wait_until
-from tests.servers import FAST, Servers
+from tests.support.processes import ROOT, wait_until
+from tests.support.servers import FAST, Servers
 
 SUBPROTOCOL = "signalbox.v1"
 _ids = count(1)
@@ -124,13 +124,13 @@ PUBSUB = "channels_redis.pubsub.RedisPubSubChannelLayer"
 @contextlib.asynccontextmanager
 async def ear() -> AsyncIterator[Callable[[], Any]]:
     """A member of the group; call what it gives for the next message."""
-    member = layer.fresh()
+    member = channel_layer.fresh()
     channel = await member.new_channel()
-    await member.group_add(layer.group(), channel)
+    await member.group_add(channel_layer.group(), channel)
     try:
         yield lambda: asyncio.wait_for(member.receive(channel), 10)
     finally:
-        await layer.drop(member)
+        await channel_layer.drop(member)
 
 
 async def until(true: Callable[[], object], seconds: float = 15, what: str = "it") -> Any:

@@ -13,8 +13,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from tasks.fetch_errors import FetchError
-from tasks.fetcher import Fetcher, Lookup
+from tasks.fetch.errors import FetchError
+from tasks.fetch.fetcher import Fetcher, Lookup
 
 Speak = Callable[[asyncio.StreamReader, asyncio.StreamWriter, bytes], Awaitable[None]]
 

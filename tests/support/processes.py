@@ -18,9 +18,9 @@ import psutil
 import requests
 
 from project import parts, valkey
-from tests.servers import FAST, Servers
+from tests.support.servers import FAST, Servers
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 READY = re.compile(r"^Signalbox is ready: (http://\S+/)$", re.MULTILINE)
 
 

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 from standardwebhooks import Webhook
 
-from tasks import outbox
-from tasks.hooks.models import Endpoint
+from tasks.webhooks import outbox
+from tasks.webhooks.models import Endpoint
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 

@@ -1,7 +1,7 @@
 """Every address of the product, and who may do what there: written a second time, to hold the code to it.
 
-A new route needs a line here, or tests/test_door.py fails. PUBLIC: anybody. Otherwise each method with its action of
-``tasks.access.RULES``.
+A new route needs a line here, or tests/access/test_routes.py fails. PUBLIC: anybody. Otherwise each method with its
+action of ``tasks.access.permissions.RULES``.
 """
 
 from collections.abc import Iterator

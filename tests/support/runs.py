@@ -9,10 +9,10 @@ from typing import Any
 from celery import current_app
 from celery.exceptions import Ignore, Retry
 
-from tasks import lifecycle
-from tasks.models import Job
+from tasks.engine import lifecycle
+from tasks.engine.models import Job
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 MOST_MB = 300  # that anything hostile may take of a process
 
 

@@ -1,4 +1,4 @@
-"""Early pytest plugin (`-p tests.servers`): real servers for the whole run, up before Django reads its settings.
+"""Early pytest plugin (`-p tests.support.servers`): real servers for the whole run, before Django reads its settings.
 
 One Valkey always, one PostgreSQL with `--postgres`. It sets the environment that the settings are read from and must
 import neither Django nor the project's models. The undertaker ends the servers even when pytest itself is killed.

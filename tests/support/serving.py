@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from tests.origins import Origin, origin
+from tests.support.origins import Origin, origin
 
 
 @contextmanager
 def serving(says: Any, **options: Any) -> Iterator[Origin]:
-    """`tests.origins.origin` for tests that are no coroutines: its loop runs in a thread."""
+    """`tests.support.origins.origin` for tests that are no coroutines: its loop runs in a thread."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tasks.params import ParamError, Signature
+from tasks.params.signature import ParamError, Signature
 
 UID = "0199c1f2-7d3a-7e61-8b5c-1f2e3d4c5b6a"
 MISSING = object()

@@ -10,9 +10,9 @@ import pytest
 from django.http import QueryDict
 from django.utils import timezone
 
-from tasks.forms import KindForm
-from tasks.params import Ref, Secret, Signature, Url
-from tasks.registry import Kind
+from tasks.engine.registry import Kind
+from tasks.params.signature import Ref, Secret, Signature, Url
+from tasks.web.kind_form import KindForm
 
 
 class Depth(Enum):

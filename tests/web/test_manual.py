@@ -6,8 +6,8 @@ from posixpath import join, normpath
 import pytest
 from django.test import Client
 
-from tasks import manual
-from tests.people import person
+from tasks.web import manual
+from tests.support.people import person
 
 pytestmark = pytest.mark.django_db
 

@@ -5,9 +5,9 @@ import re
 import pytest
 from django.test import Client
 
-from tasks import lifecycle
-from tests.people import person
-from tests.routes import PAGES, PUBLIC
+from tasks.engine import lifecycle
+from tests.support.people import person
+from tests.support.routes import PAGES, PUBLIC
 
 pytestmark = pytest.mark.django_db
 LINK = re.compile(r'<a [^>]*href="(/(?!admin)[^"#?]*)')

@@ -2,11 +2,12 @@
 
 import pytest
 
-from tasks import deliveries, lifecycle
-from tasks.hooks.models import Delivery, Endpoint
-from tests.calls import call
-from tests.people import person
-from tests.receivers import endpoint
+from tasks.engine import lifecycle
+from tasks.webhooks import deliveries
+from tasks.webhooks.models import Delivery, Endpoint
+from tests.support.calls import call
+from tests.support.people import person
+from tests.support.receivers import endpoint
 
 pytestmark = pytest.mark.django_db
 URL = "https://example.org/hook"

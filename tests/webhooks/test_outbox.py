@@ -7,13 +7,14 @@ import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from tasks import deliveries, lifecycle, outbox, webhooks
-from tasks.deliveries import Answer
-from tasks.failure import Failure
-from tasks.fetcher import Fetcher
-from tasks.hooks.models import Delivery, Endpoint
-from tests.people import person
-from tests.receivers import SECRET, endpoint, receiver
+from tasks.engine import lifecycle
+from tasks.engine.errors import Failure
+from tasks.fetch.fetcher import Fetcher
+from tasks.webhooks import deliveries, outbox, sender
+from tasks.webhooks.deliveries import Answer
+from tasks.webhooks.models import Delivery, Endpoint
+from tests.support.people import person
+from tests.support.receivers import SECRET, endpoint, receiver
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Status = Delivery.Status
@@ -33,7 +34,7 @@ def run(kind: str = "noop", **options) -> None:
 
 async def sent(delivery: Delivery) -> Answer:
     async with Fetcher(total=2) as fetcher:
-        return await webhooks.attempt(fetcher, delivery)
+        return await sender.attempt(fetcher, delivery)
 
 
 def one_taken() -> Delivery:
@@ -184,9 +185,9 @@ def test_retry_after_is_kept_within_a_day():
     Delivery.objects.update(next_try_at=datetime.now(UTC))
     deliveries.record(row := one_taken(), answer(429, retry_after=10**9))
     assert 86_398 < due_in(row) <= 86_400
-    assert webhooks.waits("17") == 17
-    assert webhooks.waits("Wed, 21 Oct 2015 07:28:00 GMT") == 0
-    assert webhooks.waits("soon") is None
+    assert sender.waits("17") == 17
+    assert sender.waits("Wed, 21 Oct 2015 07:28:00 GMT") == 0
+    assert sender.waits("soon") is None
 
 
 def test_gone_switches_the_endpoint_off_and_drops_what_waits():

@@ -2,11 +2,12 @@
 
 import pytest
 
-from tasks import lifecycle, webhooks
-from tasks.hooks.models import Delivery
-from tasks.models import Job
-from tests.processes import wait_until
-from tests.receivers import endpoint, receiver
+from tasks.engine import lifecycle
+from tasks.engine.models import Job
+from tasks.webhooks import sender
+from tasks.webhooks.models import Delivery
+from tests.support.processes import wait_until
+from tests.support.receivers import endpoint, receiver
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
 
@@ -53,7 +54,7 @@ def test_one_endpoint_that_hangs_holds_up_no_other(start_worker, record_property
         record_property("p95_s", beside)
         print(f"first try to the others: p95 {beside:.3f} s beside one that hangs, {alone:.3f} s without it")
         assert beside <= max(1, 2 * alone)
-        assert 1 <= len(hung.heard) <= webhooks.LANE
+        assert 1 <= len(hung.heard) <= sender.LANE
 
 
 def told_of(jobs: int, besides: str = "") -> list[float]:

@@ -5,11 +5,12 @@ import re
 import pytest
 from django.test import Client
 
-from tasks import deliveries, lifecycle
-from tasks.door.models import Entry
-from tasks.hooks.models import Delivery, Endpoint
-from tests.people import person
-from tests.receivers import endpoint
+from tasks.access.models import Entry
+from tasks.engine import lifecycle
+from tasks.webhooks import deliveries
+from tasks.webhooks.models import Delivery, Endpoint
+from tests.support.people import person
+from tests.support.receivers import endpoint
 
 pytestmark = pytest.mark.django_db
 URL = "https://example.org/hook"

@@ -5,11 +5,11 @@ import re
 import pytest
 
 from project.valkey import free_port
-from tasks import lifecycle
-from tasks.models import Job, Worker
-from tests.calls import call
-from tests.people import person
-from tests.processes import wait_until
+from tasks.engine import lifecycle
+from tasks.engine.models import Job, Worker
+from tests.support.calls import call
+from tests.support.people import person
+from tests.support.processes import wait_until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
 
@@ -42,7 +42,7 @@ def test_a_failure_has_its_error_and_traceback_and_no_secret(start_worker):
     everything = repr([done.params, done.error, done.progress_note, *done.attempts.values(), *done.log.values()])
     assert "hunter2" not in everything + done.traceback
     assert "raise ValueError" in done.traceback
-    assert "tasks/base.py" not in done.traceback, "what calls every job is of no use to a reader"
+    assert "tasks/worker/task.py" not in done.traceback, "what calls every job is of no use to a reader"
 
 
 def test_a_running_job_hears_a_cancel(start_worker):

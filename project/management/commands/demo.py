@@ -7,8 +7,8 @@ import time
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import OperationalError
 
-from tasks import lifecycle
-from tasks.models import Job
+from tasks.engine import lifecycle
+from tasks.engine.models import Job
 
 MOST_WAITING, PRIORITY = 10, 3
 

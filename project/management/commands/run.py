@@ -11,9 +11,11 @@ from celery import current_app
 from django.core.management import BaseCommand, CommandError
 from django.db import transaction
 
-from tasks import audit, lifecycle, pulse
-from tasks.models import Job
-from tasks.terminal import EXITS, misuse, parameters
+from project.management.terminal import EXITS, misuse, parameters
+from tasks.access import audit
+from tasks.engine import lifecycle
+from tasks.engine.models import Job
+from tasks.worker import pulse
 
 
 class Command(BaseCommand):

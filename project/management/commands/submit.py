@@ -7,8 +7,9 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.core.management import BaseCommand, CommandError
 
-from tasks import audit, lifecycle
-from tasks.terminal import EXITS, USAGE, Bar, follow, misuse, parameters
+from project.management.terminal import EXITS, USAGE, Bar, follow, misuse, parameters
+from tasks.access import audit
+from tasks.engine import lifecycle
 
 
 class Command(BaseCommand):

@@ -6,8 +6,8 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.core.management import BaseCommand, CommandError
 
-from tasks import audit
-from tasks.door.models import Scope, Token
+from tasks.access import audit
+from tasks.access.models import Scope, Token
 
 
 class Command(BaseCommand):

@@ -18,8 +18,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from live.client import Board, Client, Problem, Unreachable
-from tasks.door.models import Token
-from tasks.terminal import EXITS, Bar
+from project.management.terminal import EXITS, Bar
+from tasks.access.models import Token
 
 LOOKS = {"running": "cyan", "failed": "red", "retrying": "yellow", "succeeded": "green", "cancelled": "dim"}
 ROWS = 30

@@ -1,8 +1,8 @@
 // @ts-check
 /** The badge in the header: live, catching up, stale, and how old the picture is. */
 
-import { rough } from "./length.js";
-import { put } from "./put.js";
+import { rough } from "../parts/duration.js";
+import { put } from "../parts/put.js";
 
 /** @type {Record<string, string>} */
 const WORDS = {

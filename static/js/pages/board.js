@@ -4,14 +4,14 @@
  * the reader holds them, and a button says how many came meanwhile.
  */
 
-import { Hold } from "./hold.js";
-import { List } from "./list.js";
-import { put } from "./put.js";
-import { fill, make } from "./row.js";
-import { ORDERS, SECTIONS } from "./status.js";
-import { Tallies } from "./tallies.js";
+import { Hold } from "../parts/hold.js";
+import { List } from "../parts/list.js";
+import { put } from "../parts/put.js";
+import { fill, make } from "../parts/row.js";
+import { ORDERS, SECTIONS } from "../parts/job_text.js";
+import { Tallies } from "../parts/tallies.js";
 
-/** @typedef {import("./store.js").Summary} Summary */
+/** @typedef {import("../live/store.js").Summary} Summary */
 
 const SLICE_MS = 6; // so long at a time may rows be written: what a reader does comes in between
 
@@ -22,7 +22,7 @@ export class Board {
   #changed = new Set();
   #frame = 0;
 
-  /** @param {HTMLElement} root @param {import("./store.js").Store} store */
+  /** @param {HTMLElement} root @param {import("../live/store.js").Store} store */
   constructor(root, store) {
     this.store = store;
     const template = /** @type {HTMLTemplateElement} */ (document.querySelector("template[data-row]"));
@@ -43,7 +43,7 @@ export class Board {
     this.#soon();
   }
 
-  /** @param {import("./store.js").Change} change */
+  /** @param {import("../live/store.js").Change} change */
   #note(change) {
     for (const [id, before] of change.jobs) {
       this.#changed.add(id);

@@ -4,19 +4,19 @@
  * time goes on. One slider looks at any bar: by pointer, by keyboard, and for a screen reader.
  */
 
-import { brief } from "./length.js";
-import { List } from "./list.js";
-import { parts, span, tops } from "./plots.js";
-import { put } from "./put.js";
-import * as time from "./time.js";
+import { brief } from "../parts/duration.js";
+import { List } from "../parts/list.js";
+import { parts, span, tops } from "../parts/plots.js";
+import { put } from "../parts/put.js";
+import * as time from "../parts/time.js";
 
-/** @typedef {import("./plots.js").Chart} Chart */
-/** @typedef {import("./plots.js").Bucket} Bucket */
+/** @typedef {import("../parts/plots.js").Chart} Chart */
+/** @typedef {import("../parts/plots.js").Bucket} Bucket */
 
 const OUTCOMES = /** @type {const} */ (["succeeded", "failed", "cancelled"]);
 
 export class ChartsPage {
-  /** @param {HTMLElement} root @param {import("./store.js").Store} store */
+  /** @param {HTMLElement} root @param {import("../live/store.js").Store} store */
   constructor(root, store) {
     this.root = root;
     this.gauge = `chart-${root.dataset.period}`;

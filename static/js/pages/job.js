@@ -1,16 +1,16 @@
 // @ts-check
 /** A job's own page: the server painted it; from then on each frame writes what differs. */
 
-import { showAttempts } from "./attempts.js";
-import { length } from "./length.js";
-import { Log } from "./log.js";
-import { put } from "./put.js";
-import { advance } from "./row.js";
-import { DEEDS, FINAL, LEADS, WORDS, fraction, moment, span, tries, waited, way } from "./status.js";
-import { show } from "./time.js";
-import { Tree } from "./tree.js";
+import { showAttempts } from "../parts/attempts.js";
+import { length } from "../parts/duration.js";
+import { Log } from "../parts/log.js";
+import { put } from "../parts/put.js";
+import { advance } from "../parts/row.js";
+import { DEEDS, FINAL, LEADS, WORDS, fraction, moment, span, tries, waited, way } from "../parts/job_text.js";
+import { show } from "../parts/time.js";
+import { Tree } from "../parts/tree.js";
 
-/** @typedef {import("./store.js").Detail} Detail */
+/** @typedef {import("../live/store.js").Detail} Detail */
 
 /** @param {string} name @returns {HTMLTemplateElement} */
 const template = (name) => /** @type {HTMLTemplateElement} */ (document.querySelector(`template[data-${name}]`));

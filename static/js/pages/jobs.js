@@ -4,11 +4,11 @@
  * its link comes near. New jobs that match are counted and never push in.
  */
 
-import { put } from "./put.js";
-import { fill } from "./row.js";
-import { refresh } from "./time.js";
+import { put } from "../parts/put.js";
+import { fill } from "../parts/row.js";
+import { refresh } from "../parts/time.js";
 
-/** @typedef {import("./store.js").Summary} Summary */
+/** @typedef {import("../live/store.js").Summary} Summary */
 
 const WATCHED = 25; // jobs at once, of those on the screen
 const REST_MS = 1000; // the page must have rested so long before other rows are watched
@@ -33,7 +33,7 @@ export class JobsPage {
   #fetching = null;
 
   /**
-   * @param {HTMLElement} root @param {import("./store.js").Store} store @param {import("./socket.js").Socket} socket
+   * @param {HTMLElement} root @param {import("../live/store.js").Store} store @param {import("../live/socket.js").Socket} socket
    * @param {(words: string) => void} say
    */
   constructor(root, store, socket, say) {
@@ -149,7 +149,7 @@ export class JobsPage {
 
   // --- what is shown stays true -----------------------------------------------------------------------------------
 
-  /** @param {import("./store.js").Change} change */
+  /** @param {import("../live/store.js").Change} change */
   #note(change) {
     if (change.detail) this.#tell(change.detail);
     for (const [id, before] of change.jobs) {

@@ -4,7 +4,7 @@
  * button cannot. None works while somebody types, with a modifier, or once they are turned off (WCAG 2.1.4).
  */
 
-import { keep, pref } from "./prefs.js";
+import { keep, pref } from "../parts/prefs.js";
 
 const TYPING = "input:not([type=checkbox], [type=radio]), textarea, select, [contenteditable]";
 

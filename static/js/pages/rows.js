@@ -5,12 +5,12 @@
  * stay as long as the server says the same of them, so what is open or focused in them stays too.
  */
 
-import * as alerts from "./alerts.js";
-import { showBadge } from "./badge.js";
-import { Freshness } from "./freshness.js";
-import { address, toLogin } from "./link.js";
-import { Socket } from "./socket.js";
-import * as time from "./time.js";
+import * as alerts from "../live/alerts.js";
+import { showBadge } from "../live/badge.js";
+import { Freshness } from "../live/freshness.js";
+import { address, toLogin } from "../live/link.js";
+import { Socket } from "../live/socket.js";
+import * as time from "../parts/time.js";
 
 const EVERY_MS = 1000; // between two looks, however much news there is
 const AGAIN_MS = 5000; // after a look that was not answered

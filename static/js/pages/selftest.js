@@ -5,13 +5,13 @@
  * its answer say of the two clocks. What does not come within ten seconds is explained.
  */
 
-import { put } from "./put.js";
+import { put } from "../parts/put.js";
 
 const PATIENCE_MS = 10_000;
 const LEGS = /** @type {const} */ (["accepted", "rung", "claimed", "written", "pushed", "painted"]);
 
-/** @typedef {import("./store.js").Summary} Summary */
-/** @typedef {import("./store.js").Frame} Frame */
+/** @typedef {import("../live/store.js").Summary} Summary */
+/** @typedef {import("../live/store.js").Frame} Frame */
 /** @typedef {{job: Summary, made: number}} News  made: when the server wrote the frame, by its own clock */
 /** @typedef {{offset: number, error: number}} Clocks  what to add to this browser's clock, and how wrong that may be */
 

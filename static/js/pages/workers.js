@@ -1,12 +1,12 @@
 // @ts-check
 /** The workers page: one card for each worker, one row for each queue, from the same frames as the board. */
 
-import { brief, rough } from "./length.js";
-import { List } from "./list.js";
-import { put } from "./put.js";
+import { brief, rough } from "../parts/duration.js";
+import { List } from "../parts/list.js";
+import { put } from "../parts/put.js";
 
-/** @typedef {import("./store.js").WorkerInfo} WorkerInfo */
-/** @typedef {import("./store.js").QueueInfo} QueueInfo */
+/** @typedef {import("../live/store.js").WorkerInfo} WorkerInfo */
+/** @typedef {import("../live/store.js").QueueInfo} QueueInfo */
 
 /** @param {string} name @returns {HTMLTemplateElement} */
 const template = (name) => /** @type {HTMLTemplateElement} */ (document.querySelector(`template[data-${name}]`));
@@ -82,7 +82,7 @@ function makeQueue(name) {
 }
 
 export class WorkersPage {
-  /** @param {HTMLElement} root @param {import("./store.js").Store} store */
+  /** @param {HTMLElement} root @param {import("../live/store.js").Store} store */
   constructor(root, store) {
     /** @type {List<any>} */
     const cards = new List(/** @type {HTMLElement} */ (root.querySelector("[data-workers]")), painter("worker", fillWorker, () => copy(template("worker-card"))));
@@ -109,7 +109,7 @@ export class WorkersPage {
  * @param {string} key
  * @param {(row: HTMLElement, item: any) => void} fill
  * @param {(name: string) => HTMLElement} blank
- * @returns {import("./list.js").Painter<any>}
+ * @returns {import("../parts/list.js").Painter<any>}
  */
 function painter(key, fill, blank) {
   const make = (/** @type {any} */ item) => {

@@ -1,15 +1,15 @@
 // @ts-check
 /** The attempts of a job on one line of time: each a stretch of it, with how it ended, why, and how long it took. */
 
-import { length } from "./length.js";
+import { length } from "./duration.js";
 import { put } from "./put.js";
-import { WORDS } from "./status.js";
+import { WORDS } from "./job_text.js";
 import { now, show } from "./time.js";
 
 const STRETCH = 6; // the shortest that is seen; the whole line is 1000
 
-/** @typedef {import("./store.js").Attempt} Attempt */
-/** @typedef {import("./store.js").Detail} Detail */
+/** @typedef {import("../live/store.js").Attempt} Attempt */
+/** @typedef {import("../live/store.js").Detail} Detail */
 
 /** @param {HTMLElement} list @param {HTMLTemplateElement} template @param {Detail} job */
 export function showAttempts(list, template, job) {

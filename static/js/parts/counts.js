@@ -3,7 +3,7 @@
 
 import { put } from "./put.js";
 
-/** @param {ParentNode} root @param {import("./store.js").Stats} stats */
+/** @param {ParentNode} root @param {import("../live/store.js").Stats} stats */
 export function showCounts(root, stats) {
   const counts = { ...stats.now, ...stats.last_hour };
   for (const element of /** @type {NodeListOf<HTMLElement>} */ (root.querySelectorAll("[data-count]"))) {

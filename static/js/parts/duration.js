@@ -1,5 +1,5 @@
 // @ts-check
-/** Lengths of time in words; tasks/templatetags/signalbox.py says them alike. */
+/** Lengths of time in words; tasks/web/templatetags/signalbox.py says them alike. */
 
 /** @param {number} ms */
 export function length(ms) {

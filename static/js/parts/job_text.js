@@ -1,9 +1,9 @@
 // @ts-check
 /** What each state is called, where it stands on the board, and what is worth saying of it. Knows no DOM. */
 
-import { length } from "./length.js";
+import { length } from "./duration.js";
 
-/** @typedef {import("./store.js").Summary} Summary */
+/** @typedef {import("../live/store.js").Summary} Summary */
 
 /** @type {Record<string, string>} */
 export const WORDS = {
@@ -54,7 +54,7 @@ export function moment(job) {
   return { tell: "until", at: job.due_at };
 }
 
-/** Whether a cancelled job only waited: no attempt ended with it. @param {import("./store.js").Detail} job */
+/** Whether a cancelled job only waited: no attempt ended with it. @param {import("../live/store.js").Detail} job */
 export function waited(job) {
   return job.state === "cancelled" && job.attempts.every((attempt) => attempt.finished_at !== job.finished_at);
 }

@@ -7,7 +7,7 @@
 import { put } from "./put.js";
 import { show } from "./time.js";
 
-/** @typedef {import("./store.js").Line} Line */
+/** @typedef {import("../live/store.js").Line} Line */
 
 const NEAR_PX = 24;
 const MOST = 5_000; // lines in the page; of a longer log the oldest leave while the view follows

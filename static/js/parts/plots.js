@@ -1,5 +1,5 @@
 // @ts-check
-/** Where the bars of a chart stand. tasks/plots.py reckons alike. Knows no DOM. */
+/** Where the bars of a chart stand. tasks/monitor/plots.py reckons alike. Knows no DOM. */
 
 /** @typedef {{at: string, succeeded: number, failed: number, cancelled: number}} Bucket */
 /** @typedef {{kind: string, wait_p50_s: number|null, wait_p95_s: number|null, run_p50_s: number|null, run_p95_s: number|null}} KindTimes */

@@ -2,7 +2,7 @@
 /** A job's neighbours, kept current: each that can still move is watched, without its log; of many, the board tells. */
 
 import { fill } from "./row.js";
-import { FINAL } from "./status.js";
+import { FINAL } from "./job_text.js";
 
 const WATCHED = 10; // each costs the server a reading whenever it changes
 const NO_LINES = Number.MAX_SAFE_INTEGER;
@@ -11,7 +11,7 @@ export class Neighbours {
   /** @type {Map<string, HTMLElement[]>} */
   #rows = new Map();
 
-  /** @param {HTMLElement} root @param {import("./store.js").Store} store @param {import("./socket.js").Socket} socket */
+  /** @param {HTMLElement} root @param {import("../live/store.js").Store} store @param {import("../live/socket.js").Socket} socket */
   constructor(root, store, socket) {
     const rows = [.../** @type {NodeListOf<HTMLElement>} */ (root.querySelectorAll("[data-near] [data-job]"))];
     for (const row of rows) this.#rows.set(row.dataset.job ?? "", [...(this.#rows.get(row.dataset.job ?? "") ?? []), row]);
@@ -24,7 +24,7 @@ export class Neighbours {
     });
   }
 
-  /** @param {import("./store.js").Summary|undefined} job */
+  /** @param {import("../live/store.js").Summary|undefined} job */
   #show(job) {
     if (!job) return;
     for (const row of this.#rows.get(job.id) ?? []) if (job.version > Number(row.dataset.version)) fill(row, job);

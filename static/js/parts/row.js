@@ -2,10 +2,10 @@
 /** One job's row: written from a summary, touching only what differs. The markup itself is the server's include. */
 
 import { put } from "./put.js";
-import { WORDS, moment, note, reached, remarks, way } from "./status.js";
+import { WORDS, moment, note, reached, remarks, way } from "./job_text.js";
 import { show } from "./time.js";
 
-/** @typedef {import("./store.js").Summary} Summary */
+/** @typedef {import("../live/store.js").Summary} Summary */
 /** @typedef {Record<string, any>} Parts */
 
 /** @type {WeakMap<Element, Parts>} */
@@ -73,7 +73,7 @@ function rail(part, job) {
   part.side[0].hidden = !far && !text;
 }
 
-/** @param {HTMLProgressElement} bar @param {import("./status.js").Way} way */
+/** @param {HTMLProgressElement} bar @param {import("./job_text.js").Way} way */
 export function advance(bar, way) {
   if (way.total === null) {
     bar.removeAttribute("value");

@@ -16,7 +16,7 @@ export class Tallies {
   /** @type {Map<string, List<Tally>>} */
   #lists = new Map();
 
-  /** @param {HTMLElement} root @param {import("./store.js").Store} store */
+  /** @param {HTMLElement} root @param {import("../live/store.js").Store} store */
   constructor(root, store) {
     this.store = store;
     const template = /** @type {HTMLTemplateElement|null} */ (root.querySelector("template[data-tally-chip]"));

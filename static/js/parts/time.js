@@ -4,7 +4,7 @@
  * <time datetime data-tell="since|until|ago|clock|minute|words">; one timer a second brings those that move up to date.
  */
 
-import { ago, rough } from "./length.js";
+import { ago, rough } from "./duration.js";
 import { put } from "./put.js";
 
 let skew = 0;

@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * Any JSON value as a readable tree: the same markup as templates/jobs/_tree.html, and the same rules as tasks/trees.py.
+ * Any JSON value as a readable tree: the same markup as templates/jobs/_tree.html, and the same rules as tasks/web/json_tree.py.
  * What is long is not shown at once: a link with its size leads to it, and unfolds it in its place.
  */
 

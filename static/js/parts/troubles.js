@@ -1,8 +1,8 @@
 // @ts-check
-/** What keeps jobs from starting, in words that an operator can act on. tasks/troubles.py says it alike. */
+/** What keeps jobs from starting, in words that an operator can act on. tasks/monitor/diagnosis.py says it alike. */
 
-/** @typedef {import("./store.js").QueueInfo} QueueInfo */
-/** @typedef {import("./store.js").WorkerInfo} WorkerInfo */
+/** @typedef {import("../live/store.js").QueueInfo} QueueInfo */
+/** @typedef {import("../live/store.js").WorkerInfo} WorkerInfo */
 /** @typedef {{about: string, look: string, words: string}} Trouble */
 
 const STUCK_S = 60;
@@ -35,7 +35,7 @@ function trouble({ name, queued, paused, workers: serving, started_per_min: rate
   return said("danger", `${stands} ${slots}: look whether Redis answers, and into the workers' logs. (Jobs with one serial key wait for each other.)`);
 }
 
-/** The banners of a page, kept up from frames: what is new is said once. @param {HTMLElement} region @param {import("./store.js").Store} store @param {(words: string) => void} say */
+/** The banners of a page, kept up from frames: what is new is said once. @param {HTMLElement} region @param {import("../live/store.js").Store} store @param {(words: string) => void} say */
 export function keep(region, store, say) {
   const template = /** @type {HTMLTemplateElement} */ (document.querySelector("template[data-trouble-notice]"));
   store.subscribe((change) => {

@@ -3,7 +3,7 @@ import django.utils.timezone
 from django.conf import settings
 from django.db import migrations, models
 
-import tasks.uid
+import tasks.engine.uid
 
 
 class Migration(migrations.Migration):
@@ -19,7 +19,7 @@ class Migration(migrations.Migration):
             name="Entry",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("uid", models.UUIDField(default=tasks.uid.uuid7, editable=False, unique=True)),
+                ("uid", models.UUIDField(default=tasks.engine.uid.uuid7, editable=False, unique=True)),
                 ("at", models.DateTimeField(default=django.utils.timezone.now)),
                 ("who", models.CharField(blank=True, max_length=150)),
                 ("via", models.CharField(max_length=8)),
@@ -56,7 +56,7 @@ class Migration(migrations.Migration):
             name="ShareLink",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("uid", models.UUIDField(default=tasks.uid.uuid7, editable=False, unique=True)),
+                ("uid", models.UUIDField(default=tasks.engine.uid.uuid7, editable=False, unique=True)),
                 ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
                 ("expires_at", models.DateTimeField()),
                 ("revoked_at", models.DateTimeField(null=True)),
@@ -84,7 +84,7 @@ class Migration(migrations.Migration):
                 ("token_key", models.CharField(db_index=True, max_length=25)),
                 ("created", models.DateTimeField(auto_now_add=True)),
                 ("expiry", models.DateTimeField(blank=True, null=True)),
-                ("uid", models.UUIDField(default=tasks.uid.uuid7, editable=False, unique=True)),
+                ("uid", models.UUIDField(default=tasks.engine.uid.uuid7, editable=False, unique=True)),
                 ("name", models.CharField(blank=True, max_length=100)),
                 (
                     "scope",

@@ -2,7 +2,7 @@
 
 import django.db.models.deletion
 import django.utils.timezone
-import tasks.uid
+import tasks.engine.uid
 from django.conf import settings
 from django.db import migrations, models
 
@@ -19,7 +19,7 @@ class Migration(migrations.Migration):
             name="Rule",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("uid", models.UUIDField(default=tasks.uid.uuid7, editable=False, unique=True)),
+                ("uid", models.UUIDField(default=tasks.engine.uid.uuid7, editable=False, unique=True)),
                 (
                     "watch",
                     models.CharField(
@@ -55,7 +55,7 @@ class Migration(migrations.Migration):
             name="Alert",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("uid", models.UUIDField(default=tasks.uid.uuid7, editable=False, unique=True)),
+                ("uid", models.UUIDField(default=tasks.engine.uid.uuid7, editable=False, unique=True)),
                 ("key", models.CharField(max_length=300)),
                 ("about", models.CharField(max_length=8)),
                 ("subject", models.CharField(max_length=200)),

@@ -4,8 +4,8 @@ from typing import Any
 
 from django import template
 
-from tasks import alerts
-from tasks.access import may
+from tasks.access.permissions import may
+from tasks.alerts import evaluate
 
 register = template.Library()
 
@@ -13,4 +13,4 @@ register = template.Library()
 @register.inclusion_tag("alerts/_notices.html", takes_context=True)
 def notices(context: dict[str, Any]) -> dict[str, Any]:
     user = context["request"].user
-    return {"alerts": alerts.standing() if may(user, "see_rows") else []}
+    return {"alerts": evaluate.standing() if may(user, "see_rows") else []}

@@ -16,8 +16,8 @@ from uuid import UUID
 from django.conf import settings
 from django.db import connection
 
+from tasks.engine.report import Report
 from tasks.kinds.checks import postgres, sqlite
-from tasks.report import Report
 
 NAME = re.compile(r"signalbox-\d{8}T\d{6}\.\d{3}Z-[0-9a-f]{12}\.(sqlite3|dump)")
 UNFINISHED = ".part"

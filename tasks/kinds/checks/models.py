@@ -7,7 +7,7 @@ from uuid import UUID
 from django.db import models, transaction
 from django.utils import timezone
 
-from tasks.uid import uuid7
+from tasks.engine.uid import uuid7
 
 URL = 2048  # characters, as the parameter of the kind has them
 KEPT = 1_000  # observations of one service

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from django.db import connection
 
-from tasks import storable
+from tasks.engine import storable
+from tasks.engine.report import Report
 from tasks.kinds.asking import Refused
-from tasks.report import Report
 
 SUFFIX = "dump"
 PLACES = "/usr/lib/postgresql/*/bin"  # where Debian keeps them, beside the PATH

@@ -7,8 +7,8 @@ from urllib.parse import quote
 
 from django.db import connection
 
+from tasks.engine.report import Report
 from tasks.kinds.asking import Refused
-from tasks.report import Report
 
 SUFFIX = "sqlite3"
 PAGES = 2_000  # copied in one step, between two looks whether the job is still wanted

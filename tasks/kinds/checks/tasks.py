@@ -8,16 +8,17 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from tasks import addresses, storable
 from tasks.base import job
-from tasks.fetch_errors import FetchError
-from tasks.fetcher import Fetcher, Page
+from tasks.engine import storable
+from tasks.engine.report import Report
+from tasks.engine.uid import uuid7
+from tasks.fetch import addresses
+from tasks.fetch.errors import FetchError
+from tasks.fetch.fetcher import Fetcher, Page
 from tasks.kinds.asking import Refused, ask, in_words
 from tasks.kinds.checks import backups
 from tasks.kinds.checks.models import Service
-from tasks.params import Url
-from tasks.report import Report
-from tasks.uid import uuid7
+from tasks.params.signature import Url
 
 TOTAL_S = 20.0  # for one check with all its redirects
 CAP = 5_000_000  # bytes of the page, which are counted and not kept

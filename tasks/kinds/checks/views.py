@@ -7,11 +7,11 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.views.generic import DetailView, ListView, View
 
-from tasks import audit
-from tasks.access import may
+from tasks.access import audit
+from tasks.access.permissions import may
 from tasks.kinds import deeds
 from tasks.kinds.checks.models import Observation, Service
-from tasks.views import Allowed, Shown, uid_or_404
+from tasks.web.pages import Allowed, Shown, uid_or_404
 
 STRIP = 60  # checks in a strip
 SERVICES, ROWS = 30, 100  # on one page
@@ -32,7 +32,7 @@ class CheckPage(Shown):
 
 
 class ServiceList(CheckPage, ListView):
-    template_name = "checks/list.html"
+    template_name = "kinds/checks/list.html"
 
     def get_context_data(self, **context: Any) -> dict[str, Any]:
         services = Service.objects.order_by("-id")
@@ -45,7 +45,7 @@ class ServiceList(CheckPage, ListView):
 
 
 class ServiceDetail(CheckPage, DetailView):
-    template_name = "checks/service.html"
+    template_name = "kinds/checks/service.html"
 
     def get_context_data(self, **context: Any) -> dict[str, Any]:
         latest = self.object.latest(ROWS)

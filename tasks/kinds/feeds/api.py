@@ -8,13 +8,13 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import serializers as s
 from rest_framework.response import Response
 
-from tasks.api import pages, shapes
+from tasks.api import pagination, shapes
 from tasks.api.base import Endpoint, Strict, Text, Web
-from tasks.api.jobs import CURSOR, LIMIT
+from tasks.api.pagination import CURSOR, LIMIT
 from tasks.api.problems import Problem, wrong
+from tasks.engine.models import instant
 from tasks.kinds.feeds.forms import ChangeForm, FeedForm
 from tasks.kinds.feeds.models import URL, Feed
-from tasks.models import instant
 
 
 class FeedIn(Strict):
@@ -85,7 +85,7 @@ class Feeds(Endpoint):
 
     @extend_schema(operation_id="list_feeds", parameters=[LIMIT, CURSOR], responses=FeedPage)
     def get(self, request: Any) -> Response:
-        return pages.answer(request, "feeds", Feed.objects.all(), shown, self.asked(*pages.PARAMETERS))
+        return pagination.answer(request, "feeds", Feed.objects.all(), shown, self.asked(*pagination.PARAMETERS))
 
     @extend_schema(operation_id="create_feed", request=FeedIn, responses={201: FeedShape})
     def post(self, request: Any) -> Response:

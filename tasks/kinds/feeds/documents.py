@@ -17,7 +17,7 @@ from xml.parsers import expat
 
 import feedparser
 
-from tasks import storable
+from tasks.engine import storable
 from tasks.kinds.feeds.texts import absolute, clean, decoded, paragraphs, plain
 
 MOST_ENTRIES = 500  # of one document: the first, which are the newest everywhere

@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 from django.utils import timezone
 
-from tasks import addresses
+from tasks.fetch import addresses
 from tasks.kinds.feeds.models import URL, Feed
 
 

@@ -12,7 +12,7 @@ from django.db.models.signals import post_delete
 from django.dispatch import receiver
 from django.utils import timezone
 
-from tasks.uid import uuid7
+from tasks.engine.uid import uuid7
 
 URL = 2000  # characters
 

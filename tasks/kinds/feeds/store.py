@@ -10,7 +10,7 @@ from typing import NamedTuple
 from django.db import transaction
 from django.utils import timezone
 
-from tasks import storable
+from tasks.engine import storable
 from tasks.kinds.feeds.documents import Document, Item
 from tasks.kinds.feeds.models import Entry, Feed
 

@@ -8,14 +8,14 @@ import random
 from typing import Annotated, Any
 
 from tasks.base import JobTask, job
-from tasks.fetch_errors import FetchError
-from tasks.fetcher import Fetcher, Page
+from tasks.engine.report import Report
+from tasks.fetch.errors import FetchError
+from tasks.fetch.fetcher import Fetcher, Page
 from tasks.kinds.asking import GatewayError, Refused, answered, ask, in_words, judged
 from tasks.kinds.feeds import store
 from tasks.kinds.feeds.documents import Document, RefusedDocument, read
 from tasks.kinds.feeds.models import Feed
-from tasks.params import Ref
-from tasks.report import Report
+from tasks.params.signature import Ref
 
 CAP = 5_000_000  # bytes of a feed, after decompression
 TOTAL_S = 30.0  # for one request with all its redirects

@@ -10,7 +10,7 @@ from urllib.parse import urljoin, urlsplit
 
 import nh3
 
-from tasks import storable
+from tasks.engine import storable
 
 HTML_CHARACTERS = 200_000  # of one entry
 TAGS = {

@@ -8,12 +8,12 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.views.generic import CreateView, DeleteView, DetailView, ListView, UpdateView, View
 
-from tasks import audit
-from tasks.access import may
+from tasks.access import audit
+from tasks.access.permissions import may
 from tasks.kinds import deeds
 from tasks.kinds.feeds.forms import ChangeForm, FeedForm
 from tasks.kinds.feeds.models import Entry, Feed, Subscription
-from tasks.views import Allowed, Shown, uid_or_404
+from tasks.web.pages import Allowed, Shown, uid_or_404
 
 FEEDS, ENTRIES = 50, 30  # on one page
 
@@ -34,7 +34,7 @@ class FeedPage(Shown):
 class FeedList(FeedPage, ListView):
     """The newest first, page after page by keyset."""
 
-    template_name = "feeds/list.html"
+    template_name = "kinds/feeds/list.html"
 
     def get_queryset(self) -> QuerySet[Feed]:
         feeds = Feed.objects.order_by("-id")
@@ -55,7 +55,7 @@ class FeedList(FeedPage, ListView):
 
 
 class FeedDetail(FeedPage, DetailView):
-    template_name = "feeds/feed.html"
+    template_name = "kinds/feeds/feed.html"
 
     def get_context_data(self, **context: Any) -> dict[str, Any]:
         entries = self.object.entries.order_by("-at", "-id")
@@ -74,7 +74,7 @@ class FeedDetail(FeedPage, DetailView):
 
 class FeedForms(FeedPage):
     action = "change_rows"
-    template_name = "feeds/form.html"
+    template_name = "kinds/feeds/form.html"
 
     def get_success_url(self) -> str:
         return reverse("feed", args=[self.object.uid])
@@ -103,7 +103,7 @@ class FeedUpdate(FeedForms, UpdateView):
 
 
 class FeedDelete(FeedForms, DeleteView):
-    template_name = "feeds/delete.html"
+    template_name = "kinds/feeds/delete.html"
 
     def form_valid(self, form: Any) -> HttpResponse:
         feed = self.object

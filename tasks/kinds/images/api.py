@@ -9,15 +9,15 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import serializers as s
 from rest_framework.response import Response
 
-from tasks.api import pages, shapes
+from tasks.api import pagination, shapes
 from tasks.api.base import Endpoint, Strict, Text
-from tasks.api.jobs import CURSOR, LIMIT
+from tasks.api.pagination import CURSOR, LIMIT
 from tasks.api.problems import Problem, wrong
+from tasks.engine.models import instant
 from tasks.kinds.asking import Refused
 from tasks.kinds.images import folders, storing
 from tasks.kinds.images.models import Collection
 from tasks.kinds.images.tasks import stop_run
-from tasks.models import instant
 
 
 class CollectionIn(Strict):
@@ -88,7 +88,7 @@ class Collections(Endpoint):
     @extend_schema(operation_id="list_collections", parameters=[LIMIT, CURSOR], responses=CollectionPage)
     def get(self, request: Any) -> Response:
         rows = Collection.objects.select_related("owner")
-        return pages.answer(request, "collections", rows, shown, self.asked(*pages.PARAMETERS))
+        return pagination.answer(request, "collections", rows, shown, self.asked(*pagination.PARAMETERS))
 
     @extend_schema(operation_id="create_collection", request=CollectionIn, responses={201: CollectionShape})
     def post(self, request: Any) -> Response:

@@ -10,7 +10,7 @@ from django.db.models import Count, Q, QuerySet
 from django.db.models.functions import TruncDay, TruncHour
 from django.utils import timezone
 
-from tasks.uid import uuid7
+from tasks.engine.uid import uuid7
 
 ALIKE = 12  # of 64 bits that may differ between an image and the reference that it matches
 

@@ -14,11 +14,11 @@ from typing import NamedTuple
 from django.db.models import Max
 from django.utils import timezone
 
-from tasks import lifecycle
+from tasks.engine import lifecycle
+from tasks.engine.models import Job, State
+from tasks.engine.report import Report
 from tasks.kinds.images import archives, folders, looking, storing
 from tasks.kinds.images.models import ALIKE, Collection, Image
-from tasks.models import Job, State
-from tasks.report import Report
 
 PART = 50  # images
 SUFFIXES = {".jpg", ".jpeg", ".png", ".gif", ".webp"}

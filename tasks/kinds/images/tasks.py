@@ -11,15 +11,15 @@ from uuid import UUID
 
 from django.db.models import F, QuerySet
 
-from tasks import lifecycle
 from tasks.base import job
+from tasks.engine import lifecycle
+from tasks.engine.models import Job
+from tasks.engine.report import Report, Stopped
+from tasks.engine.uid import uuid7
 from tasks.kinds.asking import Refused
 from tasks.kinds.images import folders, looking, planning, storing
 from tasks.kinds.images.models import Collection, Image
-from tasks.models import Job
-from tasks.params import Ref
-from tasks.report import Report, Stopped
-from tasks.uid import uuid7
+from tasks.params.signature import Ref
 
 FLUSH_S = 1.0  # between two writes of finished images
 FLUSH = 20  # images

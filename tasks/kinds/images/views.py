@@ -10,15 +10,15 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.views.generic import CreateView, DeleteView, DetailView, ListView, UpdateView, View
 
-from tasks import audit
-from tasks.access import may
+from tasks.access import audit
+from tasks.access.permissions import may
+from tasks.engine.models import Job
 from tasks.kinds import deeds
 from tasks.kinds.images import storing
 from tasks.kinds.images.forms import CollectionForm, RenameForm
 from tasks.kinds.images.models import Collection, Image
 from tasks.kinds.images.tasks import stop_run
-from tasks.models import Job
-from tasks.views import Allowed, Shown, uid_or_404
+from tasks.web.pages import Allowed, Shown, uid_or_404
 
 COLLECTIONS, IMAGES = 50, 48  # on one page
 SHOWN = {
@@ -40,7 +40,7 @@ class CollectionPage(Shown):
 
 
 class CollectionList(CollectionPage, ListView):
-    template_name = "images/list.html"
+    template_name = "kinds/images/list.html"
 
     def get_context_data(self, **context: Any) -> dict[str, Any]:
         rows = Collection.objects.order_by("-id")
@@ -53,7 +53,7 @@ class CollectionList(CollectionPage, ListView):
 
 
 class CollectionDetail(CollectionPage, DetailView):
-    template_name = "images/collection.html"
+    template_name = "kinds/images/collection.html"
 
     def get_context_data(self, **context: Any) -> dict[str, Any]:
         collection = self.object
@@ -87,7 +87,7 @@ class CollectionDetail(CollectionPage, DetailView):
 
 class CollectionForms(CollectionPage):
     action = "change_rows"
-    template_name = "images/form.html"
+    template_name = "kinds/images/form.html"
 
     def get_success_url(self) -> str:
         return reverse("collection", args=[self.object.uid])
@@ -117,7 +117,7 @@ class CollectionRename(CollectionForms, UpdateView):
 class CollectionDelete(CollectionForms, DeleteView):
     """What runs is stopped first; the files go once it is certain that the rows are gone."""
 
-    template_name = "images/delete.html"
+    template_name = "kinds/images/delete.html"
 
     def get_context_data(self, **context: Any) -> dict[str, Any]:
         return super().get_context_data(counts=self.object.counts(), **context)

@@ -6,15 +6,15 @@ from urllib.parse import urlsplit
 from django import template
 from django.utils.html import format_html
 
-from tasks.models import instant
-from tasks.templatetags.signalbox import told
+from tasks.engine.models import instant
+from tasks.web.templatetags.signalbox import told
 
 register = template.Library()
 
 
 @register.simple_tag
 def when(moment: datetime | None, tell: str = "ago", never: str = "never") -> str:
-    """A moment as a <time> that static/js/time.js keeps up. ``tell``: ago, clock, since, until."""
+    """A moment as a <time> that static/js/parts/time.js keeps up. ``tell``: ago, clock, since, until."""
     if moment is None:
         return never
     at = instant(moment)

@@ -1,5 +1,5 @@
-"""What templates say of a job, in the same words as static/js/status.js and time.js: a page that is painted by the
-server and then kept up by the browser must not change its wording when the browser takes over."""
+"""What templates say of a job, in the same words as static/js/parts/job_text.js and time.js: a page that is painted by
+the server and then kept up by the browser must not change its wording when the browser takes over."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -9,7 +9,7 @@ from django import template
 from django.urls import reverse
 from django.utils import timezone
 
-from tasks import trees
+from tasks.web import json_tree
 
 register = template.Library()
 
@@ -253,12 +253,12 @@ def thousands(n: int) -> str:
 
 
 @register.filter
-def tree(value: Any) -> trees.Node:
+def tree(value: Any) -> json_tree.Node:
     """A JSON value as templates/jobs/_tree.html wants it, all of it."""
-    return trees.planted(value)
+    return json_tree.planted(value)
 
 
 @register.simple_tag
-def light_tree(value: Any, at: str) -> trees.Node:
+def light_tree(value: Any, at: str) -> json_tree.Node:
     """The same, but that ``at`` serves what is long."""
-    return trees.planted(value, at)
+    return json_tree.planted(value, at)

@@ -4,7 +4,7 @@ import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
 
-import tasks.uid
+import tasks.engine.uid
 
 
 class Migration(migrations.Migration):
@@ -19,7 +19,7 @@ class Migration(migrations.Migration):
             name="Endpoint",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("uid", models.UUIDField(default=tasks.uid.uuid7, editable=False, unique=True)),
+                ("uid", models.UUIDField(default=tasks.engine.uid.uuid7, editable=False, unique=True)),
                 ("name", models.CharField(blank=True, max_length=100)),
                 ("url", models.TextField()),
                 ("states", models.JSONField(blank=True, default=list)),
@@ -51,7 +51,7 @@ class Migration(migrations.Migration):
             name="Delivery",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("uid", models.UUIDField(default=tasks.uid.uuid7, editable=False, unique=True)),
+                ("uid", models.UUIDField(default=tasks.engine.uid.uuid7, editable=False, unique=True)),
                 ("lane", models.CharField(max_length=300)),
                 ("url", models.TextField(default="")),
                 ("event", models.CharField(max_length=40)),

@@ -19,7 +19,7 @@ from asgiref.sync import async_to_sync
 from tests.faults import weather
 from tests.faults.plain.rig import Page, Plain
 from tests.faults.proxy import CUT, FAIR, HELD, Weather
-from tests.processes import wait_until
+from tests.support.processes import wait_until
 
 Scene = Callable[[Plain], str]
 SCENES: dict[str, Scene] = {}

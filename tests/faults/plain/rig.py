@@ -17,7 +17,7 @@ import websockets
 from tests.faults import kept
 from tests.faults.rig import Rig
 from tests.faults.truth import Truth
-from tests.processes import listens, wait_until
+from tests.support.processes import listens, wait_until
 
 SITE = "tests.faults.plain.site"
 SERVE = {

@@ -5,7 +5,7 @@ import django.utils.timezone
 from django.conf import settings
 from django.db import migrations, models
 
-import tasks.uid
+import tasks.engine.uid
 
 
 class Migration(migrations.Migration):
@@ -20,7 +20,7 @@ class Migration(migrations.Migration):
             name="Feed",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("uid", models.UUIDField(default=tasks.uid.uuid7, editable=False, unique=True)),
+                ("uid", models.UUIDField(default=tasks.engine.uid.uuid7, editable=False, unique=True)),
                 ("version", models.BigIntegerField(default=1, editable=False)),
                 ("url", models.URLField(max_length=2000, unique=True, verbose_name="address")),
                 ("title", models.CharField(blank=True, max_length=300)),
@@ -46,7 +46,7 @@ class Migration(migrations.Migration):
             name="Entry",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("uid", models.UUIDField(default=tasks.uid.uuid7, editable=False, unique=True)),
+                ("uid", models.UUIDField(default=tasks.engine.uid.uuid7, editable=False, unique=True)),
                 ("entry_id", models.CharField(max_length=500)),
                 ("digest", models.CharField(max_length=64)),
                 ("title", models.CharField(default="", max_length=500)),

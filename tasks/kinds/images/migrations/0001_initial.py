@@ -2,7 +2,7 @@
 
 import django.db.models.deletion
 import django.utils.timezone
-import tasks.uid
+import tasks.engine.uid
 from django.conf import settings
 from django.db import migrations, models
 
@@ -19,7 +19,7 @@ class Migration(migrations.Migration):
             name="Collection",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("uid", models.UUIDField(default=tasks.uid.uuid7, editable=False, unique=True)),
+                ("uid", models.UUIDField(default=tasks.engine.uid.uuid7, editable=False, unique=True)),
                 ("name", models.CharField(max_length=200)),
                 ("folder", models.CharField(blank=True, max_length=1000)),
                 ("archive_name", models.CharField(default="", editable=False, max_length=255)),

@@ -12,11 +12,11 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, connection
 from django.utils import timezone
 
+from tasks.engine.models import Job, Worker
+from tasks.engine.report import Report
+from tasks.engine.uid import uuid7
 from tasks.kinds.asking import Refused
 from tasks.kinds.checks import backups
-from tasks.models import Job, Worker
-from tasks.report import Report
-from tasks.uid import uuid7
 
 
 class Command(BaseCommand):

@@ -1,0 +1,42 @@
+"""The board: what runs, what waits, and what finished last."""
+
+from typing import Any
+
+from tasks.access.permissions import may, offered
+from tasks.engine.models import Job
+from tasks.monitor import diagnosis
+from tasks.queries import board as picture
+from tasks.queries import gauges
+from tasks.web.pages import Page
+
+SECTIONS = {"running": "running", "queued": "queued", "retrying": "retrying"} | dict.fromkeys(Job.FINAL, "finished")
+
+
+class BoardView(Page):
+    template_name = "jobs/board.html"
+    here = "board"
+
+    def get_context_data(self, **context: Any) -> dict[str, Any]:
+        board = picture.board()
+        sections: dict[str, list[dict[str, Any]]] = {name: [] for name in SECTIONS.values()}
+        for job in board["jobs"]:
+            sections[SECTIONS[job["state"]]].append(job)
+        now = board["stats"]["now"]
+        user = self.request.user
+        return super().get_context_data(
+            sections=sections,
+            totals={name: total(len(jobs), now.get(name, 0)) for name, jobs in sections.items()},
+            stats=board["stats"],
+            by_queue={
+                queue["name"]: {"running": queue["running"], "waiting": queue["queued"]} for queue in board["queues"]
+            },
+            by_kind=gauges.kinds(),
+            kinds=offered(user),
+            may_pick=may(user, "cancel") or may(user, "retry"),
+            **diagnosis.shown(board),
+            **context,
+        )
+
+
+def total(shown: int, known: int) -> str:
+    return f"{shown} of {known}" if known > shown else str(shown)

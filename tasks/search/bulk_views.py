@@ -1,0 +1,83 @@
+"""The page of a bulk action: what would be done is counted and said first, and done by a job when it is sent."""
+
+from typing import Any
+from uuid import uuid4
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+
+from tasks.access import audit
+from tasks.engine import lifecycle
+from tasks.engine.models import instant
+from tasks.search import bulk, wording
+from tasks.search.language import Query, edited, read
+from tasks.web.links import jobs_url
+from tasks.web.pages import Page, once_for
+
+
+class BulkView(Page):
+    """What would be done to everything that matches: counted and told first, done by a job when it is sent."""
+
+    template_name = "search/bulk.html"
+    here = "jobs"
+    action = "bulk"
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        return self.shown(request.GET)
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        asked, query, errors = self.asked(request.POST)
+        if errors:
+            return self.shown(request.POST, status=422)
+        params = {"action": asked, "filter": pinned(request.POST["q"].strip(), query)}
+        job, _ = audit.do(
+            request,
+            "bulk",
+            lambda done: done[0].uid,
+            lambda: lifecycle.submit(
+                "bulk_action",
+                params,
+                owner=request.user,
+                idempotency_key=once_for(request.POST.get("once", ""), params),
+            ),
+            **params,
+        )
+        messages.info(request, f"This job does it: {bulk.WORDS[asked].lower()} {wording.told(query)}.")
+        return redirect("job", job.uid)
+
+    def asked(self, given: Any) -> tuple[str, Query | None, list[str]]:
+        action, text = given.get("action", ""), given.get("q", "").strip()
+        if action not in bulk.DEEDS:
+            raise Http404("There is no such action.")
+        query, errors = read(text, self.request.user.get_username())
+        if query and query.is_everything:
+            errors = ["Give at least one filter, such as state:failed: all jobs at once is too much."]
+        return action, query, errors
+
+    def shown(self, given: Any, status: int = 200) -> HttpResponse:
+        action, query, errors = self.asked(given)
+        count, exact = (0, True)
+        if not errors:
+            wanted = bulk.narrowed(action, query)
+            count, exact = bulk.count(self.request.user, action, wanted)
+        context = self.get_context_data(
+            deed=action,
+            verb=bulk.WORDS[action],
+            text=given.get("q", "").strip(),
+            told=wording.told(query) if query else "",
+            errors=errors,
+            count=count,
+            exact=exact,
+            once=str(uuid4()),
+            back=jobs_url(given.get("q", "").strip()),
+        )
+        return self.render_to_response(context, status=status)
+
+
+def pinned(text: str, query: Query) -> dict[str, list[str]]:
+    """The search as a job can take it later and elsewhere: its times are moments, whatever zone they were typed in."""
+    moments = {name: [instant(at)] for name in ("since", "until") if (at := getattr(query, name))}
+    for name in moments:
+        text = edited(text, name)
+    return {**({"q": [text]} if text else {}), **moments}

@@ -1,0 +1,19 @@
+"""Addresses of searches: the Jobs page and bulk actions on what it finds."""
+
+from uuid import UUID
+
+from django.urls import reverse
+from django.utils.http import urlencode
+
+
+def jobs_url(text: str, **at: UUID) -> str:
+    query = {**({"q": text} if text else {}), **at}
+    return f"{reverse('jobs')}?{urlencode(query)}" if query else reverse("jobs")
+
+
+def bulk_url(action: str, text: str) -> str:
+    return f"{reverse('bulk')}?{urlencode({'action': action, 'q': text})}"
+
+
+def quoted(name: str) -> str:
+    return f'"{name}"' if " " in name else name

@@ -1,0 +1,121 @@
+"""What pages are made of: who may open them, the menu, and what all of them show."""
+
+import hashlib
+import json
+import zoneinfo
+from functools import cache
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.auth.mixins import LoginRequiredMixin
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.utils import timezone
+from django.views.generic import TemplateView
+from django.views.generic.base import ContextMixin
+
+from tasks.access.permissions import may
+from tasks.engine import registry
+from tasks.web.templatetags.signalbox import NIL
+
+
+class Link(NamedTuple):
+    """A page of rows that kinds and people keep, and what one must be allowed to open it."""
+
+    name: str
+    action: str
+    label: str = ""  # in the menu, where it is not the name
+    first: bool = False  # in the bar itself, where there is room
+
+
+FURTHER = [
+    Link("failures", "see_rows", first=True),
+    Link("charts", "page", first=True),
+    Link("schedules", "see_schedules"),
+    Link("alerts", "see_rows"),
+    Link("feeds", "see_rows"),
+    Link("collections", "see_rows", "images"),
+    Link("checks", "see_rows"),
+    Link("webhooks", "see_webhooks"),
+    Link("self-test", "submit", "self test"),
+]
+CANCELLED = "cancelled"  # in the session: jobs that may be taken back on the next page
+
+
+@cache
+def modules() -> list[str]:
+    """All scripts, so that a page asks for them before it finds out that it needs them, and never later."""
+    static = settings.BASE_DIR / "static"
+    return sorted(f"{path.relative_to(static)}" for path in static.glob("js/**/*.js") if path.parent.name != "alone")
+
+
+class Allowed(LoginRequiredMixin):
+    """Only for those who may do ``action``; and in the reader's own time zone, if a cookie tells it."""
+
+    action = "page"
+    request: HttpRequest
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if self.action != "page":
+            request.acted = self.action  # what the audit trail calls it, should it be refused
+        if request.user.is_authenticated and not may(request.user, self.action):
+            raise PermissionDenied
+        self.activate_zone(request.COOKIES.get("signalbox_zone", ""))
+        return super().dispatch(request, *args, **kwargs)
+
+    def activate_zone(self, name: str) -> None:
+        try:
+            timezone.activate(zoneinfo.ZoneInfo(name.replace("%2F", "/")))
+        except (ValueError, OSError, zoneinfo.ZoneInfoNotFoundError):
+            timezone.deactivate()
+
+
+class Shown(Allowed, ContextMixin):
+    """What all pages show; goes before one of Django's generic views."""
+
+    here = ""
+
+    def get_context_data(self, **context: Any) -> dict[str, Any]:
+        return super().get_context_data(
+            here=self.here,
+            environment=settings.SIGNALBOX_ENVIRONMENT,
+            environment_is_production=settings.SIGNALBOX_ENVIRONMENT.lower().startswith("prod"),
+            modules=modules(),
+            nil=NIL,
+            zone=timezone.get_current_timezone_name(),
+            may_submit=may(self.request.user, "submit"),
+            may_audit=may(self.request.user, "audit"),
+            cancelled_just_now=self.request.session.pop(CANCELLED, []),
+            further=[page for page in FURTHER if may(self.request.user, page.action)],
+            **context,
+        )
+
+    def form_invalid(self, form: Any) -> HttpResponse:
+        """A form that was filled in wrongly is shown again, and the answer says that nothing was done."""
+        return self.render_to_response(self.get_context_data(form=form), status=422)
+
+
+class Page(Shown, TemplateView):
+    """A page that is no list and no form of rows."""
+
+
+def once_for(once: str, *asked: Any) -> str | None:
+    """One form, sent twice, is one job; sent again with other values, it is another."""
+    if not once:
+        return None
+    return f"form:{once[:40]}:{hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()}"
+
+
+def known(name: str) -> registry.Kind | None:
+    try:
+        return registry.get(name)
+    except registry.UnknownKind:
+        return None
+
+
+def uid_or_404(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise Http404("That is no job's id.") from None
