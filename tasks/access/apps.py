@@ -10,9 +10,6 @@ class DoorConfig(AppConfig):
     verbose_name = "Door"
     default = True
 
-    def ready(self) -> None:
-        from tasks.account import login  # noqa: F401 - it listens to logins
-
 
 class AdminConfig(djangos.AdminConfig):
     default_site = "tasks.access.site.Site"

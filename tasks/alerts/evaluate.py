@@ -40,9 +40,12 @@ def evaluate() -> None:
             found.add(key)
             if key not in standing:
                 raise_one(key, rule.watch, name, sentence, rule)
+    for key, (name, sentence) in _webhooks_off().items():
+        found.add(key)
+        if key not in standing:
+            raise_one(key, WEBHOOK, name, sentence)
     for key, alert in standing.items():
-        over = not _is_off(key) if alert.about == WEBHOOK else key not in found
-        if over:
+        if key not in found:
             end(alert)
 
 
@@ -81,16 +84,6 @@ def standing() -> list[Alert]:
     """What the pages show: open and not dismissed, the oldest first."""
     rows = Alert.objects.filter(closed_at=None, dismissed_at=None).select_related("rule")
     return list(rows.order_by("opened_at", "id")[:SHOWN])
-
-
-def webhook_off(endpoint: Endpoint) -> None:
-    """The notice of an endpoint that was switched off for its failures."""
-    raise_one(
-        f"{WEBHOOK}:{endpoint.uid}",
-        WEBHOOK,
-        str(endpoint),
-        f"The webhook {endpoint} was switched off. {endpoint.off_because}",
-    )
 
 
 # --- what the rules look at ------------------------------------------------------------------------------------
@@ -145,8 +138,12 @@ def _schedules(rule: Rule, now: datetime) -> Found:
     return found
 
 
-def _is_off(key: str) -> bool:
-    return Endpoint.objects.filter(uid=key.partition(":")[2], enabled=False).exists()
+def _webhooks_off() -> dict[str, tuple[str, str]]:
+    """Endpoints that were switched off for their failures: key → (subject, sentence). No rule is needed for these."""
+    rows = Endpoint.objects.filter(enabled=False).exclude(off_because="")
+    return {
+        f"{WEBHOOK}:{row.uid}": (str(row), f"The webhook {row} was switched off. {row.off_because}") for row in rows
+    }
 
 
 FINDERS = {

@@ -8,7 +8,6 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.generic import View
 
-from live import row_marks
 from tasks.access import audit
 from tasks.access.permissions import may, offered
 from tasks.engine import registry
@@ -17,7 +16,7 @@ from tasks.engine.models import Job
 from tasks.params.signature import MASK, ParamError
 from tasks.schedules import actions
 from tasks.schedules.forms import ParamsForm, ScheduleForm
-from tasks.schedules.models import Schedule
+from tasks.schedules.models import Schedule, beats
 from tasks.web.pages import Allowed, Page
 
 RUNS = 25
@@ -47,7 +46,7 @@ class SchedulePage(Page):
         return super().get_context_data(
             may_change=may(user, "change_schedules"),
             may_run=may(user, "run_schedule"),
-            beats=row_marks.beats(),
+            beats=beats(),
             **context,
         )
 

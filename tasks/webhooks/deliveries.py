@@ -17,7 +17,6 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import F, Q
 
-from tasks.alerts import evaluate
 from tasks.engine import storable
 from tasks.engine.errors import Refused
 from tasks.engine.transition import steadily
@@ -220,8 +219,7 @@ def _note_failure(endpoint: Endpoint, answer: Answer, now: datetime) -> None:
         because = "No delivery arrived for a day."
     else:
         return
-    if switch(endpoint, False, because):
-        evaluate.webhook_off(endpoint)
+    switch(endpoint, False, because)
 
 
 def _dropped(now: datetime) -> dict[str, Any]:

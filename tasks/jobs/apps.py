@@ -1,0 +1,8 @@
+"""The board, submitting, and one job."""
+
+from django.apps import AppConfig
+
+
+class JobsConfig(AppConfig):
+    name = "tasks.jobs"
+    label = "signalbox_jobs"  # the label must not clash with an app of a team

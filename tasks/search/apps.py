@@ -1,0 +1,8 @@
+"""The search of jobs, and bulk actions."""
+
+from django.apps import AppConfig
+
+
+class SearchConfig(AppConfig):
+    name = "tasks.search"
+    label = "signalbox_search"  # the label must not clash with an app of a team
