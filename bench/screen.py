@@ -32,7 +32,7 @@ new MutationObserver(() => {
 """
 SUBMIT = """
 import time
-from tasks import lifecycle
+from tasks.engine import lifecycle
 for _ in range({jobs}):
     lifecycle.submit("countdown", {{"seconds": 1, "steps": 1}})
     time.sleep({every} + 1)

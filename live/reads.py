@@ -14,9 +14,9 @@ Withdrawn = dict[Visitor, tuple[int, str]]  # with the close code and the reason
 
 
 class Look(NamedTuple):
-    board: dict[str, Any]
-    row_marks: dict[str, Any]
-    evaluate: list[dict[str, Any]]
+    picture: dict[str, Any]
+    marks: dict[str, Any]
+    alerts: list[dict[str, Any]]
     watched: list[dict[str, Any]]
     missing: set[str]
     withdrawn: Withdrawn

@@ -32,6 +32,8 @@ SIGNER = TimestampSigner(salt="signalbox.known")
 class Login(LoginView):
     """The one login page."""
 
+    template_name = "account/login.html"
+
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if held := held_back(self, request, request.POST.get("username", ""), "login-throttled", request):
             return held

@@ -75,7 +75,7 @@ def test_a_group_that_is_tried_again_leaves_the_page_by_itself(page: Page, watch
     failed = group(page, "It failed, as it was asked to.")
     expect(failed).to_be_visible(timeout=20_000)
     product.python(
-        "from tasks import lifecycle; from tasks.engine.models import Job;"
+        "from tasks.engine import lifecycle; from tasks.engine.models import Job;"
         "broken = list(Job.objects.filter(kind='countdown', state='failed'));"
         "Job.objects.filter(kind='countdown').update(params={'seconds': 0, 'steps': 1, 'fail': False});"
         "[lifecycle.retry(job.uid) for job in broken]"

@@ -17,7 +17,7 @@ SEED = """
 from datetime import timedelta
 from django.contrib.auth import get_user_model
 from django.db.models import F
-from tasks import lifecycle
+from tasks.engine import lifecycle
 from tasks.engine.models import Attempt, Job, LogLine
 ada = get_user_model().objects.get(username="ada")
 now = lifecycle.now()
@@ -155,7 +155,9 @@ def test_a_long_value_unfolds_where_it_stands(
 
     row = page.locator(f"[data-near] [data-job='{jobs['child']}']")
     expect(row).to_contain_text("Scheduled")
-    product.python(f"from uuid import UUID; from tasks import lifecycle; lifecycle.cancel(UUID('{jobs['child']}'))")
+    product.python(
+        f"from uuid import UUID; from tasks.engine import lifecycle; lifecycle.cancel(UUID('{jobs['child']}'))"
+    )
     expect(row).to_contain_text("Cancelled")
     product.python(f"from tasks.engine.models import Job; Job.objects.filter(uid='{jobs['child']}').delete()")
     expect(row).to_have_count(0)

@@ -191,7 +191,7 @@ def test_everything_that_matches_is_cancelled_after_a_look_at_the_count_and_take
     page: Page, watcher: Watcher, product: Product
 ) -> None:
     product.python(
-        "from tasks import lifecycle; from django.contrib.auth import get_user_model;"
+        "from tasks.engine import lifecycle; from django.contrib.auth import get_user_model;"
         "zoe = get_user_model().objects.get(username='zoe'); from datetime import UTC, datetime;"
         "lifecycle.submit_many('noop', [{}] * 60, owner=zoe, due_at=datetime(2999, 1, 1, tzinfo=UTC))"
     )
@@ -207,7 +207,7 @@ def test_everything_that_matches_is_cancelled_after_a_look_at_the_count_and_take
     page.goto("jobs/?q=owner:zoe+state:scheduled")
     expect(page.get_by_text("No job matches.")).to_be_visible()
     product.python(
-        "from tasks import lifecycle; from django.contrib.auth import get_user_model;"
+        "from tasks.engine import lifecycle; from django.contrib.auth import get_user_model;"
         "zoe = get_user_model().objects.get(username='zoe'); from datetime import UTC, datetime;"
         "job, _ = lifecycle.submit('noop', {}, owner=zoe, due_at=datetime(2999, 1, 1, tzinfo=UTC));"
         "lifecycle.cancel(job.uid, zoe)"
@@ -226,6 +226,6 @@ def test_everything_that_matches_is_cancelled_after_a_look_at_the_count_and_take
     page.keyboard.press("End")
     expect(rows(page)).to_have_count(60)
     product.python(
-        "from tasks import lifecycle; from tasks.engine.models import Job;"
+        "from tasks.engine import lifecycle; from tasks.engine.models import Job;"
         "[lifecycle.cancel(job.uid) for job in Job.objects.filter(owner__username='zoe', state='scheduled')]"
     )

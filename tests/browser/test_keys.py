@@ -14,7 +14,7 @@ pytestmark = pytest.mark.process
 SEED = """
 from datetime import timedelta
 from django.contrib.auth import get_user_model
-from tasks import lifecycle
+from tasks.engine import lifecycle
 ada = get_user_model().objects.get(username="ada")
 for n in range(3):
     lifecycle.submit("countdown", {"seconds": 600}, owner=ada, due_at=lifecycle.now() + timedelta(days=2))

@@ -17,7 +17,8 @@ THEMES = ("light", "dark")
 SEED = """
 from django.contrib.auth import get_user_model
 from datetime import timedelta
-from tasks import audit, lifecycle
+from tasks.access import audit
+from tasks.engine import lifecycle
 from tasks.access.models import ShareLink
 from tasks.engine.models import Attempt, Job
 owner = get_user_model().objects.get(username="ada")

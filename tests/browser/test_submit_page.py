@@ -12,7 +12,7 @@ from tests.support.processes import Product
 pytestmark = pytest.mark.process
 
 TWO = """
-from tasks import lifecycle
+from tasks.engine import lifecycle
 print(*(lifecycle.submit("countdown", {"seconds": 600})[0].uid for _ in range(2)))
 """
 COUNT = "from tasks.engine.models import Job; print(Job.objects.count())"

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.process
 PARTS = ("web", "worker", "beat", "valkey")
 COMPLETE = """
 import time
-from tasks import lifecycle
+from tasks.engine import lifecycle
 from tasks.engine.models import Job
 job, _ = lifecycle.submit("noop", {})
 end = time.monotonic() + 30
@@ -34,7 +34,7 @@ print(job.state)
 """
 START_LONG = """
 import time
-from tasks import lifecycle
+from tasks.engine import lifecycle
 job, _ = lifecycle.submit("countdown", {"seconds": 60, "steps": 60})
 end = time.monotonic() + 30
 while job.state != "running" and time.monotonic() < end:
