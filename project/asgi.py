@@ -13,7 +13,7 @@ from django.conf import settings  # noqa: E402
 from django.db.backends.signals import connection_created  # noqa: E402
 
 from live.routing import websocket_urlpatterns  # noqa: E402 - models can be imported only after the apps are ready
-from project import bodies, daphne  # noqa: E402
+from project import bodies, daphne, lengths  # noqa: E402
 
 
 def wait_no_longer(connection: Any, **_: Any) -> None:
@@ -25,6 +25,7 @@ def wait_no_longer(connection: Any, **_: Any) -> None:
 
 connection_created.connect(wait_no_longer)
 daphne.teach()
-application = ProtocolTypeRouter(
-    {"http": bodies.bounded(django_application), "websocket": URLRouter(websocket_urlpatterns)}
+django_application.request_class = lengths.Request
+application = lengths.bounded(
+    ProtocolTypeRouter({"http": bodies.bounded(django_application), "websocket": URLRouter(websocket_urlpatterns)})
 )

@@ -9,7 +9,9 @@ from pathlib import Path
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from project import env, keys
+from project import env, keys, private
+
+private.begin()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 # A worker waits long for SQLite's one writer and may lose its last commit to a power cut (the lease gives the job
@@ -17,7 +19,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 IN_WORKER = "worker" in sys.argv and "celery" in Path(sys.argv[0]).as_posix()
 
 # --- Signalbox -------------------------------------------------------------------------------------------------
-SIGNALBOX_HOME = env.folder("SIGNALBOX_HOME", BASE_DIR / "var")
+SIGNALBOX_HOME = private.tightened(env.folder("SIGNALBOX_HOME", BASE_DIR / "var"), "SIGNALBOX_HOME")
 SIGNALBOX_NAME = env.matching(
     "SIGNALBOX_NAME",
     "signalbox",
@@ -133,6 +135,7 @@ TEMPLATES = [
 AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend", "tasks.access.permissions.AdminsAreAdmins"]
 KNOX_TOKEN_MODEL = "door.Token"  # noqa: S105 - a model, no password
 MIGRATION_MODULES = {"knox": None}  # its own table would stand beside ours, unused, and no test could be flushed
+PASSWORD_HASHERS = ["tasks.access.hashers.Hasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (
@@ -149,6 +152,7 @@ DATABASES = {
         "DATABASE_URL", {"ENGINE": "django.db.backends.sqlite3", "NAME": SIGNALBOX_HOME / "signalbox.sqlite3"}
     )
 }
+private.database(DATABASES["default"])
 PREPARE = env.flag("SIGNALBOX_PREPARE", True)  # off behind a transaction pooler, which has no prepared statements
 DATABASES["default"] |= {"CONN_MAX_AGE": None, "CONN_HEALTH_CHECKS": True, "ATOMIC_REQUESTS": False}
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):

@@ -80,7 +80,7 @@ def address_of(request: Any) -> str:
 
 def plain(text: Any, length: int) -> str:
     """Text in one line: what others typed can break neither a log nor a row."""
-    return "".join(c if c.isprintable() else "�" for c in str(text))[:length]
+    return "".join(c if c.isprintable() else "�" for c in str(text)[:length])
 
 
 class Allowance:

@@ -25,7 +25,7 @@ MOST_ELEMENTS = 50_000  # attributes count as well: the library takes a tenth of
 MOST_ATTRIBUTES = 100  # of one element
 DEEPEST = 100
 LONG_TAG = re.compile(rb"<[A-Za-z][^<>]{20000}")
-DECLARATION = re.compile(r"\s*<\?xml\b[^>]{0,200}\?>")  # speaks of the encoding that the bytes had
+DECLARATION = re.compile(r"<\?xml\b[^>]{0,200}\?>")  # speaks of the encoding that the bytes had
 JSON_CHARACTERS = 4_000_000  # a list of empty objects takes forty times its length
 
 
@@ -73,7 +73,9 @@ def read(body: bytes, content_type: str = "", base: str = "") -> Document:
 
 
 def _from_xml(text: str, base: str) -> Document:
-    data = DECLARATION.sub("", text, count=1).lstrip().encode()
+    text = text.lstrip()
+    declared = DECLARATION.match(text)
+    data = text[declared.end() if declared else 0 :].lstrip().encode()
     inspect(data)
     headers = {"content-type": "application/xml; charset=utf-8", "content-location": base}
     try:
