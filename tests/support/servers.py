@@ -32,7 +32,7 @@ FAST = {  # periods that let a test see a lease end and a sweep come in seconds
     "SIGNALBOX_RECONCILE_S": "1",
     "SIGNALBOX_BEAT_S": "1",
 }
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 SHARED = "TESTS_SHARED_FOLDER"  # where the processes of one run find what the first of them has made
 # What the caller may choose for a whole run.
 PASSED_ON = ("SIGNALBOX_CHANNEL_LAYER", "SIGNALBOX_LOG_LEVEL", "SIGNALBOX_CHROMIUM")
