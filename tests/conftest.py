@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -88,9 +89,16 @@ def nothing_is_made_twice(django_test_environment: None) -> Iterator[None]:
 
 
 class QuickHasher(PBKDF2PasswordHasher):
-    """Hashes that every process of the product can check, made and checked at once: slowness has no test here."""
+    """Django's own hashes, made at once, and checked once for a process when others made them."""
 
     iterations = 1
+
+    def must_update(self, encoded: str) -> bool:
+        return False  # an update would end the sessions that a test has opened
+
+    @cache  # noqa: B019 - one hasher lives as long as its process
+    def encode(self, password: str, salt: str, iterations: int | None = None) -> str:
+        return super().encode(password, salt, iterations)
 
 
 static_files: dict[str, Any] = {}
