@@ -9,11 +9,10 @@ from pathlib import Path
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from project import env, keys
+from project import database, env, keys
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-# A worker waits long for SQLite's one writer and may lose its last commit to a power cut (the lease gives the job
-# to another); a web process answers 503 soon and never says yes to a job that a power cut could take back.
+IN_WEB = "project.asgi" in sys.modules or "runserver" in sys.argv  # a server has imported it: the settings come next
 IN_WORKER = "worker" in sys.argv and "celery" in Path(sys.argv[0]).as_posix()
 
 # --- Signalbox -------------------------------------------------------------------------------------------------
@@ -144,29 +143,18 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 
 # --- The database: the truth -----------------------------------------------------------------------------------
+PREPARE = env.flag("SIGNALBOX_PREPARE", True)  # off behind a transaction pooler
 DATABASES = {
-    "default": env.database(
-        "DATABASE_URL", {"ENGINE": "django.db.backends.sqlite3", "NAME": SIGNALBOX_HOME / "signalbox.sqlite3"}
+    "default": database.settings(
+        env.database(
+            "DATABASE_URL", {"ENGINE": "django.db.backends.sqlite3", "NAME": SIGNALBOX_HOME / "signalbox.sqlite3"}
+        ),
+        web=IN_WEB,
+        worker=IN_WORKER,
+        pooler=not PREPARE,
+        connections=env.number("SIGNALBOX_CONNECTIONS", 8, 2, 1000, whole=True),
     )
 }
-PREPARE = env.flag("SIGNALBOX_PREPARE", True)  # off behind a transaction pooler, which has no prepared statements
-DATABASES["default"] |= {"CONN_MAX_AGE": None, "CONN_HEALTH_CHECKS": True, "ATOMIC_REQUESTS": False}
-if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
-    patience, sync = (20, "NORMAL") if IN_WORKER else (2, "FULL")
-    DATABASES["default"]["OPTIONS"] = {
-        "transaction_mode": "IMMEDIATE",
-        "timeout": patience,
-        "init_command": f"PRAGMA journal_mode=WAL; PRAGMA synchronous={sync}; PRAGMA busy_timeout={patience * 1000};",
-    }
-else:
-    DATABASES["default"].setdefault("OPTIONS", {})
-    if PREPARE:
-        DATABASES["default"]["OPTIONS"] |= {"server_side_binding": True, "prepare_threshold": 3}
-    # A server that is gone without a word, as at a failover, is given up in seconds; the kernel would wait for hours.
-    DATABASES["default"]["OPTIONS"] = {
-        "connect_timeout": 5, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3,
-        "tcp_user_timeout": 20_000,
-    } | DATABASES["default"]["OPTIONS"]  # fmt: skip
 
 # --- Redis: bells and hints ------------------------------------------------------------------------------------
 REDIS_URL = (
@@ -263,5 +251,6 @@ LOGGING = {
         "celery.app.trace": {"level": "WARNING"},
         "celery.worker.strategy": {"level": "WARNING"},
         "daphne": {"level": "WARNING"},
+        "psycopg.pool": {"level": "WARNING"},  # or two lines for each request
     },
 }
