@@ -55,8 +55,10 @@ if SIGNALBOX_HEARTBEAT_S * 2 > SIGNALBOX_LEASE_S:
 
 # --- Django ----------------------------------------------------------------------------------------------------
 DEBUG = env.flag("DEBUG", False)
-SECRET_KEY = env.text("SECRET_KEY") or keys.kept(SIGNALBOX_HOME / "secret_key")
+SECRET_KEY = env.key("SECRET_KEY") or keys.kept(SIGNALBOX_HOME / "secret_key")
+SECRET_KEY_FALLBACKS = env.keys("SECRET_KEY_FALLBACKS")
 ALLOWED_HOSTS = env.hosts("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+FORCE_SCRIPT_NAME = env.prefix("SIGNALBOX_PREFIX") or None
 ROOT_URLCONF = "project.urls"
 ASGI_APPLICATION = "project.asgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -157,12 +159,9 @@ DATABASES = {
 }
 
 # --- Redis: bells and hints ------------------------------------------------------------------------------------
-REDIS_URL = (
-    env.url("REDIS_URL", "", ("redis", "rediss"))
-    or keys.written(SIGNALBOX_HOME / "valkey.url")
-    or "redis://127.0.0.1:6379/0"
-)
-CELERY_BROKER_URL = env.url("CELERY_BROKER_URL", REDIS_URL, ("redis", "rediss", "amqp", "amqps", "pyamqp"))
+OWN_REDIS = env.redis("REDIS_URL", "")  # empty: `up` starts the embedded Valkey
+REDIS_URL = OWN_REDIS or keys.written(SIGNALBOX_HOME / "valkey.url") or "redis://127.0.0.1:6379/0"
+CELERY_BROKER_URL = env.broker("CELERY_BROKER_URL", REDIS_URL)
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": env.matching(
@@ -198,6 +197,7 @@ SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_NAME = "signalbox_session"
 CSRF_COOKIE_NAME = "signalbox_csrf"
+SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = f"{FORCE_SCRIPT_NAME or ''}/"
 CSRF_TRUSTED_ORIGINS = SIGNALBOX_ORIGINS
 if env.flag("SIGNALBOX_HTTPS", False):  # a proxy in front speaks TLS, and sets this header whatever the client sent
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
@@ -230,7 +230,15 @@ SPECTACULAR_SETTINGS = {
 }
 
 STATIC_URL = "static/"
-STATIC_ROOT = SIGNALBOX_HOME / "static"
+STATIC_ROOT = env.folder("SIGNALBOX_STATIC", SIGNALBOX_HOME / "static", make=False)
+# A web server in front reads them as another user, whatever the umask is under which they were collected.
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage",
+        "OPTIONS": {"file_permissions_mode": 0o644, "directory_permissions_mode": 0o755},
+    },
+}
 STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = True
 
