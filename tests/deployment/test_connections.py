@@ -9,11 +9,11 @@ import pytest
 import requests
 from django.db import connection
 
-from tasks.door.models import Token
+from tasks.access.models import Token
 from tests.conftest import database_url_of_the_test
-from tests.live_parts import Served
-from tests.people import person
-from tests.processes import wait_until
+from tests.support.live_parts import Served
+from tests.support.people import person
+from tests.support.processes import wait_until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
 POOL = 5

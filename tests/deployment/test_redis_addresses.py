@@ -10,11 +10,11 @@ from django.conf import settings
 from kombu import Connection
 from redis.asyncio import Redis
 
-from live import layer
+from live import channel_layer
 from project import health, servers
-from tasks import queues
+from tasks.engine import broker
 from tests.deployment.tls import Tunnel, certificate
-from tests.live_parts import layers
+from tests.support.live_parts import layers
 
 
 @pytest.mark.parametrize(
@@ -105,16 +105,16 @@ async def test_every_client_reaches_the_same_database(address: str, settings) ->
         assert await asyncio.to_thread(health.redis)
 
         def publish() -> int:
-            options = queues.transport_options()
+            options = broker.transport_options()
             with Connection(settings.CELERY_BROKER_URL, transport_options=options) as connection:
                 connection.SimpleQueue("addresses").put({})
                 return connection.default_channel.client.connection_pool.connection_kwargs["db"]
 
         assert await asyncio.to_thread(publish) == 2
         assert any(b"addresses" in key for key in await link.keys("*"))
-    member = layer.fresh()
+    member = channel_layer.fresh()
     channel = await member.new_channel()
-    await member.group_add(layer.group(), channel)
-    await member.group_send(layer.group(), {"type": "jobs", "jobs": []})
+    await member.group_add(channel_layer.group(), channel)
+    await member.group_send(channel_layer.group(), {"type": "jobs", "jobs": []})
     assert await asyncio.wait_for(member.receive(channel), 10) == {"type": "jobs", "jobs": []}
-    await layer.drop(member)
+    await channel_layer.drop(member)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from project import keys, parts, valkey
-from tests.processes import ROOT
+from tests.support.processes import ROOT
 
 PUBLIC = {"ALLOWED_HOSTS": "jobs.example.org"}
 KEY = "0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJKLMNOPQRSTUVWXYZ"

@@ -11,7 +11,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from tests.processes import wait_until
+from tests.support.processes import wait_until
 
 
 def certificate(folder: Path) -> tuple[Path, Path]:
