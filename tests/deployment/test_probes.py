@@ -13,8 +13,8 @@ from django.db import connection, transaction
 from project import health
 from tasks.access.models import Token
 from tasks.engine.models import Job
-from tests.support.calls import call
 from tests.conftest import database_url_of_the_test
+from tests.support.calls import call
 from tests.support.live_parts import Served
 from tests.support.people import person
 

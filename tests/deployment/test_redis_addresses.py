@@ -13,8 +13,8 @@ from redis.asyncio import Redis
 from live import channel_layer
 from project import health, servers
 from tasks.engine import broker
-from tests.deployment.tls import Tunnel, certificate
 from tests.support.live_parts import layers
+from tests.support.tls import Tunnel, certificate
 
 
 @pytest.mark.parametrize(
