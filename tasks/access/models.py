@@ -18,6 +18,7 @@ from knox.crypto import create_token_string, hash_token
 from knox.models import AbstractAuthToken
 
 from tasks.engine.models import instant
+from tasks.engine.ordered_json import OrderedJSONField
 from tasks.engine.uid import uuid7
 
 MOST = 100  # tokens of one person
@@ -178,7 +179,7 @@ class Entry(models.Model):
     code = models.CharField(max_length=40, blank=True)  # why it was refused
     address = models.CharField(max_length=45, blank=True)
     request = models.CharField(max_length=64, blank=True)
-    detail = models.JSONField(default=dict)
+    detail = OrderedJSONField(default=dict)
 
     objects = EntryRows.as_manager()
 
