@@ -18,7 +18,7 @@ from tasks.access.permissions import Actor, may, may_submit
 from tasks.engine import lifecycle, registry
 from tasks.engine.errors import Refused
 from tasks.engine.models import Job
-from tasks.engine.transition import steadily
+from tasks.engine.transition import retry_on_lock
 
 BULK = "bulk_action"  # the kind of the job that carries out a bulk action
 LONGEST_KEPT = 200  # characters of an idempotency key that are kept as they are; of a longer one, its digest
@@ -75,7 +75,7 @@ def take_back(actor: Actor, job: Job) -> Job:
     return _begin_again(actor, "take_back", job)
 
 
-@steadily
+@retry_on_lock
 def act_on_many(action: str, jobs: Iterable[Job], by: Any = None, reason: str = "") -> int:
     """Do ``action`` to some jobs in one transaction, as part of something that was permitted and audited as a whole.
 

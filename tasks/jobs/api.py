@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from tasks.access import actions
 from tasks.access.permissions import may, visible
 from tasks.api import pagination, shapes, versions
-from tasks.api.base import Endpoint, Id, Nothing, Strict, Text, Whole
+from tasks.api.base import Id, Nothing, ResourceView, Strict, Text, Whole
 from tasks.api.pagination import CURSOR, LIMIT
 from tasks.api.problems import wrong
 from tasks.engine import registry
@@ -68,20 +68,20 @@ def query_of(given: dict[str, Any], me: str) -> Query:
         raise wrong(**error.errors) from None
 
 
-class Kinds(Endpoint):
+class Kinds(ResourceView):
     actions = {"GET": "kinds"}
 
     @extend_schema(operation_id="list_kinds", responses=shapes.KindList)
     def get(self, request: Any) -> Response:
         self.asked()
-        return Response({"results": [kind_shown(kind) for kind in registry.kinds()], "next": None, "previous": None})
+        return Response({"results": [kind_to_dict(kind) for kind in registry.kinds()], "next": None, "previous": None})
 
 
 def registered() -> set[str]:
     return {kind.name for kind in registry.kinds()}
 
 
-def kind_shown(kind: registry.Kind) -> dict[str, Any]:
+def kind_to_dict(kind: registry.Kind) -> dict[str, Any]:
     return {
         "name": kind.name,
         "queue": kind.queue,
@@ -119,7 +119,7 @@ class JobIn(Strict):
     copy_of = Id(required=False, allow_null=True)
 
 
-class Jobs(Endpoint):
+class Jobs(ResourceView):
     actions = {"GET": "see", "POST": "submit"}
 
     @extend_schema(operation_id="list_jobs", parameters=[*SEARCH, LIMIT, CURSOR], responses=shapes.JobPage)
@@ -137,7 +137,7 @@ class Jobs(Endpoint):
                 "next": None if found.older is None else pagination.link(request, "jobs", older=found.older),
                 "previous": None if found.newer is None else pagination.link(request, "jobs", newer=found.newer),
             }
-            | ({"looked": finder.looked(found)} if stopped else {})
+            | ({"looked": finder.describe_window(found)} if stopped else {})
         )
 
     @extend_schema(
@@ -182,7 +182,7 @@ class Jobs(Endpoint):
         return name, copied | given.get("params", {})
 
 
-class OneJob(Endpoint):
+class OneJob(ResourceView):
     actions = {"GET": "see"}
 
     @extend_schema(operation_id="get_job", responses=shapes.JobDetail)
@@ -192,7 +192,7 @@ class OneJob(Endpoint):
         return Response(board.detail(self.job(uid)))
 
 
-class JobLog(Endpoint):
+class JobLog(ResourceView):
     actions = {"GET": "see"}
 
     @extend_schema(
@@ -218,7 +218,7 @@ class CancelIn(Strict):
     reason = Text(max_length=500, required=False, allow_blank=True)
 
 
-class CancelJob(Endpoint):
+class CancelJob(ResourceView):
     actions = {"POST": "cancel"}
 
     @extend_schema(operation_id="cancel_job", request=CancelIn, responses=shapes.JobSummary)
@@ -228,7 +228,7 @@ class CancelJob(Endpoint):
         return Response(actions.cancel(self.actor, job, reason).summary())
 
 
-class RetryJob(Endpoint):
+class RetryJob(ResourceView):
     actions = {"POST": "retry"}
 
     @extend_schema(operation_id="retry_job", request=Nothing, responses=shapes.JobSummary)
@@ -238,7 +238,7 @@ class RetryJob(Endpoint):
         return Response(actions.retry(self.actor, self.job(uid)).summary())
 
 
-class TakeBackJob(Endpoint):
+class TakeBackJob(ResourceView):
     actions = {"POST": "take_back"}
 
     @extend_schema(operation_id="take_back_cancel", request=Nothing, responses=shapes.JobSummary)

@@ -30,10 +30,6 @@ BREATH_S = 0.01  # between two of them: on SQLite the next writer takes its turn
 MOST_COUNTED = 10  # times the budget of a search
 
 
-class NotAllowed(Exception):
-    """Whoever asked for the action may not do it any more."""
-
-
 class Step(NamedTuple):
     """How far an action has come: jobs done so far, and refused, because they moved on meanwhile."""
 
@@ -41,7 +37,7 @@ class Step(NamedTuple):
     refused: int
 
 
-def cleaned(filters: Mapping[str, Any]) -> dict[str, list[str]]:
+def clean_filters(filters: Mapping[str, Any]) -> dict[str, list[str]]:
     """A filter as given in JSON, ``{"state": "failed", "kind": ["noop"]}``, as lists. Raises SearchError."""
     lists = {str(name): value if isinstance(value, list) else [value] for name, value in filters.items()}
     for name, values in lists.items():
@@ -54,10 +50,10 @@ def cleaned(filters: Mapping[str, Any]) -> dict[str, list[str]]:
 
 def query_for(action: str, filters: Mapping[str, list[str]], me: str, now: datetime | None = None) -> Query:
     """The search, narrowed to the states that the action is for. Ages count back from ``now``."""
-    return narrowed(action, Query.of(filters, me, now))
+    return narrow_to_action(action, Query.of(filters, me, now))
 
 
-def narrowed(action: str, query: Query) -> Query:
+def narrow_to_action(action: str, query: Query) -> Query:
     return Query(**{**query.__dict__, "state": (STATES[action], *query.state)})
 
 
@@ -95,7 +91,7 @@ def act(bulk: Job, action: str, query: Query) -> Iterator[Step]:
     for found in finder.walk(query, jobs):
         actor = Actor.of(Job.objects.select_related("owner").get(pk=bulk.pk).owner)
         if not (may(actor, "bulk") and may(actor, action)):
-            raise NotAllowed("The owner of this job may not do that any more.")
+            raise actions.NotAllowed("The owner of this job may not do that any more.")
         for begin in range(0, len(found), TOGETHER):
             together = found[begin : begin + TOGETHER]
             acted = actions.act_on_many(action, reversed(together), actor.user, finder.by_bulk(bulk.uid))
@@ -110,7 +106,7 @@ def bulk_job(uid: UUID | str) -> Job:
     return Job.objects.select_related("owner").get(uid=uid)
 
 
-def deeds_for(user: Any, query: Query) -> list[str]:
+def actions_for(user: Any, query: Query) -> list[str]:
     """The bulk actions that may be done to what is looked for, and that can mean any of it.
 
     A cancel is taken back where cancelled jobs are looked for, and nothing else: it is no choice for every day.

@@ -12,12 +12,12 @@ from tasks.access import audit
 from tasks.access.permissions import may
 from tasks.kinds.feeds.forms import ChangeForm, FeedForm
 from tasks.kinds.feeds.models import Entry, Feed, Subscription
-from tasks.web.pages import Allowed, Shown, submit_and_say, uid_or_404
+from tasks.web.pages import Allowed, PageContext, submit_and_say, uid_or_404
 
 FEEDS, ENTRIES = 50, 30  # on one page
 
 
-class FeedPage(Shown):
+class FeedPage(PageContext):
     here = "feeds"
     action = "see_rows"
     model = Feed
