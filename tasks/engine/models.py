@@ -16,7 +16,7 @@ from tasks.engine.uid import uuid7
 
 def instant(moment: datetime | None) -> str | None:
     """RFC 3339 in UTC with microseconds, as every surface shows a time."""
-    return moment and moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment and moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 class State(models.TextChoices):

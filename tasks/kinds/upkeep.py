@@ -6,7 +6,7 @@ little or nothing to do. What is kept for how long are settings.
 
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 from django.conf import settings
@@ -23,7 +23,7 @@ from tasks.engine import registry
 from tasks.engine.models import Bar, Job, LogLine, Minute, State, Worker, instant
 from tasks.engine.report import Report
 from tasks.failures.models import Handled
-from tasks.queries.stats import EDGES, MINUTE, SETTLED, WIDTHS, MinuteOf, floor
+from tasks.queries.stats import EDGES, MINUTE, SETTLED, WIDTHS, MinuteOf, floor, read_minute
 from tasks.webhooks.models import Delivery
 
 JOBS, LINES, ROWS = 20, 200, 200  # deleted in one transaction
@@ -155,7 +155,7 @@ def roll_up(
 
 def to_count(window: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
     """The window, a quarter of an hour at a time; before it what was missed, but for times in which nothing ended."""
-    last = Minute.objects.aggregate(at=Max("at"))["at"]
+    last = Minute.objects.filter(at__lt=end).aggregate(at=Max("at"))["at"]
     at = min(last + MINUTE if last else window - MINUTES_KEPT, window)
     while at < window:
         missed = Job.objects.filter(finished_at__gte=at, finished_at__lt=window).aggregate(at=Min("finished_at"))["at"]
@@ -170,10 +170,10 @@ def to_count(window: datetime, end: datetime) -> Iterator[tuple[datetime, dateti
 
 def to_sum(width: timedelta, window: datetime, end: datetime) -> list[datetime]:
     """The bars that are over: those of the window, in which minutes may have changed, and those not summed up yet."""
-    bars = Bar.objects.filter(minutes=width / MINUTE)
+    bars = Bar.objects.filter(minutes=width / MINUTE, at__lt=end)
     last = bars.aggregate(at=Max("at"))["at"]
     since = min(floor(window, width), last + width if last else window - MINUTES_KEPT)
-    minutes = Minute.objects.filter(at__gte=since).values_list("at", flat=True)
+    minutes = Minute.objects.filter(at__gte=since, at__lt=end).values_list("at", flat=True)
     known = bars.filter(at__gte=since).values_list("at", flat=True)
     return sorted(at for at in {*(floor(minute, width) for minute in minutes), *known} if at + width <= end)
 
@@ -218,7 +218,9 @@ def summed(at: datetime, width: int) -> list[Bar]:
         )
         bar.n += minute.n
         for name in ("waiting", "running"):
-            setattr(bar, name, [a + b for a, b in zip(getattr(bar, name), getattr(minute, name), strict=True)])
+            more = getattr(minute, name)
+            if isinstance(more, list) and len(more) == len(EDGES) + 1:  # as this version of the house counts
+                setattr(bar, name, [a + b for a, b in zip(getattr(bar, name), more, strict=True)])
     return list(found.values())
 
 
@@ -258,7 +260,8 @@ def counted(begin: datetime, end: datetime) -> list[Minute]:
     )
     found: dict[tuple[str, str, str, str], Minute] = {}
     for minute, kind, queue, state, waiting, running, n in rows:
-        at = datetime.fromisoformat(minute).replace(tzinfo=UTC)
+        if (at := read_minute(minute)) is None:
+            continue
         fresh = Minute(at=at, kind=kind, queue=queue, outcome=state, **expired_deliveries())
         row = found.setdefault((minute, kind, queue, state), fresh)
         row.n += n

@@ -18,7 +18,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from tasks.access.models import Entry
-from tasks.engine import registry
+from tasks.engine import registry, storable
 from tasks.engine.models import Job, LogLine, Queue, State, Worker, instant
 from tasks.queries import stats as history
 
@@ -223,7 +223,7 @@ def _workers(held: dict[str, list[str]]) -> list[dict[str, Any]]:
             "name": worker.name,
             "host": worker.host,
             "pid": worker.pid,
-            "queues": worker.queues,
+            "queues": storable.texts(worker.queues),
             "concurrency": worker.concurrency,
             "running": held.get(worker.name, []),
             "beat_age_s": _age(worker.seen_at, now),
@@ -241,7 +241,7 @@ def _queues(waiting: dict[str, dict[str, Any]], busy: Counter[str], started: Cou
     started = started + _started_and_running(now)
     served: Counter[str] = Counter()
     for worker in Worker.objects.filter(seen_at__gt=now - SHOWN_FOR).order_by("-seen_at")[:WORKERS]:
-        served.update(worker.queues if _alive(worker, now) else ())
+        served.update(storable.texts(worker.queues) if _alive(worker, now) else ())
     return [
         {
             "name": name,

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-from django.db.models import CharField, Count, F, Func, Max, Q, QuerySet, Sum
-from django.db.models.functions import Coalesce
+from django.db.models import CharField, Count, FloatField, Func, Max, Q, QuerySet, Sum
+from django.db.models.functions import Cast, Coalesce
 from django.utils import timezone
 
 from tasks.engine.models import Bar, Job, Minute, instant
@@ -169,12 +169,13 @@ def forget() -> None:
 
 def _counted(width: timedelta) -> list[tuple[timedelta, QuerySet[Any], datetime]]:
     """Rows that count whole bars and minutes, the widest that fit first: how wide, which, and up to which moment."""
-    found = []
-    for minutes in WIDTHS:
-        if minutes * MINUTE <= width:
-            bars = Bar.objects.filter(minutes=minutes)
-            found.append((bars, minutes * MINUTE, bars.aggregate(at=Max("at"))["at"]))
-    found.append((Minute.objects.all(), MINUTE, Minute.objects.aggregate(at=Max("at"))["at"]))
+    found, now = [], timezone.now()
+    for wide in WIDTHS:
+        if wide * MINUTE <= width:
+            bars = Bar.objects.filter(minutes=wide, at__lte=now)
+            found.append((bars, wide * MINUTE, bars.aggregate(at=Max("at"))["at"]))
+    minutes = Minute.objects.filter(at__lte=now)  # what is still to come was counted by nobody
+    found.append((minutes, MINUTE, minutes.aggregate(at=Max("at"))["at"]))
     return [(each, rows, at + each) for rows, each, at in found if at]
 
 
@@ -184,7 +185,8 @@ def _part(
     """What rows of counts say of the time between. What is as it was when this process read it is not read again."""
     rows = rows.filter(at__gte=begin, at__lt=end).order_by()
     name = level, width, by
-    mark = begin, end, *rows.aggregate(Count("id"), Max("id"), Sum("n"), squares=Sum(F("n") * F("n"))).values()
+    number = Cast("n", FloatField())  # whole ones would overflow: some 50,000 jobs of a kind in a bar are enough
+    mark = begin, end, *rows.aggregate(Count("id"), Max("id"), Sum("n"), squares=Sum(number * number)).values()
     if (kept := _parts.get(name)) and kept[0] == mark:
         return kept[1]
     part = StatsPart({}, {})
@@ -192,7 +194,8 @@ def _part(
     for at, key, outcome, n, waiting, running in rows.values_list("at", by, "outcome", "n", "waiting", "running"):
         part.bars.setdefault(floor(at, width), Counter())[outcome] += n
         for histograms, histogram in zip(read.setdefault(key, ([], [])), (waiting, running), strict=True):
-            histograms.append(histogram)
+            if isinstance(histogram, list) and len(histogram) == len(EDGES) + 1:
+                histograms.append(histogram)
     for key, both in read.items():
         part.times[key] = tuple([sum(column) for column in zip(*each, strict=True)] for each in both)
     _parts[name] = mark, part
@@ -265,13 +268,21 @@ class MinuteOf(Func):
         return self.as_sql(compiler, connection, template=template, **more)
 
 
+def read_minute(text: str | None) -> datetime | None:
+    """What MinuteOf said; None for what was no moment."""
+    try:
+        return datetime.fromisoformat(text or "").replace(tzinfo=UTC)
+    except ValueError:
+        return None
+
+
 def _finished(since: datetime, until: datetime | None = None) -> dict[datetime, Counter[str]]:
     """Minute → outcome → jobs, from rows, in one query."""
     rows = Job.objects.filter(finished_at__gte=since, state__in=OUTCOMES).order_by()
     rows = rows.filter(finished_at__lt=until) if until else rows
     found: dict[datetime, Counter[str]] = {}
-    for minute, state, n in (
-        rows.annotate(minute=MinuteOf("finished_at")).values_list("minute", "state").annotate(n=Count("id"))
-    ):
-        found.setdefault(datetime.fromisoformat(minute).replace(tzinfo=UTC), Counter())[state] = n
+    counted = rows.annotate(minute=MinuteOf("finished_at")).values_list("minute", "state").annotate(n=Count("id"))
+    for minute, state, n in counted:
+        if at := read_minute(minute):
+            found.setdefault(at, Counter())[state] = n
     return found

@@ -35,7 +35,7 @@ class JobsView(Page):
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """``?state=failed`` and the like, as links elsewhere have them, lead to the same in the box."""
-        named = [f"{name}:{value}" for name in FILTERS for value in request.GET.getlist(name) if value]
+        named = [f"{name}:{spelt(value)}" for name in FILTERS for value in request.GET.getlist(name) if value]
         if named:
             return redirect(jobs_url(" ".join([*named, request.GET.get("q", "")]).strip()))
         return super().get(request, *args, **kwargs)
@@ -85,6 +85,11 @@ def in_states(text: str, query: Query | None) -> Iterator[tuple[str, str, bool]]
     chosen = query.state[0] if query and query.state else frozenset()
     for state in State:
         yield state.label, jobs_url(edited(text, "state", state)), chosen == {state}
+
+
+def spelt(value: str) -> str:
+    """The value of an address as one would type it: alternatives stay alternatives, a name with spaces is quoted."""
+    return value if value.startswith('"') else ",".join(quoted(part) for part in value.split(",") if part)
 
 
 def suggested() -> Iterator[tuple[str, str]]:
