@@ -174,13 +174,19 @@ def _busy() -> Counter[str]:
 
 
 def _next_queued(waiting: Iterable[str]) -> list[tuple[UUID, int]]:
-    """The next to run of all queues. Asked queue by queue, or a million waiting jobs would be sorted each time."""
-    heads: list[tuple[int, int, UUID, int]] = []
+    """The next to run of all queues: the most urgent first; within a priority queues take turns; paused ones last.
+
+    Asked queue by queue, or a million waiting jobs would be sorted each time. Browsers sort alike (job_text.js).
+    """
+    paused = set(Queue.objects.filter(paused=True).values_list("name", flat=True))
+    heads: list[tuple[tuple[Any, ...], UUID, int]] = []
     for queue in waiting:
         jobs = state("queued").filter(queue=queue).order_by("-priority", "id")
-        heads += jobs.values_list("priority", "id", "uid", "version")[:QUEUED]
-    heads.sort(key=lambda head: (-head[0], head[1]))
-    return [(uid, version) for _, _, uid, version in heads[:QUEUED]]
+        before: Counter[int] = Counter()
+        for priority, key, uid, version in jobs.values_list("priority", "id", "uid", "version")[:QUEUED]:
+            heads.append(((queue in paused, -priority, before[priority], key), uid, version))
+            before[priority] += 1
+    return [(uid, version) for _, uid, version in sorted(heads)[:QUEUED]]
 
 
 def _newest_finished() -> list[tuple[UUID, int]]:
