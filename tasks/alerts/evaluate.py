@@ -12,7 +12,7 @@ from django.db.models import Count
 from django.utils import timezone
 
 from tasks.alerts.models import Alert, Rule, Watch
-from tasks.engine.models import Job, State, Worker
+from tasks.engine.models import Ending, State, Worker
 from tasks.engine.readable import complain, readable
 from tasks.engine.transition import retry_on_lock
 from tasks.queries import board
@@ -100,7 +100,7 @@ Found = dict[str, tuple[str, str]]  # what keeps alerts apart → (subject, sent
 
 
 def _failures(rule: Rule, now: datetime) -> Found:
-    failed = Job.objects.filter(state=State.FAILED, finished_at__gte=now - timedelta(minutes=rule.minutes))
+    failed = Ending.objects.filter(state=State.FAILED, at__gte=now - timedelta(minutes=rule.minutes))
     if rule.kind:
         failed = failed.filter(kind=rule.kind)
     counts = failed.order_by().values_list("kind").annotate(n=Count("id")).filter(n__gt=rule.times)

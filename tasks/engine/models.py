@@ -205,6 +205,29 @@ class Attempt(models.Model):
         }
 
 
+class Ending(models.Model):
+    """That a job failed or was cancelled, written with that move and never changed: a retry does not unmake it.
+
+    A success is no row: nothing comes after it, so the job row itself says it.
+    """
+
+    STATES = frozenset({State.FAILED, State.CANCELLED})
+
+    job = models.ForeignKey(Job, models.CASCADE, related_name="endings")
+    state = models.CharField(max_length=9)
+    at = models.DateTimeField()
+    kind = models.CharField(max_length=200)
+    queue = models.CharField(max_length=100)
+    queued_at = models.DateTimeField()
+    started_at = models.DateTimeField(null=True)  # of the attempt that ended; NULL: it waited
+
+    class Meta:
+        indexes = [models.Index("at", "state", name="ending_at")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.state} {self.at}"
+
+
 class LogLine(models.Model):
     """One line that a job wrote, numbered from 1 within its job."""
 

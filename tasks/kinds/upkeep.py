@@ -12,7 +12,6 @@ from typing import Annotated, Any
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Case, Count, FloatField, Func, Max, Min, QuerySet, Value, When
-from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from tasks.access import audit
@@ -23,7 +22,7 @@ from tasks.engine import registry
 from tasks.engine.models import Bar, Job, LogLine, Minute, State, Worker, instant
 from tasks.engine.report import Report
 from tasks.failures.models import Handled
-from tasks.queries.stats import EDGES, MINUTE, SETTLED, WIDTHS, MinuteOf, floor, read_minute
+from tasks.queries.stats import EDGES, MINUTE, SETTLED, WIDTHS, MinuteOf, ended_rows, floor, read_minute
 from tasks.webhooks.models import Delivery
 
 JOBS, LINES, ROWS = 20, 200, 200  # deleted in one transaction
@@ -158,10 +157,10 @@ def to_count(window: datetime, end: datetime) -> Iterator[tuple[datetime, dateti
     last = Minute.objects.filter(at__lt=end).aggregate(at=Max("at"))["at"]
     at = min(last + MINUTE if last else window - MINUTES_KEPT, window)
     while at < window:
-        missed = Job.objects.filter(finished_at__gte=at, finished_at__lt=window).aggregate(at=Min("finished_at"))["at"]
-        if missed is None:
+        missed = [rows.aggregate(first=Min("at"))["first"] for rows in ended_rows(at, window)]
+        if not any(missed):
             break
-        at = floor(missed, MINUTE)
+        at = floor(min(filter(None, missed)), MINUTE)
         yield at, (at := min(at + AT_ONCE, window))
     at = window
     while at < end:
@@ -214,7 +213,7 @@ def summed(at: datetime, width: int) -> list[Bar]:
     for minute in Minute.objects.filter(at__gte=at, at__lt=at + width * MINUTE).order_by("at", "id"):
         kind, outcome = minute.kind, minute.outcome
         bar = found.setdefault(
-            (kind, outcome), Bar(minutes=width, at=at, kind=kind, outcome=outcome, **expired_deliveries())
+            (kind, outcome), Bar(minutes=width, at=at, kind=kind, outcome=outcome, **empty_histograms())
         )
         bar.n += minute.n
         for name in ("waiting", "running"):
@@ -248,21 +247,19 @@ def bucket(seconds: str) -> Case:
 
 
 def counted(begin: datetime, end: datetime) -> list[Minute]:
-    """What finished in these minutes, by kind, queue and outcome: one query, however many jobs."""
-    ready = Coalesce("queued_at", "created_at")
-    rows = (
-        Job.objects.filter(finished_at__gte=begin, finished_at__lt=end, state__in=Job.FINAL)
-        .order_by()
-        .annotate(waited=Seconds("started_at", ready), ran=Seconds("finished_at", "started_at"))
-        .annotate(minute=MinuteOf("finished_at"), waiting=bucket("waited"), running=bucket("ran"))
-        .values_list("minute", "kind", "queue", "state", "waiting", "running")
-        .annotate(n=Count("id"))
-    )
+    """What ended in these minutes, by kind, queue and outcome: two queries, however many jobs."""
+    rows: list[tuple[Any, ...]] = []
+    for source in ended_rows(begin, end):
+        timed = source.order_by().annotate(
+            waited=Seconds("started_at", "ready"), ran=Seconds("at", "started_at"), minute=MinuteOf("at")
+        )
+        timed = timed.annotate(waiting=bucket("waited"), running=bucket("ran"))
+        rows += timed.values_list("minute", "kind", "queue", "outcome", "waiting", "running").annotate(n=Count("id"))
     found: dict[tuple[str, str, str, str], Minute] = {}
     for minute, kind, queue, state, waiting, running, n in rows:
         if (at := read_minute(minute)) is None:
             continue
-        fresh = Minute(at=at, kind=kind, queue=queue, outcome=state, **expired_deliveries())
+        fresh = Minute(at=at, kind=kind, queue=queue, outcome=state, **empty_histograms())
         row = found.setdefault((minute, kind, queue, state), fresh)
         row.n += n
         if waiting is not None:
@@ -271,5 +268,5 @@ def counted(begin: datetime, end: datetime) -> list[Minute]:
     return list(found.values())
 
 
-def expired_deliveries() -> dict[str, list[int]]:
+def empty_histograms() -> dict[str, list[int]]:
     return {name: [0] * (len(EDGES) + 1) for name in ("waiting", "running")}

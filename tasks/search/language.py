@@ -51,6 +51,9 @@ class Query:
     owner: tuple[frozenset[str], ...] = ()
     since: datetime | None = None
     until: datetime | None = None
+    succeeded: datetime | None = None
+    failed: datetime | None = None
+    cancelled: datetime | None = None
     id: tuple[UUID, UUID] | None = None
     parent: UUID | None = None
     schedule: UUID | None = None
@@ -229,6 +232,12 @@ def _moment(name: str) -> Callable[[str, datetime], datetime]:
     return read
 
 
+def _ended(name: str) -> Callable[[str, datetime], datetime]:
+    """Ages count in whole minutes, as the counts of the last hour do: the two give the same jobs."""
+    read = _moment(name)
+    return lambda text, now: read(text, now.replace(second=0, microsecond=0) if AGO.fullmatch(text) else now)
+
+
 def _id_range(text: str, now: datetime) -> tuple[UUID, UUID]:
     digits = text.lower().replace("-", "")
     if not HEX.fullmatch(digits):
@@ -256,6 +265,9 @@ SETS = {"state": _states, "kind": _names("kind"), "queue": _names("queue"), "own
 SINGLE: dict[str, Callable[[str, datetime], Any]] = {
     "since": _moment("since"),
     "until": _moment("until"),
+    "succeeded": _ended("succeeded"),
+    "failed": _ended("failed"),
+    "cancelled": _ended("cancelled"),
     "id": _id_range,
     "parent": _uuid("parent"),
     "schedule": _uuid("schedule"),
@@ -263,6 +275,7 @@ SINGLE: dict[str, Callable[[str, datetime], Any]] = {
     "failure": _group,
 }
 FILTERS = (*SETS, *SINGLE)
+MOMENTS = ("since", "until", "succeeded", "failed", "cancelled")
 
 
 def read(text: str, me: str) -> tuple[Query | None, list[str]]:

@@ -107,7 +107,8 @@ def suggested() -> Iterator[tuple[str, str]]:
 
 def matching(query: Query) -> str:
     """The search as JSON, if a page can hold a new job's summary against it; else nothing."""
-    if query.words or query.until or query.id or query.bulk or query.failure is not None:
+    unseen = (query.words, query.until, query.succeeded, query.failed, query.cancelled, query.id, query.bulk)
+    if any(unseen) or query.failure is not None:
         return ""
     sets = {name: [sorted(values) for values in getattr(query, name)] for name in ("state", "kind", "queue", "owner")}
     ids = {name: str(getattr(query, name)) for name in ("parent", "schedule") if getattr(query, name)}
@@ -121,6 +122,9 @@ ABOUT = {
     "owner": "user name, or me",
     "since": "made since: 30m, 2h, 7d, a date or a time",
     "until": "made before",
+    "succeeded": "succeeded since: 1h, a date or a time",
+    "failed": "failed since, even if it was tried again",
+    "cancelled": "cancelled since, even if it was tried again",
     "id": "an id, or its first digits",
     "parent": "id of the job that made it",
     "schedule": "id of the schedule that made it",

@@ -123,6 +123,7 @@ GOOD: dict[str, Callable[[], models.Model]] = {
     "a queued job": job,
     "a failed job": failed,
     "an attempt": lambda: failed().attempts.get(),
+    "an ending": lambda: failed().endings.get(),
     "a log line": lambda: LogLine.objects.create(job=job(), seq=1, at=now(), text="hello"),
     "a schedule": schedule,
     "a periodic task": lambda: schedule().periodic,
@@ -148,7 +149,7 @@ GOOD: dict[str, Callable[[], models.Model]] = {
     "an observation": observation,
 }
 WALKS = {  # what stands beside what in one walk
-    "jobs": ("a queued job", "a failed job", "an attempt", "a log line", "a mark"),
+    "jobs": ("a queued job", "a failed job", "an attempt", "an ending", "a log line", "a mark"),
     "schedules": ("a schedule", "a periodic task", "an interval", "a crontab", "a moment", "a run"),
     "alerts and webhooks": ("a rule", "an alert", "an endpoint", "a delivery", "a try"),
     "counts and processes": ("a minute", "a bar", "a worker", "a queue"),
