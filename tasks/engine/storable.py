@@ -31,7 +31,7 @@ def result(value: Any, hide: Callable[[str], str] = str) -> Any:
         if size > RESULT_BYTES:
             return f"(a result of {size:,} bytes was not kept: at most {RESULT_BYTES:,} are)"
         return plain
-    except Exception:  # code of the job's own may be asked here, and raise whatever it likes
+    except BaseException:  # code of the job's own may be asked here, and raise whatever it likes
         return text(hide(shown(value, repr)), 2_000)
 
 
@@ -39,8 +39,8 @@ def shown(value: Any, say: Callable[[Any], str] = str) -> str:
     """``str`` of something that may refuse to be shown: a number too long, a list too deep, an error in its method."""
     try:
         return say(value)
-    except Exception:
-        return f"({type(value).__name__}, which cannot be shown)"
+    except BaseException:
+        return f"({type.__dict__['__name__'].__get__(type(value))}, which cannot be shown)"
 
 
 def _plain(value: Any, hide: Callable[[str], str], depth: int = 0) -> Any:
@@ -65,7 +65,7 @@ def _plain(value: Any, hide: Callable[[str], str], depth: int = 0) -> Any:
         return {each.name: _plain(getattr(value, each.name), hide, depth + 1) for each in fields(value)}
     try:
         return text(hide(DjangoJSONEncoder().default(value)), RESULT_BYTES)
-    except Exception:
+    except BaseException:
         return text(hide(shown(value, repr)), 2_000)
 
 

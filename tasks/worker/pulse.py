@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 TICK_S = 0.25
 HEAR_S = 0.5  # a running job hears a cancel within a second
 STOP_S = 5.0  # from SIGTERM until what still runs is given back
+LEAVES = {True: "This process ends, and another one takes its place.", False: "Restart this worker when you can."}
 IDLE_STOP_S = 2.0  # from SIGTERM until a process that runs nothing ends by itself
 
 
@@ -52,6 +53,7 @@ class Pulse(threading.Thread):
         self.busy = False  # from before a claim until its end is recorded; only asked where one job runs at a time
         self._door = threading.Lock()  # a process that has begun to end begins no job
         self.kills = kills  # in a process of its own a job can be stopped by ending the process
+        self.broken = ""  # why this process runs no further job; a fresh one takes its place
         self._duties = [[period, call, 0.0] for period, call in duties]
         self._stopping_since: float | None = None
         self._wake = threading.Event()
@@ -64,6 +66,12 @@ class Pulse(threading.Thread):
         """After this the pulse writes nothing more for the attempt."""
         with running.writing:
             self.running.pop(str(running.job.uid), None)
+
+    def leave(self, why: str) -> None:
+        """A job left something that cannot be put back (or ``why`` is empty, and it did not)."""
+        if why:
+            log.error("A job left something that cannot be put back: %s. %s", why, LEAVES[self.kills])
+            self.broken = self.broken or why
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
@@ -196,6 +204,19 @@ def start(first: bool, kills: bool, duties: list[tuple[float, Callable[[], None]
     _pulse = (os.getpid(), pulse)
     pulse.start()
     return pulse
+
+
+def say_stopped() -> None:
+    """The worker's last word, from the process that ends last: what it stopped by itself is not lost."""
+    say_stopping()
+    try:
+        close_old_connections()
+        pid = getattr(_worker, "pid", None) or os.getpid()
+        Worker.objects.filter(name=_worker.hostname, pid=pid).update(stopped_at=lifecycle.now(), beat=F("beat") + 1)
+    except Exception as error:
+        log.warning("That the worker stopped could not be written: %s", error)
+    finally:
+        connection.close()
 
 
 def say_alive() -> None:
