@@ -170,7 +170,7 @@ _zombie = 0  # a child that nobody waited for when the last job ended
 
 
 def begin(job: str, kept: bool) -> Before:
-    """Before a job's function runs. ``kept``: this process runs jobs and nothing else, so what it was at first stays."""
+    """Before a job's function runs. ``kept``: this process runs jobs and nothing else; what it was at first stays."""
     global _process, _files
     with _lock:
         if not connections.running and not (kept and _process and _process[0] == os.getpid()):

@@ -134,11 +134,12 @@ def test_an_error_that_nobody_can_show_ends_the_job_all_the_same():
     assert lifecycle.fail(held(), Failure.of(Silent())).error == "Silent: (Silent, which cannot be shown)"
 
 
-def test_a_note_that_nobody_can_show_fails_where_it_was_said():
+def test_a_note_that_nobody_can_show_is_named_and_fails_no_job():
     report = Report()
-    with pytest.raises(RuntimeError):
-        report.progress(1, note=Silent())
-    assert report.take().note == ""
+    report.progress(1, note=Silent())
+    report.log(Silent())
+    said = report.take()
+    assert (said.note, said.lines[0].text) == ("(Silent, which cannot be shown)",) * 2
 
 
 def test_a_flood_of_due_jobs_keeps_no_beat_waiting(monkeypatch):

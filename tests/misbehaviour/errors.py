@@ -39,7 +39,7 @@ class Silent(Exception):
 
 
 class Exits(Exception):
-    def __str__(self) -> str:
+    def __str__(self) -> str:  # noqa: PLE0307 - that it returns none is the point
         sys.exit(7)
 
     __repr__ = __str__

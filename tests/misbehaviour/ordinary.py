@@ -25,7 +25,8 @@ from tasks.engine.models import Job
 SQLITE = "SELECT query_only, foreign_keys, timeout FROM pragma_query_only, pragma_foreign_keys, pragma_busy_timeout"
 POSTGRES = """SELECT current_setting('statement_timeout'), current_setting('search_path'), current_user,
     current_setting('default_transaction_read_only'),
-    (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'), (SELECT count(*) FROM pg_class WHERE relname = 'junk')"""
+    (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'),
+    (SELECT count(*) FROM pg_class WHERE relname = 'junk')"""
 
 
 @job(effects="none", max_retries=0)
@@ -39,7 +40,7 @@ def ordinary(report) -> dict[str, Any]:
         with connection.cursor() as cursor:
             session = cursor.execute(POSTGRES if connection.vendor == "postgresql" else SQLITE).fetchone()
     handlers = [signal.getsignal(getattr(signal, f"SIG{name}")) for name in ("TERM", "INT", "USR1", "USR2")]
-    return {
+    found = {
         "first": first,
         "rows": [Job.objects.using(alias).filter(uid=report.job_id).count() for alias in ("default", "second")],
         "autocommit": [connections[alias].get_autocommit() for alias in ("default", "second")],
@@ -56,8 +57,8 @@ def ordinary(report) -> dict[str, Any]:
         "python": [gc.isenabled(), sys.getrecursionlimit(), decimal.getcontext().prec, json.dumps({"a": 1})],
         "clock": abs(time.time() - datetime.datetime.now(datetime.UTC).timestamp()) < 1,
         "process": subprocess.run(["false"], check=False).returncode,
-        "zombies": len(zombies()),
     }
+    return {name: str(value) for name, value in found.items()} | {"zombies": len(zombies())}
 
 
 def umask(path: Path) -> str:

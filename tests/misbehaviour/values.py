@@ -75,7 +75,7 @@ def a_class() -> Any:
 def a_line_with_the_wrong_values() -> Any:
     logging.getLogger("shop").warning("%d apples", "ten")
     logging.getLogger("shop").warning("%s", Hostile())
-    logging.getLogger("shop").error("%s", "no", "yes", exc_info=(ValueError, Hostile(), None))
+    logging.getLogger("shop").error("%s", "no", "yes", exc_info=(ValueError, Hostile(), None))  # noqa: PLE1205
 
 
 @way
