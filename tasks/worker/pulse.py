@@ -172,13 +172,15 @@ def _end_process() -> None:
 
 _pulse: tuple[int, Pulse] | None = None
 _worker: Any = None  # Celery's WorkController, kept by the parent before it forks
+_worker_pid = 0
+_speaking = threading.Lock()  # what is said last must be written last
 _stopping = mmap.mmap(-1, 1)  # shared with the children that are forked later
 
 
 def remember_worker(worker: Any) -> None:
     """Called in the parent before it forks: children tell the world about it."""
-    global _worker
-    _worker = worker
+    global _worker, _worker_pid
+    _worker, _worker_pid = worker, os.getpid()
 
 
 def say_stopping() -> None:
@@ -207,12 +209,10 @@ def start(first: bool, kills: bool, duties: list[tuple[float, Callable[[], None]
 
 
 def say_stopped() -> None:
-    """The worker's last word, from the process that ends last: what it stopped by itself is not lost."""
+    """The worker's last word, from the process that ends last: what was stopped is not lost."""
     say_stopping()
     try:
-        close_old_connections()
-        pid = getattr(_worker, "pid", None) or os.getpid()
-        Worker.objects.filter(name=_worker.hostname, pid=pid).update(stopped_at=lifecycle.now(), beat=F("beat") + 1)
+        say_alive()
     except Exception as error:
         log.warning("That the worker stopped could not be written: %s", error)
     finally:
@@ -220,19 +220,20 @@ def say_stopped() -> None:
 
 
 def say_alive() -> None:
-    """Write the worker's row."""
-    close_old_connections()
-    now = lifecycle.now()
-    row = {
-        "host": socket.gethostname(),
-        "pid": _worker.pid if getattr(_worker, "pid", None) else os.getppid(),
-        "queues": sorted(
-            name.removeprefix(f"{settings.SIGNALBOX_NAME}.") for name in _worker.app.amqp.queues.consume_from
-        ),
-        "concurrency": _worker.concurrency,
-        "seen_at": now,
-        "stopped_at": now if stopping() else None,
-    }
-    found = Worker.objects.filter(name=_worker.hostname)
-    if found.filter(pid=row["pid"]).update(beat=F("beat") + 1, **row) == 0:
-        Worker.objects.update_or_create(name=_worker.hostname, defaults={**row, "beat": 1, "started_at": now})
+    """Write the worker's row, unless another process has taken its name meanwhile and this one has stopped."""
+    with _speaking:
+        close_old_connections()
+        now = lifecycle.now()
+        row = {
+            "host": socket.gethostname(),
+            "pid": _worker_pid,
+            "queues": sorted(
+                name.removeprefix(f"{settings.SIGNALBOX_NAME}.") for name in _worker.app.amqp.queues.consume_from
+            ),
+            "concurrency": _worker.concurrency,
+            "seen_at": now,
+            "stopped_at": now if stopping() else None,
+        }
+        found = Worker.objects.filter(name=_worker.hostname)
+        if found.filter(pid=_worker_pid).update(beat=F("beat") + 1, **row) == 0 and not stopping():
+            Worker.objects.update_or_create(name=_worker.hostname, defaults={**row, "beat": 1, "started_at": now})
