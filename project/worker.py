@@ -8,6 +8,7 @@ from typing import Any
 
 from billiard import current_process, pool
 from celery import signals
+from celery.concurrency import asynpool
 from celery.worker import consumer
 from django.conf import settings
 from django.db import close_old_connections
@@ -16,6 +17,10 @@ from live import push
 from tasks.alerts import evaluate
 from tasks.webhooks import sender as webhooks
 from tasks.worker import connections, pulse, sweep
+
+
+LOOK_S = 0.5  # between two looks at a pool's children; Celery's event for one that died is lost now and then
+asynpool.AsynPool.timers = property(lambda self: {self.maintain_pool: LOOK_S})
 
 
 class Consumer(consumer.Consumer):
