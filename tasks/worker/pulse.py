@@ -235,5 +235,7 @@ def say_alive() -> None:
             "stopped_at": now if stopping() else None,
         }
         found = Worker.objects.filter(name=_worker.hostname)
-        if found.filter(pid=_worker_pid).update(beat=F("beat") + 1, **row) == 0 and not stopping():
+        if found.filter(pid=_worker_pid).update(beat=F("beat") + 1, **row):
+            return
+        if not (stopping() and found.exists()):
             Worker.objects.update_or_create(name=_worker.hostname, defaults={**row, "beat": 1, "started_at": now})
