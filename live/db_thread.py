@@ -4,12 +4,24 @@ A daemon thread, not an executor: a database that hangs must not keep the proces
 """
 
 import asyncio
+import copy
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, ParamSpec, TypeVar
 
-from django.db import DatabaseError, InterfaceError, close_old_connections, connection
+from django.conf import settings
+from django.db import (
+    DEFAULT_DB_ALIAS,
+    DatabaseError,
+    InterfaceError,
+    close_old_connections,
+    connection,
+    connections,
+    transaction,
+)
+from django.db.utils import load_backend
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -42,15 +54,14 @@ class Reader:
             self._thread = None
 
     def _serve(self) -> None:
-        limited = None
+        own_connection(STATEMENT_TIMEOUT_MS)
         while (work := self._work.get()) is not None:
             loop, answer, function, args = work
             result, error = None, None
             try:
                 close_old_connections()
-                if limited is None or connection.connection is not limited:
-                    limited = _limit()
-                result = function(*args)
+                with limited(STATEMENT_TIMEOUT_MS):
+                    result = function(*args)
             except (DatabaseError, InterfaceError) as broken:
                 connection.close()
                 error = broken
@@ -63,13 +74,25 @@ class Reader:
         connection.close()
 
 
-def _limit() -> Any:
-    """No statement of this connection takes longer than a few seconds. Returns the connection that this is true of."""
-    connection.ensure_connection()
-    if connection.vendor == "postgresql":
+def own_connection(milliseconds: int) -> None:
+    """From now on this thread's connection is its own, outside of the pool and kept; no statement takes longer."""
+    own = copy.deepcopy(connections.settings[DEFAULT_DB_ALIAS]) | {"CONN_MAX_AGE": None}
+    own["OPTIONS"].pop("pool", None)
+    if own["ENGINE"].endswith("postgresql") and settings.PREPARE:
+        own["OPTIONS"]["options"] = f"{own['OPTIONS'].get('options', '')} -c statement_timeout={milliseconds}".strip()
+    connections[DEFAULT_DB_ALIAS] = load_backend(own["ENGINE"]).DatabaseWrapper(own, DEFAULT_DB_ALIAS)
+
+
+@contextmanager
+def limited(milliseconds: int) -> Iterator[None]:
+    """The same limit behind a pooler, where a setting of the session would be one of whoever gets it next."""
+    if connection.vendor != "postgresql" or settings.PREPARE:
+        yield
+        return
+    with transaction.atomic():
         with connection.cursor() as cursor:
-            cursor.execute(f"SET statement_timeout = {STATEMENT_TIMEOUT_MS}")
-    return connection.connection
+            cursor.execute(f"SET LOCAL statement_timeout = {milliseconds}")
+        yield
 
 
 def _tell(answer: asyncio.Future, result: Any, error: Exception | None) -> None:

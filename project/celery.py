@@ -3,13 +3,17 @@
 import os
 
 from celery import Celery
+from django.apps import apps
 from django.conf import settings
 
+from project import startup
 from tasks.engine import broker
 from tasks.worker import transport
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
+startup.read_settings()
 os.environ.setdefault("CELERY_SKIP_CHECKS", "1")  # `up` and the deployment have checked; a worker needs no pages
+if os.environ.get("CELERY_BROKER_URL"):  # Celery reads it itself, before what it is told
+    os.environ["CELERY_BROKER_URL"] = settings.CELERY_BROKER_URL
 transport.use()
 app = Celery("signalbox", backend="tasks.worker.results:NoResults")
 app.conf.update(
@@ -39,3 +43,5 @@ app.conf.update(
     enable_utc=True,
     timezone="UTC",
 )
+if not apps.models_ready:  # it is Celery that imports this module, and not Django, which sets up itself
+    startup.set_up()

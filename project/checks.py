@@ -1,6 +1,7 @@
 """System checks: a wrong or dangerous configuration is a sentence at the start, not an error page later.
 
-They run before `up` and every other management command; what concerns one environment variable alone is in env.py.
+They run before `up`; those about security run in every process that starts (project/startup.py). What concerns one
+environment variable alone is in env.py.
 """
 
 import ipaddress
@@ -38,13 +39,20 @@ def is_public() -> bool:
 
 @register(Tags.security)
 def secret_key(app_configs: Iterable[AppConfig] | None, **_) -> list[CheckMessage]:
-    """Whoever guesses the key can forge sessions, share links and cursors."""
-    key = settings.SECRET_KEY
-    weak = len(key) < WEAK_LENGTH or len(set(key)) < WEAK_VARIETY or key.startswith("django-insecure")
-    if not (weak and is_public()):
+    """Whoever guesses the key, or one that is still honoured, can forge sessions, share links and cursors."""
+    if not is_public():
         return []
     hint = "Leave SECRET_KEY unset: a strong one is then made and kept in SIGNALBOX_HOME."
-    return [Error("SECRET_KEY is too weak for other hosts than this one.", hint=hint, id="signalbox.E001")]
+    keys = {"SECRET_KEY": [settings.SECRET_KEY], "SECRET_KEY_FALLBACKS": settings.SECRET_KEY_FALLBACKS}
+    return [
+        Error(f"{name} is too weak for other hosts than this one.", hint=hint, id="signalbox.E001")
+        for name, values in keys.items()
+        if any(is_weak(value) for value in values)
+    ]
+
+
+def is_weak(key: str) -> bool:
+    return len(key) < WEAK_LENGTH or len(set(key)) < WEAK_VARIETY or key.startswith("django-insecure")
 
 
 @register(Tags.security)
@@ -67,7 +75,8 @@ def engine(app_configs: Iterable[AppConfig] | None, **_) -> list[CheckMessage]:
 @register()
 def unknown_names(app_configs: Iterable[AppConfig] | None, **_) -> list[CheckMessage]:
     """A misspelt setting would be ignored in silence."""
-    names = sorted(name for name in os.environ if name.startswith("SIGNALBOX_") and name not in env.known | FOR_TESTS)
+    known = env.known | {f"{name}_FILE" for name in env.secrets} | FOR_TESTS
+    names = sorted(name for name in os.environ if name.startswith("SIGNALBOX_") and name not in known)
     return [Warning(f"{name} is set, but there is no such setting.", id="signalbox.W002") for name in names]
 
 

@@ -1,7 +1,7 @@
 """Strict readers of environment variables: a wrong value is one clear sentence, never a guess.
 
-Each raises ImproperlyConfigured with that sentence. `known` gathers the names that were asked for; an empty variable
-counts as unset.
+Each raises ImproperlyConfigured with that sentence. `known` gathers the names that were asked for, `secrets` those that
+may come from a file: NAME_FILE names it. An empty variable counts as unset.
 """
 
 import importlib.util
@@ -13,10 +13,15 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
-known: set[str] = {"SIGNALBOX_ADMIN_USER", "SIGNALBOX_ADMIN_PASSWORD"}  # read by `up` only
+from project import servers
+from project.servers import Wrong
+
+# Read by `up` and `watch` only.
+known: set[str] = {"SIGNALBOX_ADMIN_USER", "SIGNALBOX_ADMIN_PASSWORD", "SIGNALBOX_TOKEN"}
+secrets: set[str] = {"SIGNALBOX_ADMIN_PASSWORD"}
+LONGEST = 65_536  # bytes of a file with a secret
 
 
 def refuse(name: str, value: str | None, wanted: str) -> ImproperlyConfigured:
@@ -26,18 +31,67 @@ def refuse(name: str, value: str | None, wanted: str) -> ImproperlyConfigured:
 
 def read(name: str, default: Any, parse: Callable[[str], Any], wanted: str, secret: bool = False) -> Any:
     """The parsed value of ``name``, or ``default`` when it is unset; a refusal does not repeat a ``secret`` value."""
-    known.add(name)
-    value = os.environ.get(name, "").strip()
+    value = secret_text(name) if secret else line(name)
     if not value:
         return default
     try:
         return parse(value)
+    except Wrong as wrong:
+        raise ImproperlyConfigured(f"{name} {wrong}.") from None
     except (ValueError, KeyError):
         raise refuse(name, None if secret else value, wanted) from None
 
 
-def text(name: str, default: str = "") -> str:
-    return read(name, default, str, "text")
+def line(name: str) -> str:
+    """A variable as it stands. Shells, systemd and Docker read one file of variables differently: what would mean
+    something else to another of them is refused."""
+    known.add(name)
+    value = os.environ.get(name, "").strip()
+    if re.search(r"\s#", value):
+        raise ImproperlyConfigured(
+            f"{name} has a comment at the end of its line, which is part of the value for systemd and Docker; "
+            "give the comment a line of its own."
+        )
+    if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
+        raise ImproperlyConfigured(f"{name} is in quotes, which are part of the value for Docker; leave them out.")
+    return value
+
+
+def secret_text(name: str, as_it_is: bool = False) -> str:
+    """A variable, or the text of the file that NAME_FILE names, without white space around it."""
+    secrets.add(name)
+    value = os.environ.get(name, "") if as_it_is else line(name)
+    path = os.environ.get(f"{name}_FILE", "").strip()
+    if not path:
+        return value
+    if value:
+        raise ImproperlyConfigured(f"{name} and {name}_FILE are both set; set one of them.")
+    try:
+        with open(path, encoding="utf-8") as file:
+            found = file.read(LONGEST + 1).strip()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8"
+        raise ImproperlyConfigured(f"{name}_FILE names {path}, which cannot be read: {reason}.") from None
+    if not 0 < len(found) <= LONGEST:
+        raise ImproperlyConfigured(f"{name}_FILE names {path}, which is {'too long' if found else 'empty'}.")
+    return found
+
+
+def key(name: str) -> str:
+    """A secret of one word; in a variable also without #, which some readers of a file take for a comment."""
+
+    def parse(value: str) -> str:
+        if re.search(r"\s" if os.environ.get(f"{name}_FILE", "").strip() else r"[\s#]", value):
+            raise ValueError
+        return value
+
+    wanted = "one word without #, as python3 -c 'import secrets; print(secrets.token_urlsafe(50))' prints it"
+    return read(name, "", parse, wanted, secret=True)
+
+
+def keys(name: str) -> list[str]:
+    """Several such secrets, with commas or line breaks between them."""
+    return read(name, [], lambda value: re.split(r"[,\s]+", value.strip(", ")), "a list", secret=True)
 
 
 def matching(name: str, default: str, pattern: str, wanted: str) -> str:
@@ -73,11 +127,18 @@ def words(name: str, default: list[str]) -> list[str]:
     return read(name, default, lambda value: [word.strip() for word in value.split(",") if word.strip()], "a list")
 
 
-def folder(name: str, default: Path) -> Path:
-    """A folder, made when it does not exist yet."""
-    found = read(name, default, lambda value: Path(value).expanduser().absolute(), "the path of a folder")
+def folder(name: str, default: Path, make: bool = True) -> Path:
+    """A folder, made when it does not exist yet. A relative one would be another one for each working directory."""
+
+    def parse(value: str) -> Path:
+        if not Path(value).expanduser().is_absolute():
+            raise ValueError
+        return Path(value).expanduser()
+
+    found = read(name, default, parse, "the path of a folder that begins with / or ~")
     try:
-        found.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if make:
+            found.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise ImproperlyConfigured(f"{name} cannot be written: {error}.") from None
     return found
@@ -143,29 +204,33 @@ def apps(name: str) -> list[str]:
     return each(name, parse, "a comma-separated list of Django apps that can be imported, from here or from PYTHONPATH")
 
 
-def url(name: str, default: str, schemes: tuple[str, ...]) -> str:
-    """An address with one of the schemes. It may hold a password, so it is not repeated in the refusal."""
+def redis(name: str, default: str) -> str:
+    """The address of a Redis, in the form that each of its clients understands."""
+    return read(name, default, servers.redis, begins(*servers.REDIS), secret=True)
 
-    def parse(value: str) -> str:
-        parts = urlsplit(value)
-        if parts.scheme not in schemes or not (parts.hostname or parts.path.strip("/")) or parts.port == 0:
-            raise ValueError
-        return value
 
-    return read(
-        name, default, parse, f"an address that begins with {' or '.join(f'{s}://' for s in schemes)}", secret=True
-    )
+def broker(name: str, default: str) -> str:
+    """The address of a Redis or of an AMQP server, as Celery understands it."""
+    return read(name, default, servers.broker, begins(*servers.REDIS, *servers.AMQP), secret=True)
+
+
+def begins(*schemes: str) -> str:
+    return f"an address that begins with {' or '.join(f'{scheme}://' for scheme in schemes)}"
 
 
 def database(name: str, default: dict[str, Any]) -> dict[str, Any]:
     """Django's settings of a database; one in memory is refused, since other processes would not see it."""
+    wanted = "an address such as postgres://user:password@host/name or sqlite:////folder/file"
+    return read(name, default, servers.database, wanted, secret=True)
 
-    def parse(value: str) -> dict[str, Any]:
-        found = dj_database_url.parse(value)
-        engine = str(found["ENGINE"]).rpartition(".")[2]
-        if found["NAME"] in ("", ":memory:") or engine not in ("sqlite3", "postgresql"):
+
+def prefix(name: str) -> str:
+    """The path under which everything lies, without a slash at its end; empty for none."""
+
+    def parse(value: str) -> str:
+        found = value.rstrip("/")
+        if not re.fullmatch(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*", found):
             raise ValueError
         return found
 
-    wanted = "an address such as postgres://user:password@host/name or sqlite:////folder/file"
-    return read(name, default, parse, wanted, secret=True)
+    return read(name, "", parse, "a path such as /signalbox")

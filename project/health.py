@@ -1,4 +1,5 @@
-"""Liveness and readiness, for supervisors and load balancers: a bare word without credentials.
+"""Liveness and readiness, for supervisors and load balancers: a bare word without credentials, by whatever name or
+address they ask (project/guards.py).
 
 Who may see metrics gets the details of readiness too: a token in the Authorization header, or an admin's session.
 """
@@ -9,14 +10,17 @@ import time
 from collections.abc import Callable
 
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, connection, transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from redis import Redis, RedisError
 
+from project import keys
 from tasks.access.permissions import Actor, may
 from tasks.api.auth import actor_of
+from tasks.engine.models import Job
+from tasks.engine.transition import now
 from tasks.queries import board
 
 log = logging.getLogger(__name__)
@@ -34,14 +38,15 @@ def healthz(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_safe
 def readyz(request: HttpRequest) -> HttpResponse:
-    """200 when database and Redis answer, else 503; what is wrong goes to the log."""
+    """200 when a job could be accepted now and Redis answers, else 503; what is wrong goes to the log."""
     parts = _asked()
     ready = all(parts.values())
     status = 200 if ready else 503
     if parts["database"] and allowed(request):
         alive = sum(worker["alive"] for worker in board.workers())
         shown = {name: "ok" if answers else "no answer" for name, answers in parts.items()}
-        return JsonResponse({"ready": ready, **shown, "workers_alive": alive}, status=status)
+        key = keys.fingerprint(settings.SECRET_KEY)
+        return JsonResponse({"ready": ready, **shown, "workers_alive": alive, "key": key}, status=status)
     return HttpResponse("ready\n" if ready else "unavailable\n", status=status, content_type="text/plain")
 
 
@@ -57,11 +62,23 @@ def allowed(request: HttpRequest) -> bool:
 
 
 def database() -> bool:
+    """Whether a job could be accepted now: one is inserted, and rolled back. Locks are waited for, but not for long."""
+    milliseconds = int(PATIENCE_S * 900)  # what is left is for the rest
     try:
         with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
-    except DatabaseError:
+            if connection.vendor == "sqlite":
+                cursor.execute(f"PRAGMA busy_timeout = {milliseconds}")
+            with transaction.atomic():
+                if connection.vendor == "postgresql":
+                    cursor.execute(f"SET LOCAL lock_timeout = {milliseconds}")
+                    cursor.execute(f"SET LOCAL statement_timeout = {milliseconds}")
+                Job(kind="noop", queue="default", state=Job.State.QUEUED, created_at=now()).save(force_insert=True)
+                transaction.set_rollback(True)
+    except DatabaseError as error:
+        log.warning("not ready: no job can be written: %s", str(error).partition("\n")[0])
         return False
+    finally:
+        connection.close()
     return True
 
 
@@ -69,13 +86,14 @@ def redis() -> bool:
     try:
         with Redis.from_url(settings.REDIS_URL, socket_timeout=PATIENCE_S, socket_connect_timeout=PATIENCE_S) as link:
             return bool(link.ping())
-    except RedisError:
+    except (RedisError, OSError):
         return False
 
 
 CHECKS: dict[str, Callable[[], bool]] = {"database": lambda: database(), "redis": lambda: redis()}
 _lock = threading.Lock()
 _last: tuple[float, dict[str, bool]] = (float("-inf"), {})
+_asking: dict[str, threading.Thread] = {}
 
 
 def _asked() -> dict[str, bool]:
@@ -84,8 +102,27 @@ def _asked() -> dict[str, bool]:
     with _lock:
         at, parts = _last
         if time.monotonic() - at > FRESH_S:
-            parts = {name: answers() for name, answers in CHECKS.items()}
+            parts = _ask()
             _last = time.monotonic(), parts
             for name in [name for name, answers in parts.items() if not answers]:
                 log.warning("not ready: no answer from the %s", name)
         return parts
+
+
+def _ask() -> dict[str, bool]:
+    """Asks all parts at once, each on a thread of its own: one that hangs costs a second, and is asked again only when
+    it has given up."""
+    answers: set[str] = set()
+
+    def ask(name: str) -> None:
+        if CHECKS[name]():
+            answers.add(name)
+
+    until = time.monotonic() + PATIENCE_S
+    fresh = [name for name in CHECKS if name not in _asking or not _asking[name].is_alive()]
+    for name in fresh:
+        _asking[name] = threading.Thread(target=ask, args=(name,), name=f"signalbox-ready-{name}", daemon=True)
+        _asking[name].start()
+    for name in fresh:
+        _asking[name].join(max(0.0, until - time.monotonic()))
+    return {name: name in answers for name in CHECKS}

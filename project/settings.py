@@ -9,11 +9,10 @@ from pathlib import Path
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from project import env, keys
+from project import database, env, keys
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-# A worker waits long for SQLite's one writer and may lose its last commit to a power cut (the lease gives the job
-# to another); a web process answers 503 soon and never says yes to a job that a power cut could take back.
+IN_WEB = "project.asgi" in sys.modules or "runserver" in sys.argv  # a server has imported it: the settings come next
 IN_WORKER = "worker" in sys.argv and "celery" in Path(sys.argv[0]).as_posix()
 
 # --- Signalbox -------------------------------------------------------------------------------------------------
@@ -42,6 +41,7 @@ SIGNALBOX_KEEP_SUCCEEDED_D = env.number("SIGNALBOX_KEEP_SUCCEEDED_D", 30, 1, 36_
 SIGNALBOX_KEEP_FAILED_D = env.number("SIGNALBOX_KEEP_FAILED_D", 90, 1, 36_500)
 SIGNALBOX_KEEP_CANCELLED_D = env.number("SIGNALBOX_KEEP_CANCELLED_D", 30, 1, 36_500)
 SIGNALBOX_KEEP_QUIET_D = env.number("SIGNALBOX_KEEP_QUIET_D", 1, 1, 36_500)
+SIGNALBOX_KEEP_AUDIT_D = env.number("SIGNALBOX_KEEP_AUDIT_D", 365, 1, 36_500)
 SIGNALBOX_IMAGE_ROOTS = env.folders("SIGNALBOX_IMAGE_ROOTS")
 SIGNALBOX_UPLOAD_MB = env.number("SIGNALBOX_UPLOAD_MB", 500, 1, 100_000, whole=True)
 SIGNALBOX_MEMORY_MB = env.number("SIGNALBOX_MEMORY_MB", 1_024, 64, 10_000_000, whole=True)
@@ -57,8 +57,10 @@ if SIGNALBOX_HEARTBEAT_S * 2 > SIGNALBOX_LEASE_S:
 
 # --- Django ----------------------------------------------------------------------------------------------------
 DEBUG = env.flag("DEBUG", False)
-SECRET_KEY = env.text("SECRET_KEY") or keys.kept(SIGNALBOX_HOME / "secret_key")
+SECRET_KEY = env.key("SECRET_KEY") or keys.kept(SIGNALBOX_HOME / "secret_key")
+SECRET_KEY_FALLBACKS = env.keys("SECRET_KEY_FALLBACKS")
 ALLOWED_HOSTS = env.hosts("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+FORCE_SCRIPT_NAME = env.prefix("SIGNALBOX_PREFIX") or None
 ROOT_URLCONF = "project.urls"
 ASGI_APPLICATION = "project.asgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -145,37 +147,23 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 
 # --- The database: the truth -----------------------------------------------------------------------------------
+PREPARE = env.flag("SIGNALBOX_PREPARE", True)  # off behind a transaction pooler
 DATABASES = {
-    "default": env.database(
-        "DATABASE_URL", {"ENGINE": "django.db.backends.sqlite3", "NAME": SIGNALBOX_HOME / "signalbox.sqlite3"}
+    "default": database.settings(
+        env.database(
+            "DATABASE_URL", {"ENGINE": "django.db.backends.sqlite3", "NAME": SIGNALBOX_HOME / "signalbox.sqlite3"}
+        ),
+        web=IN_WEB,
+        worker=IN_WORKER,
+        pooler=not PREPARE,
+        connections=env.number("SIGNALBOX_CONNECTIONS", 8, 2, 1000, whole=True),
     )
 }
-PREPARE = env.flag("SIGNALBOX_PREPARE", True)  # off behind a transaction pooler, which has no prepared statements
-DATABASES["default"] |= {"CONN_MAX_AGE": None, "CONN_HEALTH_CHECKS": True, "ATOMIC_REQUESTS": False}
-if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
-    patience, sync = (20, "NORMAL") if IN_WORKER else (2, "FULL")
-    DATABASES["default"]["OPTIONS"] = {
-        "transaction_mode": "IMMEDIATE",
-        "timeout": patience,
-        "init_command": f"PRAGMA journal_mode=WAL; PRAGMA synchronous={sync}; PRAGMA busy_timeout={patience * 1000};",
-    }
-else:
-    DATABASES["default"].setdefault("OPTIONS", {})
-    if PREPARE:
-        DATABASES["default"]["OPTIONS"] |= {"server_side_binding": True, "prepare_threshold": 3}
-    # A server that is gone without a word, as at a failover, is given up in seconds; the kernel would wait for hours.
-    DATABASES["default"]["OPTIONS"] = {
-        "connect_timeout": 5, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3,
-        "tcp_user_timeout": 20_000,
-    } | DATABASES["default"]["OPTIONS"]  # fmt: skip
 
 # --- Redis: bells and hints ------------------------------------------------------------------------------------
-REDIS_URL = (
-    env.url("REDIS_URL", "", ("redis", "rediss"))
-    or keys.written(SIGNALBOX_HOME / "valkey.url")
-    or "redis://127.0.0.1:6379/0"
-)
-CELERY_BROKER_URL = env.url("CELERY_BROKER_URL", REDIS_URL, ("redis", "rediss", "amqp", "amqps", "pyamqp"))
+OWN_REDIS = env.redis("REDIS_URL", "")  # empty: `up` starts the embedded Valkey
+REDIS_URL = OWN_REDIS or keys.written(SIGNALBOX_HOME / "valkey.url") or "redis://127.0.0.1:6379/0"
+CELERY_BROKER_URL = env.broker("CELERY_BROKER_URL", REDIS_URL)
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": env.matching(
@@ -211,6 +199,7 @@ SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_NAME = "signalbox_session"
 CSRF_COOKIE_NAME = "signalbox_csrf"
+SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = f"{FORCE_SCRIPT_NAME or ''}/"
 CSRF_TRUSTED_ORIGINS = SIGNALBOX_ORIGINS
 if env.flag("SIGNALBOX_HTTPS", False):  # a proxy in front speaks TLS, and sets this header whatever the client sent
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
@@ -243,7 +232,15 @@ SPECTACULAR_SETTINGS = {
 }
 
 STATIC_URL = "static/"
-STATIC_ROOT = SIGNALBOX_HOME / "static"
+STATIC_ROOT = env.folder("SIGNALBOX_STATIC", SIGNALBOX_HOME / "static", make=False)
+# A web server in front reads them as another user, whatever the umask is under which they were collected.
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage",
+        "OPTIONS": {"file_permissions_mode": 0o644, "directory_permissions_mode": 0o755},
+    },
+}
 STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = True
 
@@ -264,5 +261,6 @@ LOGGING = {
         "celery.app.trace": {"level": "WARNING"},
         "celery.worker.strategy": {"level": "WARNING"},
         "daphne": {"level": "WARNING"},
+        "psycopg.pool": {"level": "WARNING"},  # or two lines for each request
     },
 }

@@ -21,6 +21,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
+from project import env
 from project.valkey import write_private
 
 VALID_S = 3600
@@ -95,7 +96,7 @@ def first_admin(request: HttpRequest, token: str) -> HttpResponse:
 
 def admin_from_environment() -> None:
     """Makes the admin of SIGNALBOX_ADMIN_USER and SIGNALBOX_ADMIN_PASSWORD, unless that user exists."""
-    name, password = os.environ.get("SIGNALBOX_ADMIN_USER", ""), os.environ.get("SIGNALBOX_ADMIN_PASSWORD", "")
+    name, password = os.environ.get("SIGNALBOX_ADMIN_USER", ""), env.secret_text("SIGNALBOX_ADMIN_PASSWORD", True)
     if bool(name) != bool(password):
         raise ImproperlyConfigured(
             "SIGNALBOX_ADMIN_USER and SIGNALBOX_ADMIN_PASSWORD only work together: set both or none."

@@ -18,7 +18,6 @@ from tasks.alerts import evaluate
 from tasks.webhooks import sender as webhooks
 from tasks.worker import connections, pulse, sweep
 
-
 LOOK_S = 0.5  # between two looks at a pool's children; Celery's event for one that died is lost now and then
 asynpool.AsynPool.timers = property(lambda self: {self.maintain_pool: LOOK_S})
 

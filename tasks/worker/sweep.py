@@ -99,15 +99,17 @@ def dispatch() -> None:
 
 @contextlib.contextmanager
 def bounded() -> Iterator[None]:
-    """A connection that is alive, and no statement of more than two seconds where the database can tell."""
+    """A connection that is alive, and no statement of more than two seconds where the database can tell: not behind
+    a pooler, where the setting would be one of whoever gets the session next."""
     close_old_connections()
-    if connection.vendor == "postgresql":
+    limits = connection.vendor == "postgresql" and settings.PREPARE
+    if limits:
         with connection.cursor() as cursor:
             cursor.execute("SET statement_timeout = 2000")
     try:
         yield
     finally:
-        if connection.vendor == "postgresql":
+        if limits:
             with connection.cursor() as cursor:
                 cursor.execute("RESET statement_timeout")
 

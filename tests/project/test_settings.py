@@ -123,6 +123,7 @@ def test_every_setting_stands_in_the_docs() -> None:
     documented = set(re.findall(r"^\| `([A-Z_]+)`", (ROOT / "docs/settings.md").read_text(), re.MULTILINE))
     assert settings.SIGNALBOX_HOME  # the settings are read by now
     assert documented == env.known
+    assert env.secrets == {name for name in env.known if f"`{name}_FILE`" in (ROOT / "docs/settings.md").read_text()}
     used = {
         name
         for folder in ("project", "live", "tasks")

@@ -56,7 +56,7 @@ class Command(BaseCommand):
             try:
                 supervisor.say(f"Home is {home}; preparing the database.")
                 prepare_database()
-                if not os.environ.get("REDIS_URL", "").strip():
+                if not settings.OWN_REDIS:
                     supervisor.start(parts.valkey(*embedded_valkey(home)))
                 for part in (parts.web(server, host, port, probe_host()), parts.worker(concurrency), parts.beat()):
                     if not supervisor.stopping:
