@@ -101,6 +101,7 @@ def judge(task: Any, job: Job, report: Report, returned: Any, error: BaseExcepti
     except SoftTimeLimitExceeded:
         raise
     except BaseException as worse:
+        worse.__context__ = worse.__context__ or error
         failure = Failure.of(worse, report.hidden)
         return Ended(partial(lifecycle.fail, job, failure), RuntimeError(failure.error))
 

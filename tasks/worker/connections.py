@@ -156,7 +156,7 @@ def free_from_strangers() -> None:
     """
     ours = {id(each.connection) for each in _all_opened()}
     for found in gc.get_objects():
-        if isinstance(found, sqlite3.Connection) and id(found) not in ours and in_transaction(found):
+        if issubclass(type(found), sqlite3.Connection) and id(found) not in ours and in_transaction(found):
             _cut(found)
 
 
