@@ -12,7 +12,7 @@ from tests.support.processes import wait_until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
 POOLS = ("prefork", "threads", "solo")
-SETTINGS = {"DJANGO_SETTINGS_MODULE": "tests.misbehaviour.settings"}
+SETTINGS = {"DJANGO_SETTINGS_MODULE": "tests.misbehaviour.settings", "SIGNALBOX_LEASE_S": "20"}
 
 
 @pytest.fixture(params=POOLS)
