@@ -37,7 +37,7 @@ class Consumer(consumer.Consumer):
 
 
 @signals.celeryd_after_setup.connect
-def remember(sender: str, instance: Any, **_: Any) -> None:
+def remember_worker(sender: str, instance: Any, **_: Any) -> None:
     pulse.remember_worker(instance)
 
 
@@ -111,6 +111,6 @@ def say_stopped(**_: Any) -> None:
 
 
 @signals.worker_process_shutdown.connect
-def say_last_words(**_: Any) -> None:
+def flush_at_exit(**_: Any) -> None:
     push.flush(1.0)
     webhooks.finish(2.0)

@@ -17,7 +17,7 @@ from tasks.access.permissions import Actor
 from tasks.engine.errors import Refused
 from tasks.engine.log_context import request_id
 from tasks.engine.report import current_report
-from tasks.engine.transition import steadily
+from tasks.engine.transition import retry_on_lock
 
 T = TypeVar("T")
 RATE, BURST = 20.0, 400.0  # refusals of strangers that one process writes a second, and at once
@@ -37,7 +37,7 @@ def do(who: Any, action: str, target: Any, deed: Callable[[], T], /, **detail: A
         raise
 
 
-@steadily
+@retry_on_lock
 def _together(who: Any, action: str, target: Any, deed: Callable[[], T], detail: dict[str, Any]) -> T:
     with transaction.atomic():
         done = deed()

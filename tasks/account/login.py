@@ -35,7 +35,7 @@ class Login(LoginView):
     template_name = "account/login.html"
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if held := held_back(self, request, request.POST.get("username", ""), "login-throttled", request):
+        if held := refuse_if_throttled(self, request, request.POST.get("username", ""), "login-throttled", request):
             return held
         answer = super().post(request, *args, **kwargs)
         if isinstance(answer, HttpResponseRedirect):
@@ -43,7 +43,7 @@ class Login(LoginView):
         return answer
 
 
-def held_back(view: Any, request: HttpRequest, name: str, action: str, of: Any) -> HttpResponse | None:
+def refuse_if_throttled(view: Any, request: HttpRequest, name: str, action: str, of: Any) -> HttpResponse | None:
     """The view's page without what was typed, if this name may not try a password now. ``of``: what its form is of."""
     if not (wait := seconds_to_wait(request, name)):
         return None

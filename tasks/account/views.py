@@ -18,7 +18,7 @@ from tasks.access import audit
 from tasks.access.models import Scope, Token
 from tasks.access.permissions import Actor
 from tasks.account import login
-from tasks.web.pages import Shown
+from tasks.web.pages import PageContext
 from tasks.web.shown_once import show_once, shown_once
 
 SCOPES = (
@@ -50,7 +50,7 @@ class TokenForm(forms.ModelForm):
 
 
 @method_decorator(never_cache, "dispatch")
-class AccountView(Shown, CreateView):
+class AccountView(PageContext, CreateView):
     """Who one is, one's tokens, and the form for another."""
 
     here = "account"
@@ -126,7 +126,7 @@ class PasswordForm(PasswordChangeForm):
 
 
 @method_decorator(never_cache, "dispatch")
-class PasswordView(Shown, PasswordChangeView):
+class PasswordView(PageContext, PasswordChangeView):
     """A new password, for who knows the old one. Guesses count as at the login page."""
 
     here = "account"
@@ -135,7 +135,7 @@ class PasswordView(Shown, PasswordChangeView):
     success_url = reverse_lazy("account")
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        held = login.held_back(self, request, request.user.get_username(), "change-password", request.user)
+        held = login.refuse_if_throttled(self, request, request.user.get_username(), "change-password", request.user)
         return held or super().post(request, *args, **kwargs)
 
     def form_valid(self, form: Any) -> HttpResponse:

@@ -47,7 +47,7 @@ class Failure(NamedTuple):
     @classmethod
     def of(cls, error: BaseException, hide: Callable[[str], str] = str) -> "Failure":
         """From an exception; ``hide`` takes secrets out of both texts. Raises nothing, whatever the exception does."""
-        message = hide(storable.shown(error))
+        message = hide(storable.describe_value(error))
         shown = f"{name_of(error)}: {message[:MESSAGE]}".rstrip(": ")
         trace = hide(traceback(error))
         if len(message) > MESSAGE:
@@ -83,7 +83,7 @@ def _plainly(error: BaseException | None) -> Iterator[str]:
         if error is None:
             return
         frames = tracebacks.format_tb(_own_code(error))
-        yield f"Traceback (most recent call last):\n{''.join(frames)}{name_of(error)}: {storable.shown(error)}\n"
+        yield f"Traceback (most recent call last):\n{''.join(frames)}{name_of(error)}: {storable.describe_value(error)}\n"
         error = _of(error, "__cause__") or (None if _of(error, "__suppress_context__") else _of(error, "__context__"))
 
 

@@ -26,7 +26,7 @@ from tasks.web.pages import CANCELLED, Allowed, Page, known, once_for, uid_or_40
 PICKED = 500  # jobs one form may act on: more than a board shows
 
 
-class Deed(Allowed, View):
+class JobActionView(Allowed, View):
     """Something done to one job."""
 
     http_method_names = ["post"]
@@ -51,21 +51,21 @@ class Deed(Allowed, View):
         raise NotImplementedError
 
 
-class CancelView(Deed):
+class CancelView(JobActionView):
     action = "cancel"
 
     def do(self, job: Job) -> Job:
         return cancel(self.request, job)
 
 
-class RetryView(Deed):
+class RetryView(JobActionView):
     action = "retry"
 
     def do(self, job: Job) -> Job:
         return retry(self.request, job)
 
 
-class TakeBackView(Deed):
+class TakeBackView(JobActionView):
     action = "take_back"
 
     def do(self, job: Job) -> Job:

@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from tasks.access import quotas
 from tasks.access.permissions import may, may_submit, visible
 from tasks.api import pagination, shapes, versions
-from tasks.api.base import Endpoint, Id, Nothing, Strict, Text, Whole
+from tasks.api.base import Id, Nothing, ResourceView, Strict, Text, Whole
 from tasks.api.pagination import CURSOR, LIMIT
 from tasks.api.problems import Problem, wrong
 from tasks.engine import lifecycle, registry
@@ -71,20 +71,20 @@ def query_of(given: dict[str, Any], me: str) -> Query:
         raise wrong(**error.errors) from None
 
 
-class Kinds(Endpoint):
+class Kinds(ResourceView):
     actions = {"GET": "kinds"}
 
     @extend_schema(operation_id="list_kinds", responses=shapes.KindList)
     def get(self, request: Any) -> Response:
         self.asked()
-        return Response({"results": [kind_shown(kind) for kind in registry.kinds()], "next": None, "previous": None})
+        return Response({"results": [kind_to_dict(kind) for kind in registry.kinds()], "next": None, "previous": None})
 
 
 def registered() -> set[str]:
     return {kind.name for kind in registry.kinds()}
 
 
-def kind_shown(kind: registry.Kind) -> dict[str, Any]:
+def kind_to_dict(kind: registry.Kind) -> dict[str, Any]:
     return {
         "name": kind.name,
         "queue": kind.queue,
@@ -122,7 +122,7 @@ class JobIn(Strict):
     copy_of = Id(required=False, allow_null=True)
 
 
-class Jobs(Endpoint):
+class Jobs(ResourceView):
     actions = {"GET": "see", "POST": "submit"}
 
     @extend_schema(operation_id="list_jobs", parameters=[*SEARCH, LIMIT, CURSOR], responses=shapes.JobPage)
@@ -140,7 +140,7 @@ class Jobs(Endpoint):
                 "next": None if found.older is None else pagination.link(request, "jobs", older=found.older),
                 "previous": None if found.newer is None else pagination.link(request, "jobs", newer=found.newer),
             }
-            | ({"looked": finder.looked(found)} if stopped else {})
+            | ({"looked": finder.describe_window(found)} if stopped else {})
         )
 
     @extend_schema(
@@ -211,7 +211,7 @@ class Jobs(Endpoint):
             raise Problem("too-many-requests", str(error), headers={"Retry-After": str(error.wait_s)}) from None
 
 
-class OneJob(Endpoint):
+class OneJob(ResourceView):
     actions = {"GET": "see"}
 
     @extend_schema(operation_id="get_job", responses=shapes.JobDetail)
@@ -221,7 +221,7 @@ class OneJob(Endpoint):
         return Response(board.detail(self.job(uid)))
 
 
-class JobLog(Endpoint):
+class JobLog(ResourceView):
     actions = {"GET": "see"}
 
     @extend_schema(
@@ -247,7 +247,7 @@ class CancelIn(Strict):
     reason = Text(max_length=500, required=False, allow_blank=True)
 
 
-class CancelJob(Endpoint):
+class CancelJob(ResourceView):
     actions = {"POST": "cancel"}
 
     @extend_schema(operation_id="cancel_job", request=CancelIn, responses=shapes.JobSummary)
@@ -258,7 +258,7 @@ class CancelJob(Endpoint):
         return Response(done.summary())
 
 
-class RetryJob(Endpoint):
+class RetryJob(ResourceView):
     actions = {"POST": "retry"}
 
     @extend_schema(operation_id="retry_job", request=Nothing, responses=shapes.JobSummary)

@@ -9,7 +9,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 
 from tasks.access import audit, quotas
-from tasks.access.permissions import Actor, may, may_submit, offered
+from tasks.access.permissions import Actor, may, may_submit, submittable_kinds
 from tasks.engine import lifecycle, registry
 from tasks.engine.models import Job
 from tasks.web.kind_form import KindForm
@@ -29,7 +29,7 @@ class SubmitView(Page):
         return super().get(request, *args, **kwargs)
 
     def get_context_data(self, **context: Any) -> dict[str, Any]:
-        return super().get_context_data(kinds=offered(self.request.user), **context)
+        return super().get_context_data(kinds=submittable_kinds(self.request.user), **context)
 
 
 class SubmitKindView(SubmitView):

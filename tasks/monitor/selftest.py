@@ -51,8 +51,10 @@ class SelfTestView(Page):
             if job is None or not may(request.user, "see", job):
                 raise Http404("There is no such test.")
             if asks_for_json(request):
-                return JsonResponse({"job": job.summary(), "why": why(job)})
-            return self.render_to_response(self.get_context_data(job=job.summary(), why=why(job), took=took(job)))
+                return JsonResponse({"job": job.summary(), "why": explain(job)})
+            return self.render_to_response(
+                self.get_context_data(job=job.summary(), why=explain(job), took=leg_seconds(job))
+            )
         return super().get(request, *args, **kwargs)
 
     def post(self, request: HttpRequest) -> HttpResponse:
@@ -84,7 +86,7 @@ def asks_for_json(request: HttpRequest) -> bool:
     return request.get_preferred_type(["text/html", "application/json"]) == "application/json"
 
 
-def took(job: Job) -> dict[str, float | None]:
+def leg_seconds(job: Job) -> dict[str, float | None]:
     """Seconds of the legs that the row knows; a page without scripts shows no more."""
     bell = job.queued_at or job.created_at
     return {
@@ -93,7 +95,7 @@ def took(job: Job) -> dict[str, float | None]:
     }
 
 
-def why(job: Job) -> str:
+def explain(job: Job) -> str:
     """What keeps the job where it is, in words that an operator can act on; empty when it has succeeded."""
     match job.state:
         case State.SUCCEEDED:
@@ -101,12 +103,12 @@ def why(job: Job) -> str:
         case State.RUNNING:
             return f"The worker {job.worker} has taken the job and has not finished it: look into its log."
         case State.QUEUED:
-            return unclaimed(job)
+            return explain_unclaimed(job)
         case _:
             return f"The job is {job.state}. {job.error}".strip()
 
 
-def unclaimed(job: Job) -> str:
+def explain_unclaimed(job: Job) -> str:
     if Queue.objects.filter(name=job.queue, paused=True).exists():
         return f"The queue {job.queue} is paused: nothing in it starts until somebody resumes it."
     try:

@@ -8,7 +8,7 @@ from rest_framework import serializers
 from rest_framework.response import Response
 
 from tasks.api import shapes, versions
-from tasks.api.base import Endpoint, Flag, Strict
+from tasks.api.base import Flag, ResourceView, Strict
 from tasks.api.problems import wrong
 from tasks.engine import lifecycle
 from tasks.search import bulk
@@ -23,7 +23,7 @@ class BulkIn(Strict):
     dry_run = Flag(default=False, help_text="true: only count")
 
 
-class Bulk(Endpoint):
+class Bulk(ResourceView):
     actions = {"POST": "bulk"}
 
     @extend_schema(
@@ -39,7 +39,7 @@ class Bulk(Endpoint):
         given = self.given(BulkIn)
         action = given["action"]
         try:
-            filters = bulk.cleaned(given["filter"])
+            filters = bulk.clean_filters(given["filter"])
             query = bulk.query_for(action, filters, self.actor.name)
         except SearchError as error:
             raise wrong(**{at(name): said for name, said in error.errors.items()}) from None

@@ -16,7 +16,7 @@ from tasks.access.permissions import Actor, may, may_submit, visible
 from tasks.engine import lifecycle, registry
 from tasks.engine.errors import Refused
 from tasks.engine.models import Job, State
-from tasks.engine.transition import steadily
+from tasks.engine.transition import retry_on_lock
 from tasks.search import finder
 from tasks.search.language import Query, SearchError
 
@@ -47,7 +47,7 @@ class Step(NamedTuple):
     refused: int
 
 
-def cleaned(filters: Mapping[str, Any]) -> dict[str, list[str]]:
+def clean_filters(filters: Mapping[str, Any]) -> dict[str, list[str]]:
     """A filter as given in JSON, ``{"state": "failed", "kind": ["noop"]}``, as lists. Raises SearchError."""
     lists = {str(name): value if isinstance(value, list) else [value] for name, value in filters.items()}
     for name, values in lists.items():
@@ -60,10 +60,10 @@ def cleaned(filters: Mapping[str, Any]) -> dict[str, list[str]]:
 
 def query_for(action: str, filters: Mapping[str, list[str]], me: str, now: datetime | None = None) -> Query:
     """The search, narrowed to the states that the action is for. Ages count back from ``now``."""
-    return narrowed(action, Query.of(filters, me, now))
+    return narrow_to_action(action, Query.of(filters, me, now))
 
 
-def narrowed(action: str, query: Query) -> Query:
+def narrow_to_action(action: str, query: Query) -> Query:
     return Query(**{**query.__dict__, "state": (STATES[action], *query.state)})
 
 
@@ -112,7 +112,7 @@ def act(bulk: Job, action: str, query: Query) -> Iterator[Step]:
         yield Step(done, refused)
 
 
-@steadily
+@retry_on_lock
 def _act(action: str, jobs: list[Job], by: Any, bulk: UUID) -> int:
     """Do it to a few jobs in one transaction, in the order of keys; returns how many were not refused."""
     done, more = 0, {"reason": finder.by_bulk(bulk)} if action == "cancel" else {}
@@ -130,7 +130,7 @@ def bulk_job(uid: UUID | str) -> Job:
     return Job.objects.select_related("owner").get(uid=uid)
 
 
-def deeds_for(user: Any, query: Query) -> list[str]:
+def actions_for(user: Any, query: Query) -> list[str]:
     """The bulk actions that may be done to what is looked for, and that can mean any of it.
 
     A cancel is taken back where cancelled jobs are looked for, and nothing else: it is no choice for every day.

@@ -30,7 +30,7 @@ class BulkView(Page):
         asked, query, errors = self.asked(request.POST)
         if errors:
             return self.shown(request.POST, status=422)
-        params = {"action": asked, "filter": pinned(request.POST["q"].strip(), query)}
+        params = {"action": asked, "filter": pin_times(request.POST["q"].strip(), query)}
         job, _ = audit.do(
             request,
             "bulk",
@@ -43,7 +43,7 @@ class BulkView(Page):
             ),
             **params,
         )
-        messages.info(request, f"This job does it: {bulk.WORDS[asked].lower()} {wording.told(query)}.")
+        messages.info(request, f"This job does it: {bulk.WORDS[asked].lower()} {wording.describe_query(query)}.")
         return redirect("job", job.uid)
 
     def asked(self, given: Any) -> tuple[str, Query | None, list[str]]:
@@ -59,13 +59,13 @@ class BulkView(Page):
         action, query, errors = self.asked(given)
         count, exact = (0, True)
         if not errors:
-            wanted = bulk.narrowed(action, query)
+            wanted = bulk.narrow_to_action(action, query)
             count, exact = bulk.count(self.request.user, action, wanted)
         context = self.get_context_data(
             deed=action,
             verb=bulk.WORDS[action],
             text=given.get("q", "").strip(),
-            told=wording.told(query) if query else "",
+            told=wording.describe_query(query) if query else "",
             errors=errors,
             count=count,
             exact=exact,
@@ -75,7 +75,7 @@ class BulkView(Page):
         return self.render_to_response(context, status=status)
 
 
-def pinned(text: str, query: Query) -> dict[str, list[str]]:
+def pin_times(text: str, query: Query) -> dict[str, list[str]]:
     """The search as a job can take it later and elsewhere: its times are moments, whatever zone they were typed in."""
     moments = {name: [instant(at)] for name in ("since", "until") if (at := getattr(query, name))}
     for name in moments:

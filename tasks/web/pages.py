@@ -71,7 +71,7 @@ class Allowed(LoginRequiredMixin):
             timezone.deactivate()
 
 
-class Shown(Allowed, ContextMixin):
+class PageContext(Allowed, ContextMixin):
     """What all pages show; goes before one of Django's generic views."""
 
     here = ""
@@ -96,7 +96,7 @@ class Shown(Allowed, ContextMixin):
         return self.render_to_response(self.get_context_data(form=form), status=422)
 
 
-class Page(Shown, TemplateView):
+class Page(PageContext, TemplateView):
     """A page that is no list and no form of rows."""
 
 

@@ -51,7 +51,7 @@ def perform(task: Any, job: Job) -> Any:
     if isinstance(task.request.kwargs, dict):  # the one that on_success, on_failure and their signals are handed
         task.request.kwargs.update(job.params)
     try:
-        params, secrets = creation.opened(job)
+        params, secrets = creation.open_params(job)
     except Exception as error:  # such as secrets sealed with a key that is gone
         record(job, partial(lifecycle.fail, job, Failure.of(error)))
         raise

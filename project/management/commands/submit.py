@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.core.management import BaseCommand, CommandError
 
-from project.management.terminal import EXITS, USAGE, Bar, follow, misuse, parameters
+from project.management.terminal import EXITS, USAGE, ProgressBar, follow, misuse, parameters
 from tasks.access import audit
 from tasks.engine import lifecycle
 
@@ -45,7 +45,7 @@ class Command(BaseCommand):
             sys.exit(self.wait_for(job.uid))
 
     def wait_for(self, uid: Any) -> int:
-        with Bar() as bar:
+        with ProgressBar() as bar:
             try:
                 job = follow(uid, bar.show)
             except KeyboardInterrupt:

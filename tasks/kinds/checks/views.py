@@ -11,14 +11,14 @@ from tasks.access import audit
 from tasks.access.permissions import may
 from tasks.kinds import deeds
 from tasks.kinds.checks.models import Observation, Service
-from tasks.web.pages import Allowed, Shown, uid_or_404
+from tasks.web.pages import Allowed, PageContext, uid_or_404
 
 STRIP = 60  # checks in a strip
 SERVICES, ROWS = 30, 100  # on one page
 TALL, SLOW_S = 28, 5.0  # a bar's greatest height, and the seconds that it stands for
 
 
-class CheckPage(Shown):
+class CheckPage(PageContext):
     here = "checks"
     action = "see_rows"
     model = Service

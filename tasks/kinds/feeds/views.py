@@ -13,12 +13,12 @@ from tasks.access.permissions import may
 from tasks.kinds import deeds
 from tasks.kinds.feeds.forms import ChangeForm, FeedForm
 from tasks.kinds.feeds.models import Entry, Feed, Subscription
-from tasks.web.pages import Allowed, Shown, uid_or_404
+from tasks.web.pages import Allowed, PageContext, uid_or_404
 
 FEEDS, ENTRIES = 50, 30  # on one page
 
 
-class FeedPage(Shown):
+class FeedPage(PageContext):
     here = "feeds"
     action = "see_rows"
     model = Feed

@@ -26,7 +26,7 @@ REFERENCES = {"reference", "references"}  # names of the folder of images that o
 MOST_REFERENCES = 2_000
 
 
-class Found(NamedTuple):
+class SourceFile(NamedTuple):
     """One image file of a source, not yet read."""
 
     name: str
@@ -156,8 +156,8 @@ class Reading:
 class Files(NamedTuple):
     """The image files of a source; ``total`` is 0 where it is not known."""
 
-    all: Callable[[], Iterable[Found]]
-    read: Callable[[Found], bytes | None]
+    all: Callable[[], Iterable[SourceFile]]
+    read: Callable[[SourceFile], bytes | None]
     total: int
 
 
@@ -165,7 +165,7 @@ class Files(NamedTuple):
 def source(collection: Collection, report: Report) -> Iterator[Files]:
     if folder := collection.folder:
         yield Files(
-            lambda: (Found(*file) for file in folders.listed(folder) if is_image(file.name)),
+            lambda: (SourceFile(*file) for file in folders.listed(folder) if is_image(file.name)),
             lambda found: readable(folder, found.name),
             0,
         )
@@ -174,7 +174,7 @@ def source(collection: Collection, report: Report) -> Iterator[Files]:
         members = {member.name: member for member in archive.members if is_image(member.name)}
         if skipped := len(archive.members) - len(members):
             report.log(f"{skipped:,} files that are no images, or have the name of another, were left out.")
-        found = [Found(member.name, member.bytes, 0) for member in members.values()]
+        found = [SourceFile(member.name, member.bytes, 0) for member in members.values()]
         yield Files(lambda: found, lambda one: archive.read(members[one.name]), len(found))
 
 
