@@ -55,7 +55,7 @@ class Visitor:
         return self.reach == permissions.YES
 
 
-def admit(scope: dict[str, Any]) -> Visitor | None:
+def authenticate(scope: dict[str, Any]) -> Visitor | None:
     """The visitor of a handshake, or None: refused. Only headers count; a token in the URL is never looked at."""
     headers, request = dict(scope["headers"]), _request(scope)
     try:
@@ -85,7 +85,7 @@ def note_refusal(scope: dict[str, Any]) -> None:
     audit.refused(request, "live", request.path, code, **detail)
 
 
-def withdrawn(visitors: Iterable[Visitor]) -> dict[Visitor, tuple[int, str]]:
+def withdrawn_visitors(visitors: Iterable[Visitor]) -> dict[Visitor, tuple[int, str]]:
     """Those who may not stay, with the close code and reason. A few queries, however many visitors."""
     visitors = list(visitors)
     users = get_user_model().objects.prefetch_related("groups").in_bulk({visitor.user for visitor in visitors})

@@ -58,7 +58,7 @@ if SIGNALBOX_HEARTBEAT_S * 2 > SIGNALBOX_LEASE_S:
 
 # --- Django ----------------------------------------------------------------------------------------------------
 DEBUG = env.flag("DEBUG", False)
-SECRET_KEY = env.key("SECRET_KEY") or keys.kept(SIGNALBOX_HOME / "secret_key")
+SECRET_KEY = env.key("SECRET_KEY") or keys.read_or_make(SIGNALBOX_HOME / "secret_key")
 SECRET_KEY_FALLBACKS = env.keys("SECRET_KEY_FALLBACKS")
 ALLOWED_HOSTS = env.hosts("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 FORCE_SCRIPT_NAME = env.prefix("SIGNALBOX_PREFIX") or None
@@ -165,7 +165,7 @@ private.database(DATABASES["default"])
 
 # --- Redis: bells and hints ------------------------------------------------------------------------------------
 OWN_REDIS = env.redis("REDIS_URL", "")  # empty: `up` starts the embedded Valkey
-REDIS_URL = OWN_REDIS or keys.written(SIGNALBOX_HOME / "valkey.url") or "redis://127.0.0.1:6379/0"
+REDIS_URL = OWN_REDIS or keys.read_if_there(SIGNALBOX_HOME / "valkey.url") or "redis://127.0.0.1:6379/0"
 CELERY_BROKER_URL = env.broker("CELERY_BROKER_URL", REDIS_URL)
 CHANNEL_LAYERS = {
     "default": {
@@ -253,10 +253,10 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "filters": {"context": {"()": "project.logs.Context"}},
-    "formatters": {"line": {"()": "project.logs.Line"}, "json": {"()": "project.logs.Json"}},
+    "formatters": {"line": {"()": "project.logs.LineFormatter"}, "json": {"()": "project.logs.JsonFormatter"}},
     "handlers": {
         "console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT, "filters": ["context"]},
-        "job": {"class": "project.logs.JobLog"},
+        "job": {"class": "project.logs.JobLogHandler"},
     },
     "root": {"handlers": ["console", "job"], "level": LOG_LEVEL},
     "loggers": {
