@@ -101,6 +101,20 @@ class Session(AbstractBaseSession):
         return import_module(settings.SESSION_ENGINE).SessionStore
 
 
+class Guess(models.Model):
+    """A password that is being looked at: until its row is gone it counts as a wrong one."""
+
+    place = models.CharField(max_length=45)
+    name = models.CharField(max_length=150)
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        indexes = [models.Index("place", "name", name="guess_place")]
+
+    def __str__(self) -> str:
+        return f"{self.name} at {self.place}"
+
+
 class ShareLink(models.Model):
     """One job shown to whoever has the link. The link is a signed id; this row lets it expire and be taken back."""
 

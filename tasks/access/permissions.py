@@ -3,7 +3,7 @@
 A role comes from a user's groups, a scope from the token in hand; what both allow is allowed. Knows no URLs.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, Self
 
 from django.contrib.auth.backends import BaseBackend
@@ -66,11 +66,12 @@ ELSEWHERE = {"bulk_action", "match_part"}  # asked for where one sees what they 
 
 @dataclass(frozen=True)
 class Actor:
-    """Somebody at the door: a user (or None), what the user's role is now, and the token in hand, if any."""
+    """Who asks: a user (or None), the user's role now, the token in hand, and the request that it came by, if any."""
 
     user: Any
     role: str
     token: Token | None = None
+    request: Any = field(default=None, compare=False, repr=False)
 
     @property
     def scope(self) -> str | None:
@@ -93,9 +94,14 @@ class Actor:
             return cls(who.user, role_of(who.user), who)
         if hasattr(who, "META"):
             token = getattr(who, "auth", None)
-            return cls.of(token if isinstance(token, Token) else who.user)
+            return replace(cls.of(token if isinstance(token, Token) else who.user), request=who)
         role = role_of(who)
         return cls(None if role == ANONYMOUS else who, role)
+
+    @classmethod
+    def at_shell(cls, user: Any = None) -> Self:
+        """Whoever may run commands on the machine may do what an admin may; what they make belongs to ``user``."""
+        return cls(user, "admin")
 
 
 def role_of(user: Any) -> str:

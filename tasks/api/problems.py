@@ -13,6 +13,7 @@ from django.http import Http404, UnreadablePostError
 from rest_framework import exceptions
 from rest_framework.response import Response
 
+from tasks.access.quotas import TooMany
 from tasks.engine.errors import Refused
 from tasks.engine.log_context import request_id
 from tasks.engine.models import Job
@@ -130,8 +131,10 @@ def of(error: Exception) -> Problem:
             return Problem("unavailable", headers={"Retry-After": str(BUSY_S)})
         case Http404():
             return Problem("not-found")
+        case TooMany():
+            return Problem("too-many-requests", str(error), headers={"Retry-After": str(error.wait_s)})
         case PermissionDenied():
-            return Problem("forbidden")
+            return Problem("forbidden", str(error))
         case exceptions.APIException():
             return _of_the_framework(error)
     return Problem("internal", request=request_id.get())

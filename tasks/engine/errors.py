@@ -82,8 +82,8 @@ def _plainly(error: BaseException | None) -> Iterator[str]:
     for _ in range(DEEPEST):
         if error is None:
             return
-        frames = tracebacks.format_tb(_own_code(error))
-        yield f"Traceback (most recent call last):\n{''.join(frames)}{name_of(error)}: {storable.describe_value(error)}\n"
+        frames = "".join(tracebacks.format_tb(_own_code(error)))
+        yield f"Traceback (most recent call last):\n{frames}{name_of(error)}: {storable.describe_value(error)}\n"
         error = _of(error, "__cause__") or (None if _of(error, "__suppress_context__") else _of(error, "__context__"))
 
 

@@ -70,11 +70,8 @@ class Report:
         if self._stop is not None:
             raise self._stop
         _, old_total, old_note = self._progress
-        total, note = (
-            old_total if total is None else _whole(total),
-            old_note if note is None else storable.describe_value(note),
-        )
-        self._progress = (_whole(done), total, note)
+        total = old_total if total is None else _whole(total)
+        self._progress = (_whole(done), total, old_note if note is None else storable.describe_value(note))
 
     def log(self, text: Any, level: str = "info") -> None:
         """Write one log line, in the words of ``str(text)``. Raises Cancelled when asked to stop."""

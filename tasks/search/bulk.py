@@ -4,27 +4,21 @@ Owns which jobs an action is for. The job that does it is ``bulk_action`` of ``t
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db import transaction
 from django.db.models import F, QuerySet
 
+from tasks.access import actions
 from tasks.access.permissions import Actor, may, may_submit, visible
-from tasks.engine import lifecycle, registry
-from tasks.engine.errors import Refused
+from tasks.engine import registry
 from tasks.engine.models import Job, State
-from tasks.engine.transition import retry_on_lock
 from tasks.search import finder
 from tasks.search.language import Query, SearchError
 
-DEEDS: dict[str, Callable[..., Job]] = {
-    "cancel": lifecycle.cancel,
-    "retry": lifecycle.retry,
-    "take_back": lifecycle.take_back,
-}
+ACTIONS = ("cancel", "retry", "take_back")
 WORDS = {"cancel": "Cancel", "retry": "Try again", "take_back": "Take back"}
 STATES = {
     "cancel": Job.LIVE,
@@ -34,10 +28,6 @@ STATES = {
 TOGETHER = 50  # jobs in one transaction: a commit for each would be most of the time
 BREATH_S = 0.01  # between two of them: on SQLite the next writer takes its turn
 MOST_COUNTED = 10  # times the budget of a search
-
-
-class NotAllowed(Exception):
-    """Whoever asked for the action may not do it any more."""
 
 
 class Step(NamedTuple):
@@ -101,29 +91,15 @@ def act(bulk: Job, action: str, query: Query) -> Iterator[Step]:
     for found in finder.walk(query, jobs):
         actor = Actor.of(Job.objects.select_related("owner").get(pk=bulk.pk).owner)
         if not (may(actor, "bulk") and may(actor, action)):
-            raise NotAllowed("The owner of this job may not do that any more.")
+            raise actions.NotAllowed("The owner of this job may not do that any more.")
         for begin in range(0, len(found), TOGETHER):
             together = found[begin : begin + TOGETHER]
-            acted = _act(action, together, actor.user, bulk.uid)
+            acted = actions.act_on_many(action, reversed(together), actor.user, finder.by_bulk(bulk.uid))
             done += acted
             refused += len(together) - acted
             yield Step(done, refused)
             time.sleep(BREATH_S)
         yield Step(done, refused)
-
-
-@retry_on_lock
-def _act(action: str, jobs: list[Job], by: Any, bulk: UUID) -> int:
-    """Do it to a few jobs in one transaction, in the order of keys; returns how many were not refused."""
-    done, more = 0, {"reason": finder.by_bulk(bulk)} if action == "cancel" else {}
-    with transaction.atomic():
-        for job in reversed(jobs):
-            try:
-                DEEDS[action](job.uid, by, **more)
-                done += 1
-            except (Refused, Job.DoesNotExist):
-                continue
-    return done
 
 
 def bulk_job(uid: UUID | str) -> Job:
@@ -138,5 +114,5 @@ def actions_for(user: Any, query: Query) -> list[str]:
     if query.is_everything:
         return []
     states = frozenset(State.values) if query.states is None else query.states
-    meant = [action for action in DEEDS if may(user, action) and states & STATES[action]]
+    meant = [action for action in ACTIONS if may(user, action) and states & STATES[action]]
     return [action for action in meant if action != "take_back" or states == STATES[action]]

@@ -9,9 +9,8 @@ from django.views.generic import DetailView, ListView, View
 
 from tasks.access import audit
 from tasks.access.permissions import may
-from tasks.kinds import deeds
 from tasks.kinds.checks.models import Observation, Service
-from tasks.web.pages import Allowed, PageContext, uid_or_404
+from tasks.web.pages import Allowed, PageContext, submit_and_say, uid_or_404
 
 STRIP = 60  # checks in a strip
 SERVICES, ROWS = 30, 100  # on one page
@@ -58,7 +57,7 @@ class CheckNow(Allowed, View):
 
     def post(self, request: HttpRequest, uid: Any) -> HttpResponse:
         service = get_object_or_404(Service, uid=uid)
-        deeds.submitted(request, "check_health", "A check was queued.", url=service.url)
+        submit_and_say(request, "check_health", "A check was queued.", url=service.url)
         return redirect("check", service.uid)
 
 

@@ -14,11 +14,10 @@ from typing import NamedTuple
 from django.db.models import Max
 from django.utils import timezone
 
-from tasks.engine import lifecycle
-from tasks.engine.models import Job, State
 from tasks.engine.report import Report
 from tasks.kinds.images import archives, folders, looking, storing
 from tasks.kinds.images.models import ALIKE, Collection, Image
+from tasks.worker import children
 
 PART = 50  # images
 SUFFIXES = {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".gif", ".webp"}
@@ -232,14 +231,5 @@ def part_uid(run: uuid.UUID, part: int) -> uuid.UUID:
 
 def begin(run: uuid.UUID, collection: Collection, part: int) -> None:
     """Queue the part's job, or queue it again if it was stopped."""
-    parent = Job.objects.select_related("owner").filter(uid=run).first()
-    job, new = lifecycle.submit(
-        "match_part",
-        {"collection": str(collection.uid), "part": part},
-        owner=parent and parent.owner,
-        priority=parent and parent.priority,
-        parent=run if parent else None,
-        uid=part_uid(run, part),
-    )
-    if not new and job.state in (State.FAILED, State.CANCELLED):
-        lifecycle.retry(job.uid)
+    params = {"collection": str(collection.uid), "part": part}
+    children.begin_child("match_part", params, run, part_uid(run, part))
