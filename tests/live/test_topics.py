@@ -2,7 +2,7 @@
 
 import pytest
 
-from live import auth, push, row_marks
+from live import auth, push, reads
 from live.auth import Visitor
 from live.topics import TopicMarks
 from tasks.access import permissions
@@ -118,6 +118,6 @@ def test_a_failed_job_and_one_that_is_tried_again_are_news_of_failures():
 
 
 def test_the_mark_of_failures_tells_of_what_was_handled():
-    before = row_marks.read_marks(["failures"])
+    before = reads.read_marks(["failures"])
     groups.mark("noop", "k", "bob")
-    assert row_marks.read_marks(["failures"]) != before
+    assert reads.read_marks(["failures"]) != before
