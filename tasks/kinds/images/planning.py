@@ -17,6 +17,7 @@ from django.utils import timezone
 from tasks.engine import lifecycle
 from tasks.engine.models import Job, State
 from tasks.engine.report import Report
+from tasks.engine.words import number_of
 from tasks.kinds.images import archives, folders, looking, storing
 from tasks.kinds.images.models import ALIKE, Collection, Image
 
@@ -173,7 +174,7 @@ def source(collection: Collection, report: Report) -> Iterator[Files]:
     with archives.opened(collection.archive) as archive:
         members = {member.name: member for member in archive.members if is_image(member.name)}
         if skipped := len(archive.members) - len(members):
-            report.log(f"{skipped:,} files that are no images, or have the name of another, were left out.")
+            report.log(f"{number_of(skipped, 'file')} left out: no image by its name, or the name of another one.")
         found = [Found(member.name, member.bytes, 0) for member in members.values()]
         yield Files(lambda: found, lambda one: archive.read(members[one.name]), len(found))
 
