@@ -34,7 +34,7 @@ def result(value: Any, hide: Callable[[str], str] = str) -> Any:
     return plain if size <= RESULT_BYTES else f"(a result of {size:,} bytes was not kept: at most {RESULT_BYTES:,} are)"
 
 
-def shown(value: Any, say: Callable[[Any], str] = str) -> str:
+def describe_value(value: Any, say: Callable[[Any], str] = str) -> str:
     """``str`` of something that may refuse to be shown: a number too long, a list too deep, an error in its method."""
     try:
         return say(value)
@@ -102,7 +102,7 @@ class _Writer:
         return written
 
     def _words(self, value: Any) -> str:
-        return self._text(shown(value, repr), 2_000)
+        return self._text(describe_value(value, repr), 2_000)
 
     def _text(self, value: str, limit: int) -> str:
         written = text(self._hide(value), limit)

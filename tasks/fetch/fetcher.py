@@ -27,12 +27,12 @@ from tasks.fetch.decompress import Inflater, Undecodable
 from tasks.fetch.errors import (
     BadAnswer,
     BadUrl,
+    BodyTooLarge,
     DnsFailed,
     FetchError,
     RefusedAddress,
-    TooLarge,
     TooManyRedirects,
-    translated,
+    translate_error,
 )
 
 REDIRECTS = 5
@@ -58,7 +58,7 @@ class Hop:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class FetchedPage:
     """An answer, whatever its status.
 
     `size` counts the bytes of the body after decompression, `seconds` everything from the first lookup to the last
@@ -139,25 +139,25 @@ class Fetcher:
         redirects: int = REDIRECTS,
         cap: int | None = None,
         keep: bool = True,
-    ) -> Page:
+    ) -> FetchedPage:
         """The page at `url`, at most `redirects` hops away (0: a redirect is the page). `keep=False` only counts."""
         return await self._fetch("GET", url, dict(headers or {}), redirects, Body(cap or self.cap, kept=keep))
 
     async def post(
         self, url: str, body: bytes, headers: Mapping[str, str] | None = None, *, cap: int = REPLY_CAP
-    ) -> Page:
+    ) -> FetchedPage:
         """The answer to one POST, cut at `cap` bytes. A redirect is an answer like any other and is not followed."""
         return await self._fetch("POST", url, dict(headers or {}), 0, Body(cap, cut=True), body)
 
     async def _fetch(
         self, method: str, url: str, headers: dict[str, str], redirects: int, wanted: Body, data: bytes | None = None
-    ) -> Page:
+    ) -> FetchedPage:
         target = checked(url)
         hops: list[Hop] = []
         async with self._places:
             started = time.monotonic()
             try:
-                with translated(self.total, self.connect):
+                with translate_error(self.total, self.connect):
                     async with asyncio.timeout(self.total):
                         while True:
                             async with self._session.request(
@@ -177,7 +177,7 @@ class Fetcher:
                 error.hops, error.final_url, error.seconds = tuple(hops), str(target), time.monotonic() - started
                 raise
             seconds = time.monotonic() - started
-        return Page(url, str(target), answer.status, answer.headers, body, size, seconds, tuple(hops), cut)
+        return FetchedPage(url, str(target), answer.status, answer.headers, body, size, seconds, tuple(hops), cut)
 
 
 def checked(url: str) -> URL:
@@ -245,7 +245,7 @@ async def read(answer: aiohttp.ClientResponse, wanted: Body) -> tuple[bytes, int
         async for piece in body:
             room = wanted.cap - size
             if len(piece) > room and not wanted.cut:
-                raise TooLarge(f"The body is larger than {wanted.cap:,} bytes.")
+                raise BodyTooLarge(f"The body is larger than {wanted.cap:,} bytes.")
             if wanted.kept:
                 kept.append(piece[:room])
             size += min(len(piece), room)
@@ -272,7 +272,7 @@ async def pieces(answer: aiohttp.ClientResponse, cap: int) -> AsyncGenerator[byt
         async for chunk in answer.content.iter_any():
             received += len(chunk)
             if received > cap + EMPTY_BYTES:
-                raise TooLarge(f"The body is larger than {cap:,} bytes.")
+                raise BodyTooLarge(f"The body is larger than {cap:,} bytes.")
             for piece in inflater.feed(chunk):
                 yield piece
         inflater.end()

@@ -1,6 +1,7 @@
 """What a feed's document may say and cost: three formats, clean HTML, and named reasons for all that is refused."""
 
 import json
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -230,3 +231,10 @@ def test_links_are_made_whole():
     assert texts.absolute("//evil.example/\n", "https://x.example") == "https://evil.example/"
     assert texts.absolute("http://[bad", "https://x.example") == ""
     assert texts.absolute("ftp://x.example/") == texts.absolute("x" * 3000, "https://x.example/") == ""
+
+
+def test_white_space_takes_no_time():
+    began = time.process_time()
+    with pytest.raises(RefusedDocument):
+        read(b" " * 5_000_000 + b"<!-")
+    assert time.process_time() - began < 2

@@ -19,7 +19,7 @@ from tasks.kinds.feeds.refusals import DEEPEST, MOST_ATTRIBUTES, MOST_ELEMENTS, 
 from tasks.kinds.feeds.texts import absolute, clean, has_markup, one_line, paragraphs, plain
 
 LONG_TAG = re.compile(rb"<[A-Za-z][^<>]{20000}")
-DECLARATION = re.compile(r"\s*<\?xml\b[^>]{0,200}\?>")  # speaks of the encoding that the bytes had
+DECLARATION = re.compile(r"<\?xml\b[^>]{0,200}\?>")  # speaks of the encoding that the bytes had
 HEAD = 2_000  # characters in which a page says what it is
 PAGE = re.compile(r"\s*(?:<!--.{0,1000}?-->\s*)*(?:<!doctype\s+html\b|<html\b)", re.IGNORECASE | re.DOTALL)
 # A document type that only names a file, as RSS 0.91 demands it. Nothing is ever fetched for it.
@@ -30,7 +30,9 @@ BARE_DOCTYPE = re.compile(
 
 def read(text: str, base: str) -> dict[str, Any]:
     """What the feed says, as ``documents`` wants it; RefusedDocument if it is none, or costs too much."""
-    text = DECLARATION.sub("", text, count=1).lstrip()
+    text = text.lstrip()
+    if declared := DECLARATION.match(text):
+        text = text[declared.end() :].lstrip()
     if PAGE.match(text[:HEAD]):
         raise _page()
     text = BARE_DOCTYPE.sub("", text[:HEAD], count=1) + text[HEAD:]
