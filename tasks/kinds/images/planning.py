@@ -173,7 +173,7 @@ def source(collection: Collection, report: Report) -> Iterator[Files]:
     with archives.opened(collection.archive) as archive:
         members = {member.name: member for member in archive.members if is_image(member.name)}
         if skipped := len(archive.members) - len(members):
-            report.log(f"{number_of(skipped, 'file')} left out: no image by its name, or the name of another one.")
+            report.log(f"Left out: {number_of(skipped, 'file')}, no images or with the name of another file.")
         found = [SourceFile(member.name, member.bytes, 0) for member in members.values()]
         yield Files(lambda: found, lambda one: archive.read(members[one.name]), len(found))
 
