@@ -1,27 +1,30 @@
 """The scripts without a page: what the store believes, how a link comes back, how old a picture is called."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, Route
 
+from tasks.web.templatetags import signalbox as words
+
 STATIC = Path(__file__).parents[2] / "static/js"
 ORIGIN = "http://scripts.test/"
+
+
+def serve(route: Route) -> None:
+    name = route.request.url.removeprefix(ORIGIN)
+    if name:
+        route.fulfill(body=(STATIC / name).read_text(), content_type="text/javascript")
+    else:
+        route.fulfill(body="<!doctype html><title>scripts</title>", content_type="text/html")
 
 
 @pytest.fixture
 def scripts(chromium: Browser) -> Iterator[Page]:
     """An empty page that can import the scripts."""
     context = chromium.new_context()
-
-    def serve(route: Route) -> None:
-        name = route.request.url.removeprefix(ORIGIN)
-        if name:
-            route.fulfill(body=(STATIC / name).read_text(), content_type="text/javascript")
-        else:
-            route.fulfill(body="<!doctype html><title>scripts</title>", content_type="text/html")
-
     context.route(f"{ORIGIN}**", serve)
     page = context.new_page()
     page.goto(ORIGIN)
@@ -250,3 +253,42 @@ def test_whole_numbers_beyond_two_to_the_53rd_are_read_to_the_last_digit(scripts
         "9,007,199,254,740,993 / 9,007,199,254,740,993",
         "3 / 10",
     ]
+
+
+def test_lengths_of_time_are_told_as_the_server_tells_them(scripts: Page) -> None:
+    seconds = [0, 0.0004, 0.9994, 0.9996, 1, 1.04, 9.94, 9.96, 9.999, 10, 59.99, 60, 3_599.9, 3_600, 86_399.9, 86_400]
+    told = scripts.evaluate(
+        """async (seconds) => {
+            const { ago, brief, length, rough } = await import("./parts/duration.js");
+            return seconds.map((s) => [brief(s), rough(s * 1000), ago(s * 1000), length(Math.floor(s * 1000))]);
+        }""",
+        seconds,
+    )
+    begin = datetime(2026, 3, 2, tzinfo=UTC)
+    ends = [(begin + timedelta(milliseconds=int(s * 1000))).isoformat() for s in seconds]
+    assert told == [
+        [words.brief(s), words.rough(s), words.ago(s), words.took(begin.isoformat(), end)]
+        for s, end in zip(seconds, ends, strict=True)
+    ]
+    assert [words.brief(s) for s in (0.9996, 9.96)] == ["1.0 s", "10 s"], "never 1000 ms, never 10.0 s"
+
+
+def test_dates_are_told_as_the_server_tells_them_and_with_a_year_that_is_not_this_one(chromium: Browser) -> None:
+    now = datetime.now(UTC)
+    dates = [datetime(year, month, 9, 8, 7, tzinfo=UTC) for year in (2019, now.year, 2031) for month in range(1, 13)]
+    at = [each.isoformat() for each in dates if abs(each - now) > timedelta(days=1)]
+    context = chromium.new_context(timezone_id="UTC")
+    context.route(f"{ORIGIN}**", serve)
+    page = context.new_page()
+    page.goto(ORIGIN)
+    told = page.evaluate(
+        """async (at) => {
+            const { show } = await import("./parts/time.js");
+            const element = document.createElement("time");
+            return at.map((at) => ["clock", "words"].map((tell) => (show(element, at, tell), element.textContent)));
+        }""",
+        at,
+    )
+    context.close()
+    assert [clock for clock, _ in told] == [words.told(each) for each in at]
+    assert (told[0], told[8][0]) == (["9 Jan 2019, 08:07", "Wednesday, 9 January 2019, 08:07"], "9 Sep 2019, 08:07")
