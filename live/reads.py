@@ -26,10 +26,11 @@ def look(
     watched: list[str], topics: set[str], visitors: set[Visitor], judge: Callable[[set[Visitor]], Withdrawn]
 ) -> Look:
     """``watched``: ids of jobs; ``topics``: of news; ``judge``: which of the visitors may not stay."""
+    marks = row_marks.marks(topics)  # before the rows: what changes in between has another mark at the next reading
     found = board.summaries(watched) if watched else []
     missing = set(watched) - {job["id"] for job in found}
     standing = [alert.shown() for alert in evaluate.standing()]
-    return Look(board.board(), row_marks.marks(topics), standing, found, missing, judge(visitors))
+    return Look(board.board(), marks, standing, found, missing, judge(visitors))
 
 
 def recount(asked: set[str]) -> tuple[dict[str, Any], dict[str, Any]]:
