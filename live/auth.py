@@ -55,7 +55,7 @@ class Visitor:
         return self.reach == permissions.YES
 
 
-def admit(scope: dict[str, Any]) -> Visitor | None:
+def authenticate(scope: dict[str, Any]) -> Visitor | None:
     """The visitor of a handshake, or None: refused. Only headers count; a token in the URL is never looked at."""
     headers, request = dict(scope["headers"]), _request(scope)
     try:
@@ -85,7 +85,7 @@ def note_refusal(scope: dict[str, Any]) -> None:
     audit.refused(request, "live", request.path, code, **detail)
 
 
-def withdrawn(visitors: Iterable[Visitor]) -> dict[Visitor, tuple[int, str]]:
+def withdrawn_visitors(visitors: Iterable[Visitor]) -> dict[Visitor, tuple[int, str]]:
     """Those who may not stay, with the close code and reason. A few queries, however many visitors."""
     visitors = list(visitors)
     users = get_user_model().objects.prefetch_related("groups").in_bulk({visitor.user for visitor in visitors})
@@ -172,10 +172,12 @@ def _web(scheme: str) -> str:
 
 def _sessions(keys: set[str]) -> dict[str, Any]:
     """Session key → what is stored under it (rows as text, other stores decoded), those that live."""
-    store = import_module(settings.SESSION_ENGINE).SessionStore
+    engine = import_module(settings.SESSION_ENGINE)
+    store, kept_as = engine.SessionStore, getattr(engine, "kept_as", lambda key: [key])
     if issubclass(store, RowStore):
-        rows = store.get_model_class().objects.filter(session_key__in=keys, expire_date__gt=timezone.now())
-        return dict(rows.values_list("session_key", "session_data"))
+        key_of = {kept: key for key in keys for kept in kept_as(key)}
+        rows = store.get_model_class().objects.filter(session_key__in=key_of, expire_date__gt=timezone.now())
+        return {key_of[kept]: data for kept, data in rows.values_list("session_key", "session_data")}
     contents = {key: store(key).load() for key in keys}
     return {key: content for key, content in contents.items() if content}
 

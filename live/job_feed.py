@@ -13,7 +13,14 @@ TAIL = 2_000  # log lines kept for each watched job
 TAIL_BYTES = 512 * 1024
 LINES = 1_000  # read at once
 READY = 8  # frames kept for the next watcher at the same place
-SHARED = ("params", "result", "attempts", "trail", "log")  # the parts of a detail with rules of their own
+SHARED = (
+    "params",
+    "result",
+    "result_tree",
+    "attempts",
+    "trail",
+    "log",
+)  # the parts of a detail with rules of their own
 NEVER = 0  # the revision of a watcher who has seen nothing
 
 
@@ -24,12 +31,12 @@ class Follow(NamedTuple):
     seq: int
 
 
-class Line(NamedTuple):
+class FeedLine(NamedTuple):
     seq: int
     text: str
 
 
-class Watch:
+class JobFeed:
     """The newest that is known of one job. ``loaded`` is false until its first read."""
 
     def __init__(self, job: str) -> None:
@@ -37,7 +44,7 @@ class Watch:
         self.loaded = False
         self.summary: dict[str, Any] = {}
         self.revision = NEVER
-        self.lines: deque[Line] = deque()
+        self.lines: deque[FeedLine] = deque()
         self.complete_after = 0  # every line of the log after this one, up to the last, is in memory
         self.last = 0
         self._bytes = 0
@@ -58,6 +65,8 @@ class Watch:
         self.summary = {name: detail[name] for name in detail if name not in SHARED}
         parts = {name: frames.dumps(frames.cut(value)) for name, value in self.summary.items()}
         parts |= {name: frames.value(detail.get(name)) for name in ("params", "result", "trail")}
+        if "result_tree" in detail:
+            parts["result_tree"] = frames.markup(detail["result_tree"])
         parts["attempts"] = frames.dumps(detail["attempts"])
         if len(parts["attempts"]) > frames.LIMIT // 2:
             parts["attempts"] = frames.dumps([attempt | {"traceback": None} for attempt in detail["attempts"]])
@@ -129,8 +138,8 @@ class Watch:
             self._bytes -= len(oldest.text)
 
 
-def _line(line: dict[str, Any]) -> Line:
+def _line(line: dict[str, Any]) -> FeedLine:
     text = frames.dumps(line)
     if len(text) > frames.VALUE_LIMIT:
         text = frames.dumps(line | {"text": line["text"][: frames.TEXT_LIMIT] + "…"})
-    return Line(line["seq"], text)
+    return FeedLine(line["seq"], text)

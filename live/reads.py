@@ -13,7 +13,7 @@ from tasks.queries import board, gauges
 Withdrawn = dict[Visitor, tuple[int, str]]  # with the close code and the reason
 
 
-class Look(NamedTuple):
+class Reading(NamedTuple):
     picture: dict[str, Any]
     marks: dict[str, Any]
     alerts: list[dict[str, Any]]
@@ -22,15 +22,17 @@ class Look(NamedTuple):
     withdrawn: Withdrawn
 
 
-def look(
+def read_all(
     watched: list[str], topics: set[str], visitors: set[Visitor], judge: Callable[[set[Visitor]], Withdrawn]
-) -> Look:
+) -> Reading:
     """``watched``: ids of jobs; ``topics``: of news; ``judge``: which of the visitors may not stay."""
-    marks = row_marks.marks(topics)  # before the rows: what changes in between has another mark at the next reading
+    marks = row_marks.read_marks(
+        topics
+    )  # before the rows: what changes in between has another mark at the next reading
     found = board.summaries(watched) if watched else []
     missing = set(watched) - {job["id"] for job in found}
-    standing = [alert.shown() for alert in evaluate.standing()]
-    return Look(board.board(), marks, standing, found, missing, judge(visitors))
+    standing = [alert.to_dict() for alert in evaluate.open_alerts()]
+    return Reading(board.board(), marks, standing, found, missing, judge(visitors))
 
 
 def recount(asked: set[str]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -18,7 +18,7 @@ from tasks.webhooks.models import Delivery, DeliveryAttempt, Endpoint
 Mark = tuple[Any, ...]
 
 
-def marks(topics: Iterable[str]) -> dict[str, Mark]:
+def read_marks(topics: Iterable[str]) -> dict[str, Mark]:
     """The mark of each topic that is one of ROWS."""
     return {topic: ROWS[topic]() for topic in topics if topic in ROWS}
 

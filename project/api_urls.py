@@ -1,7 +1,7 @@
 """Where the API is. The same resources stand below /api/v1/ and below /api/, where the newest version answers.
 
 An app with resources of its own adds one line to RESOURCES: ``path("", include("tasks.kinds.feeds.api"))``; its module
-has ``urlpatterns`` whose views derive from ``tasks.api.base.Endpoint``.
+has ``urlpatterns`` whose views derive from ``tasks.api.base.ResourceView``.
 """
 
 from django.urls import include, path, re_path

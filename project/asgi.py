@@ -8,9 +8,11 @@ from project import startup
 startup.set_up()
 
 from live.routing import websocket_urlpatterns  # noqa: E402 - models can be imported only after the apps are ready
-from project import bodies, daphne  # noqa: E402
+from project import bodies, daphne, lengths  # noqa: E402
 
 daphne.teach()
-application = ProtocolTypeRouter(
-    {"http": bodies.bounded(get_asgi_application()), "websocket": URLRouter(websocket_urlpatterns)}
+pages = get_asgi_application()
+pages.request_class = lengths.Request
+application = lengths.bounded(
+    ProtocolTypeRouter({"http": bodies.bounded(pages), "websocket": URLRouter(websocket_urlpatterns)})
 )

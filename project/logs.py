@@ -14,7 +14,7 @@ from typing import Any, TextIO
 
 from celery.signals import after_setup_task_logger, before_task_publish, task_postrun, task_prerun, worker_process_init
 
-from tasks.engine.log_context import forget, job_id, request_id, veiled
+from tasks.engine.log_context import forget, job_id, mask_secrets, request_id
 from tasks.engine.report import current_report
 
 HEADER = "signalbox_request"
@@ -33,7 +33,7 @@ class Context(logging.Filter):
         return True
 
 
-class Line(logging.Formatter):
+class LineFormatter(logging.Formatter):
     """For people. What others typed cannot begin a line of its own; tracebacks follow indented."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -43,12 +43,12 @@ class Line(logging.Formatter):
             for name, value in (("request", getattr(record, "request_id", "")), ("job", getattr(record, "job_id", "")))
             if value
         )
-        text = f"{at} {record.levelname} {record.name}:{ids} {veiled(record.getMessage()).translate(BREAKS)}"
-        trace = veiled(self.formatException(record.exc_info)) if record.exc_info else ""
+        text = f"{at} {record.levelname} {record.name}:{ids} {mask_secrets(record.getMessage()).translate(BREAKS)}"
+        trace = mask_secrets(self.formatException(record.exc_info)) if record.exc_info else ""
         return text + "".join(f"\n    {line}" for line in trace.splitlines())
 
 
-class Json(logging.Formatter):
+class JsonFormatter(logging.Formatter):
     """For machines: one JSON object a line."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -56,7 +56,7 @@ class Json(logging.Formatter):
             "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "text": veiled(record.getMessage()),
+            "text": mask_secrets(record.getMessage()),
             "process": record.process,
         }
         line |= {
@@ -65,11 +65,11 @@ class Json(logging.Formatter):
             if value
         }
         if record.exc_info:
-            line["traceback"] = veiled(self.formatException(record.exc_info))
+            line["traceback"] = mask_secrets(self.formatException(record.exc_info))
         return json.dumps(line, default=str)
 
 
-class JobLog(logging.Handler):
+class JobLogHandler(logging.Handler):
     """Puts what a job's code logs into the job's log as well: a task that was there before logs as it always did."""
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -107,19 +107,19 @@ class Printed(io.TextIOBase):
 
 
 @worker_process_init.connect
-def take_over_what_is_printed(**_: Any) -> None:
+def capture_prints(**_: Any) -> None:
     sys.stdout, sys.stderr = Printed(sys.stdout), Printed(sys.stderr)
 
 
 @after_setup_task_logger.connect
-def like_the_others(logger: logging.Logger, **_: Any) -> None:
+def format_celery_logs(logger: logging.Logger, **_: Any) -> None:
     """What ``get_task_logger`` gives writes where all others do; Celery's own knows no job, and hides nothing."""
     logger.handlers.clear()
     logger.propagate = True
 
 
 @before_task_publish.connect
-def send_along(headers: dict[str, Any] | None = None, **_: Any) -> None:
+def add_request_header(headers: dict[str, Any] | None = None, **_: Any) -> None:
     if headers is not None and request_id.get():
         headers[HEADER] = request_id.get()
 

@@ -9,14 +9,16 @@ from pathlib import Path
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from project import database, env, keys
+from project import database, env, keys, private
+
+private.begin()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 IN_WEB = "project.asgi" in sys.modules or "runserver" in sys.argv  # a server has imported it: the settings come next
 IN_WORKER = "worker" in sys.argv and "celery" in Path(sys.argv[0]).as_posix()
 
 # --- Signalbox -------------------------------------------------------------------------------------------------
-SIGNALBOX_HOME = env.folder("SIGNALBOX_HOME", BASE_DIR / "var")
+SIGNALBOX_HOME = private.tightened(env.folder("SIGNALBOX_HOME", BASE_DIR / "var"), "SIGNALBOX_HOME")
 SIGNALBOX_NAME = env.matching(
     "SIGNALBOX_NAME",
     "signalbox",
@@ -56,7 +58,7 @@ if SIGNALBOX_HEARTBEAT_S * 2 > SIGNALBOX_LEASE_S:
 
 # --- Django ----------------------------------------------------------------------------------------------------
 DEBUG = env.flag("DEBUG", False)
-SECRET_KEY = env.key("SECRET_KEY") or keys.kept(SIGNALBOX_HOME / "secret_key")
+SECRET_KEY = env.key("SECRET_KEY") or keys.read_or_make(SIGNALBOX_HOME / "secret_key")
 SECRET_KEY_FALLBACKS = env.keys("SECRET_KEY_FALLBACKS")
 ALLOWED_HOSTS = env.hosts("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 FORCE_SCRIPT_NAME = env.prefix("SIGNALBOX_PREFIX") or None
@@ -135,6 +137,7 @@ TEMPLATES = [
 AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend", "tasks.access.permissions.AdminsAreAdmins"]
 KNOX_TOKEN_MODEL = "door.Token"  # noqa: S105 - a model, no password
 MIGRATION_MODULES = {"knox": None}  # its own table would stand beside ours, unused, and no test could be flushed
+PASSWORD_HASHERS = ["tasks.access.hashers.Hasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (
@@ -158,10 +161,11 @@ DATABASES = {
         connections=env.number("SIGNALBOX_CONNECTIONS", 8, 2, 1000, whole=True),
     )
 }
+private.database(DATABASES["default"])
 
 # --- Redis: bells and hints ------------------------------------------------------------------------------------
 OWN_REDIS = env.redis("REDIS_URL", "")  # empty: `up` starts the embedded Valkey
-REDIS_URL = OWN_REDIS or keys.written(SIGNALBOX_HOME / "valkey.url") or "redis://127.0.0.1:6379/0"
+REDIS_URL = OWN_REDIS or keys.read_if_there(SIGNALBOX_HOME / "valkey.url") or "redis://127.0.0.1:6379/0"
 CELERY_BROKER_URL = env.broker("CELERY_BROKER_URL", REDIS_URL)
 CHANNEL_LAYERS = {
     "default": {
@@ -249,10 +253,10 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "filters": {"context": {"()": "project.logs.Context"}},
-    "formatters": {"line": {"()": "project.logs.Line"}, "json": {"()": "project.logs.Json"}},
+    "formatters": {"line": {"()": "project.logs.LineFormatter"}, "json": {"()": "project.logs.JsonFormatter"}},
     "handlers": {
         "console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT, "filters": ["context"]},
-        "job": {"class": "project.logs.JobLog"},
+        "job": {"class": "project.logs.JobLogHandler"},
     },
     "root": {"handlers": ["console", "job"], "level": LOG_LEVEL},
     "loggers": {

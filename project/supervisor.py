@@ -106,7 +106,7 @@ def kill_group(group: int, number: int = signal.SIGKILL) -> bool:
     return True
 
 
-def how_it_ended(code: int) -> str:
+def describe_exit(code: int) -> str:
     if code >= 0:
         return f"exit {code}"
     try:
@@ -225,10 +225,10 @@ class Supervisor:
         code = self._bury(part)
         part.ended = 1 if steady else part.ended + 1
         if part.ended >= FIRST_TRIES and not part.was_ready:
-            raise GaveUp(f"{part.name} ended {part.ended} times before it was ready ({how_it_ended(code)}).")
+            raise GaveUp(f"{part.name} ended {part.ended} times before it was ready ({describe_exit(code)}).")
         pause = BACKOFF_S[min(part.ended, len(BACKOFF_S)) - 1]
         part.start_at = time.monotonic() + pause
-        self.say(f"{part.name} ended ({how_it_ended(code)}); it is started again in {pause:g} s.")
+        self.say(f"{part.name} ended ({describe_exit(code)}); it is started again in {pause:g} s.")
         self._changed(self)
 
     # --- the loop ----------------------------------------------------------------------------------------------

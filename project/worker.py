@@ -33,7 +33,7 @@ class Consumer(consumer.Consumer):
 
 
 @signals.celeryd_after_setup.connect
-def remember(sender: str, instance: Any, **_: Any) -> None:
+def remember_worker(sender: str, instance: Any, **_: Any) -> None:
     pulse.remember_worker(instance)
 
 
@@ -87,6 +87,6 @@ def stop(**_: Any) -> None:
 
 
 @signals.worker_process_shutdown.connect
-def say_last_words(**_: Any) -> None:
+def flush_at_exit(**_: Any) -> None:
     push.flush(1.0)
     webhooks.finish(2.0)

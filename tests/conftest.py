@@ -16,7 +16,7 @@ from django.test import override_settings
 from django_celery_beat.models import PeriodicTask
 from whitenoise.middleware import WhiteNoiseMiddleware
 
-from live.db_thread import Reader
+from live.db_thread import DatabaseThread
 from tests.support.processes import Product, Worker
 from tests.support.servers import FAST, Servers
 
@@ -126,7 +126,7 @@ def sql_to_empty(style: Any, connection: Any, *args: Any, **options: Any) -> lis
 @pytest.fixture
 def rows() -> Iterator[Callable[..., Any]]:
     """The database, from inside a loop: ``await rows(function, *arguments)``."""
-    reader = Reader("test-rows")
+    reader = DatabaseThread("test-rows")
     yield reader.run
     reader.stop()
 

@@ -18,6 +18,7 @@ from knox.crypto import create_token_string, hash_token
 from knox.models import AbstractAuthToken
 
 from tasks.engine.models import instant
+from tasks.engine.ordered_json import OrderedJSONField
 from tasks.engine.uid import uuid7
 
 MOST = 100  # tokens of one person
@@ -32,7 +33,7 @@ class Scope(models.TextChoices):
     MANAGE = "manage"
 
 
-class Tokens(models.Manager):
+class TokenManager(models.Manager):
     def live(self) -> models.QuerySet["Token"]:
         """Those that have not expired and whose owner is active, the owner and the owner's groups with them."""
         unspent = Q(expiry__isnull=True) | Q(expiry__gt=timezone.now())
@@ -72,12 +73,12 @@ class Token(AbstractAuthToken):
     last_used_at = models.DateTimeField(null=True)
     made_by = models.ForeignKey("self", models.CASCADE, null=True, related_name="made")
 
-    objects = Tokens()
+    objects = TokenManager()
 
     def __str__(self) -> str:
         return f"{self.token_key}… ({self.scope})"
 
-    def shown(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """The token as its owner sees it, without the token."""
         return {
             "id": str(self.uid),
@@ -98,6 +99,20 @@ class Session(AbstractBaseSession):
     @classmethod
     def get_session_store_class(cls) -> type:
         return import_module(settings.SESSION_ENGINE).SessionStore
+
+
+class Guess(models.Model):
+    """A password that is being looked at: until its row is gone it counts as a wrong one."""
+
+    place = models.CharField(max_length=45)
+    name = models.CharField(max_length=150)
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        indexes = [models.Index("place", "name", name="guess_place")]
+
+    def __str__(self) -> str:
+        return f"{self.name} at {self.place}"
 
 
 class ShareLink(models.Model):
@@ -164,7 +179,7 @@ class Entry(models.Model):
     code = models.CharField(max_length=40, blank=True)  # why it was refused
     address = models.CharField(max_length=45, blank=True)
     request = models.CharField(max_length=64, blank=True)
-    detail = models.JSONField(default=dict)
+    detail = OrderedJSONField(default=dict)
 
     objects = EntryRows.as_manager()
 
@@ -196,7 +211,7 @@ class Entry(models.Model):
         note = str(self.detail.get("reason") or "")
         return {"at": instant(self.at), "who": self.who or None, "action": action, "note": note}
 
-    def shown(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         return {
             "id": str(self.uid),
             "at": instant(self.at),

@@ -48,7 +48,7 @@ class Rule(models.Model):
                 return "A worker is lost"
         return f"A schedule is more than {self.seconds} s late, or missed a run"
 
-    def shown(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         return {
             "id": str(self.uid),
             "watch": self.watch,
@@ -88,7 +88,7 @@ class Alert(models.Model):
     def __str__(self) -> str:
         return self.sentence
 
-    def shown(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """The alert as pages, API, frames and webhooks show it."""
         return {
             "id": str(self.uid),

@@ -45,7 +45,7 @@ class Failure(NamedTuple):
     @classmethod
     def of(cls, error: BaseException, hide: Callable[[str], str] = str) -> "Failure":
         """From an exception; ``hide`` takes secrets out of both texts."""
-        shown = f"{type(error).__name__}: {storable.shown(error)}".rstrip(": ")
+        shown = f"{type(error).__name__}: {storable.describe_value(error)}".rstrip(": ")
         trace = "".join(tracebacks.format_exception(type(error), error, _own_code(error)))
         return cls(
             storable.text(hide(shown), 2_000),

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
+from tasks.engine.ordered_json import OrderedJSONField
 from tasks.engine.uid import uuid7
 
 
@@ -58,9 +59,9 @@ class Job(models.Model):
     queue = models.CharField(max_length=100)
     priority = models.SmallIntegerField(default=5)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="jobs", db_index=False)
-    params = models.JSONField(default=dict)
+    params = OrderedJSONField(default=dict, outermost=False)  # their own order is that of the signature
     secrets = models.TextField(default="")
-    result = models.JSONField(null=True)
+    result = OrderedJSONField(null=True)
     error = models.TextField(default="")
     traceback = models.TextField(default="")
     error_key = models.CharField(max_length=64, default="")
@@ -158,7 +159,7 @@ class Job(models.Model):
 
     def attempt_list(self) -> list[dict[str, Any]]:
         """All attempts, oldest first. The one that succeeded, or runs now, is this very row."""
-        rows = [attempt.shown() for attempt in self.attempts.order_by("number", "id")]
+        rows = [attempt.to_dict() for attempt in self.attempts.order_by("number", "id")]
         if self.state in (State.RUNNING, State.SUCCEEDED):
             rows.append(
                 {
@@ -192,7 +193,7 @@ class Attempt(models.Model):
     def __str__(self) -> str:
         return f"attempt {self.number}: {self.outcome}"
 
-    def shown(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         return {
             "number": self.number,
             "worker": self.worker or None,
@@ -225,7 +226,7 @@ class LogLine(models.Model):
     def __str__(self) -> str:
         return self.text
 
-    def shown(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         return {"seq": self.seq, "at": instant(self.at), "level": self.level, "text": self.text}
 
 

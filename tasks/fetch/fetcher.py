@@ -8,6 +8,7 @@ connection and every hop; time, memory and redirects are bounded. Knows no model
 """
 
 import asyncio
+import re
 import socket
 import ssl
 import time
@@ -26,12 +27,12 @@ from tasks.fetch.decompress import Inflater, Undecodable
 from tasks.fetch.errors import (
     BadAnswer,
     BadUrl,
+    BodyTooLarge,
     DnsFailed,
     FetchError,
     RefusedAddress,
-    TooLarge,
     TooManyRedirects,
-    translated,
+    translate_error,
 )
 
 REDIRECTS = 5
@@ -42,6 +43,8 @@ EMPTY_BYTES = 1024 * 1024  # received bytes beyond the cap that may decompress t
 HEADERS = {"User-Agent": "Signalbox/1", "Accept": "*/*", "Accept-Encoding": "gzip, deflate"}
 SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization"})  # stay with their origin
 REDIRECT_STATUSES = frozenset({301, 302, 303, 307, 308})
+
+NOT_UTF8 = re.compile("[\udc80-\udcff]")
 
 Lookup = Callable[[str, int], Awaitable[list[str]]]
 
@@ -55,7 +58,7 @@ class Hop:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class FetchedPage:
     """An answer, whatever its status.
 
     `size` counts the bytes of the body after decompression, `seconds` everything from the first lookup to the last
@@ -136,25 +139,25 @@ class Fetcher:
         redirects: int = REDIRECTS,
         cap: int | None = None,
         keep: bool = True,
-    ) -> Page:
+    ) -> FetchedPage:
         """The page at `url`, at most `redirects` hops away (0: a redirect is the page). `keep=False` only counts."""
         return await self._fetch("GET", url, dict(headers or {}), redirects, Body(cap or self.cap, kept=keep))
 
     async def post(
         self, url: str, body: bytes, headers: Mapping[str, str] | None = None, *, cap: int = REPLY_CAP
-    ) -> Page:
+    ) -> FetchedPage:
         """The answer to one POST, cut at `cap` bytes. A redirect is an answer like any other and is not followed."""
         return await self._fetch("POST", url, dict(headers or {}), 0, Body(cap, cut=True), body)
 
     async def _fetch(
         self, method: str, url: str, headers: dict[str, str], redirects: int, wanted: Body, data: bytes | None = None
-    ) -> Page:
+    ) -> FetchedPage:
         target = checked(url)
         hops: list[Hop] = []
         async with self._places:
             started = time.monotonic()
             try:
-                with translated(self.total, self.connect):
+                with translate_error(self.total, self.connect):
                     async with asyncio.timeout(self.total):
                         while True:
                             async with self._session.request(
@@ -174,7 +177,7 @@ class Fetcher:
                 error.hops, error.final_url, error.seconds = tuple(hops), str(target), time.monotonic() - started
                 raise
             seconds = time.monotonic() - started
-        return Page(url, str(target), answer.status, answer.headers, body, size, seconds, tuple(hops), cut)
+        return FetchedPage(url, str(target), answer.status, answer.headers, body, size, seconds, tuple(hops), cut)
 
 
 def checked(url: str) -> URL:
@@ -186,7 +189,8 @@ def checked(url: str) -> URL:
 
 def redirect(answer: aiohttp.ClientResponse) -> URL | None:
     """Where an answer leads, or None when it is no redirect."""
-    place = answer.headers.get("Location", "").strip()
+    # Bytes that are no UTF-8 arrive as lone surrogates; their server knows them by their numbers.
+    place = NOT_UTF8.sub(lambda byte: f"%{ord(byte[0]) - 0xDC00:02X}", answer.headers.get("Location", "").strip())
     if answer.status not in REDIRECT_STATUSES or not place:
         return None
     try:
@@ -241,7 +245,7 @@ async def read(answer: aiohttp.ClientResponse, wanted: Body) -> tuple[bytes, int
         async for piece in body:
             room = wanted.cap - size
             if len(piece) > room and not wanted.cut:
-                raise TooLarge(f"The body is larger than {wanted.cap:,} bytes.")
+                raise BodyTooLarge(f"The body is larger than {wanted.cap:,} bytes.")
             if wanted.kept:
                 kept.append(piece[:room])
             size += min(len(piece), room)
@@ -250,17 +254,25 @@ async def read(answer: aiohttp.ClientResponse, wanted: Body) -> tuple[bytes, int
     return b"".join(kept), size, False
 
 
+def listed(answer: aiohttp.ClientResponse, header: str) -> str:
+    """The values of a header, which may stand in several lines; without those that say nothing."""
+    values = ",".join(answer.headers.getall(header, [])).lower().split(",")
+    return ",".join(value for part in values if (value := part.strip()) not in ("", "identity"))
+
+
 async def pieces(answer: aiohttp.ClientResponse, cap: int) -> AsyncGenerator[bytes]:
     """The body as it was before compression, bit by bit."""
     if answer.status == 101:
         raise BadAnswer("The server switched to another protocol.")
+    if answer.status < 100 or listed(answer, "Transfer-Encoding") not in ("", "chunked"):
+        raise BadAnswer("The answer is not valid HTTP: its status or its transfer encoding does not exist.")
     received = 0
     try:
-        inflater = Inflater(answer.headers.get("Content-Encoding", ""))
+        inflater = Inflater(listed(answer, "Content-Encoding"))
         async for chunk in answer.content.iter_any():
             received += len(chunk)
             if received > cap + EMPTY_BYTES:
-                raise TooLarge(f"The body is larger than {cap:,} bytes.")
+                raise BodyTooLarge(f"The body is larger than {cap:,} bytes.")
             for piece in inflater.feed(chunk):
                 yield piece
         inflater.end()

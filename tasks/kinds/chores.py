@@ -14,7 +14,7 @@ def bulk_action(report: Report, action: Literal["cancel", "retry", "take_back"],
     `filter` as in a search: `{"state": ["failed"], "kind": ["fetch_feed"]}`.
     """
     own = bulk.bulk_job(report.job_id or "")
-    query = bulk.query_for(action, bulk.cleaned(filter), own.owner_name or "")
+    query = bulk.query_for(action, bulk.clean_filters(filter), own.owner_name or "")
     total, _ = bulk.count(own.owner, action, query)
     step = bulk.Step(0, 0)
     report.progress(0, total)

@@ -43,7 +43,7 @@ def prune(report: Report) -> dict[str, int]:
     """
     now = timezone.now()
     gone = dict.fromkeys(("jobs", "lines"), 0)
-    for old in outlived(now):
+    for old in expired_jobs(now):
         for jobs, lines in deleted(old):
             gone["jobs"] += jobs
             gone["lines"] += lines
@@ -60,7 +60,7 @@ def prune(report: Report) -> dict[str, int]:
     return gone
 
 
-def outlived(now: datetime) -> Iterator[QuerySet[Job]]:
+def expired_jobs(now: datetime) -> Iterator[QuerySet[Job]]:
     """The jobs whose time is over, in the order in which an index gives them."""
     kept = {
         State.SUCCEEDED: settings.SIGNALBOX_KEEP_SUCCEEDED_D,
@@ -189,7 +189,7 @@ def put(rows: QuerySet[Any], wanted: list[Any]) -> int:
     kept = {key(row): row for row in wanted}
     known = {key(row): row for row in rows}
     gone = [row for name, row in known.items() if name not in kept]
-    news = [row for name, row in kept.items() if name not in known or told(known[name]) != told(row)]
+    news = [row for name, row in kept.items() if name not in known or log_result(known[name]) != log_result(row)]
     if gone or news:
         unique = rows.model._meta.constraints[0].fields
         with transaction.atomic():
@@ -204,7 +204,7 @@ def key(row: Any) -> tuple[Any, ...]:
     return tuple(getattr(row, name) for name in row._meta.constraints[0].fields)
 
 
-def told(row: Any) -> tuple[int, list[int], list[int]]:
+def log_result(row: Any) -> tuple[int, list[int], list[int]]:
     return row.n, row.waiting, row.running
 
 
@@ -213,7 +213,9 @@ def summed(at: datetime, width: int) -> list[Bar]:
     found: dict[tuple[str, str], Bar] = {}
     for minute in Minute.objects.filter(at__gte=at, at__lt=at + width * MINUTE).order_by("at", "id"):
         kind, outcome = minute.kind, minute.outcome
-        bar = found.setdefault((kind, outcome), Bar(minutes=width, at=at, kind=kind, outcome=outcome, **unheard()))
+        bar = found.setdefault(
+            (kind, outcome), Bar(minutes=width, at=at, kind=kind, outcome=outcome, **expired_deliveries())
+        )
         bar.n += minute.n
         for name in ("waiting", "running"):
             setattr(bar, name, [a + b for a, b in zip(getattr(bar, name), getattr(minute, name), strict=True)])
@@ -257,7 +259,7 @@ def counted(begin: datetime, end: datetime) -> list[Minute]:
     found: dict[tuple[str, str, str, str], Minute] = {}
     for minute, kind, queue, state, waiting, running, n in rows:
         at = datetime.fromisoformat(minute).replace(tzinfo=UTC)
-        fresh = Minute(at=at, kind=kind, queue=queue, outcome=state, **unheard())
+        fresh = Minute(at=at, kind=kind, queue=queue, outcome=state, **expired_deliveries())
         row = found.setdefault((minute, kind, queue, state), fresh)
         row.n += n
         if waiting is not None:
@@ -266,5 +268,5 @@ def counted(begin: datetime, end: datetime) -> list[Minute]:
     return list(found.values())
 
 
-def unheard() -> dict[str, list[int]]:
+def expired_deliveries() -> dict[str, list[int]]:
     return {name: [0] * (len(EDGES) + 1) for name in ("waiting", "running")}

@@ -68,7 +68,7 @@ def detail(
     if job is None:
         return None
     return job.summary() | {
-        "params": job.params,
+        "params": registry.in_order(job.kind, job.params),
         "result": job.result,
         "attempts": job.attempt_list(),
         **({"trail": trail(job)} if people else {}),
@@ -92,12 +92,12 @@ def trail(job: Job) -> list[dict[str, Any]]:
 
 def log_after(job: Job | UUID | str, seq: int, limit: int = LINES) -> list[dict[str, Any]]:
     """The first log lines after a number: ``seq, at, level, text``."""
-    return [line.shown() for line in _log(job).filter(seq__gt=seq).order_by("seq")[:limit]]
+    return [line.to_dict() for line in _log(job).filter(seq__gt=seq).order_by("seq")[:limit]]
 
 
 def log_end(job: Job | UUID | str, limit: int = LINES) -> list[dict[str, Any]]:
     """The last log lines, oldest first."""
-    return [line.shown() for line in _log(job).order_by("-seq")[:limit]][::-1]
+    return [line.to_dict() for line in _log(job).order_by("-seq")[:limit]][::-1]
 
 
 def summaries(uids: Iterable[str]) -> list[dict[str, Any]]:

@@ -94,7 +94,7 @@ class Schedule(models.Model):
         fields = (cron.minute, cron.hour, cron.day_of_month, cron.month_of_year, cron.day_of_week)
         return " ".join(field.replace(" ", "") for field in fields)
 
-    def shown(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """The schedule as the API shows it; the parameters with their secrets hidden."""
         periodic = self.periodic
         every = periodic.interval and timedelta(**{periodic.interval.period: periodic.interval.every})
@@ -118,7 +118,7 @@ class Schedule(models.Model):
             "created_at": instant(self.created_at),
             "next": [instant(slot) for slot in self.next()],
             "late_since": instant(self.waiting_since),
-            "last_run": newest and newest.shown(),
+            "last_run": newest and newest.to_dict(),
         }
 
     @property
@@ -161,7 +161,7 @@ class Run(models.Model):
         """When it should have begun."""
         return self.at if self.is_by_hand else datetime.fromisoformat(self.slot)
 
-    def shown(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         return {
             "slot": None if self.is_by_hand else self.slot,
             "outcome": self.outcome,

@@ -1,13 +1,12 @@
 """What pages are made of: who may open them, the menu, and what all of them show."""
 
-import hashlib
-import json
 import zoneinfo
 from functools import cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth.mixins import LoginRequiredMixin
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
@@ -15,8 +14,11 @@ from django.utils import timezone
 from django.views.generic import TemplateView
 from django.views.generic.base import ContextMixin
 
-from tasks.access.permissions import may
+from tasks.access import actions
+from tasks.access.permissions import Actor, may
+from tasks.access.quotas import TooMany
 from tasks.engine import registry
+from tasks.engine.models import Job
 from tasks.web.templatetags.signalbox import NIL
 
 
@@ -71,7 +73,7 @@ class Allowed(LoginRequiredMixin):
             timezone.deactivate()
 
 
-class Shown(Allowed, ContextMixin):
+class PageContext(Allowed, ContextMixin):
     """What all pages show; goes before one of Django's generic views."""
 
     here = ""
@@ -96,15 +98,19 @@ class Shown(Allowed, ContextMixin):
         return self.render_to_response(self.get_context_data(form=form), status=422)
 
 
-class Page(Shown, TemplateView):
+class Page(PageContext, TemplateView):
     """A page that is no list and no form of rows."""
 
 
-def once_for(once: str, *asked: Any) -> str | None:
-    """One form, sent twice, is one job; sent again with other values, it is another."""
-    if not once:
+def submit_and_say(request: HttpRequest, kind: str, sentence: str, **params: Any) -> Job | None:
+    """Submit a job for whoever sent a page's form, and say so; None, with the reason said, when there are too many."""
+    try:
+        job, _ = actions.submit(Actor.of(request), kind, params)
+    except TooMany as many:
+        messages.error(request, f"{many} Try again in {many.wait_s} s.")
         return None
-    return f"form:{once[:40]}:{hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()}"
+    messages.info(request, sentence)
+    return job
 
 
 def known(name: str) -> registry.Kind | None:

@@ -19,7 +19,7 @@ from django.db.models import F, Q
 
 from tasks.engine import storable
 from tasks.engine.errors import Refused
-from tasks.engine.transition import steadily
+from tasks.engine.transition import retry_on_lock
 from tasks.fetch import addresses
 from tasks.webhooks import outbox
 from tasks.webhooks.models import Delivery, DeliveryAttempt, Endpoint
@@ -73,7 +73,7 @@ class Answer(NamedTuple):
         return self.code is not None and 200 <= self.code < 300
 
 
-def usable(url: str) -> str:
+def usable_url(url: str) -> str:
     """The address in the form in which it is sent to; ValueError with one sentence for one that never could be."""
     parsed = addresses.parse(url.strip())
     try:
@@ -85,7 +85,7 @@ def usable(url: str) -> str:
     return str(parsed)
 
 
-@steadily
+@retry_on_lock
 def take(room: Callable[[str], int]) -> list[Delivery]:
     """Take due deliveries, in each lane as many as ``room`` says, the longest due first; endpoints come along."""
     now = datetime.now(UTC)
@@ -110,7 +110,7 @@ def record(delivery: Delivery, answer: Answer) -> None:
     record_all([(delivery, answer)])
 
 
-@steadily
+@retry_on_lock
 def record_all(ended: Sequence[tuple[Delivery, Answer]]) -> None:
     """Write how tries of deliveries that were taken went, and what follows from that. Again is no error."""
     now = datetime.now(UTC)
@@ -168,7 +168,7 @@ def pause_after(tries: int, retry_after: float | None = None) -> timedelta | Non
     return min(timedelta(seconds=max(pause, retry_after or 0)), LONGEST)
 
 
-@steadily
+@retry_on_lock
 def replay(uid: UUID) -> Delivery:
     """Send a delivery again, now, under its old id; the calendar of tries begins again. DoesNotExist, NotSent."""
     delivery = Delivery.objects.select_related("endpoint").get(uid=uid)
@@ -179,23 +179,23 @@ def replay(uid: UUID) -> Delivery:
     with transaction.atomic():
         if not still.update(status=Delivery.Status.PENDING, **again):
             raise NotSent("The delivery is being sent at this moment.")
-        outbox.nudge()
+        outbox.wake_sender()
     delivery.refresh_from_db()
     return delivery
 
 
-@steadily
+@retry_on_lock
 def rotate(endpoint: Endpoint) -> str:
     """A new secret, returned this once; for a day the old one signs as well."""
-    fresh = outbox.fresh_secret()
+    fresh = outbox.make_secret()
     with transaction.atomic():
         old = {"old_secret": F("secret"), "old_until": datetime.now(UTC) + ROTATION}
-        Endpoint.objects.filter(pk=endpoint.pk).update(secret=outbox.sealed(fresh), **old)
+        Endpoint.objects.filter(pk=endpoint.pk).update(secret=outbox.seal_secret(fresh), **old)
     endpoint.refresh_from_db()
     return fresh
 
 
-@steadily
+@retry_on_lock
 def switch(endpoint: Endpoint, on: bool, because: str = "") -> bool:
     """Switch an endpoint on or off; off drops what waits for it. False: it was so already."""
     changed: dict[str, Any] = {"enabled": on, "off_because": because, "failing_since": None}

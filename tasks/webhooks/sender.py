@@ -34,7 +34,7 @@ PERIOD_S = 0.25  # between looks at the table; what this very process commits is
 PATIENCE_S = 3.0  # at the end, for what is under way
 
 
-def signed(delivery: Delivery, now: datetime) -> dict[str, str]:
+def sign(delivery: Delivery, now: datetime) -> dict[str, str]:
     """The headers of one try, by the rules of Standard Webhooks."""
     uid = str(delivery.uid)
     signatures = [Webhook(secret).sign(uid, now, delivery.body) for secret in delivery.endpoint.secrets(now)]
@@ -51,7 +51,7 @@ async def attempt(fetcher: Fetcher, delivery: Delivery) -> Answer:
     """Make one try."""
     at, started = datetime.now(UTC), time.monotonic()
     try:
-        page = await fetcher.post(delivery.target, delivery.body.encode(), signed(delivery, at))
+        page = await fetcher.post(delivery.target, delivery.body.encode(), sign(delivery, at))
     except FetchError as error:
         return Answer(at, time.monotonic() - started, error=str(error))
     except Exception as error:  # such as a secret that was sealed with a key that is gone

@@ -58,12 +58,12 @@ class JobTask(Task):
         if self._get_app().conf.task_always_eager:
             return self.apply(args, kwargs, task_id=task_id, **options)
         named = {name: options.pop(name, None) for name in ("idempotency_key", "owner")}
-        then = chains.planned(options.pop("chain", None), options.pop("link", None))
-        asked = chains.honoured(self.kind, options)
+        then = chains.plan_chain(options.pop("chain", None), options.pop("link", None))
+        asked = chains.split_options(self.kind, options)
         if (countdown := asked.pop("countdown")) is not None:
             asked["due_at"] = datetime.now(UTC) + timedelta(seconds=countdown)
         params = self.kind.signature.bind(tuple(args or ()), dict(kwargs or {}))
-        uid = chains.frozen(self.name, task_id)
+        uid = chains.parse_task_id(self.name, task_id)
         parent = current_report().job_id
         named |= {"parent": UUID(parent) if parent else None, "then": then}
         job, _ = lifecycle.submit(self.name, params, uid=uid, **asked, **named)
@@ -137,7 +137,7 @@ class JobTask(Task):
         if isinstance(self.request.kwargs, dict):  # the one that on_success, on_failure and their signals are handed
             self.request.kwargs.update(job.params)
         try:
-            params, secrets = creation.opened(job)
+            params, secrets = creation.open_params(job)
         except Exception as error:  # such as secrets sealed with a key that is gone
             self._record(job, partial(lifecycle.fail, job, Failure.of(error)))
             raise
@@ -237,7 +237,7 @@ def job(*plain: Callable[..., Any], **given: Any) -> Any:
 
     def made(function: Callable[..., Any]) -> Any:
         try:
-            return _made(function, {**given})
+            return _make_task(function, {**given})
         except TypeError as error:
             if apps.ready:
                 raise
@@ -247,12 +247,12 @@ def job(*plain: Callable[..., Any], **given: Any) -> Any:
     return made
 
 
-def _made(function: Callable[..., Any], given: dict[str, Any]) -> Any:
+def _make_task(function: Callable[..., Any], given: dict[str, Any]) -> Any:
     where = f"{function.__module__}.{function.__qualname__}"
     own = {name: given.pop(name) for name in options.OWN & given.keys()}
     try:
-        options.judge(given)
-        base = options.mixed(JobTask, given.pop("base", None))
+        options.check_options(given)
+        base = options.mix_base(JobTask, given.pop("base", None))
     except TypeError as error:
         raise TypeError(f"{where}: {error}") from None
     celery = {"name": function.__name__, "max_retries": 3, **given}

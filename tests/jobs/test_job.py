@@ -58,13 +58,29 @@ def test_a_tree_ships_at_most_its_budget_and_says_what_is_left() -> None:
         own = len(node.get("text", ""))
         return own + sum(len(name) + shipped(item) for name, item in node.get("entries", ()))
 
-    many = json_tree.planted({f"name {n}": "x" * 3_000 for n in range(20)}, "/at/")
+    many = json_tree.build_tree({f"name {n}": "x" * 3_000 for n in range(20)}, "/at/")
     assert 10_000 < shipped(many) <= json_tree.BUDGET + 1_000
     assert [node["href"] for _, node in many["entries"][-2:]] == ["/at/?at=/name%2018", "/at/?at=/name%2019"]
-    numbers = json_tree.planted(list(range(8_000)), "/at/")
+    numbers = json_tree.build_tree(list(range(8_000)), "/at/")
     assert numbers["rest"] == {"words": f"{8_000 - len(numbers['entries']):,} more", "href": "/at/?at="}
-    assert json_tree.planted("x" * 70_000, "/at/") == {"href": "/at/?at=", "size": "68 KiB", "preview": ""}
-    assert shipped(json_tree.planted("x" * 70_000)) == 70_000, "without an address for the rest, all of it"
+    assert json_tree.build_tree("x" * 70_000, "/at/") == {"href": "/at/?at=", "size": "68 KiB", "preview": ""}
+    assert shipped(json_tree.build_tree("x" * 70_000)) == 70_000, "without an address for the rest, all of it"
+
+
+def test_a_tree_shows_numbers_names_and_depth_as_they_are() -> None:
+    deep = eval("[" * 190 + "1" + "]" * 190)
+    job = succeeded({"b": [9007199254740993, 1.0, 1e16, -0.0], "30": "<i>", "20": True, "deep": deep})
+    page = get(job).content.decode()
+    for number in ("9007199254740993", "1.0", "1e+16", "-0.0"):
+        assert f'data-type="number">{number}</span>' in page
+    assert page.index("<dt>b</dt>") < page.index("<dt>30</dt>") < page.index("<dt>20</dt>"), "in their order"
+    assert "&lt;i&gt;" in page and "<i>" not in page
+    further = "/deep" + "/0" * (json_tree.DEEPEST - 1)
+    assert f'href="/jobs/{job.uid}/result/?at={further}"' in page
+    onward = get(job, f"result/?at={further}&as=tree").content.decode()
+    assert f'href="/jobs/{job.uid}/result/?at={further}{"/0" * json_tree.DEEPEST}"' in onward
+    assert get(job, "result/?as=tree").content.decode() in page
+    assert get(job, f"result/?at={further}").content.decode().startswith("[\n")
 
 
 def test_secrets_are_in_none_of_it() -> None:

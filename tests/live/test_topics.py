@@ -4,7 +4,7 @@ import pytest
 
 from live import auth, push, reads, row_marks
 from live.auth import Visitor
-from live.topics import NOWHERE, News
+from live.topics import NOWHERE, TopicMarks
 from tasks.access import permissions
 from tasks.alerts import evaluate
 from tasks.alerts.models import Alert
@@ -38,10 +38,10 @@ async def test_alerts_come_and_go_as_news_and_stay_out_of_the_boards_frames(rows
         board, notices = Tab(hub, ADMIN).watch(), watch(hub, "alerts")
         await until(lambda: board.of("snapshot") and notices.of("news"))
         assert notices.of("news")[-1]["alerts"] == []
-        await rows(evaluate.raise_one, "key", "worker", "w1", "It is wrong.")
+        await rows(evaluate.open_alert, "key", "worker", "w1", "It is wrong.")
         await until(lambda: notices.of("news")[-1]["alerts"])
         assert notices.of("news")[-1]["alerts"][0]["sentence"] == "It is wrong."
-        await rows(lambda: evaluate.end(Alert.objects.get()))
+        await rows(lambda: evaluate.close_alert(Alert.objects.get()))
         await until(lambda: notices.of("news")[-1]["alerts"] == [])
         assert all(frame.keys() == {"type", "as_of", "age", "topics", "alerts"} for frame in notices.of("news"))
         keys = {"type", "n", "as_of", "age", "jobs", "gone", "stats", "workers", "queues"}
@@ -82,7 +82,7 @@ async def test_rows_beside_jobs_are_news_when_they_change_and_only_then(rows):
         assert tab.of("news")[-1]["topics"] == ["schedules"]
 
 
-@pytest.mark.parametrize("moment", ["row_marks.marks", "evaluate.standing", "board.board"])
+@pytest.mark.parametrize("moment", ["row_marks.read_marks", "evaluate.open_alerts", "board.board"])
 def test_an_alert_that_opens_while_everything_is_read_is_shown_after_the_next_reading(moment, monkeypatch):
     module, name = moment.split(".")
     read, opened = getattr(getattr(reads, module), name), []
@@ -94,9 +94,9 @@ def test_an_alert_that_opens_while_everything_is_read_is_shown_after_the_next_re
         return answer
 
     monkeypatch.setattr(getattr(reads, module), name, read_and_open)
-    news, place, shown = News(), NOWHERE, ""
+    news, place, shown = TopicMarks(), NOWHERE, ""
     for _ in range(2):
-        seen = reads.look([], {"alerts"}, set(), lambda visitors: {})
+        seen = reads.read_all([], {"alerts"}, set(), lambda visitors: {})
         news.agree(seen.marks, seen.alerts)
         if news.is_behind(place, ["alerts"]):
             place, (_, shown) = news.now, news.since(place, ["alerts"])
@@ -104,7 +104,7 @@ def test_an_alert_that_opens_while_everything_is_read_is_shown_after_the_next_re
 
 
 def test_who_was_away_gets_the_news_merged():
-    news = News()
+    news = TopicMarks()
     news.watched.update(["kind:noop", "kind:other"])
     news.agree({"webhooks": 1}, [])
     place = news.now
@@ -127,7 +127,7 @@ def test_topics_are_what_the_role_may_see():
 
 
 def test_a_failed_job_and_one_that_is_tried_again_are_news_of_failures():
-    news = News()
+    news = TopicMarks()
     news.watched.update(["failures"])
     for job, is_news in (
         ({"kind": "noop", "state": "running", "attempt": 1}, False),
@@ -139,6 +139,6 @@ def test_a_failed_job_and_one_that_is_tried_again_are_news_of_failures():
 
 
 def test_the_mark_of_failures_tells_of_what_was_handled():
-    before = row_marks.marks(["failures"])
+    before = row_marks.read_marks(["failures"])
     groups.mark("noop", "k", "bob")
-    assert row_marks.marks(["failures"]) != before
+    assert row_marks.read_marks(["failures"]) != before

@@ -36,12 +36,16 @@ def store(feed: Feed, document: Document, headers: Mapping[str, str]) -> Stored:
         known = dict(Entry.objects.filter(feed=feed).values_list("entry_id", "digest"))
         new = [item for item in document.items if item.entry_id not in known]
         changed = [item for item in document.items if known.get(item.entry_id, item.digest) != item.digest]
-        Entry.objects.bulk_create([Entry(feed=feed, at=item.published_at or now, **said(item)) for item in new], 200)
+        # A date in the future would keep an entry on top until then; rows of earlier versions may have one.
+        Entry.objects.filter(feed=feed, at__gt=now).update(at=now)
+        shown_at = [min(item.published_at or now, now) for item in new]
+        rows = (Entry(feed=feed, at=at, **note_problem(item)) for item, at in zip(new, shown_at, strict=True))
+        Entry.objects.bulk_create(rows, 200)
         for item in changed:
-            Entry.objects.filter(feed=feed, entry_id=item.entry_id).update(**said(item))
+            Entry.objects.filter(feed=feed, entry_id=item.entry_id).update(**note_problem(item))
         make_room(feed, [item.entry_id for item in document.items], len(known) + len(new))
         news = {"changed_at": now} if new or changed else {}
-        _write(feed, **told(document, headers), **news, fetched_at=now, title=feed.title or document.title)
+        _write(feed, **describe_error(document, headers), **news, fetched_at=now, title=feed.title or document.title)
     return Stored(len(new), len(changed), len(document.items) - len(new) - len(changed))
 
 
@@ -49,7 +53,7 @@ def unchanged(feed: Feed) -> None:
     _write(feed, fetched_at=timezone.now(), problem="")
 
 
-def gone(feed: Feed, reason: str) -> None:
+def mark_gone(feed: Feed, reason: str) -> None:
     """The feed is not fetched any more, until somebody switches it on again."""
     _write(feed, status=Feed.Status.OFF, off_reason=reason, problem="")
 
@@ -60,11 +64,11 @@ def failed(feed: Feed, problem: str) -> None:
         Feed.objects.guarded_update(feed, problem=storable.text(problem, 500))
 
 
-def said(item: Item) -> dict[str, object]:
+def note_problem(item: Item) -> dict[str, object]:
     return {name: getattr(item, name) for name in item.__slots__}
 
 
-def told(document: Document, headers: Mapping[str, str]) -> dict[str, str]:
+def describe_error(document: Document, headers: Mapping[str, str]) -> dict[str, str]:
     """What the feed and its server say of it; validators are kept as they came, unless they could not be sent back."""
     kept = {"etag": headers.get("ETag", ""), "last_modified": headers.get("Last-Modified", "")}
     return {

@@ -10,14 +10,14 @@ from typing import Annotated, Any
 from tasks.base import JobTask, job
 from tasks.engine.report import Report
 from tasks.fetch.errors import FetchError
-from tasks.fetch.fetcher import Fetcher, Page
+from tasks.fetch.fetcher import FetchedPage, Fetcher
 from tasks.kinds.asking import GatewayError, Refused, answered, ask, in_words, judged
 from tasks.kinds.feeds import store
 from tasks.kinds.feeds.documents import Document, RefusedDocument, read
 from tasks.kinds.feeds.models import Feed
+from tasks.kinds.feeds.refusals import LARGEST
 from tasks.params.signature import Ref
 
-CAP = 5_000_000  # bytes of a feed, after decompression
 TOTAL_S = 30.0  # for one request with all its redirects
 GONE = 410
 NOT_MODIFIED = 304
@@ -71,7 +71,7 @@ def once(report: Report, feed: Feed) -> dict[str, Any]:
     try:
         page = fetched(report, feed)
         if page.status == GONE:
-            store.gone(feed, "The server says that the feed is gone for good (410).")
+            store.mark_gone(feed, "The server says that the feed is gone for good (410).")
             report.log("The server answered 410 Gone: the feed is switched off.", "warning")
             return {"status": GONE, "off": True}
         answered(page)
@@ -94,12 +94,12 @@ def once(report: Report, feed: Feed) -> dict[str, Any]:
     return {"status": page.status, "format": document.format, "bytes": page.size, **kept._asdict()}
 
 
-def fetched(report: Report, feed: Feed) -> Page:
+def fetched(report: Report, feed: Feed) -> FetchedPage:
     """One conditional request. Raises GatewayError or Refused when there is no answer to it."""
     conditions = {"If-None-Match": feed.etag, "If-Modified-Since": feed.last_modified, "Accept": ACCEPT}
 
-    async def request() -> Page:
-        async with Fetcher(total=TOTAL_S, connect=10, cap=CAP) as fetcher:
+    async def request() -> FetchedPage:
+        async with Fetcher(total=TOTAL_S, connect=10, cap=LARGEST) as fetcher:
             return await fetcher.get(feed.url, headers={name: value for name, value in conditions.items() if value})
 
     try:
@@ -108,13 +108,13 @@ def fetched(report: Report, feed: Feed) -> Page:
         raise judged(error) from None
 
 
-def understood(page: Page) -> Document:
+def understood(page: FetchedPage) -> Document:
     try:
         return read(page.body, page.headers.get("Content-Type", ""), page.final_url)
     except RefusedDocument as refused:
         raise Refused(refused.reason, str(refused)) from None
 
 
-def tell_of_redirects(report: Report, page: Page) -> None:
+def tell_of_redirects(report: Report, page: FetchedPage) -> None:
     if page.hops and all(hop.status in PERMANENT for hop in page.hops):
         report.log(f"The feed has moved for good to {page.final_url}: its address should be changed.", "warning")

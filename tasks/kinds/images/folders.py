@@ -20,7 +20,7 @@ STEP = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # a pipe must not hold us up
 
 
-class Found(NamedTuple):
+class FolderFile(NamedTuple):
     """A file of a folder; ``name`` is its path below that folder."""
 
     name: str
@@ -44,7 +44,7 @@ def allowed(folder: str) -> Path:
     return real
 
 
-def listed(folder: str) -> Iterator[Found]:
+def listed(folder: str) -> Iterator[FolderFile]:
     """Every plain file below the folder, in an order that does not change."""
     count = 0
     with descended(allowed(folder)) as top:
@@ -60,7 +60,7 @@ def listed(folder: str) -> Iterator[Found]:
                     count += 1
                     if count > FILES:
                         raise Refused("too-many-files", f"The folder has more than {FILES:,} files.")
-                    yield Found(os.path.normpath(os.path.join(place, name)), about.st_size, about.st_mtime_ns)
+                    yield FolderFile(os.path.normpath(os.path.join(place, name)), about.st_size, about.st_mtime_ns)
 
 
 def read(folder: str, name: str, most: int) -> bytes:

@@ -11,8 +11,8 @@ from uuid import UUID
 
 from django.db.models import F, QuerySet
 
+from tasks.access import actions
 from tasks.base import job
-from tasks.engine import lifecycle
 from tasks.engine.models import Job
 from tasks.engine.report import Report, Stopped
 from tasks.engine.uid import uuid7
@@ -24,6 +24,10 @@ from tasks.params.signature import Ref
 FLUSH_S = 1.0  # between two writes of finished images
 FLUSH = 20  # images
 DEADLY = 2  # times that an image may have been begun in a process that died
+
+
+class NotLookedAt(Exception):
+    """An error of this program, not of the image."""
 
 
 @job(queue="images", serial_key="{collection}", soft_time_limit=3600, time_limit=3660)
@@ -64,22 +68,16 @@ def collection_of(uid: str) -> Collection:
 
 def stop_run(collection: Collection, by: Any = None) -> int:
     """Cancel the plan of the last run, and then its parts: a plan that goes on would queue more. How many jobs."""
-    return cancelled(Job.objects.filter(uid=collection.run), by) + stop_parts(collection.run, by)
+    return _cancel(Job.objects.filter(uid=collection.run), by) + stop_parts(collection.run, by)
 
 
 def stop_parts(run: UUID | None, by: Any = None) -> int:
-    return cancelled(Job.objects.filter(parent=run, parent__isnull=False), by)
+    return _cancel(Job.objects.filter(parent=run, parent__isnull=False), by)
 
 
-def cancelled(jobs: QuerySet[Job], by: Any) -> int:
-    count = 0
-    for uid in jobs.filter(state__in=Job.LIVE).values_list("uid", flat=True):
-        try:
-            lifecycle.cancel(uid, by, "The run was stopped.")
-            count += 1
-        except lifecycle.NotInState:
-            pass  # it ended in that moment
-    return count
+def _cancel(jobs: QuerySet[Job], by: Any) -> int:
+    live = jobs.filter(state__in=Job.LIVE)
+    return sum(actions.act_on_many("cancel", [job], by, "The run was stopped.") for job in live)
 
 
 def do_part(report: Report, collection: Collection, part: int) -> dict[str, int]:
@@ -88,12 +86,17 @@ def do_part(report: Report, collection: Collection, part: int) -> dict[str, int]
     images = list(collection.waiting().filter(part=part, reference=False).order_by("pk"))
     counted = 0
     done: list[tuple[Image, dict[str, Any]]] = []
+    errors: list[Exception] = []  # of ours: they stop no other image, and fail the part in the end
     flushed = time.monotonic()
     most = FLUSH if report.attempt == 1 else 1  # after a death, each image has to show that it was not the one
     report.progress(0, len(images))
     try:
         for i, image in enumerate(images, 1):
-            done.append((image, looked(report, collection, image, among)))
+            try:
+                done.append((image, looked(report, collection, image, among)))
+            except NotLookedAt as error:
+                report.log(str(error), "error")
+                errors.append(error)
             if len(done) >= most or time.monotonic() - flushed > FLUSH_S:
                 counted += complete(collection, done)
                 flushed = time.monotonic()
@@ -101,6 +104,8 @@ def do_part(report: Report, collection: Collection, part: int) -> dict[str, int]
     finally:
         counted += complete(collection, done)  # also when it was stopped: what was seen is seen
     planning.finish(collection)
+    if errors:
+        raise errors[0]
     return {"images": len(images), "counted": counted}
 
 
@@ -114,6 +119,8 @@ def looked(report: Report, collection: Collection, image: Image, among: list[tup
         seen = looking.look(content(collection, image))
     except looking.Unfit as unfit:
         return {"problem": str(unfit)[:300]}
+    except Exception as error:  # nothing is wrong with the file: it waits for the next run
+        raise NotLookedAt(f"{image.path} could not be looked at: {type(error).__name__}: {error}") from error
     storing.keep_thumbnail(collection, image.sha256, seen.thumbnail)
     found = planning.nearest(seen.hash, among)
     return {"format": seen.format, "width": seen.width, "height": seen.height, "hash": seen.hash, **found}
