@@ -26,9 +26,8 @@ def read_all(
     watched: list[str], topics: set[str], visitors: set[Visitor], judge: Callable[[set[Visitor]], Withdrawn]
 ) -> Reading:
     """``watched``: ids of jobs; ``topics``: of news; ``judge``: which of the visitors may not stay."""
-    marks = row_marks.read_marks(
-        topics
-    )  # before the rows: what changes in between has another mark at the next reading
+    # Marks first: what changes while the rows are read has another mark at the next reading.
+    marks = row_marks.read_marks(topics)
     found = board.summaries(watched) if watched else []
     missing = set(watched) - {job["id"] for job in found}
     standing = [alert.to_dict() for alert in evaluate.open_alerts()]

@@ -90,7 +90,7 @@ def test_an_alert_that_opens_while_everything_is_read_is_shown_after_the_next_re
     def read_and_open(*words):
         answer = read(*words)
         if not opened:
-            opened.append(evaluate.raise_one("key", "worker", "w1", "It is wrong."))
+            opened.append(evaluate.open_alert("key", "worker", "w1", "It is wrong."))
         return answer
 
     monkeypatch.setattr(getattr(reads, module), name, read_and_open)
