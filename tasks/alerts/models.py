@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from tasks.engine.models import instant
 from tasks.engine.uid import uuid7
+from tasks.engine.words import number_of
 
 
 class Watch(models.TextChoices):
@@ -41,7 +42,7 @@ class Rule(models.Model):
     def __str__(self) -> str:
         match self.watch:
             case Watch.FAILURES:
-                return f"{self.kind or 'A kind'} fails more than {self.times} times in {self.minutes} min"
+                return f"{self.kind or 'A kind'} fails more than {number_of(self.times, 'time')} in {self.minutes} min"
             case Watch.WAITING:
                 return f"The oldest job of {self.queue or 'a queue'} waits longer than {self.seconds} s"
             case Watch.WORKER:

@@ -22,6 +22,7 @@ from tasks.base import job
 from tasks.engine import registry
 from tasks.engine.models import Bar, Job, LogLine, Minute, State, Worker, instant
 from tasks.engine.report import Report
+from tasks.engine.words import number_of
 from tasks.failures.models import Handled
 from tasks.queries.stats import EDGES, MINUTE, SETTLED, WIDTHS, MinuteOf, floor
 from tasks.webhooks.models import Delivery
@@ -47,7 +48,11 @@ def prune(report: Report) -> dict[str, int]:
         for jobs, lines in deleted(old):
             gone["jobs"] += jobs
             gone["lines"] += lines
-            report.progress(gone["jobs"], None, f"{gone['jobs']:,} jobs and {gone['lines']:,} log lines deleted")
+            report.progress(
+                gone["jobs"],
+                None,
+                f"{number_of(gone['jobs'], 'job')} and {number_of(gone['lines'], 'log line')} deleted",
+            )
     counts = Minute.objects.filter(at__lt=now - MINUTES_KEPT), Bar.objects.filter(at__lt=now - MINUTES_KEPT)
     gone["minutes"] = sum(deleted_rows(old, lambda: report.progress(gone["jobs"])) for old in counts)
     told = Delivery.objects.filter(finished_at__lt=now - TOLD_KEPT), Alert.objects.filter(closed_at__lt=now - TOLD_KEPT)

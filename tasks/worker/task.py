@@ -26,6 +26,7 @@ from tasks.engine import chains, creation, lifecycle, log_context, options, regi
 from tasks.engine.errors import Failure
 from tasks.engine.models import Job
 from tasks.engine.report import MOST_LINES, Cancelled, Fenced, Report, current_report
+from tasks.engine.words import number_of
 from tasks.params.signature import Signature
 from tasks.worker import pulse
 from tasks.worker.results import JobResult
@@ -109,7 +110,7 @@ class JobTask(Task):
             raise TypeError(f"{self.name}: retry cannot change {named} of a job.")
         most = self.max_retries if max_retries is None else max_retries
         if most is not None and self.request.retries >= most:
-            raise exc or MaxRetriesExceededError(f"{self.name} was tried {most + 1} times.")
+            raise exc or MaxRetriesExceededError(f"{self.name} was tried {number_of(most + 1, 'time')}.")
         if eta is None and countdown is None:
             countdown = self.default_retry_delay
         reason = Retry(exc=exc, when=eta if eta is not None else countdown)
