@@ -2,9 +2,13 @@
 
 import pytest
 
+<<<<<<< HEAD
 from live import auth, push, reads
+=======
+from live import auth, push, reads, row_marks
+>>>>>>> main
 from live.auth import Visitor
-from live.topics import TopicMarks
+from live.topics import NOWHERE, TopicMarks
 from tasks.access import permissions
 from tasks.alerts import evaluate
 from tasks.alerts.models import Alert
@@ -80,6 +84,27 @@ async def test_rows_beside_jobs_are_news_when_they_change_and_only_then(rows):
         await rows(lambda: actions.create("nightly", "noop", {}, actions.every(60)))
         await until(lambda: len(tab.of("news")) > before)
         assert tab.of("news")[-1]["topics"] == ["schedules"]
+
+
+@pytest.mark.parametrize("moment", ["row_marks.read_marks", "evaluate.open_alerts", "board.board"])
+def test_an_alert_that_opens_while_everything_is_read_is_shown_after_the_next_reading(moment, monkeypatch):
+    module, name = moment.split(".")
+    read, opened = getattr(getattr(reads, module), name), []
+
+    def read_and_open(*words):
+        answer = read(*words)
+        if not opened:
+            opened.append(evaluate.open_alert("key", "worker", "w1", "It is wrong."))
+        return answer
+
+    monkeypatch.setattr(getattr(reads, module), name, read_and_open)
+    news, place, shown = TopicMarks(), NOWHERE, ""
+    for _ in range(2):
+        seen = reads.read_all([], {"alerts"}, set(), lambda visitors: {})
+        news.agree(seen.marks, seen.alerts)
+        if news.is_behind(place, ["alerts"]):
+            place, (_, shown) = news.now, news.since(place, ["alerts"])
+    assert opened and "It is wrong." in shown
 
 
 def test_who_was_away_gets_the_news_merged():
