@@ -27,21 +27,17 @@ def read_all(
 ) -> Reading:
     """``watched``: ids of jobs; ``topics``: of news; ``judge``: which of the visitors may not stay."""
     # Marks first: what changes while the rows are read has another mark at the next reading.
-    marks = row_marks.read_marks(topics)
+    marks = read_marks(topics)
     found = board.summaries(watched) if watched else []
     missing = set(watched) - {job["id"] for job in found}
     standing = [alert.to_dict() for alert in evaluate.open_alerts()]
-<<<<<<< HEAD
-    return Reading(board.board(), read_marks(topics), standing, found, missing, judge(visitors))
+    return Reading(board.board(), marks, standing, found, missing, judge(visitors))
 
 
 def read_marks(topics: Iterable[str]) -> dict[str, Any]:
     """The mark of each topic that an app has: a new one means that the rows behind the topic may have changed."""
     known = features.topics()
     return {topic: known[topic][1]() for topic in topics if topic in known}
-=======
-    return Reading(board.board(), marks, standing, found, missing, judge(visitors))
->>>>>>> main
 
 
 def recount(asked: set[str]) -> tuple[dict[str, Any], dict[str, Any]]:

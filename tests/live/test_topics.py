@@ -2,11 +2,7 @@
 
 import pytest
 
-<<<<<<< HEAD
 from live import auth, push, reads
-=======
-from live import auth, push, reads, row_marks
->>>>>>> main
 from live.auth import Visitor
 from live.topics import NOWHERE, TopicMarks
 from tasks.access import permissions
@@ -86,10 +82,11 @@ async def test_rows_beside_jobs_are_news_when_they_change_and_only_then(rows):
         assert tab.of("news")[-1]["topics"] == ["schedules"]
 
 
-@pytest.mark.parametrize("moment", ["row_marks.read_marks", "evaluate.open_alerts", "board.board"])
-def test_an_alert_that_opens_while_everything_is_read_is_shown_after_the_next_reading(moment, monkeypatch):
-    module, name = moment.split(".")
-    read, opened = getattr(getattr(reads, module), name), []
+@pytest.mark.parametrize(
+    ("module", "name"), [(reads, "read_marks"), (reads.evaluate, "open_alerts"), (reads.board, "board")]
+)
+def test_an_alert_that_opens_while_everything_is_read_is_shown_after_the_next_reading(module, name, monkeypatch):
+    read, opened = getattr(module, name), []
 
     def read_and_open(*words):
         answer = read(*words)
@@ -97,7 +94,7 @@ def test_an_alert_that_opens_while_everything_is_read_is_shown_after_the_next_re
             opened.append(evaluate.open_alert("key", "worker", "w1", "It is wrong."))
         return answer
 
-    monkeypatch.setattr(getattr(reads, module), name, read_and_open)
+    monkeypatch.setattr(module, name, read_and_open)
     news, place, shown = TopicMarks(), NOWHERE, ""
     for _ in range(2):
         seen = reads.read_all([], {"alerts"}, set(), lambda visitors: {})
