@@ -22,6 +22,7 @@ from django.apps import apps
 from tasks.engine import chains, due, lifecycle, options, registry
 from tasks.engine.models import Job
 from tasks.engine.report import Report, current_report
+from tasks.engine.words import number_of
 from tasks.params.signature import Signature
 from tasks.worker import attempt, connections, pulse
 from tasks.worker.results import JobResult
@@ -107,7 +108,7 @@ class JobTask(Task):
             raise type(wrong)(f"{self.name}: {wrong}.") from exc
         most = self.max_retries if max_retries is None else max_retries
         if most is not None and self.request.retries >= most:
-            raise exc or MaxRetriesExceededError(f"{self.name} was tried {most + 1} times.")
+            raise exc or MaxRetriesExceededError(f"{self.name} was tried {number_of(most + 1, 'time')}.")
         reason = Retry(exc=exc, when=when)
         reason.__cause__ = exc  # as it was: ``reason.exc`` may be a wrapper that can be pickled
         if throw:

@@ -15,6 +15,7 @@ from django.db.models import Max
 from django.utils import timezone
 
 from tasks.engine.report import Report
+from tasks.engine.words import number_of
 from tasks.kinds.images import archives, folders, looking, storing
 from tasks.kinds.images.models import ALIKE, Collection, Image
 from tasks.worker import children
@@ -172,7 +173,7 @@ def source(collection: Collection, report: Report) -> Iterator[Files]:
     with archives.opened(collection.archive) as archive:
         members = {member.name: member for member in archive.members if is_image(member.name)}
         if skipped := len(archive.members) - len(members):
-            report.log(f"{skipped:,} files that are no images, or have the name of another, were left out.")
+            report.log(f"Left out: {number_of(skipped, 'file')}, no images or with the name of another file.")
         found = [SourceFile(member.name, member.bytes, 0) for member in members.values()]
         yield Files(lambda: found, lambda one: archive.read(members[one.name]), len(found))
 
