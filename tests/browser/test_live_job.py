@@ -68,7 +68,9 @@ else:
 
 
 def test_numbers_and_names_are_shown_as_they_are(page: Page, watcher: Watcher, product: Product) -> None:
-    later = "from tasks.engine import lifecycle; from datetime import timedelta; at = lifecycle.now() + timedelta(days=2); "
+    later = (
+        "from tasks.engine import lifecycle; from datetime import timedelta; at = lifecycle.now() + timedelta(days=2); "
+    )
     uid = product.python(later + "print(lifecycle.submit('noop', {}, due_at=at)[0].uid)").strip()
     script = NUMBERS.replace("JOB", f"'{uid}'").replace
     page.goto(f"jobs/{uid}/")
