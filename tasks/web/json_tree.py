@@ -36,8 +36,8 @@ def build_tree(value: Any, at: str = "", *, whole: bool = False, pointer: str = 
 
     ``whole``: only what is deep is left to it. ``pointer``: where the value lies in the one that ``at`` serves.
     """
-    if at and not whole and dump_json(value, ascii=True) > WHOLE:
-        return {"href": f"{at}?at={quote(pointer)}", "size": size(dump_json(value, ascii=True)), "preview": ""}
+    if at and not whole and json_size(value, ascii=True) > WHOLE:
+        return {"href": f"{at}?at={quote(pointer)}", "size": size(json_size(value, ascii=True)), "preview": ""}
     return _Planting(at, whole).node(value, pointer, 0)
 
 
@@ -56,14 +56,14 @@ def found(value: Any, pointer: str) -> Any:
     return value
 
 
-def dump_json(value: Any, *, ascii: bool = False) -> int:
+def json_size(value: Any, *, ascii: bool = False) -> int:
     """The bytes of a value as JSON; of a text, of the text itself."""
     if isinstance(value, str) and not ascii:
         return len(value.encode(errors="replace"))
     return len(json.dumps(value, ensure_ascii=ascii, separators=(",", ":")).encode(errors="replace"))
 
 
-def leaf_text(value: Any, indent: int | None = 2) -> str:
+def format_json(value: Any, indent: int | None = 2) -> str:
     """JSON for people."""
     return json.dumps(value, ensure_ascii=False, indent=indent)
 
@@ -79,7 +79,7 @@ class _Planting:
         self.at, self.whole, self.left = at, whole or not at, BUDGET
 
     def node(self, value: Any, pointer: str, depth: int) -> Node:
-        weight = dump_json(value)
+        weight = json_size(value)
         inside = isinstance(value, dict | list) and bool(value)
         root = depth == 0 and inside
         too_long = not (self.whole or root) and (weight > LONG or weight > max(self.left, SHORT))
@@ -122,7 +122,7 @@ def leaf(value: Any) -> tuple[str, str]:
         case "":
             return "empty", "empty text"
         case dict() | list():
-            return ("string", leaf_text(value, indent=None)) if value else ("empty", EMPTY[type(value)])
+            return ("string", format_json(value, indent=None)) if value else ("empty", EMPTY[type(value)])
         case str():
             return "string", value
     return "number", str(value)
