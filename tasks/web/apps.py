@@ -9,6 +9,7 @@ from tasks.web.names import Name
 class WebConfig(AppConfig):
     name = "tasks.web"
     label = "signalbox_web"  # the label must not clash with an app of a team
+    pages = "tasks.web.urls"
 
     def ready(self) -> None:
         register_converter(Name, "name")

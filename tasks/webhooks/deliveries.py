@@ -5,7 +5,8 @@ attempt. Sends nothing itself.
 """
 
 import random
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import reduce
 from ipaddress import ip_address
@@ -42,14 +43,19 @@ WITH RECURSIVE lanes(lane) AS (
   SELECT (SELECT min(lane) FROM hooks_delivery WHERE {OPEN} AND hooks_delivery.lane > lanes.lane)
   FROM lanes WHERE lanes.lane IS NOT NULL
 )
-SELECT lane FROM lanes WHERE EXISTS (
-  SELECT 1 FROM hooks_delivery WHERE {OPEN} AND hooks_delivery.lane = lanes.lane AND next_try_at <= %s)
+SELECT lane FROM (
+  SELECT lane, (SELECT min(next_try_at) FROM hooks_delivery WHERE {OPEN} AND hooks_delivery.lane = lanes.lane) AS since
+  FROM lanes WHERE lane IS NOT NULL
+) AS waiting WHERE since <= %s ORDER BY since
 """  # noqa: S608 - constants
 DUE = f"SELECT id FROM hooks_delivery WHERE {OPEN} AND lane = %s AND next_try_at <= %s ORDER BY next_try_at LIMIT %s"  # noqa: S608
 TAKE = (
     f"UPDATE hooks_delivery SET status = 'sending', tries = tries + 1, next_try_at = %s"  # noqa: S608
     f" WHERE id IN ({DUE}) AND {OPEN} AND next_try_at <= %s RETURNING id"
 )
+
+
+Room = Callable[[Counter[str], str], int]
 
 
 class NotSent(Refused):
@@ -86,20 +92,27 @@ def usable_url(url: str) -> str:
 
 
 @retry_on_lock
-def take(room: Callable[[str], int]) -> list[Delivery]:
-    """Take due deliveries, in each lane as many as ``room`` says, the longest due first; endpoints come along."""
+def take(busy: Mapping[str, int], room: Room) -> list[Delivery]:
+    """Take due deliveries, those of the lane that has waited longest first; endpoints come along.
+
+    ``busy``: how many are under way, by lane. ``room``: how many more of a lane may be, beside those.
+    """
     now = datetime.now(UTC)
     clock, dead = (connection.ops.adapt_datetimefield_value(moment) for moment in (now, now + LEASE))
     with connection.cursor() as cursor:
         cursor.execute(DUE_LANES, [clock])
-        lanes = [lane for (lane,) in cursor.fetchall() if room(lane) > 0]
-    if not lanes:
+        lanes = [lane for (lane,) in cursor.fetchall()]
+    under_way = Counter(busy)
+    if not any(room(under_way, lane) > 0 for lane in lanes):
         return []
     taken: list[int] = []
     with transaction.atomic(), connection.cursor() as cursor:
         for lane in lanes:
-            cursor.execute(TAKE, [dead, lane, clock, room(lane), clock])
-            taken += [pk for (pk,) in cursor.fetchall()]
+            if (most := room(under_way, lane)) > 0:
+                cursor.execute(TAKE, [dead, lane, clock, most, clock])
+                found = [pk for (pk,) in cursor.fetchall()]
+                under_way[lane] += len(found)
+                taken += found
     rows = list(Delivery.objects.select_related("endpoint").filter(pk__in=taken).order_by("id"))
     if late := [row.pk for row in rows if not row.endpoint.enabled]:  # owed as their endpoint was switched off
         Delivery.objects.filter(pk__in=late).update(**_dropped(now))

@@ -107,7 +107,7 @@ def _deliveries(
     return [
         Delivery(
             endpoint=endpoint,
-            lane=f"to {urlsplit(url).netloc.lower()}"[:300] if url else str(endpoint.uid),
+            lane=lane_of(url, endpoint) if url else str(endpoint.uid),
             url=url,
             event=event,
             job=job and job.uid,
@@ -117,6 +117,17 @@ def _deliveries(
         )
         for endpoint in endpoints
     ]
+
+
+def lane_of(url: str, endpoint: Endpoint) -> str:
+    """Where a callback waits: with the others of its owner to that server, and behind nobody else's."""
+    return f"{endpoint.callbacks_of or ''} to {urlsplit(url).netloc.lower()}"[:300]
+
+
+def owner_of(lane: str) -> str | None:
+    """Whose callbacks wait in a lane, such as ``user:7``; None: it is a webhook's."""
+    owner, to, _ = lane.partition("to ")
+    return owner.strip() if to else None
 
 
 def _write(rows: list[Delivery]) -> None:

@@ -79,7 +79,7 @@ def minute() -> Minute:
 
 def bar() -> Bar:
     at = stats.floor(now() - timedelta(hours=2), timedelta(minutes=15))
-    return Bar.objects.create(minutes=15, at=at, kind="noop", outcome="succeeded", n=1, **upkeep.expired_deliveries())
+    return Bar.objects.create(minutes=15, at=at, kind="noop", outcome="succeeded", n=1, **upkeep.empty_bars())
 
 
 def alert() -> Alert:

@@ -38,7 +38,7 @@ async def sent(delivery: Delivery) -> Answer:
 
 
 def one_taken() -> Delivery:
-    (row,) = deliveries.take(lambda lane: 10)
+    (row,) = deliveries.take({}, lambda busy, lane: 10)
     return row
 
 
@@ -196,7 +196,7 @@ def test_gone_switches_the_endpoint_off_and_drops_what_waits():
     point = endpoint("http://x.test/all", states=["succeeded"])
     run()
     run()
-    (row,) = deliveries.take(lambda lane: 1)
+    (row,) = deliveries.take({}, lambda busy, lane: 1)
     deliveries.record(row, answer(410))
     point.refresh_from_db()
     assert (point.enabled, point.off_because) == (False, "It answered 410 Gone.")
@@ -231,7 +231,7 @@ def test_two_senders_never_take_one_try():
     endpoint("http://x.test/all", states=["succeeded"])
     run()
     first = one_taken()
-    assert deliveries.take(lambda lane: 10) == []
+    assert deliveries.take({}, lambda busy, lane: 10) == []
     Delivery.objects.update(next_try_at=datetime.now(UTC))  # the first sender died, or so it seems
     second = one_taken()
     assert (first.tries, second.tries, first.uid == second.uid) == (1, 2, True)
@@ -247,7 +247,7 @@ def test_room_in_one_lane_is_not_taken_from_another():
         endpoint(f"http://{name}.test/", states=["succeeded"])
     for _ in range(5):
         run()
-    taken = deliveries.take(lambda lane: 2)
+    taken = deliveries.take({}, lambda busy, lane: 2)
     assert len({row.lane for row in taken}) == 2
     assert len(taken) == 4
 
