@@ -15,7 +15,7 @@ from django.db import models
 from django.test import Client
 from django_celery_beat.models import PeriodicTask
 
-from live import reads, row_marks
+from live import reads
 from project import beat
 from tasks.alerts import evaluate
 from tasks.alerts.models import Alert, Rule
@@ -220,10 +220,12 @@ class Walk:
             self.ask(f"/api/v1/{name}")
         self.do(
             "board of sockets",
-            lambda: reads.read_all([str(uuid.uuid4())], set(row_marks.ROWS), set(), lambda visitors: {}),
+            lambda: reads.read_all(
+                [str(uuid.uuid4())], {"alerts", "failures", "schedules", "webhooks"}, set(), lambda visitors: {}
+            ),
         )
         self.do("counts", lambda: reads.recount(set(gauges.GAUGES)))
-        self.do("marks", lambda: row_marks.read_marks(row_marks.ROWS))
+        self.do("marks", lambda: reads.read_marks(["alerts", "failures", "schedules", "webhooks"]))
         self.do("alerts", evaluate.evaluate)
         timekeeper = beat.Timekeeper(app=current_app, lazy=True)
         self.do("beat", lambda: (timekeeper._read(), timekeeper._settle(now() + timedelta(minutes=2))))
@@ -231,7 +233,7 @@ class Walk:
         self.do("reaper", lambda: (reaper(), reaper()))
         self.do("wake", sweep.wake)
         self.do("dispatch", sweep.dispatch)
-        self.do("sender", lambda: sender._turn([], lambda lane: 10))
+        self.do("sender", lambda: sender._turn([], {}, lambda busy, lane: 10))
         self.do("a job moves", lambda: lifecycle.succeed(lifecycle.claim(job().uid, "w@h", 1)))
         self.do("a queue rests", lambda: (notify.pause("default"), notify.resume("default")))
         self.do("search", lambda: finder.find(finder.Query.of({"q": ["hello"]}), Job.objects.all()))
