@@ -16,11 +16,10 @@ from celery.signals import after_setup_task_logger, before_task_publish, task_po
 
 from tasks.engine.log_context import forget, job_id, mask_secrets, request_id
 from tasks.engine.report import current_report
+from tasks.engine.visible import in_lines, in_one_line
 
 HEADER = "signalbox_request"
 OWN = ("celery", "kombu", "amqp", "redis", "django", "live", "tasks", "project", "signalbox")  # what runs jobs
-BREAKS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))} | {0x2028: "\\u2028", 0x2029: "\\u2029"}
-BREAKS[ord("\n")], BREAKS[ord("\r")], BREAKS[ord("\t")] = "\\n", "\\r", "\\t"
 TEXT = logging.Formatter("%(message)s")
 printed = logging.getLogger("signalbox.printed")
 
@@ -43,9 +42,9 @@ class LineFormatter(logging.Formatter):
             for name, value in (("request", getattr(record, "request_id", "")), ("job", getattr(record, "job_id", "")))
             if value
         )
-        text = f"{at} {record.levelname} {record.name}:{ids} {mask_secrets(record.getMessage()).translate(BREAKS)}"
+        text = f"{at} {record.levelname} {record.name}:{ids} {mask_secrets(record.getMessage())}"
         trace = mask_secrets(self.formatException(record.exc_info)) if record.exc_info else ""
-        return text + "".join(f"\n    {line}" for line in trace.splitlines())
+        return in_one_line(text) + "".join(f"\n    {line}" for line in in_lines(trace).split("\n") if line)
 
 
 class JsonFormatter(logging.Formatter):
@@ -88,7 +87,7 @@ class Printed(io.TextIOBase):
 
     def write(self, text: str) -> int:
         if getattr(self._here, "busy", False):  # it is logging that complains
-            return self.instead_of.write(text)
+            return self.instead_of.write(in_lines(text))
         *lines, self._here.rest = (getattr(self._here, "rest", "") + text).split("\n")
         self._here.busy = True
         try:
