@@ -29,6 +29,8 @@ class Context(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         record.request_id, record.job_id = request_id.get(), job_id.get()
+        if record.name.startswith("django.security.") or (record.name == "django.request" and record.levelno < 40):
+            record.exc_info = None  # somebody else's fault, such as a Host that is not ours: a line, and no traceback
         return True
 
 
