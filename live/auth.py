@@ -20,10 +20,10 @@ from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 from knox.crypto import hash_token
 
-from live.row_marks import ACTIONS
 from live.topics import KIND
 from tasks.access import audit, permissions
 from tasks.access.models import Token
+from tasks.web import features
 
 PORTS = {"http": 80, "https": 443}
 
@@ -103,7 +103,7 @@ def withdrawn_visitors(visitors: Iterable[Visitor]) -> dict[Visitor, tuple[int, 
 
 def rows(who: Any) -> frozenset[str]:
     """The topics beside jobs that somebody may hear of."""
-    return frozenset(topic for topic, action in ACTIONS.items() if permissions.may(who, action))
+    return frozenset(topic for topic, (action, _) in features.topics().items() if permissions.may(who, action))
 
 
 def _request(scope: dict[str, Any]) -> ASGIRequest:

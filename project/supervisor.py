@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tasks.engine.visible import in_one_line
+from tasks.engine.words import number_of
 
 BACKOFF_S = (0.2, 0.5, 1.0, 2.0, 4.0, 5.0)
 STEADY_S = 10.0  # a part that ran this long starts with the shortest pause again
@@ -226,7 +227,9 @@ class Supervisor:
         code = self._bury(part)
         part.ended = 1 if steady else part.ended + 1
         if part.ended >= FIRST_TRIES and not part.was_ready:
-            raise GaveUp(f"{part.name} ended {part.ended} times before it was ready ({describe_exit(code)}).")
+            raise GaveUp(
+                f"{part.name} ended {number_of(part.ended, 'time')} before it was ready ({describe_exit(code)})."
+            )
         pause = BACKOFF_S[min(part.ended, len(BACKOFF_S)) - 1]
         part.start_at = time.monotonic() + pause
         self.say(f"{part.name} ended ({describe_exit(code)}); it is started again in {pause:g} s.")

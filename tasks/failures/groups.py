@@ -13,6 +13,7 @@ from tasks.engine.errors import Refused, pattern
 from tasks.engine.models import Job, instant
 from tasks.engine.transition import retry_on_lock
 from tasks.failures.models import Handled
+from tasks.queries import stats
 from tasks.search import finder
 from tasks.search.language import Query
 
@@ -114,3 +115,9 @@ def mark(kind: str, key: str, by: str, until: datetime | None = None) -> None:
 @retry_on_lock
 def unmark(kind: str, key: str) -> None:
     Handled.objects.filter(kind=kind, key=key).delete()
+
+
+def read_mark() -> tuple[Any, ...]:
+    """Differs when what the page shows may have changed: see ``tasks.web.features.Topic``."""
+    handled = Handled.objects.aggregate(n=Count("id"), new=Max("at"))
+    return stats.recent().last_hour["failed"], *handled.values()

@@ -4,6 +4,7 @@ from typing import Literal
 
 from tasks.base import job
 from tasks.engine.report import Report
+from tasks.engine.words import number_of
 from tasks.search import bulk
 
 
@@ -20,6 +21,6 @@ def bulk_action(report: Report, action: Literal["cancel", "retry", "take_back"],
     report.progress(0, total)
     for step in bulk.act(own, action, query):
         seen = step.done + step.refused
-        report.progress(seen, max(total, seen), f"{step.done} done, {step.refused} had moved on")
-    report.log(f"{action}: {step.done} jobs; {step.refused} had moved on and were left as they are.")
+        report.progress(seen, max(total, seen), f"{step.done:,} done, {step.refused:,} had moved on")
+    report.log(f"{action}: {number_of(step.done, 'job')}; {step.refused:,} had moved on and were left as they are.")
     return step._asdict()

@@ -42,7 +42,7 @@ class ScheduleForm(forms.Form):
     priority.may_be_empty, at.may_be_empty = True, False
 
     def __init__(self, data: Any = None, *, schedule: Schedule | None = None, name: str = "") -> None:
-        super().__init__(data, auto_id="id_%s", initial={"name": name} | describe_error(schedule))
+        super().__init__(data, auto_id="id_%s", initial={"name": name} | initial_values(schedule))
         zones = sorted(zoneinfo.available_timezones())
         self.fields["timezone"].choices = [(zone, zone) for zone in zones]
         self.timing: dict[str, Any] = {}
@@ -98,7 +98,7 @@ class ParamsForm(KindForm):
         return super().clean()
 
 
-def describe_error(schedule: Schedule | None) -> dict[str, Any]:
+def initial_values(schedule: Schedule | None) -> dict[str, Any]:
     """What a person would have typed to make this schedule."""
     if schedule is None:
         return {"when": "every", "timezone": timezone.get_current_timezone_name(), "overlap": "skip", "missed": "skip"}

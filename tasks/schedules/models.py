@@ -11,8 +11,9 @@ from typing import Any
 from cron_descriptor import ExpressionDescriptor, FormatException, MissingFieldException, Options
 from django.conf import settings
 from django.db import models
+from django.db.models import Max
 from django.utils import timezone
-from django_celery_beat.models import PeriodicTask
+from django_celery_beat.models import PeriodicTask, PeriodicTasks
 
 from tasks.engine.models import instant
 from tasks.engine.uid import uuid7
@@ -206,3 +207,9 @@ def beats() -> bool:
     """Whether some beat keeps time."""
     lately = timezone.now() - timedelta(seconds=settings.SIGNALBOX_LEASE_S)
     return Beat.objects.filter(seen_at__gte=lately).exists()
+
+
+def read_mark() -> tuple[Any, ...]:
+    """Differs when what the page shows may have changed: see ``tasks.web.features.Topic``."""
+    newest = Run.objects.aggregate(new=Max("id"))["new"]
+    return newest, beats(), PeriodicTasks.last_change()

@@ -2,7 +2,7 @@
 
 import zoneinfo
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -19,29 +19,9 @@ from tasks.access.permissions import Actor, may
 from tasks.access.quotas import TooMany
 from tasks.engine import registry
 from tasks.engine.models import Job
+from tasks.web import features
 from tasks.web.templatetags.signalbox import NIL
 
-
-class Link(NamedTuple):
-    """A page of rows that kinds and people keep, and what one must be allowed to open it."""
-
-    name: str
-    action: str
-    label: str = ""  # in the menu, where it is not the name
-    first: bool = False  # in the bar itself, where there is room
-
-
-FURTHER = [
-    Link("failures", "see_rows", first=True),
-    Link("charts", "page", first=True),
-    Link("schedules", "see_schedules"),
-    Link("alerts", "see_rows"),
-    Link("feeds", "see_rows"),
-    Link("collections", "see_rows", "images"),
-    Link("checks", "see_rows"),
-    Link("webhooks", "see_webhooks"),
-    Link("self-test", "submit", "self test"),
-]
 CANCELLED = "cancelled"  # in the session: jobs that may be taken back on the next page
 
 
@@ -89,7 +69,7 @@ class PageContext(Allowed, ContextMixin):
             may_submit=may(self.request.user, "submit"),
             may_audit=may(self.request.user, "audit"),
             cancelled_just_now=self.request.session.pop(CANCELLED, []),
-            further=[page for page in FURTHER if may(self.request.user, page.action)],
+            further=[link for link in features.links() if may(self.request.user, link.action)],
             **context,
         )
 

@@ -3,12 +3,12 @@
 Columns, constraints, indexes and shapes only. ``outbox`` writes what is owed, ``sender`` sends it.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import Max, Q
 
 from tasks.engine import sealing
 from tasks.engine.models import State, instant
@@ -171,3 +171,14 @@ class DeliveryAttempt(models.Model):
             "error": self.error or None,
             "reply": self.reply,
         }
+
+
+def read_mark() -> tuple[Any, ...]:
+    """Differs when what the page shows may have changed: see ``tasks.web.features.Topic``."""
+    told = Delivery.objects.aggregate(new=Max("id"))["new"], DeliveryAttempt.objects.aggregate(new=Max("id"))["new"]
+    return (*told, *Endpoint.objects.order_by("id").values_list("id", "name", "url", "enabled", "failing_since"))
+
+
+def expired_deliveries(now: datetime) -> models.QuerySet[Delivery]:
+    """Deliveries that ended more than 30 days ago, for ``prune``."""
+    return Delivery.objects.filter(finished_at__lt=now - timedelta(days=30))

@@ -185,7 +185,7 @@ def test_what_cannot_be_run_again_by_one_press_is_asked_for_in_the_form() -> Non
 def test_run_again_counts_against_the_quota(settings: Any) -> None:
     settings.SIGNALBOX_SUBMITS_PER_USER = 1
     job, client = made(owner="bob"), browser("bob")
-    assert "at most 1 submits a minute" in client.post(f"/jobs/{job.uid}/again/", follow=True).content.decode()
+    assert "at most 1 submit a minute" in client.post(f"/jobs/{job.uid}/again/", follow=True).content.decode()
     assert Job.objects.count() == 1
 
 

@@ -130,7 +130,7 @@ class lock:
 
 
 def refuse_taken_port(host: str, port: int) -> None:
-    match valkey.explain_failure(host, port):
+    match valkey.bind_error(host, port):
         case None:
             return
         case socket.gaierror() | OSError(errno=errno.EADDRNOTAVAIL):

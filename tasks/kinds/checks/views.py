@@ -9,6 +9,7 @@ from django.views.generic import DetailView, ListView, View
 
 from tasks.access import audit
 from tasks.access.permissions import may
+from tasks.engine.words import number_of
 from tasks.kinds.checks.models import Observation, Service
 from tasks.web.pages import Allowed, PageContext, submit_and_say, uid_or_404
 
@@ -82,7 +83,9 @@ def strip(observations: list[Observation]) -> dict[str, Any]:
         {"x": 6 * (first + i), "height": (tall := height(seen)), "y": TALL - tall, "seen": seen}
         for i, seen in enumerate(observations)
     ]
-    words = f"{ups} of the last {len(observations)} checks found it up" if observations else "not checked yet"
+    words = (
+        f"{ups} of the last {number_of(len(observations), 'check')} found it up" if observations else "not checked yet"
+    )
     return {"bars": bars, "width": 6 * STRIP - 2, "height": TALL, "words": words}
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from tasks.base import JobTask, job
 from tasks.engine.report import Report
+from tasks.engine.words import number_of
 from tasks.fetch.errors import FetchError
 from tasks.fetch.fetcher import FetchedPage, Fetcher
 from tasks.kinds.asking import GatewayError, Refused, answered, ask, in_words, judged
@@ -80,16 +81,17 @@ def once(report: Report, feed: Feed) -> dict[str, Any]:
             store.unchanged(feed)
             report.progress(3, 3, "nothing has changed")
             return {"status": NOT_MODIFIED, "new": 0, "changed": 0}
-        report.progress(1, 3, f"reading {page.size:,} bytes")
+        report.progress(1, 3, f"reading {number_of(page.size, 'byte')}")
         document = understood(page)
     except (GatewayError, Refused) as error:
         store.failed(feed, str(error))
         raise
-    report.progress(2, 3, f"storing {len(document.items):,} entries")
+    report.progress(2, 3, f"storing {number_of(len(document.items), 'entry', 'entries')}")
     kept = store.store(feed, document, page.headers)
-    report.log(f"{in_words(page.status)}, {page.size:,} bytes: {kept.new:,} new entries, {kept.changed:,} changed.")
+    news = f"{number_of(kept.new, 'new entry', 'new entries')}, {kept.changed:,} changed"
+    report.log(f"{in_words(page.status)}, {number_of(page.size, 'byte')}: {news}.")
     if document.left_out:
-        report.log(f"{document.left_out:,} further entries were left out.", "warning")
+        report.log(f"{number_of(document.left_out, 'further entry was', 'further entries were')} left out.", "warning")
     report.progress(3, 3, f"{kept.new:,} new")
     return {"status": page.status, "format": document.format, "bytes": page.size, **kept._asdict()}
 

@@ -14,7 +14,9 @@ from typing import NamedTuple
 from django.db.models import Max
 from django.utils import timezone
 
+from tasks.engine import storable
 from tasks.engine.report import Report
+from tasks.engine.words import number_of
 from tasks.kinds.images import archives, folders, looking, storing
 from tasks.kinds.images.models import ALIKE, Collection, Image
 from tasks.worker import children
@@ -118,7 +120,7 @@ class Reading:
                 collection=self.collection,
                 sha256=hashlib.sha256(data).hexdigest(),
                 reference=references,
-                path=found.name[:1000],
+                path=storable.text(found.name[:1000], 1000),
                 bytes=len(data),
                 changed_ns=found.changed_ns,
             )
@@ -172,7 +174,7 @@ def source(collection: Collection, report: Report) -> Iterator[Files]:
     with archives.opened(collection.archive) as archive:
         members = {member.name: member for member in archive.members if is_image(member.name)}
         if skipped := len(archive.members) - len(members):
-            report.log(f"{skipped:,} files that are no images, or have the name of another, were left out.")
+            report.log(f"Left out: {number_of(skipped, 'file')}, no images or with the name of another file.")
         found = [SourceFile(member.name, member.bytes, 0) for member in members.values()]
         yield Files(lambda: found, lambda one: archive.read(members[one.name]), len(found))
 

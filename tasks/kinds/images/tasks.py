@@ -16,6 +16,7 @@ from tasks.base import job
 from tasks.engine.models import Job
 from tasks.engine.report import Report, Stopped
 from tasks.engine.uid import uuid7
+from tasks.engine.words import number_of
 from tasks.kinds.asking import Refused
 from tasks.kinds.images import folders, looking, planning, storing
 from tasks.kinds.images.models import Collection, Image
@@ -45,7 +46,9 @@ def match_images(
     except Stopped:
         stop_parts(run)
         raise
-    report.log(f"{done['files']:,} image files, {done['new']:,} of them new, in {done['parts']:,} parts.")
+    report.log(
+        f"{number_of(done['files'], 'image file')}, {done['new']:,} of them new, in {number_of(done['parts'], 'part')}."
+    )
     return done
 
 
