@@ -4,6 +4,7 @@ From the HTTP request to the worker: a bell carries the id of the request that a
 ids are correlation, not truth: a bell that is rung again knows no request any more.
 """
 
+import codecs
 import io
 import json
 import logging
@@ -12,15 +13,21 @@ import threading
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
-from celery.signals import after_setup_task_logger, before_task_publish, task_postrun, task_prerun, worker_process_init
+from celery.signals import (
+    after_setup_task_logger,
+    before_task_publish,
+    task_postrun,
+    task_prerun,
+    worker_process_init,
+    worker_ready,
+)
 
 from tasks.engine.log_context import forget, job_id, mask_secrets, request_id
 from tasks.engine.report import current_report
+from tasks.engine.visible import in_lines, in_one_line
 
 HEADER = "signalbox_request"
 OWN = ("celery", "kombu", "amqp", "redis", "django", "live", "tasks", "project", "signalbox")  # what runs jobs
-BREAKS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))} | {0x2028: "\\u2028", 0x2029: "\\u2029"}
-BREAKS[ord("\n")], BREAKS[ord("\r")], BREAKS[ord("\t")] = "\\n", "\\r", "\\t"
 TEXT = logging.Formatter("%(message)s")
 printed = logging.getLogger("signalbox.printed")
 
@@ -30,6 +37,8 @@ class Context(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         record.request_id, record.job_id = request_id.get(), job_id.get()
+        if record.name.startswith("django.security.") or (record.name == "django.request" and record.levelno < 40):
+            record.exc_info = None  # somebody else's fault, such as a Host that is not ours: a line, and no traceback
         return True
 
 
@@ -43,9 +52,9 @@ class LineFormatter(logging.Formatter):
             for name, value in (("request", getattr(record, "request_id", "")), ("job", getattr(record, "job_id", "")))
             if value
         )
-        text = f"{at} {record.levelname} {record.name}:{ids} {mask_secrets(record.getMessage()).translate(BREAKS)}"
+        text = f"{at} {record.levelname} {record.name}:{ids} {mask_secrets(record.getMessage())}"
         trace = mask_secrets(self.formatException(record.exc_info)) if record.exc_info else ""
-        return text + "".join(f"\n    {line}" for line in trace.splitlines())
+        return in_one_line(text) + "".join(f"\n    {line}" for line in in_lines(trace).split("\n") if line)
 
 
 class JsonFormatter(logging.Formatter):
@@ -73,22 +82,29 @@ class JobLogHandler(logging.Handler):
     """Puts what a job's code logs into the job's log as well: a task that was there before logs as it always did."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        report = current_report()
-        if report.job_id is None or record.name.partition(".")[0] in OWN:
-            return
-        level = "error" if record.levelno > logging.ERROR else record.levelname.lower()
-        report.note(TEXT.format(record), level)
+        try:
+            report = current_report()
+            if report.job_id is None or record.name.partition(".")[0] in OWN:
+                return
+            level = "error" if record.levelno > logging.ERROR else record.levelname.lower()
+            report.note(TEXT.format(record), level)
+        except Exception:  # it is the job's code that logs, and a line that cannot be written is no reason to fail
+            self.handleError(record)
 
 
 class Printed(io.TextIOBase):
     """Stands in for stdout and stderr: what a job prints is a line like all others, with its id, without secrets."""
 
+    encoding, errors = "utf-8", "backslashreplace"
+
     def __init__(self, instead_of: TextIO) -> None:
         self.instead_of, self._here = instead_of, threading.local()
+        self.name = getattr(instead_of, "name", "")
+        self.buffer = Bytes(self)
 
     def write(self, text: str) -> int:
         if getattr(self._here, "busy", False):  # it is logging that complains
-            return self.instead_of.write(text)
+            return self.instead_of.write(in_lines(text))
         *lines, self._here.rest = (getattr(self._here, "rest", "") + text).split("\n")
         self._here.busy = True
         try:
@@ -98,6 +114,9 @@ class Printed(io.TextIOBase):
             self._here.busy = False
         return len(text)
 
+    def writable(self) -> bool:
+        return True
+
     def flush(self) -> None:
         if getattr(self._here, "rest", ""):
             self.write("\n")
@@ -105,10 +124,44 @@ class Printed(io.TextIOBase):
     def fileno(self) -> int:
         return self.instead_of.fileno()
 
+    def reconfigure(self, **options: Any) -> None:
+        """Lines are lines, whatever a job asks for."""
+
+    def close(self) -> None:
+        """It is the process's, and others print after this job."""
+
+
+class Bytes(io.BufferedIOBase):
+    """``sys.stdout.buffer``: bytes that a job writes are text as well; what is no UTF-8 is shown as escapes."""
+
+    def __init__(self, text: Printed) -> None:
+        self._text, self._here = text, threading.local()
+        self.name, self.raw = text.name, self
+
+    def write(self, data: Any) -> int:
+        decoder = self._here.__dict__.setdefault("decoder", codecs.getincrementaldecoder("utf-8")("backslashreplace"))
+        self._text.write(decoder.decode(data := bytes(data)))
+        return len(data)
+
+    def writable(self) -> bool:
+        return True
+
+    def flush(self) -> None:
+        self._text.flush()
+
+    def fileno(self) -> int:
+        return self._text.fileno()
+
+    def close(self) -> None:
+        """As of the text."""
+
 
 @worker_process_init.connect
+@worker_ready.connect
 def capture_prints(**_: Any) -> None:
-    sys.stdout, sys.stderr = Printed(sys.stdout), Printed(sys.stderr)
+    """In children, and in a worker that has none; the parent of children hands on a stream that is a stand-in."""
+    if not isinstance(sys.stdout, Printed):
+        sys.stdout, sys.stderr = Printed(sys.stdout), Printed(sys.stderr)
 
 
 @after_setup_task_logger.connect

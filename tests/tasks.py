@@ -16,6 +16,7 @@ from tasks.base import job
 from tasks.engine.effects import once
 from tasks.engine.report import current_report
 from tasks.params.signature import Secret
+from tests.misbehaviour import tasks as misbehaviour  # noqa: F401 - kinds of its own
 
 
 class GatewayError(Exception):
@@ -179,3 +180,14 @@ def logs(password: Annotated[str, Secret]) -> None:
     except ValueError:
         logging.getLogger("shop.till").exception("no change")
     logging.getLogger("celery.worker").info("none of the job's business")
+
+
+@job(effects="none", max_retries=0)
+def speaks(report, words: str, prints: bool = True) -> str:
+    """Says its words in every way there is, and ends with them."""
+    report.log(words)
+    report.progress(1, 2, words)
+    logging.getLogger("shop").warning("%s", words)
+    if prints:
+        print(words)
+    raise ValueError(words)

@@ -7,13 +7,13 @@ the chain is asked for, but for the one that takes the result of the job before 
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.db import DatabaseError
 
-from tasks.engine import creation, registry, sealing
+from tasks.engine import creation, due, registry, sealing
 from tasks.engine.models import Job
 from tasks.engine.options import describe_option
 from tasks.engine.uid import uuid7
@@ -38,7 +38,11 @@ def split_options(kind: registry.Kind, options: dict[str, Any]) -> dict[str, Any
     """``priority``, ``due_at`` and ``countdown`` out of a call's options; TypeError names one that means nothing."""
     found = {name: options.pop(name, None) for name in ("priority", "countdown", "eta")}
     eta = found.pop("eta")
-    found["due_at"] = eta.replace(tzinfo=UTC) if eta is not None and eta.tzinfo is None else eta
+    try:
+        found["due_at"] = eta if eta is None else due.at(eta)
+        due.after(found["countdown"] or 0)
+    except (TypeError, ValueError) as wrong:
+        raise type(wrong)(f"{kind.name}: {wrong}.") from None
     if options.get("queue") in (None, kind.queue):
         options.pop("queue", None)
     if found["priority"] is not None and found["priority"] not in range(10):
@@ -159,12 +163,11 @@ def _build_branch(branch: Branch, before: Job) -> Iterator[Job]:
         return
     taken = {head["takes"]: before.result} if "takes" in head else {}
     params = {**head["params"], **sealing.unseal(head.get("secrets", "")), **taken}
-    due = datetime.fromisoformat(head["due_at"]) if "due_at" in head else None
-    if "countdown" in head:
-        due = datetime.now(UTC) + timedelta(seconds=head["countdown"])
     uid = UUID(head["id"])
     try:
-        job = creation.build_job(registry.get(head["kind"]), params, None, head.get("priority"), due, uid)
+        when = due.after(head["countdown"]) if "countdown" in head else None
+        when = when or (datetime.fromisoformat(head["due_at"]) if "due_at" in head else None)
+        job = creation.build_job(registry.get(head["kind"]), params, None, head.get("priority"), when, uid)
     except DatabaseError:
         raise
     except Exception as error:

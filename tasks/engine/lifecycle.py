@@ -166,25 +166,31 @@ def _requeue(uid: UUID, sets: dict[str, Any], where: str) -> tuple[Job, bool]:
 # --- the holder of an attempt ----------------------------------------------------------------------------------
 
 
-def claim(uid: UUID, worker: str, pid: int) -> Job | None:
-    """Take a queued job, due, in turn and of no paused queue: attempt + 1, and running. None: it was not to be had."""
-    return _claim(uid, {"worker": worker, "pid": pid, "started_at": now()})
+def claim(uid: UUID, worker: str, pid: int, kind: str | None = None) -> Job | None:
+    """Take a queued job, due, in turn and of no paused queue: attempt + 1, and running. None: it was not to be had.
+
+    ``kind``: only if it is of that kind. A message names both, and whoever writes to the broker can write any two.
+    """
+    return _claim(uid, {"worker": worker, "pid": pid, "started_at": now()}, {"kind": kind} if kind else {})
 
 
 @retry_on_lock
-def _claim(uid: UUID, holder: dict[str, Any]) -> Job | None:
+def _claim(uid: UUID, holder: dict[str, Any], of: dict[str, str]) -> Job | None:
     """Tried again, when the answer to an UPDATE was lost, it finds the job held by this very claim."""
     fresh = {"state": State.RUNNING, **holder}
     fresh |= {"finished_at": None, "due_at": None, **NOTHING_DONE, **NO_ERROR}
     sets = {"attempt": Raw("attempt + 1"), "beat": Raw("beat + 1"), **fresh}
-    startable = f"uid = %s AND state = 'queued' AND {notify.NOT_PAUSED} AND {notify.IN_TURN}"
+    startable = (
+        f"uid = %s AND state = 'queued'{' AND kind = %s' * len(of)} AND {notify.NOT_PAUSED} AND {notify.IN_TURN}"
+    )
+    args = [uid, *of.values()]
     try:
-        moved = move(sets, f"{startable} AND {outbox.NOBODY_HEARS[State.RUNNING]}", [uid])
+        moved = move(sets, f"{startable} AND {outbox.NOBODY_HEARS[State.RUNNING]}", args)
         if not moved and outbox.has_listeners(State.RUNNING):
-            moved = _moved(sets, startable, [uid])
+            moved = _moved(sets, startable, args)
     except IntegrityError:  # another job of its serial key was claimed in the same moment
         return None
-    moved = moved or list(Job.objects.select_related("owner").filter(uid=uid, state=State.RUNNING, **holder))
+    moved = moved or list(Job.objects.select_related("owner").filter(uid=uid, state=State.RUNNING, **holder, **of))
     notify.push_changes(moved)
     return moved[0] if moved else None
 
@@ -227,7 +233,7 @@ def release(job: Job, news: Any = None) -> Job | None:
     return left or cancel_acknowledged(job, "Cancelled while its worker was stopped.", news)
 
 
-def rescue(job: Job, beat: int | None = None, sentence: str = "The worker died.") -> Job | None:
+def rescue(job: Job, beat: int | None = None, sentence: str = "The worker died.", news: Any = None) -> Job | None:
     """Take a job from a lost attempt: queued again, cancelled if that was asked, failed when its attempts are spent.
 
     ``beat``: only if the lease has not moved since.
@@ -239,8 +245,8 @@ def rescue(job: Job, beat: int | None = None, sentence: str = "The worker died."
         ended = {"state": State.FAILED, "finished_at": now(), **counted, **attempts.error_columns(lost)}
     else:
         ended = {**_queued_again(), **counted}
-    left = _end_attempt(job, ended, Outcome.LOST, None, lost, beat, unasked=True)
-    return left or _end_attempt(job, {"state": State.CANCELLED, "finished_at": now()}, Outcome.LOST, None, lost, beat)
+    left = _end_attempt(job, ended, Outcome.LOST, news, lost, beat, unasked=True)
+    return left or _end_attempt(job, {"state": State.CANCELLED, "finished_at": now()}, Outcome.LOST, news, lost, beat)
 
 
 # --- what falls due --------------------------------------------------------------------------------------------

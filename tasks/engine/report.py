@@ -70,11 +70,8 @@ class Report:
         if self._stop is not None:
             raise self._stop
         _, old_total, old_note = self._progress
-        self._progress = (
-            done,
-            old_total if total is None else total,
-            old_note if note is None else storable.describe_value(note),
-        )
+        total = old_total if total is None else _whole(total)
+        self._progress = (_whole(done), total, old_note if note is None else storable.describe_value(note))
 
     def log(self, text: Any, level: str = "info") -> None:
         """Write one log line, in the words of ``str(text)``. Raises Cancelled when asked to stop."""
@@ -85,7 +82,7 @@ class Report:
     def note(self, text: Any, level: str = "info") -> None:
         """Like ``log``, but never raises: for last words."""
         shown = storable.text(hide(storable.describe_value(text), self._secrets), LINE_CHARACTERS)
-        level = level if level in LEVELS else "info"
+        level = level if isinstance(level, str) and level in LEVELS else "info"
         with self._lock:
             if self._full:
                 return
@@ -108,9 +105,9 @@ class Report:
         """``text`` without the values of the job's secret parameters."""
         return hide(text, self._secrets)
 
-    def hidden_in(self, result: Any) -> Any:
-        """What the job returned, as it is stored, with a mask for each secret in its texts and names."""
-        return storable.result(result, self.hidden) if self._secrets else result
+    @property
+    def has_secrets(self) -> bool:
+        return bool(self._secrets)
 
     def has_news(self) -> bool:
         return self._progress != self._told or self._log_seq != self._told_seq
@@ -123,9 +120,7 @@ class Report:
         if lines:
             self._told_seq = lines[-1].seq
         done, total, note = self._told
-        return ReportUpdate(
-            _whole(done), _whole(total), storable.text(hide(note, self._secrets), 200), self._told_seq, lines
-        )
+        return ReportUpdate(done, total, storable.text(hide(note, self._secrets), 200), self._told_seq, lines)
 
     def put_back(self, news: ReportUpdate) -> None:
         with self._lock:
@@ -156,5 +151,5 @@ def _whole(number: Any) -> int:
     """Progress as the database holds it: a whole number of 64 bits, whatever a job says."""
     try:
         return max(0, min(int(number), 2**63 - 1))
-    except (TypeError, ValueError, OverflowError):
+    except BaseException:  # a number of the job's own may raise what it likes
         return 0

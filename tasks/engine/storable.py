@@ -38,8 +38,8 @@ def describe_value(value: Any, say: Callable[[Any], str] = str) -> str:
     """``str`` of something that may refuse to be shown: a number too long, a list too deep, an error in its method."""
     try:
         return say(value)
-    except Exception:
-        return f"({type(value).__name__}, which cannot be shown)"
+    except BaseException:
+        return f"({type.__dict__['__name__'].__get__(type(value))}, which cannot be shown)"
 
 
 class _TooLarge(Exception):
@@ -65,7 +65,7 @@ class _Writer:
             return self._plain(value)
         except _TooLarge:
             raise
-        except Exception:
+        except BaseException:
             return self._words(value)
         finally:
             self._around.pop()

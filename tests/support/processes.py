@@ -206,9 +206,11 @@ def csrf(session: requests.Session) -> str:
 class Worker:
     """A Celery worker on the database of the running test (use `start_worker`)."""
 
-    def __init__(self, servers: Servers, environment: dict[str, str], name: str, concurrency: int, log: Path) -> None:
+    def __init__(
+        self, servers: Servers, environment: dict[str, str], name: str, concurrency: int, log: Path, pool: str
+    ) -> None:
         self.servers, self.name, self.log_file = servers, name, log
-        options = ["-n", f"{name}@%h", "-l", "INFO", "--concurrency", str(concurrency)]
+        options = ["-n", f"{name}@%h", "-l", "INFO", "--concurrency", str(concurrency), "--pool", pool]
         with open(log, "ab") as out:
             self.process = subprocess.Popen(
                 parts.celery("worker", *options), env=os.environ | environment, cwd=ROOT, start_new_session=True,

@@ -70,13 +70,13 @@ def item_columns(item: Item) -> dict[str, object]:
 
 def feed_columns(document: Document, headers: Mapping[str, str]) -> dict[str, str]:
     """What the feed and its server say of it; validators are kept as they came, unless they could not be sent back."""
-    kept = {"etag": headers.get("ETag", ""), "last_modified": headers.get("Last-Modified", "")}
+    etag, last_modified = headers.get("ETag", ""), headers.get("Last-Modified", "")
     return {
         "format": document.format,
         "site": document.site,
         "problem": "",
-        "etag": kept["etag"] if len(kept["etag"]) <= 500 and kept["etag"].isprintable() else "",
-        "last_modified": kept["last_modified"] if len(kept["last_modified"]) <= 100 else "",
+        "etag": etag if len(etag) <= 500 and etag.isprintable() else "",
+        "last_modified": last_modified if len(last_modified) <= 100 and last_modified.isprintable() else "",
     }
 
 

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from django.db.models import Max
 from django.utils import timezone
 
+from tasks.engine import storable
 from tasks.engine.report import Report
 from tasks.engine.words import number_of
 from tasks.kinds.images import archives, folders, looking, storing
@@ -119,7 +120,7 @@ class Reading:
                 collection=self.collection,
                 sha256=hashlib.sha256(data).hexdigest(),
                 reference=references,
-                path=found.name[:1000],
+                path=storable.text(found.name[:1000], 1000),
                 bytes=len(data),
                 changed_ns=found.changed_ns,
             )
