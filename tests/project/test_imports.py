@@ -30,7 +30,6 @@ RULE: dict[str, set[str]] = {
     "tasks.fetch": set(),
     "tasks.engine": {"tasks.params", *DOORS},
     "live.push": {"tasks.engine", "live.channel_layer", "live.hints"},
-    "live.hints": set(),
     "tasks.webhooks.outbox": {"tasks.engine", "tasks.webhooks.models"},
     "tasks.access": BASE,
     "tasks.queries": BASE | {"tasks.access.models"},
