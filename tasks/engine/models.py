@@ -89,7 +89,7 @@ class Job(models.Model):
     idempotency_digest = models.CharField(max_length=64, default="")
     parent = models.UUIDField(null=True)
     copy_of = models.UUIDField(null=True)
-    then = models.JSONField(null=True, db_column="follow_ups")  # "then" is a word of SQL
+    then = OrderedJSONField(null=True, db_column="follow_ups")  # "then" is a word of SQL
     callback_url = models.TextField(default="")
 
     class Meta:
