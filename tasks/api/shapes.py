@@ -77,6 +77,11 @@ class Looked(s.Serializer):
 class Page(s.Serializer):
     next = s.URLField(allow_null=True)
     previous = s.URLField(allow_null=True)
+    unreadable = s.ListField(
+        child=s.CharField(),
+        required=False,
+        help_text="rows left out, since they cannot be read: a sentence each",
+    )
 
 
 class JobPage(Page):
