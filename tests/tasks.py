@@ -186,3 +186,14 @@ def logs(password: Annotated[str, Secret]) -> None:
     except ValueError:
         logging.getLogger("shop.till").exception("no change")
     logging.getLogger("celery.worker").info("none of the job's business")
+
+
+@job(effects="none", max_retries=0)
+def speaks(report, words: str, prints: bool = True) -> str:
+    """Says its words in every way there is, and ends with them."""
+    report.log(words)
+    report.progress(1, 2, words)
+    logging.getLogger("shop").warning("%s", words)
+    if prints:
+        print(words)
+    raise ValueError(words)
