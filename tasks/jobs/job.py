@@ -23,7 +23,7 @@ from tasks.jobs import related
 from tasks.queries import board
 from tasks.web import json_tree
 from tasks.web.links import bulk_url
-from tasks.web.pages import Allowed, Page, known
+from tasks.web.pages import Allowed, Page, known, wants_json
 
 LEVELS = [level.value for level in LogLine.Level]  # the least urgent first
 LINES = 500  # of the log, in one answer
@@ -107,7 +107,7 @@ class ValueView(JobPartView):
             raise Http404("There is no such value.") from None
         if request.GET.get("as") == "tree":
             return HttpResponse(json_tree.shown(value, request.path, whole=pointer is not None, pointer=pointer or ""))
-        if request.get_preferred_type(["text/plain", "application/json"]) == "application/json":
+        if wants_json(request, "text/plain"):
             answer = self.json(value)
         else:
             answer = self.text(value if isinstance(value, str) else json_tree.format_json(value))
