@@ -218,6 +218,7 @@ REST_FRAMEWORK = {  # the views say the rest themselves; one that does not deriv
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
 }
 SPECTACULAR_SETTINGS = {
+    "PATH_CONVERTER_OVERRIDES": {"name": str},
     "TITLE": "Signalbox",
     "DESCRIPTION": "A live control room for Celery jobs. Begin with [the API in five minutes]"
     "(/docs/api/quickstart.md). Tokens, versions, idempotency, quotas: [the guide](/docs/api/guide.md). Also "
