@@ -4,6 +4,7 @@ It waits for ever, and keeps whatever comes in memory. (Bodies that stall are `b
 """
 
 import sys
+from importlib import import_module
 from typing import Any
 
 HEAD_S = 20.0  # seconds from the first byte, or from the connection, to the end of the head
@@ -15,7 +16,7 @@ def teach() -> None:
     if "uvicorn" not in sys.modules:
         return
     try:
-        from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol as protocol
+        protocol = import_module("uvicorn.protocols.http.httptools_impl").HttpToolsProtocol
     except ImportError:  # without httptools it takes h11, which has a bound of its own for a head
         return
     if hasattr(protocol, "_signalbox_timer"):
