@@ -31,7 +31,8 @@ def teach_bodies() -> None:
 
     def got_length(self: Any, length: int | None) -> None:
         path = getattr(self.channel, "_path", b"").partition(b"?")[0].decode("latin1")
-        self._path, self._left, self._refused = path, limit(path), False
+        cookies = b"; ".join(self.requestHeaders.getRawHeaders(b"cookie", []))
+        self._path, self._left, self._refused = path, limit(path, cookies), False
         old_length(self, None if length and length > self._left else length)
         if length and length > self._left:
             turn_away(self)

@@ -71,6 +71,7 @@ class Undertaker:
         script = Path(__file__).with_name("undertaker.py")
         self.process = subprocess.Popen(
             [sys.executable, "-I", "-S", str(script)],
+            env={name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ},
             stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
         for group in self.groups:

@@ -147,6 +147,12 @@ def waits_for_another() -> None:
     serial.delay(feed="x").get(timeout=1)
 
 
+@job(effects="none")
+def names_of_the_environment() -> list[str]:
+    """What a job, and whatever it starts, finds in its environment."""
+    return sorted(os.environ)
+
+
 @job
 def plain_task(a, b=2):
     return a + b
