@@ -86,6 +86,8 @@ def teach_closing() -> None:
         if message.get("type") == "websocket.close" and self.state == self.STATE_OPEN:
             reason = (message.get("reason") or "").encode()[:123].decode(errors="ignore").encode()
             self.sendCloseFrame(code=message.get("code") or 1000, reasonUtf8=reason)
+        elif message.get("type") == "websocket.send" and self.state in (self.STATE_CLOSING, self.STATE_CLOSED):
+            pass  # the other side has left, and the disconnect is on its way: Autobahn would raise
         else:
             self._signalbox_reply(message)
 
