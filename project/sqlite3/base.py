@@ -1,7 +1,8 @@
-"""Django's backend for SQLite, which folds letters of all alphabets where it is asked to, and for which one value that cannot be read is no reason to lose the whole answer.
+"""Django's backend for SQLite, with two differences.
 
-SQLite's columns have no types: whoever writes by hand may leave a date that is none in a table, and Django would raise
-for every page, chore and process that reads the row. Such a value is logged, and read as one that stands out.
+A search can fold the letters of every alphabet. And one value that cannot be read does not cost the whole answer:
+SQLite's columns have no types, so whoever writes by hand may leave a date that is none in a table, and Django would
+raise for every page, chore and process that reads the row. Such a value is logged, and read as one that stands out.
 """
 
 import json
