@@ -147,7 +147,7 @@ def _narrow(rest: dict[str, Any], jobs: QuerySet[Job]) -> QuerySet[Job]:
         for values in rest.get(name, ()):
             jobs = jobs.alias(**{f"_{name}": Concat(name, Value(""))}).filter(**{f"_{name}__in": values})
     for key in rest.get("failure", ()):
-        jobs = jobs.filter(error_key=key)
+        jobs = jobs.filter(error_key__in=key.split(","))  # groups that were merged have several
     for since in rest.get("succeeded", ()):
         jobs = _in_states(jobs, [State.SUCCEEDED]).filter(finished_at__gte=since)
     for uid in rest.get("bulk", ()):

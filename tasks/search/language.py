@@ -256,9 +256,9 @@ def _uuid(name: str) -> Callable[[str, datetime], UUID]:
 
 
 def _group(text: str, now: datetime) -> str:
-    if not GROUP.fullmatch(text):
+    if not all(GROUP.fullmatch(key) for key in text.split(",")):
         raise SearchError(failure="failure: takes the key of a group of failures.")
-    return "" if text == NO_KEY else text
+    return ",".join("" if key == NO_KEY else key for key in text.split(","))
 
 
 SETS = {"state": _states, "kind": _names("kind"), "queue": _names("queue"), "owner": _names("owner")}

@@ -66,7 +66,8 @@ def perform(task: Any, job: Job) -> Any:
         os._exit(0)  # a fork of the job's own that came back from it: the job is its parent's
     left = once_more(cleanup.end, before)
     ended = once_more(judge, task, job, report, returned, error)
-    connections.clean(before.inside)  # a result and an exception are asked for their words, which may ask the database
+    if error is not None or not _is_plain(returned):
+        connections.clean(before.inside)  # it was asked for its words, which may have asked the database
     if left.put_back:
         report.note(f"The job left this behind, and it was put back: {', '.join(left.put_back)}.", "warning")
     if beating:
@@ -152,13 +153,17 @@ def _for_celery(error: Exception, failure: Failure) -> Exception:
 
 def _can_be_shown(result: Any) -> bool:
     """Whether Celery may have a result: it shows each, and an exception as one would be raised."""
-    if result is None or type(result) in (bool, int, float, str):
+    if _is_plain(result):
         return True
     try:
         saferepr(result)
     except BaseException:
         return False
     return not isinstance(result, BaseException)
+
+
+def _is_plain(result: Any) -> bool:
+    return result is None or type(result) in (bool, int, float, str)
 
 
 def once_more(action: Callable[..., Any], *args: Any) -> Any:

@@ -2,9 +2,10 @@
 
 Put back: the working directory, the locale, signal handlers, and so on (``PIECES``), language and time zone of Django,
 connections to databases. What cannot be put back is a reason for the process to end after the job: ``Left.broken``.
-Measured: some 25 µs for a job that leaves nothing.
+Measured: some 50 µs for a job that leaves nothing, and 2 µs for each of its statements.
 """
 
+import _signal
 import builtins
 import datetime
 import decimal
@@ -33,8 +34,12 @@ from tasks.worker import connections
 
 log = logging.getLogger(__name__)
 
-SIGNALS = [getattr(signal, f"SIG{name}") for name in ("TERM", "INT", "HUP", "QUIT", "USR1", "USR2", "CHLD", "ALRM")]
-LIMITS = (resource.RLIMIT_NOFILE, resource.RLIMIT_AS, resource.RLIMIT_FSIZE)
+SIGNALS = [
+    int(getattr(signal, f"SIG{name}")) for name in ("TERM", "INT", "HUP", "QUIT", "USR1", "USR2", "CHLD", "ALRM")
+]
+# Without the enums that Python makes of what these return: they cost more than all else here.
+handler_of, block = _signal.getsignal, _signal.pthread_sigmask
+LIMITS = (resource.RLIMIT_NOFILE, resource.RLIMIT_AS)
 CLOCKS = [(time, "time"), (time, "monotonic"), (time, "sleep"), (datetime, "datetime"), (datetime, "date")]
 FUNCTIONS = [  # what the worker itself calls
     *((json, name) for name in ("dumps", "loads")),
@@ -103,7 +108,7 @@ def _set_zone(before: tuple[str | None, Any]) -> None:
 
 def _set_handlers(before: tuple[Any, ...]) -> None:
     for number, handler in zip(SIGNALS, before, strict=True):
-        if handler is not None and signal.getsignal(number) is not handler:
+        if handler is not None and handler_of(number) is not handler:
             signal.signal(number, handler)
 
 
@@ -150,7 +155,7 @@ PIECES = (
     Piece("the umask", _umask, os.umask),
     Piece("the locale", lambda: locale.setlocale(locale.LC_ALL), lambda name: locale.setlocale(locale.LC_ALL, name)),
     Piece("the time zone", _zone, _set_zone),
-    Piece("handlers of signals", lambda: [*map(signal.getsignal, SIGNALS)], _set_handlers, _each_is),
+    Piece("handlers of signals", lambda: [*map(handler_of, SIGNALS)], _set_handlers, _each_is),
     Piece("an alarm", lambda: signal.getitimer(signal.ITIMER_REAL)[0] > 0, lambda _: signal.alarm(0)),
     Piece("the timeout of sockets", socket.getdefaulttimeout, socket.setdefaulttimeout),
     Piece("the garbage collector", gc.isenabled, lambda on: gc.enable() if on else gc.disable()),
@@ -183,7 +188,7 @@ def begin(job: str, kept: bool) -> Before:
         translation.get_language(),
         timezone.get_current_timezone(),
         decimal.getcontext().copy(),
-        signal.pthread_sigmask(signal.SIG_BLOCK, ()),
+        block(signal.SIG_BLOCK, ()),
     )
 
 
@@ -200,8 +205,8 @@ def end(before: Before) -> Left:
     if timezone.get_current_timezone() != before.zone:
         timezone.activate(before.zone)
         said.append("Django's time zone")
-    if signal.pthread_sigmask(signal.SIG_BLOCK, ()) != before.blocked:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before.blocked)
+    if block(signal.SIG_BLOCK, ()) != before.blocked:
+        block(signal.SIG_SETMASK, before.blocked)
         said.append("signals that were blocked")
     with _lock:
         connections.running = {job: thread for job, thread in connections.running.items() if job != before.job}

@@ -6,6 +6,7 @@ the second: those that only read and write rows leave nothing behind.
 
 import gc
 import logging
+import re
 import sqlite3
 import threading
 import time
@@ -22,9 +23,12 @@ log = logging.getLogger(__name__)
 
 PATIENCE_S = 1.0  # for a transaction of a thread that outlives its job
 GONE = "(it was thrown away when the job that left it in a transaction had ended)"  # an alias that nobody has
-ROWS = ("select", "insert", "update", "delete", "with", "values", "table", "explain", "copy")
-BLOCKS = ("begin", "commit", "end", "rollback", "savepoint", "release", "start")  # an open one is seen by itself
-SETTERS = ("set_config", "advisory_lock")  # functions that leave something behind although they are only selected
+FIRST = re.compile(r"[\s(]*(\w+)")
+ROWS = {"select", "insert", "update", "delete", "with", "values", "table", "explain", "copy"}
+BLOCKS = {"begin", "commit", "end", "rollback", "savepoint", "release", "start"}  # an open one is seen by itself
+HARMLESS = ROWS | BLOCKS
+# Functions that leave something behind although they are only selected.
+SETTERS = ("set_config", "SET_CONFIG", "advisory_lock", "ADVISORY_LOCK")
 
 _opened: WeakSet[BaseDatabaseWrapper] = WeakSet()  # every connection of this process
 _forgotten: list[BaseDatabaseWrapper] = []  # never closed, and never collected
@@ -40,12 +44,15 @@ class Session:
     def look_at(self, statement: Any, one: bool = False) -> None:
         """``one``: the text is a single statement, with its values in place."""
         self.jobs = running
-        if isinstance(statement, str) and not self.left:
-            first = statement.lstrip()[:12].partition(" ")[0].rstrip(";").lower()
-            lower = "" if one else statement.lower()
-            harmless = first in ROWS or first in BLOCKS
-            if not harmless or ";" in lower.rstrip("; \n") or any(name in lower for name in SETTERS):
-                self.left = first.upper()
+        if self.left or not isinstance(statement, str):
+            return
+        first = FIRST.match(statement)
+        harmless = first is not None and first[1].lower() in HARMLESS
+        if harmless and not one:
+            more = ";" in statement and ";" in statement.rstrip("; \n")
+            harmless = not more and not any(name in statement for name in SETTERS)
+        if not harmless:
+            self.left = first[1].upper() if first else "a statement"
 
 
 def watch() -> None:

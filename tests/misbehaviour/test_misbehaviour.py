@@ -1,8 +1,10 @@
 """After every kind of mess four ordinary jobs run in the same process as if nothing had been."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
+from django.db import connection
 
 from tasks.engine import lifecycle
 from tasks.engine.models import Job, Worker
@@ -22,11 +24,11 @@ def worker(request: pytest.FixtureRequest, start_worker: Callable[..., Process])
     yield started
 
 
-def run(kind: str, times: int = 1, seconds: float = 40, **params: str) -> list[Job]:
+def run(kind: str, times: int = 1, within: float = 40, **params: Any) -> list[Job]:
     """Jobs, one after the other, as they ended."""
     jobs = [lifecycle.submit(kind, params)[0].pk for _ in range(times)]
     wait_until(
-        lambda: Job.objects.filter(pk__in=jobs, state__in=Job.FINAL).count() == times, seconds, f"the end of {params}"
+        lambda: Job.objects.filter(pk__in=jobs, state__in=Job.FINAL).count() == times, within, f"the end of {params}"
     )
     return list(Job.objects.filter(pk__in=jobs).order_by("pk"))
 
@@ -103,3 +105,15 @@ def test_values_that_cannot_be_written(worker: Process) -> None:
     assert not {way: job.error for way, job in found.items() if job.state != "succeeded"}
     assert "bytes of zürich" in worker.log() or worker.pool != "prefork"
     assert worker.process.poll() is None and Worker.objects.get().stopped_at is None
+
+
+def test_a_transaction_of_a_job_that_still_runs_is_nobodys_to_end(start_worker) -> None:
+    """Jobs beside it end meanwhile, and its thread has its connection from a job that ended long ago."""
+    start_worker("w1", concurrency=2, pool="threads", **SETTINGS)
+    run("works_in_a_thread", seconds=0)
+    long, _ = lifecycle.submit("works_in_a_thread", {"seconds": 4})
+    wait_until(lambda: Job.objects.get(pk=long.pk).state == "running", 20, "its beginning")
+    beside = run("add", times=5, x=1) if connection.vendor == "postgresql" else []
+    assert all(job.state == "succeeded" for job in beside)
+    done = wait_until(lambda: Job.objects.filter(pk=long.pk, state__in=Job.FINAL).first(), 20, "its end")
+    assert (done.state, done.error) == ("succeeded", "")

@@ -22,7 +22,7 @@ from tasks.alerts.models import Alert, Rule
 from tasks.engine import lifecycle, notify
 from tasks.engine.errors import Failure
 from tasks.engine.models import Bar, Job, LogLine, Minute, Queue, Worker
-from tasks.failures.models import Handled
+from tasks.failures.models import Handled, Merged
 from tasks.kinds import upkeep
 from tasks.kinds.checks.models import Observation, Service
 from tasks.kinds.feeds.models import Entry, Feed
@@ -141,6 +141,7 @@ GOOD: dict[str, Callable[[], models.Model]] = {
     "a worker": worker,
     "a queue": lambda: Queue.objects.create(name="io"),
     "a mark": handled,
+    "a merged group": lambda: Merged.objects.create(kind="noop", key="a", into="b", at=now(), by="bob"),
     "a feed": lambda: Feed.objects.create(url="http://a.test/feed"),
     "an entry": entry,
     "a collection": lambda: Collection.objects.create(name="Trip", folder="/srv/a", owner=person("alice")),
@@ -149,7 +150,7 @@ GOOD: dict[str, Callable[[], models.Model]] = {
     "an observation": observation,
 }
 WALKS = {  # what stands beside what in one walk
-    "jobs": ("a queued job", "a failed job", "an attempt", "an ending", "a log line", "a mark"),
+    "jobs": ("a queued job", "a failed job", "an attempt", "an ending", "a log line", "a mark", "a merged group"),
     "schedules": ("a schedule", "a periodic task", "an interval", "a crontab", "a moment", "a run"),
     "alerts and webhooks": ("a rule", "an alert", "an endpoint", "a delivery", "a try"),
     "counts and processes": ("a minute", "a bar", "a worker", "a queue"),
