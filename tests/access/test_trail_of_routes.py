@@ -43,13 +43,13 @@ class World:
     def __init__(self, images: Any) -> None:
         self.ada, self.me, self.images = call("ada"), person("ada"), images
 
-    def job(self, state: str = "queued") -> Any:
+    def job(self, state: str = "queued", key: str = "key") -> Any:
         job = lifecycle.submit("noop", {}, owner=self.me)[0]
         if state == "cancelled":
             lifecycle.cancel(job.uid, self.me)
         elif state == "failed":
             claimed = lifecycle.claim(job.uid, "w", 1)
-            lifecycle.fail(claimed, Failure("Broken.", "", "key"))
+            lifecycle.fail(claimed, Failure("Broken.", "", key))
         return job
 
     def made(self, path: str, body: dict[str, Any]) -> str:
@@ -93,6 +93,10 @@ class World:
             "account/tokens/": {"name": "n", "scope": "read", "days": "7"},
             "bulk/": {"action": "cancel", "q": "kind:noop", "filter": {"kind": "noop"}},
             "jobs/picked": {"action": "cancel", "sure": "yes", "job": str(self.job().uid)},
+            "api/failures/<name:group>/merge": {"into": "other:noop"},
+            "api/failures/<name:group>/split": {},
+            "failures/merge": failures | {"into": "other"},
+            "failures/split": failures | {"key": "other"},
             "failures": failures,
             "alerts/rules/": rule,
             "webhooks/new": url, "webhooks/<uuid:uid>/change": url, "api/webhooks/": url,
@@ -122,10 +126,15 @@ class World:
     def send(self, call_: str) -> Any:
         method, _, route = call_.partition(" ")
         if "failures" in route:
-            self.job("failed")
+            self.job("failed"), self.job("failed", "other")
+            if "split" in route:
+                self.ada.post("failures/key:noop/merge/", {"into": "other:noop"})
             if "reopen" in route:
                 self.ada.post("failures/handle/", {"kind": "noop", "key": "key"})
-        path = "/" + route.replace("<name:kind>", "noop").replace("<name:name>", "default")
+        group = "other:noop" if "split" in route else "key:noop"
+        path = "/" + route.replace("<name:group>", group).replace("<name:kind>", "noop").replace(
+            "<name:name>", "default"
+        )
         if "<uuid:uid>" in path:
             path = path.replace("<uuid:uid>", self.row(route))
         if "<uuid:link>" in path:
