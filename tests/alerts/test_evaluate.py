@@ -143,7 +143,7 @@ def test_a_webhook_that_was_switched_off_is_a_notice_until_it_is_on_again():
     point = endpoint("http://x.test/", name="ci", states=["succeeded"])
     job, _ = lifecycle.submit("noop", {})
     lifecycle.succeed(lifecycle.claim(job.uid, "w", 1), None)
-    (row,) = deliveries.take(lambda lane: 1)
+    (row,) = deliveries.take({}, lambda busy, lane: 1)
     deliveries.record(row, Answer(datetime.now(UTC), 0.1, 410))
     assert looked() == looked() == ["The webhook ci was switched off. It answered 410 Gone."]
     deliveries.switch(Endpoint.objects.get(pk=point.pk), True)

@@ -8,6 +8,8 @@ from typing import Any
 
 from playwright.sync_api import Page, WebSocketRoute
 
+from tests.support.live_parts import summary
+
 BEGUN = datetime.now(UTC)
 
 
@@ -58,11 +60,9 @@ def job(
     """A summary; jobs with a larger number were made, started and ended later."""
     moment = partial(instant, base=BEGUN)
     ended = state in ("succeeded", "failed", "cancelled")
-    return {
-        "id": uid(n), "version": version, "kind": more.pop("kind", f"kind_{n}"), "queue": "default", "state": state,
-        "attempt": 1, "max_attempts": 4, "priority": 5, "owner": "alice",
-        "progress": {"done": done, "total": total, "note": more.pop("note", "")}, "cancel_requested": False,
-        "error": None, "worker": "w1@host", "schedule": None, "parent": None, "log_seq": 0,
+    kind, note = more.pop("kind", f"kind_{n}"), more.pop("note", "")
+    return summary(uid(n), version, state) | {
+        "kind": kind, "attempt": 1, "progress": {"done": done, "total": total, "note": note}, "worker": "w1@host",
         "created_at": moment(-1000 + n), "due_at": moment(60 + n) if state == "retrying" else None,
         "started_at": moment(-900 + n), "finished_at": moment(-800 + n) if ended else None,
     } | more  # fmt: skip

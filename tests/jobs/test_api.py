@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.contrib.auth.models import Group
 
+from tasks.api import shapes
 from tasks.engine import lifecycle
 from tasks.engine.errors import Failure
 from tasks.engine.models import Job
@@ -14,11 +15,7 @@ from tests.support.people import person
 
 pytestmark = pytest.mark.django_db
 NOBODYS = "0199c1f2-7d3a-7e61-8b5c-1f2e3d4c5b6a"
-SUMMARY = {
-    "id", "version", "kind", "queue", "state", "attempt", "max_attempts", "priority", "owner", "progress",
-    "cancel_requested", "error", "worker", "schedule", "parent", "log_seq", "created_at", "due_at", "started_at",
-    "finished_at",
-}  # fmt: skip
+SUMMARY = shapes.JobSummary().fields.keys()
 
 
 def submitted(name: str = "alice", **params) -> Job:

@@ -30,7 +30,7 @@ from tests.support.processes import ROOT, wait_until
 OURS = ("project", "tasks", "live")
 PAGES = {
     str(path.relative_to(ROOT)): path.read_text()
-    for path in sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
+    for path in sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 }
 ALL = "\n".join(PAGES.values())
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -85,6 +85,12 @@ def test_every_page_can_be_reached_from_the_readme():
 def test_files_that_are_named_exist(page):
     named = re.findall(r"`((?:tasks|live|project|tests|static|templates|bench|script|docs)/[\w./-]+)`", PAGES[page])
     assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_the_glossary_is_in_order_and_one_sentence_a_word():
+    words = re.findall(r"^\| ([\w -]+) \| (.+) \|$", PAGES["docs/glossary.md"], re.MULTILINE)[1:]
+    assert [word for word, _ in words] == sorted((word for word, _ in words), key=str.casefold)
+    assert len(words) > 40 and [word for word, meaning in words if ". " in meaning] == []
 
 
 @pytest.mark.parametrize("text", blocks("python"))

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -21,10 +22,12 @@ from websockets.asyncio.client import ClientConnection
 
 from live import channel_layer
 from project import parts, valkey
+from tasks.engine.models import Job
 from tests.support.processes import ROOT, wait_until
 from tests.support.servers import FAST, Servers
 
 SUBPROTOCOL = "signalbox.v1"
+BEGUN, SECOND = datetime(2026, 11, 23, 10, tzinfo=UTC), timedelta(seconds=1)
 _ids = count(1)
 
 
@@ -36,14 +39,12 @@ def summary(job: str | None = None, version: int = 1, state: str = "queued", **m
     """A job's summary with all of its keys; it need not be in any database."""
     started = state not in ("scheduled", "queued")
     finished = state in ("succeeded", "failed", "cancelled")
-    return {
-        "id": job or uid(next(_ids)), "version": version, "kind": "noop", "queue": "default", "state": state,
-        "attempt": 0, "max_attempts": 4, "priority": 5, "owner": "alice",
-        "progress": {"done": 0, "total": 0, "note": ""}, "cancel_requested": False, "error": None, "worker": None,
-        "schedule": None, "parent": None, "log_seq": 0, "created_at": "2026-11-23T10:00:00.000000Z", "due_at": None,
-        "started_at": "2026-11-23T10:00:01.000000Z" if started else None,
-        "finished_at": "2026-11-23T10:00:02.000000Z" if finished else None,
-    } | more  # fmt: skip
+    row = Job(
+        uid=job or uid(next(_ids)), version=version, kind="noop", queue="default", state=state,
+        created_at=BEGUN, started_at=BEGUN + SECOND if started else None,
+        finished_at=BEGUN + 2 * SECOND if finished else None,
+    )  # fmt: skip
+    return row.summary() | {"owner": "alice"} | more
 
 
 class Page:
