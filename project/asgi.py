@@ -8,9 +8,9 @@ from project import startup
 startup.set_up()
 
 from live.routing import websocket_urlpatterns  # noqa: E402 - models can be imported only after the apps are ready
-from project import bodies, daphne  # noqa: E402
+from project import bodies, daphne, prefix  # noqa: E402
 
 daphne.teach()
-application = ProtocolTypeRouter(
-    {"http": bodies.bounded(get_asgi_application()), "websocket": URLRouter(websocket_urlpatterns)}
+application = prefix.prefixed(
+    ProtocolTypeRouter({"http": bodies.bounded(get_asgi_application()), "websocket": URLRouter(websocket_urlpatterns)})
 )

@@ -10,6 +10,7 @@ from typing import Any
 
 from django.conf import settings
 
+from project.prefix import within
 from tasks.api import problems, versions
 
 UPLOAD = "/collections/new/"
@@ -32,10 +33,11 @@ def bounded(application: Application) -> Application:
         if scope["type"] != "http":
             await application(scope, receive, send)
             return
-        most, taken = limit(scope["path"]), 0
+        path = within(scope["path"], scope.get("root_path"))
+        most, taken = limit(path), 0
         length = dict(scope["headers"]).get(b"content-length", b"0")
         if length.isdigit() and int(length) > most:
-            await refuse(scope["path"], send)
+            await refuse(path, send)
             return
 
         async def received() -> dict[str, Any]:
@@ -48,7 +50,7 @@ def bounded(application: Application) -> Application:
                     return {"type": "http.disconnect"}
             taken += len(message.get("body", b""))
             if taken > most:
-                await refuse(scope["path"], send)
+                await refuse(path, send)
                 return {"type": "http.disconnect"}
             return message
 
