@@ -139,7 +139,7 @@ if __name__ == "__main__":
         os.environ |= {
             "DJANGO_SETTINGS_MODULE": "project.settings",
             "SIGNALBOX_HOME": home,
-            "SECRET_KEY": "only a bench",
+            "SECRET_KEY": "only-for-a-bench-0123456789-abcdefghijklmnopqrstuvwxyz",
         }
         os.environ["SIGNALBOX_ALLOW_NETWORKS"] = "127.0.0.1/32"
         django.setup()

@@ -172,10 +172,12 @@ def _web(scheme: str) -> str:
 
 def _sessions(keys: set[str]) -> dict[str, Any]:
     """Session key → what is stored under it (rows as text, other stores decoded), those that live."""
-    store = import_module(settings.SESSION_ENGINE).SessionStore
+    engine = import_module(settings.SESSION_ENGINE)
+    store, kept_as = engine.SessionStore, getattr(engine, "kept_as", lambda key: [key])
     if issubclass(store, RowStore):
-        rows = store.get_model_class().objects.filter(session_key__in=keys, expire_date__gt=timezone.now())
-        return dict(rows.values_list("session_key", "session_data"))
+        key_of = {kept: key for key in keys for kept in kept_as(key)}
+        rows = store.get_model_class().objects.filter(session_key__in=key_of, expire_date__gt=timezone.now())
+        return {key_of[kept]: data for kept, data in rows.values_list("session_key", "session_data")}
     contents = {key: store(key).load() for key in keys}
     return {key: content for key, content in contents.items() if content}
 

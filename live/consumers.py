@@ -21,7 +21,8 @@ SUBPROTOCOL = "signalbox.v1"
 FRAME_LIMIT = 64 * 1024
 RATE, BURST = 200.0, 400.0  # frames a second that a client may send, and how many more at once
 LOOK_UP = 5  # what watching a job costs beside its frame: it makes the server read
-WATCHED = 50  # jobs at once
+WATCHED = 50  # jobs at once, and topics
+TOPIC = 250  # characters
 BAD_FRAME = 4400
 
 log = logging.getLogger(__name__)
@@ -95,7 +96,7 @@ class LiveConsumer(AsyncConsumer):
             case {"type": "ack" | "watch" | "unwatch" as kind}:
                 raise BadFrame(f"this is no {kind} frame of {SUBPROTOCOL}")
             case {"type": kind}:
-                raise BadFrame(f"unknown type {kind!r:.40}")
+                raise BadFrame(f"unknown type {str(kind)[:40]!r}")
             case _:
                 raise BadFrame("not an object with a type")
 
@@ -115,8 +116,8 @@ class LiveConsumer(AsyncConsumer):
             self.mailbox.tell(frames.error("forbidden", "this token sees jobs of its owner only, not the board"))
 
     def _news(self, verb: str, topics: Any) -> None:
-        if not isinstance(topics, list) or len(topics) > WATCHED or not all(isinstance(each, str) for each in topics):
-            raise BadFrame(f'"news" is a list of topics, at most {WATCHED}')
+        if not isinstance(topics, list) or len(topics) > WATCHED or not all(map(is_topic, topics)):
+            raise BadFrame(f'"news" is a list of topics, at most {WATCHED} of at most {TOPIC} characters')
         hidden = [topic for topic in topics if not self.mailbox.visitor.hears(topic)]
         if verb == "unwatch":
             self.hub.watch_news(self.mailbox, self.mailbox.topics - set(topics))
@@ -129,7 +130,7 @@ class LiveConsumer(AsyncConsumer):
         if not isinstance(job, str) or isinstance(after, bool) or not isinstance(after, int) or not 0 <= after < 2**63:
             raise BadFrame('"job" is an id, "after" a number from 0')
         try:
-            uid = str(UUID(job))
+            uid = str(UUID(job[:100]))
         except ValueError:
             self.mailbox.tell(frames.error(*UNKNOWN, job=job[:100]))
             return
@@ -143,7 +144,7 @@ class LiveConsumer(AsyncConsumer):
 
     def _gauge(self, verb: str, name: Any) -> None:
         if not isinstance(name, str) or name not in GAUGES:
-            raise BadFrame(f"there is no gauge {name!r:.40}")
+            raise BadFrame(f"there is no gauge {str(name)[:40]!r}")
         if verb == "unwatch":
             self.mailbox.gauges.pop(name, None)
         elif not self.mailbox.visitor.sees_all:
@@ -156,6 +157,10 @@ async def nowhere(scope: dict[str, Any], receive: Any, send: Any) -> None:
     """A socket at an address where there is none: refused like any other."""
     await receive()
     await send({"type": "websocket.close"})  # before accept: HTTP 403
+
+
+def is_topic(each: Any) -> bool:
+    return isinstance(each, str) and len(each) <= TOPIC
 
 
 def parse(text: str) -> Any:

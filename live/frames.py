@@ -11,6 +11,7 @@ LIMIT = 512 * 1024
 HEAD = 1024  # room for type, n, as_of, age and brackets
 TEXT_LIMIT = 4_000  # characters of an error within a row: a row is a line on a page, the rest is in the job's detail
 VALUE_LIMIT = 64 * 1024
+MARKUP_LIMIT = 32 * 1024
 EXTRA_LIMIT = 128 * 1024  # of all workers, or of all queues: rows must find room beside them
 
 
@@ -57,6 +58,12 @@ def value(thing: Any) -> str:
     if len(text) <= VALUE_LIMIT:
         return text
     return dumps({"note": f"{len(text)} bytes: too large to show here", "bytes": len(text)})
+
+
+def markup(html: str) -> str:
+    """A piece of a page, or null where it would take too much of a frame: then the page asks for it."""
+    text = dumps(html)
+    return text if len(text) <= MARKUP_LIMIT else "null"
 
 
 def frame(kind: str, n: int | None, *members: str) -> str:

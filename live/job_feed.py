@@ -13,7 +13,14 @@ TAIL = 2_000  # log lines kept for each watched job
 TAIL_BYTES = 512 * 1024
 LINES = 1_000  # read at once
 READY = 8  # frames kept for the next watcher at the same place
-SHARED = ("params", "result", "attempts", "trail", "log")  # the parts of a detail with rules of their own
+SHARED = (
+    "params",
+    "result",
+    "result_tree",
+    "attempts",
+    "trail",
+    "log",
+)  # the parts of a detail with rules of their own
 NEVER = 0  # the revision of a watcher who has seen nothing
 
 
@@ -58,6 +65,8 @@ class Watch:
         self.summary = {name: detail[name] for name in detail if name not in SHARED}
         parts = {name: frames.dumps(frames.cut(value)) for name, value in self.summary.items()}
         parts |= {name: frames.value(detail.get(name)) for name in ("params", "result", "trail")}
+        if "result_tree" in detail:
+            parts["result_tree"] = frames.markup(detail["result_tree"])
         parts["attempts"] = frames.dumps(detail["attempts"])
         if len(parts["attempts"]) > frames.LIMIT // 2:
             parts["attempts"] = frames.dumps([attempt | {"traceback": None} for attempt in detail["attempts"]])

@@ -16,7 +16,9 @@ from live import frames
 from live.db_thread import Reader
 from live.job_feed import LINES, NEVER, Follow, Watch
 from live.mailbox import Mailbox
+from tasks.engine.models import State
 from tasks.queries import board
+from tasks.web import json_tree
 
 PERIOD_S = 0.25
 UNKNOWN = "unknown-job", "there is no such job, or you may not see it"
@@ -25,7 +27,11 @@ log = logging.getLogger(__name__)
 
 
 def whole(job: str, after: int | None, lines: int) -> dict[str, Any] | None:
-    return board.detail(job, after, lines, people=True)
+    """The job as its page wants it: with its result as the page shows it, by links relative to that page."""
+    detail = board.detail(job, after, lines, people=True)
+    if detail and detail["state"] == State.SUCCEEDED and detail["result"] is not None:
+        detail["result_tree"] = json_tree.shown(detail["result"], "result/")
+    return detail
 
 
 class Watches:

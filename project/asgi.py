@@ -8,9 +8,10 @@ from project import startup
 startup.set_up()
 
 from live.routing import websocket_urlpatterns  # noqa: E402 - models can be imported only after the apps are ready
-from project import bodies, daphne, prefix  # noqa: E402
+from project import bodies, daphne, lengths, prefix  # noqa: E402
 
 daphne.teach()
-application = prefix.prefixed(
-    ProtocolTypeRouter({"http": bodies.bounded(get_asgi_application()), "websocket": URLRouter(websocket_urlpatterns)})
-)
+pages = get_asgi_application()
+pages.request_class = lengths.Request
+routes = ProtocolTypeRouter({"http": bodies.bounded(pages), "websocket": URLRouter(websocket_urlpatterns)})
+application = lengths.bounded(prefix.prefixed(routes))

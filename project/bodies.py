@@ -59,15 +59,15 @@ def bounded(application: Application) -> Application:
     return bounded_application
 
 
-async def refuse(path: str, send: Callable[[Any], Awaitable[None]]) -> None:
-    headers, body = refusal(path)
-    await send({"type": "http.response.start", "status": 413, "headers": headers})
+async def refuse(path: str, send: Callable[[Any], Awaitable[None]], status: int = 413) -> None:
+    headers, body = refusal(path, status)
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
 
-def refusal(path: str) -> tuple[list[tuple[bytes, bytes]], bytes]:
+def refusal(path: str, status: int = 413) -> tuple[list[tuple[bytes, bytes]], bytes]:
     api = path.startswith("/api/")
-    body = json.dumps(problems.body("too-large")).encode() if api else b"Too large.\n"
+    body = json.dumps(problems.body("too-large", status)).encode() if api else b"Too large.\n"
     kind = problems.MEDIA_TYPE if api else "text/plain"
     headers = [(b"content-type", kind.encode()), (b"content-length", b"%d" % len(body)), (b"connection", b"close")]
     return headers + [(versions.HEADER.lower().encode(), versions.NEWEST.encode())] * api, body

@@ -20,6 +20,7 @@ from django.utils.decorators import sync_and_async_middleware
 from django.views import defaults
 
 from tasks.access import audit
+from tasks.access.hashers import Busy
 from tasks.api import problems, versions
 from tasks.engine.log_context import job_id, request_id, veiled
 
@@ -109,8 +110,8 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def broken(request: HttpRequest) -> HttpResponse:
-    """500; or 503 when it is the database that is busy or away: nothing was done, and soon it may be."""
-    busy = isinstance(sys.exc_info()[1], (OperationalError, InterfaceError))
+    """500; or 503 when the database is busy or away, or too many log in: nothing was done, and soon it may be."""
+    busy = isinstance(sys.exc_info()[1], (OperationalError, InterfaceError, Busy))
     answer = problem(request, "unavailable" if busy else "internal")
     if answer is None:
         answer = HttpResponse(render_to_string("503.html"), status=503) if busy else defaults.server_error(request)

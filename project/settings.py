@@ -9,14 +9,16 @@ from pathlib import Path
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from project import database, env, keys
+from project import database, env, keys, private
+
+private.begin()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 IN_WEB = "project.asgi" in sys.modules or "runserver" in sys.argv  # a server has imported it: the settings come next
 IN_WORKER = "worker" in sys.argv and "celery" in Path(sys.argv[0]).as_posix()
 
 # --- Signalbox -------------------------------------------------------------------------------------------------
-SIGNALBOX_HOME = env.folder("SIGNALBOX_HOME", BASE_DIR / "var")
+SIGNALBOX_HOME = private.tightened(env.folder("SIGNALBOX_HOME", BASE_DIR / "var"), "SIGNALBOX_HOME")
 SIGNALBOX_NAME = env.matching(
     "SIGNALBOX_NAME",
     "signalbox",
@@ -41,6 +43,7 @@ SIGNALBOX_KEEP_SUCCEEDED_D = env.number("SIGNALBOX_KEEP_SUCCEEDED_D", 30, 1, 36_
 SIGNALBOX_KEEP_FAILED_D = env.number("SIGNALBOX_KEEP_FAILED_D", 90, 1, 36_500)
 SIGNALBOX_KEEP_CANCELLED_D = env.number("SIGNALBOX_KEEP_CANCELLED_D", 30, 1, 36_500)
 SIGNALBOX_KEEP_QUIET_D = env.number("SIGNALBOX_KEEP_QUIET_D", 1, 1, 36_500)
+SIGNALBOX_KEEP_AUDIT_D = env.number("SIGNALBOX_KEEP_AUDIT_D", 365, 1, 36_500)
 SIGNALBOX_IMAGE_ROOTS = env.folders("SIGNALBOX_IMAGE_ROOTS")
 SIGNALBOX_UPLOAD_MB = env.number("SIGNALBOX_UPLOAD_MB", 500, 1, 100_000, whole=True)
 SIGNALBOX_TICK_MS = env.number("SIGNALBOX_TICK_MS", 50, 1, 10_000)
@@ -135,6 +138,7 @@ TEMPLATES = [
 AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend", "tasks.access.permissions.AdminsAreAdmins"]
 KNOX_TOKEN_MODEL = "door.Token"  # noqa: S105 - a model, no password
 MIGRATION_MODULES = {"knox": None}  # its own table would stand beside ours, unused, and no test could be flushed
+PASSWORD_HASHERS = ["tasks.access.hashers.Hasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (
@@ -158,6 +162,7 @@ DATABASES = {
         connections=env.number("SIGNALBOX_CONNECTIONS", 8, 2, 1000, whole=True),
     )
 }
+private.database(DATABASES["default"])
 
 # --- Redis: bells and hints ------------------------------------------------------------------------------------
 OWN_REDIS = env.redis("REDIS_URL", "")  # empty: `up` starts the embedded Valkey

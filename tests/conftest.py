@@ -1,14 +1,20 @@
 """Fixtures that every test may use: the servers of the run, the product as a process, workers on the test database."""
 
+import shutil
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
 from django.conf import settings
+from django.contrib.auth.hashers import PBKDF2PasswordHasher
+from django.core.management.commands import flush
 from django.db import connection
+from django.test import override_settings
 from django_celery_beat.models import PeriodicTask
+from whitenoise.middleware import WhiteNoiseMiddleware
 
 from live.db_thread import Reader
 from tests.support.processes import Product, Worker
@@ -51,10 +57,18 @@ def servers(request: pytest.FixtureRequest) -> Servers:
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(servers: Servers) -> None:
-    """SQLite's test database is a file, as in production: threads and processes of a test share it."""
-    database = settings.DATABASES["default"]
-    if database["ENGINE"].endswith("sqlite3"):
-        database.setdefault("TEST", {})["NAME"] = str(Path(servers.folder) / "test.sqlite3")
+    """The test database is a copy of one that is migrated; of SQLite a file, which threads and processes share."""
+    test = settings.DATABASES["default"].setdefault("TEST", {})
+    if servers.database_url:
+        test["TEMPLATE"] = servers.migrated()
+    else:
+        test["NAME"] = shutil.copy(servers.migrated(), servers.folder / "test.sqlite3")
+
+
+@pytest.fixture(scope="session")
+def django_db_keepdb() -> bool:
+    """The copy is taken as it is, and goes with its server or its folder."""
+    return True
 
 
 @pytest.fixture(scope="session")
@@ -62,6 +76,51 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
     """Tests begin with no schedules: those that come with a fresh install have tests of their own."""
     with django_db_blocker.unblock():
         PeriodicTask.objects.all().delete()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_is_made_twice(django_test_environment: None) -> Iterator[None]:
+    """What Django does anew for each test or client, and would do again in the very same way."""
+    with pytest.MonkeyPatch.context() as patch, override_settings(PASSWORD_HASHERS=[f"{__name__}.QuickHasher"]):
+        patch.setattr(WhiteNoiseMiddleware, "add_files_from_finders", add_static_files)
+        patch.setattr(flush, "sql_flush", sql_to_empty)
+        patch.setattr(flush, "emit_post_migrate_signal", lambda *args, **options: None)  # its rows have stayed
+        yield
+
+
+class QuickHasher(PBKDF2PasswordHasher):
+    """Django's own hashes, made at once, and checked once for a process when others made them."""
+
+    iterations = 1
+
+    def must_update(self, encoded: str) -> bool:
+        return False  # an update would end the sessions that a test has opened
+
+    @cache  # noqa: B019 - one hasher lives as long as its process
+    def encode(self, password: str, salt: str, iterations: int | None = None) -> str:
+        return super().encode(password, salt, iterations)
+
+
+static_files: dict[str, Any] = {}
+find_static_files = WhiteNoiseMiddleware.add_files_from_finders
+
+
+def add_static_files(self: WhiteNoiseMiddleware) -> None:
+    """Found once for a process: each test client makes its middleware anew, and this was most of a request's time."""
+    if not static_files:
+        find_static_files(self)
+        static_files.update(self.files)
+    self.files.update(static_files)
+
+
+def sql_to_empty(style: Any, connection: Any, *args: Any, **options: Any) -> list[str]:
+    """Between two tests with transactions: empties the tables that hold rows, but for those that describe models."""
+    kept = {"django_migrations", "django_content_type", "auth_permission"}
+    tables = sorted(set(connection.introspection.django_table_names(only_existing=True, include_views=False)) - kept)
+    asked = " UNION ALL ".join(f"SELECT '{table}' WHERE EXISTS (SELECT 1 FROM \"{table}\")" for table in tables)
+    with connection.cursor() as cursor:
+        cursor.execute(asked)
+        return [f'DELETE FROM "{table}"' for (table,) in cursor.fetchall()]  # no order: constraints wait for the commit
 
 
 @pytest.fixture

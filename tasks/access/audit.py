@@ -16,6 +16,7 @@ from tasks.access.models import Entry
 from tasks.access.permissions import Actor
 from tasks.engine.errors import Refused
 from tasks.engine.log_context import request_id
+from tasks.engine.report import current_report
 from tasks.engine.transition import steadily
 
 T = TypeVar("T")
@@ -50,7 +51,7 @@ def note(who: Any, action: str, target: Any = "", code: str = "", /, **detail: A
     request = who if hasattr(who, "META") else None
     Entry.objects.create(
         who=actor.name[:150],
-        via="token" if actor.token else "session" if request else "shell",
+        via="token" if actor.token else "session" if request else "job" if current_report().job_id else "shell",
         token=actor.token and actor.token.uid,
         action=action[:60],
         target=plain(target, 300),
@@ -80,7 +81,7 @@ def address_of(request: Any) -> str:
 
 def plain(text: Any, length: int) -> str:
     """Text in one line: what others typed can break neither a log nor a row."""
-    return "".join(c if c.isprintable() else "�" for c in str(text))[:length]
+    return "".join(c if c.isprintable() else "�" for c in str(text)[:length])
 
 
 class Allowance:

@@ -4,7 +4,7 @@ Columns and shapes only. Who may do what is for ``tasks.access.permissions`` to 
 for ``tasks.access.audit``.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from importlib import import_module
 from typing import Any, NoReturn, Self
 from uuid import UUID
@@ -18,6 +18,7 @@ from knox.crypto import create_token_string, hash_token
 from knox.models import AbstractAuthToken
 
 from tasks.engine.models import instant
+from tasks.engine.ordered_json import OrderedJSONField
 from tasks.engine.uid import uuid7
 
 MOST = 100  # tokens of one person
@@ -100,6 +101,20 @@ class Session(AbstractBaseSession):
         return import_module(settings.SESSION_ENGINE).SessionStore
 
 
+class Guess(models.Model):
+    """A password that is being looked at: until its row is gone it counts as a wrong one."""
+
+    place = models.CharField(max_length=45)
+    name = models.CharField(max_length=150)
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        indexes = [models.Index("place", "name", name="guess_place")]
+
+    def __str__(self) -> str:
+        return f"{self.name} at {self.place}"
+
+
 class ShareLink(models.Model):
     """One job shown to whoever has the link. The link is a signed id; this row lets it expire and be taken back."""
 
@@ -124,9 +139,6 @@ class Unchangeable(TypeError):
 
 
 class EntryRows(models.QuerySet):
-    def older_than(self, moment: Any) -> Self:
-        return self.filter(at__lt=moment)
-
     def update(self, **_: Any) -> NoReturn:
         raise Unchangeable("An audit entry is never changed.")
 
@@ -134,15 +146,19 @@ class EntryRows(models.QuerySet):
         self.update()
 
     def delete(self) -> NoReturn:
-        raise Unchangeable("Audit entries are not deleted; what is old is taken away by forget().")
+        raise Unchangeable("Audit entries are not deleted; only prune takes away those whose time is over.")
 
     def done_to(self, uid: UUID) -> Self:
         """What was done to a job, and not refused."""
         return self.filter(target=str(uid), outcome=Entry.Outcome.DONE)
 
-    def forget(self) -> int:
-        """Take old entries away. For the chore that prunes, which says so in an entry of its own."""
-        return self._raw_delete(self.db)
+    def forget(self, before: datetime, most: int) -> int:
+        """Delete entries that were written before that moment, among the ``most`` oldest; returns how many.
+
+        Only the chore that prunes calls this. It looks at no more than ``most`` rows, since ids rise with time.
+        """
+        oldest = list(self.order_by("id").values_list("pk", flat=True)[:most])
+        return self.filter(pk__in=oldest, at__lt=before)._raw_delete(self.db) or 0  # None: there is no entry
 
 
 class Entry(models.Model):
@@ -163,7 +179,7 @@ class Entry(models.Model):
     code = models.CharField(max_length=40, blank=True)  # why it was refused
     address = models.CharField(max_length=45, blank=True)
     request = models.CharField(max_length=64, blank=True)
-    detail = models.JSONField(default=dict)
+    detail = OrderedJSONField(default=dict)
 
     objects = EntryRows.as_manager()
 

@@ -36,7 +36,7 @@ class AuditView(Page):
             entries=[entry.shown() | {"job": job_of(entry)} for entry in found[:PAGE]],
             asked=asked,
             more=more,
-            actions=sorted({*RULES, "login", "logout", asked.get("action", "")} - {""}),
+            actions=sorted({*RULES, "login", "logout", "prune", asked.get("action", "")} - {""}),
             outcomes=Entry.Outcome.values,
             **context,
         )

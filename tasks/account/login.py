@@ -6,10 +6,13 @@ user has logged in with before is a place of its own, so a stranger behind the s
 
 import ipaddress
 import secrets
-from datetime import timedelta
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib.auth import logout
+from django.contrib.auth.forms import UsernameField
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
 from django.contrib.auth.views import LoginView
 from django.core.signing import BadSignature, TimestampSigner
@@ -20,11 +23,15 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from tasks.access import audit
-from tasks.access.models import Entry
+from tasks.access.models import Entry, Guess
 from tasks.access.sessions import end_all
 
 BY_NAME, NAME_WINDOW = 5, timedelta(minutes=5)
-BY_PLACE, PLACE_WINDOW = 30, timedelta(minutes=15)
+BY_PLACE, PLACE_WINDOW = 30, timedelta(minutes=15)  # over all names that have not logged in there before
+STALE = timedelta(minutes=1)  # after which a guess that a dead process left counts no more
+JUDGED = timedelta(seconds=5)  # in which those that are under way will have been judged
+LOGINS = 100  # of a name that are looked through for a place
+LONGEST = 1_000  # characters of a name that anything looks at
 COOKIE, KNOWN_FOR = "signalbox_known", timedelta(days=365)
 SIGNER = TimestampSigner(salt="signalbox.known")
 
@@ -35,37 +42,70 @@ class Login(LoginView):
     template_name = "account/login.html"
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if held := held_back(self, request, request.POST.get("username", ""), "login-throttled", request):
-            return held
-        answer = super().post(request, *args, **kwargs)
+        with guess(request, request.POST.get("username", "")) as wait:
+            if wait:
+                return held_back(self, request, request.POST.get("username", ""), wait, "login-throttled", request)
+            answer = super().post(request, *args, **kwargs)
         if isinstance(answer, HttpResponseRedirect):
             remember(request, answer)
         return answer
 
 
-def held_back(view: Any, request: HttpRequest, name: str, action: str, of: Any) -> HttpResponse | None:
-    """The view's page without what was typed, if this name may not try a password now. ``of``: what its form is of."""
-    if not (wait := seconds_to_wait(request, name)):
-        return None
-    audit.refused(request, action, audit.plain(name, 150), "too-many-requests")
+def held_back(view: Any, request: HttpRequest, name: str, wait: int, action: str, of: Any) -> HttpResponse:
+    """The view's page without what was typed: this name may not try a password now. ``of``: what its form is of."""
+    audit.refused(request, action, folded(name), "too-many-requests")
     context = view.get_context_data(form=view.get_form_class()(of), wait_minutes=-(-wait // 60))
     answer = view.render_to_response(context, status=429)
     answer["Retry-After"] = str(wait)
     return answer
 
 
-def seconds_to_wait(request: HttpRequest, name: str) -> int:
-    """0, or for how long this name, or this place, may not try again. Asked before any password is looked at."""
-    now = timezone.now()
-    failed = Entry.objects.filter(action="login", outcome=Entry.Outcome.REFUSED, address=place(request, name))
+@contextmanager
+def guess(request: HttpRequest, name: str) -> Iterator[int]:
+    """0: a password of this name may be looked at in this block. Else the seconds for which none may.
+
+    Until the block ends it counts as a wrong one, in all server processes: of many at once none is looked at too many.
+    """
+    name, now = folded(name), timezone.now()
+    where = place(request, name)
+    Guess.objects.filter(at__lt=now - STALE).delete()
+    mine = Guess.objects.create(place=where, name=name, at=now)
+    try:
+        yield seconds_to_wait(request, name, mine)
+    finally:
+        Guess.objects.filter(pk=mine.pk).delete()
+
+
+def folded(name: str) -> str:
+    """A name as the login form reads it: however it is spelt, it is the same one."""
+    return audit.plain(UsernameField().to_python(name[:LONGEST]) or "", 150)
+
+
+def seconds_to_wait(request: HttpRequest, name: str, mine: Guess) -> int:
+    """0, or for how long this name, or this place, may not try again."""
+    failed = Entry.objects.filter(action="login", outcome=Entry.Outcome.REFUSED, address=mine.place)
     recent = list(failed.order_by("-id").values_list("at", "target")[:BY_PLACE])
-    by_name = [at for at, target in recent if target == audit.plain(name, 150)]
-    waits = [timedelta(0)]
-    if len(recent) == BY_PLACE:
-        waits.append(recent[-1][0] + PLACE_WINDOW - now)
-    if len(by_name) >= BY_NAME:
-        waits.append(by_name[BY_NAME - 1] + NAME_WINDOW - now)
+    under_way = list(Guess.objects.filter(place=mine.place).exclude(pk=mine.pk).values_list("name", flat=True))
+    by_name = [at for at, target in recent if target == name]
+    waits = [over(by_name, under_way.count(name), BY_NAME, NAME_WINDOW)]
+    if not has_been_here(name, mine.place):
+        waits.append(over([at for at, _ in recent], len(under_way), BY_PLACE, PLACE_WINDOW))
     return max(0, int(max(waits).total_seconds() + 0.999))
+
+
+def over(failed: list[datetime], under_way: int, most: int, window: timedelta) -> timedelta:
+    """How long to wait if there were ``most`` wrong ones within the window, newest first, those under way with them."""
+    now = timezone.now()
+    standing = [at for at in failed if at + window > now]
+    if len(standing) + under_way < most:
+        return timedelta(0)
+    return standing[most - 1] + window - now if len(standing) >= most else JUDGED
+
+
+def has_been_here(name: str, where: str) -> bool:
+    """Whether this user has logged in at this place before: a stranger's wrong guesses there do not hold it up."""
+    done = Entry.objects.filter(who=name, action="login", outcome=Entry.Outcome.DONE).order_by("-id")
+    return any(network(address) == where for address in done.values_list("address", flat=True)[:LOGINS])
 
 
 def place(request: HttpRequest, name: str) -> str:
@@ -76,7 +116,11 @@ def place(request: HttpRequest, name: str) -> str:
             return f"browser {browser}"[:45]
     except BadSignature:
         pass
-    address = audit.address_of(request)
+    return network(audit.address_of(request))
+
+
+def network(address: str) -> str:
+    """An address; of IPv6 the network that one customer has."""
     try:
         found = ipaddress.ip_address(address)
         return str(ipaddress.ip_network((found, 64), strict=False)) if found.version == 6 else address

@@ -4,6 +4,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
+from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.forms import PasswordChangeForm
 from django.contrib.auth.views import PasswordChangeView
 from django.db.models import QuerySet
@@ -135,14 +136,19 @@ class PasswordView(Shown, PasswordChangeView):
     success_url = reverse_lazy("account")
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        held = login.held_back(self, request, request.user.get_username(), "change-password", request.user)
-        return held or super().post(request, *args, **kwargs)
+        name = request.user.get_username()
+        with login.guess(request, name) as wait:
+            if wait:
+                return login.held_back(self, request, name, wait, "change-password", request.user)
+            return super().post(request, *args, **kwargs)
 
     def form_valid(self, form: Any) -> HttpResponse:
+        form.save(commit=False)  # hashes the password, which takes long, while no transaction is open
         name = self.request.user.get_username()
-        answer = audit.do(self.request, "change-password", name, lambda: super(PasswordView, self).form_valid(form))
+        audit.do(self.request, "change-password", name, form.user.save)
+        update_session_auth_hash(self.request, form.user)
         messages.info(self.request, "Your password was changed. You are logged out everywhere else.")
-        return answer
+        return redirect(self.get_success_url())
 
     def form_invalid(self, form: Any) -> HttpResponse:
         if "old_password" in form.errors:

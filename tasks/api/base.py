@@ -31,6 +31,7 @@ from tasks.engine.models import Job
 
 T = TypeVar("T")
 BODY_LIMIT = 1024 * 1024
+LONGEST, MOST = 1_000, 100  # characters of one value of a parameter of the query, and how often it may be given
 GONE = "It was deleted meanwhile."
 UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
@@ -145,6 +146,8 @@ class Endpoint(APIView):
         if unknown:
             known = f"There are: {', '.join(names)}." if names else "There are none here."
             raise wrong(**{name[:100]: f"There is no such parameter. {known}" for name in unknown})
+        if long := [name for name, values in query.items() if len(values) > MOST or max(map(len, values)) > LONGEST]:
+            raise wrong(**dict.fromkeys(long, f"Give at most {LONGEST:,} characters, and {MOST} values."))
         if any(UNSTORABLE.search(text) for values in query.values() for text in values):
             raise wrong(**dict.fromkeys(query, "It holds a character that cannot be looked for."))
         return query
@@ -186,11 +189,16 @@ class Strict(serializers.Serializer):
 
 
 class Text(serializers.CharField):
-    """JSON's strings only: 5 is not "5"."""
+    """JSON's strings only: 5 is not "5". Its length is looked at before anything else looks at it."""
+
+    def __init__(self, *, max_length: int, **options: Any) -> None:
+        super().__init__(max_length=max_length, **options)
 
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
             self.fail("invalid")
+        if len(data) > self.max_length:
+            self.fail("max_length", max_length=self.max_length)
         return super().to_internal_value(data)
 
 
@@ -222,8 +230,8 @@ class Id(serializers.UUIDField):
     """As our answers write it: neither false nor 7 is one."""
 
     def to_internal_value(self, data: Any) -> UUID:
-        if not isinstance(data, str):
-            self.fail("invalid", value=data)
+        if not isinstance(data, str) or len(data) > 100:
+            self.fail("invalid", value=str(data)[:100])
         return super().to_internal_value(data)
 
 

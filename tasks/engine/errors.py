@@ -10,7 +10,7 @@ from typing import NamedTuple
 from tasks.engine import storable
 from tasks.engine.models import Job
 
-OURS = [["tasks", "base"], ["celery", "app"], ["asyncio", "runners"]]
+OURS = [["tasks", "worker"], ["celery", "app"], ["asyncio", "runners"]]
 
 
 class Refused(Exception):

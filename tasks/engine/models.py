@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
+from tasks.engine.ordered_json import OrderedJSONField
 from tasks.engine.uid import uuid7
 
 
@@ -58,9 +59,9 @@ class Job(models.Model):
     queue = models.CharField(max_length=100)
     priority = models.SmallIntegerField(default=5)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="jobs", db_index=False)
-    params = models.JSONField(default=dict)
+    params = OrderedJSONField(default=dict, outermost=False)  # their own order is that of the signature
     secrets = models.TextField(default="")
-    result = models.JSONField(null=True)
+    result = OrderedJSONField(null=True)
     error = models.TextField(default="")
     traceback = models.TextField(default="")
     error_key = models.CharField(max_length=64, default="")

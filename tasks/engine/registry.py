@@ -98,6 +98,12 @@ def is_chore(name: str) -> bool:
     return name in _kinds and _kinds[name].quiet
 
 
+def in_order(kind: str, params: dict[str, Any]) -> dict[str, Any]:
+    """Parameters in the order of the kind's signature, which PostgreSQL does not keep; unknown ones come last."""
+    known = [field.name for field in _kinds[kind].signature.fields] if kind in _kinds else []
+    return {name: params[name] for name in known if name in params} | params
+
+
 def kinds() -> list[Kind]:
     return sorted(_kinds.values(), key=lambda kind: kind.name)
 

@@ -70,7 +70,11 @@ class Report:
         if self._stop is not None:
             raise self._stop
         _, old_total, old_note = self._progress
-        self._progress = (done, old_total if total is None else total, old_note if note is None else str(note))
+        self._progress = (
+            done,
+            old_total if total is None else total,
+            old_note if note is None else storable.shown(note),
+        )
 
     def log(self, text: Any, level: str = "info") -> None:
         """Write one log line, in the words of ``str(text)``. Raises Cancelled when asked to stop."""
@@ -80,7 +84,7 @@ class Report:
 
     def note(self, text: Any, level: str = "info") -> None:
         """Like ``log``, but never raises: for last words."""
-        shown = storable.text(hide(str(text), self._secrets), LINE_CHARACTERS)
+        shown = storable.text(hide(storable.shown(text), self._secrets), LINE_CHARACTERS)
         level = level if level in LEVELS else "info"
         with self._lock:
             if self._full:

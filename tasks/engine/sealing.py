@@ -6,10 +6,11 @@ job: it is handed a dict or a text.
 
 import html
 import json
-import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterable
 from functools import lru_cache
+from heapq import heapify, heappop, heapreplace
+from string import ascii_uppercase
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -22,6 +23,7 @@ from tasks.params.types import MASK
 
 PURPOSE = b"signalbox: secret parameters of jobs, 1"  # other uses of SECRET_KEY get other keys from it
 SHORT = 4  # characters; a shorter secret is hidden only where it stands alone, or "a" would blank every text
+SMALL = {ord(letter): letter.lower() for letter in ascii_uppercase}
 A_LINE = 8  # characters; the shorter lines of a secret, such as "}", say nothing
 
 
@@ -52,7 +54,7 @@ def hide(text: str, secrets: Iterable[str]) -> str:
     Hide before cutting a text: half of a secret is not recognised. Neither is one that was encoded in other ways.
     """
     values = frozenset(secret for secret in secrets if secret)
-    return _pattern(values).sub(MASK, text) if values else text
+    return _masked(text, _shown(values)) if values else text
 
 
 def _keys() -> tuple[str | bytes, ...]:
@@ -69,12 +71,54 @@ def _derived(key: str | bytes) -> bytes:
 
 
 @lru_cache(maxsize=16)
-def _pattern(secrets: frozenset[str]) -> re.Pattern[str]:
-    """Whole forms side by side, the longest first: one pass in linear time, and a mask is never masked again."""
+def _shown(secrets: frozenset[str]) -> tuple[str, ...]:
+    """All forms that are looked for, the longest first."""
     wholes = {secret.strip() for secret in secrets}
     lines = {line.strip() for secret in wholes for line in secret.splitlines() if len(line.strip()) >= A_LINE}
     shown = {form for value in (wholes | lines) - {""} for form in _forms(value)}
-    return re.compile("|".join(_literal(form) for form in sorted(shown, key=len, reverse=True)) or r"(?!)")
+    return tuple(sorted({_folded(form) if "%" in form else form for form in shown}, key=len, reverse=True))
+
+
+def _masked(text: str, forms: tuple[str, ...]) -> str:
+    """One pass from left to right: at each place the longest form, and a mask is never masked again.
+
+    Each form is looked for by ``str.find``, whose time is linear whatever the letters are; a pattern's is not.
+    """
+    folded = _folded(text) if any("%" in form for form in forms) else text
+    waiting = [(at, rank) for rank, form in enumerate(forms) if (at := _find(text, folded, form, 0)) >= 0]
+    heapify(waiting)
+    kept: list[str] = []
+    end = 0
+    while waiting:
+        at, rank = waiting[0]
+        if at >= end:
+            kept += (text[end:at], MASK)
+            end = at + len(forms[rank])
+        again = _find(text, folded, forms[rank], end)
+        heapreplace(waiting, (again, rank)) if again >= 0 else heappop(waiting)
+    return "".join(kept) + text[end:]
+
+
+def _find(text: str, folded: str, form: str, start: int) -> int:
+    """Where a form stands next, or -1. %2F and %2f are the same; a short form must stand alone."""
+    where = folded if "%" in form else text
+    at = where.find(form, start)
+    while (
+        at >= 0
+        and len(form) < SHORT
+        and (_is_word(text[max(0, at - 1) : at]) or _is_word(text[at + len(form) : at + len(form) + 1]))
+    ):
+        at = where.find(form, at + 1)
+    return at
+
+
+def _is_word(character: str) -> bool:
+    return character.isalnum() or character == "_"
+
+
+def _folded(text: str) -> str:
+    """Its ASCII letters as small ones, so that every place stays where it is."""
+    return text.translate(SMALL)
 
 
 def _forms(value: str) -> set[str]:
@@ -90,10 +134,3 @@ def _escaped(value: str) -> set[str]:
     reprs = {shown(value + '"')[1:-2] for shown in (repr, ascii)}
     jsons = {json.dumps(value, ensure_ascii=ensure)[1:-1] for ensure in (True, False)}
     return reprs | {form.replace("\\'", "'") for form in reprs} | jsons
-
-
-def _literal(form: str) -> str:
-    found = re.escape(form)
-    if "%" in form:
-        found = f"(?i:{found})"  # %2F and %2f
-    return rf"(?<!\w){found}(?!\w)" if len(form) < SHORT else found

@@ -1,16 +1,17 @@
 """Values as every database can store them: JSON without NaN, NUL or lone surrogates, within a size."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import fields, is_dataclass
 from enum import Enum
-from math import isfinite
+from math import isfinite, log10
 from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
 
 RESULT_BYTES = 512 * 1024
 DEEPEST = 200  # levels of a result
+BITS = 14_000  # of a whole number; Python reads and writes 4,300 digits
 
 
 def text(value: str, limit: int) -> str:
@@ -26,13 +27,11 @@ def result(value: Any, hide: Callable[[str], str] = str) -> Any:
     value. Anything else that has no JSON is kept as its ``repr``, and the rest of the result around it as it is.
     """
     try:
-        plain = _plain(value, hide)
+        plain = _Writer(hide).plain(value)
         size = len(json.dumps(plain))
-        if size > RESULT_BYTES:
-            return f"(a result of {size:,} bytes was not kept: at most {RESULT_BYTES:,} are)"
-        return plain
-    except Exception:  # code of the job's own may be asked here, and raise whatever it likes
-        return text(hide(shown(value, repr)), 2_000)
+    except _TooLarge:
+        return f"(a result of more than {RESULT_BYTES:,} bytes was not kept)"
+    return plain if size <= RESULT_BYTES else f"(a result of {size:,} bytes was not kept: at most {RESULT_BYTES:,} are)"
 
 
 def shown(value: Any, say: Callable[[Any], str] = str) -> str:
@@ -43,33 +42,73 @@ def shown(value: Any, say: Callable[[Any], str] = str) -> str:
         return f"({type(value).__name__}, which cannot be shown)"
 
 
-def _plain(value: Any, hide: Callable[[str], str], depth: int = 0) -> Any:
-    if depth > DEEPEST:
-        raise ValueError("a result that deep may hold itself")
-    match value:
-        case None | bool():
-            return value
-        case Enum():
-            return _plain(value.value, hide, depth + 1)
-        case str():
-            return text(hide(value), RESULT_BYTES)
-        case int():
-            return int(value)
-        case float() if isfinite(value):
-            return float(value)
-        case dict():
-            return {_name(key, hide): _plain(item, hide, depth + 1) for key, item in value.items()}
-        case list() | tuple() | set() | frozenset():
-            return [_plain(item, hide, depth + 1) for item in value]
-    if is_dataclass(value) and not isinstance(value, type):
-        return {each.name: _plain(getattr(value, each.name), hide, depth + 1) for each in fields(value)}
-    try:
-        return text(hide(DjangoJSONEncoder().default(value)), RESULT_BYTES)
-    except Exception:
-        return text(hide(shown(value, repr)), 2_000)
+class _TooLarge(Exception):
+    pass
 
 
-def _name(key: Any, hide: Callable[[str], str]) -> str:
-    """A key as JSON has it: ``None`` is null there, and 1 is "1"."""
-    plain = _plain(key, hide)
-    return plain if isinstance(plain, str) else json.dumps(plain)
+class _Writer:
+    """Writes one value. Code of the job's own may be asked on the way, and raise whatever it likes."""
+
+    def __init__(self, hide: Callable[[str], str]) -> None:
+        self._hide = hide
+        self._left = RESULT_BYTES  # a list may hold one other a thousand times, and that one a third
+        self._around: list[int] = []  # id() of what holds the present value
+
+    def plain(self, value: Any) -> Any:
+        self._left -= 2  # no value and its comma are shorter
+        if self._left < 0:
+            raise _TooLarge
+        if id(value) in self._around or len(self._around) > DEEPEST:
+            return self._words(value)
+        self._around.append(id(value))
+        try:
+            return self._plain(value)
+        except _TooLarge:
+            raise
+        except Exception:
+            return self._words(value)
+        finally:
+            self._around.pop()
+
+    def _plain(self, value: Any) -> Any:
+        match value:
+            case None | bool():
+                return value
+            case Enum():
+                return self.plain(value.value)
+            case str():
+                return self._text(value, RESULT_BYTES)
+            case int():
+                return int(value) if value.bit_length() <= BITS else _in_short(value)
+            case float() if isfinite(value):
+                return float(value)
+            case dict():
+                return self._object(value.items())
+            case list() | tuple() | set() | frozenset():
+                return [self.plain(item) for item in value]
+        if is_dataclass(value) and not isinstance(value, type):
+            return self._object((each.name, getattr(value, each.name)) for each in fields(value))
+        return self._text(DjangoJSONEncoder().default(value), RESULT_BYTES)
+
+    def _object(self, items: Iterable[tuple[Any, Any]]) -> dict[str, Any]:
+        """A name is what JSON makes of a key: 1 is "1", None is "null". Of two keys with one name, both are kept."""
+        written: dict[str, Any] = {}
+        for key, item in items:
+            plain = self.plain(key)
+            name = plain if isinstance(plain, str) else json.dumps(plain)
+            while name in written:
+                name = f"{name} ({type(key).__name__})"
+            written[name] = self.plain(item)
+        return written
+
+    def _words(self, value: Any) -> str:
+        return self._text(shown(value, repr), 2_000)
+
+    def _text(self, value: str, limit: int) -> str:
+        written = text(self._hide(value), limit)
+        self._left -= len(written)
+        return written
+
+
+def _in_short(number: int) -> str:
+    return f"(a whole number of about {int(number.bit_length() * log10(2)) + 1:,} digits, which is not kept)"

@@ -4,6 +4,8 @@ import zlib
 from collections.abc import Iterator
 
 PIECE = 64 * 1024  # bytes
+# IANA's registered content codings, but those that are undone here.
+UNASKED = {"aes128gcm", "br", "compress", "dcb", "dcz", "exi", "pack200-gzip", "x-compress", "zstd"}
 MEMBERS = 1000  # gzip members in one body; each costs time to set up, however small
 
 
@@ -12,13 +14,16 @@ class Undecodable(ValueError):
 
 
 class Inflater:
-    """Feed chunks, get pieces of at most 64 KiB; `end()` complains when the stream stopped in the middle."""
+    """Feed chunks, get pieces of at most 64 KiB; `end()` complains when the stream stopped in the middle.
+
+    What is no content coding at all (`utf-8`, `none`) changes nothing, as in browsers; `Undecodable` for the others.
+    """
 
     def __init__(self, encoding: str) -> None:
         self.encoding = encoding.strip().lower()
-        if self.encoding not in ("", "identity", "gzip", "x-gzip", "deflate"):
+        if "," in self.encoding or self.encoding in UNASKED:
             raise Undecodable("The body has a content encoding that was not asked for.")
-        self.plain = self.encoding in ("", "identity")
+        self.plain = self.encoding not in ("gzip", "x-gzip", "deflate")
         self._stream: zlib._Decompress | None = None
         self._members = 0
         self._over = False

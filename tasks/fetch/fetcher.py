@@ -8,6 +8,7 @@ connection and every hop; time, memory and redirects are bounded. Knows no model
 """
 
 import asyncio
+import re
 import socket
 import ssl
 import time
@@ -42,6 +43,8 @@ EMPTY_BYTES = 1024 * 1024  # received bytes beyond the cap that may decompress t
 HEADERS = {"User-Agent": "Signalbox/1", "Accept": "*/*", "Accept-Encoding": "gzip, deflate"}
 SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization"})  # stay with their origin
 REDIRECT_STATUSES = frozenset({301, 302, 303, 307, 308})
+
+NOT_UTF8 = re.compile("[\udc80-\udcff]")
 
 Lookup = Callable[[str, int], Awaitable[list[str]]]
 
@@ -186,7 +189,8 @@ def checked(url: str) -> URL:
 
 def redirect(answer: aiohttp.ClientResponse) -> URL | None:
     """Where an answer leads, or None when it is no redirect."""
-    place = answer.headers.get("Location", "").strip()
+    # Bytes that are no UTF-8 arrive as lone surrogates; their server knows them by their numbers.
+    place = NOT_UTF8.sub(lambda byte: f"%{ord(byte[0]) - 0xDC00:02X}", answer.headers.get("Location", "").strip())
     if answer.status not in REDIRECT_STATUSES or not place:
         return None
     try:
@@ -250,13 +254,21 @@ async def read(answer: aiohttp.ClientResponse, wanted: Body) -> tuple[bytes, int
     return b"".join(kept), size, False
 
 
+def listed(answer: aiohttp.ClientResponse, header: str) -> str:
+    """The values of a header, which may stand in several lines; without those that say nothing."""
+    values = ",".join(answer.headers.getall(header, [])).lower().split(",")
+    return ",".join(value for part in values if (value := part.strip()) not in ("", "identity"))
+
+
 async def pieces(answer: aiohttp.ClientResponse, cap: int) -> AsyncGenerator[bytes]:
     """The body as it was before compression, bit by bit."""
     if answer.status == 101:
         raise BadAnswer("The server switched to another protocol.")
+    if answer.status < 100 or listed(answer, "Transfer-Encoding") not in ("", "chunked"):
+        raise BadAnswer("The answer is not valid HTTP: its status or its transfer encoding does not exist.")
     received = 0
     try:
-        inflater = Inflater(answer.headers.get("Content-Encoding", ""))
+        inflater = Inflater(listed(answer, "Content-Encoding"))
         async for chunk in answer.content.iter_any():
             received += len(chunk)
             if received > cap + EMPTY_BYTES:

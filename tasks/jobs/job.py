@@ -17,7 +17,7 @@ from django.utils.text import get_valid_filename
 from django.views.generic import View
 
 from tasks.access.permissions import ELSEWHERE, may, may_submit
-from tasks.engine import chains
+from tasks.engine import chains, registry
 from tasks.engine.models import Job, LogLine, State
 from tasks.jobs import related
 from tasks.queries import board
@@ -89,16 +89,24 @@ class Part(Allowed, View):
 
 
 class ValueView(Part):
-    """Parameters or result, or what a JSON pointer (``?at=``) leads to in them: JSON for the script, else text."""
+    """Parameters or result, or what a JSON pointer (``?at=``) leads to in them: JSON, text, or as the page shows it.
+
+    ``?as=tree`` is for the script of the page; with ``at``, such a tree is whole.
+    """
 
     part = ""
 
     def get(self, request: HttpRequest, uid: UUID) -> HttpResponse:
-        value = getattr(seen(request, uid), self.part)
+        job, pointer = seen(request, uid), request.GET.get("at")
+        value = getattr(job, self.part)
+        if self.part == "params":
+            value = registry.in_order(job.kind, value)
         try:
-            value = json_tree.found(value, request.GET.get("at", ""))
+            value = json_tree.found(value, pointer or "")
         except json_tree.NoSuchValue:
             raise Http404("There is no such value.") from None
+        if request.GET.get("as") == "tree":
+            return HttpResponse(json_tree.shown(value, request.path, whole=pointer is not None, pointer=pointer or ""))
         if request.get_preferred_type(["text/plain", "application/json"]) == "application/json":
             answer = self.json(value)
         else:

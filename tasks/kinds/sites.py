@@ -129,7 +129,8 @@ def line(row: Row) -> str:
         return f"{row['address']}: {row['error']}"
     hops = len(row["redirects"])
     after = f", after {hops} redirect{'s' * (hops > 1)}" if hops else ""
-    return f"{row['address']}: {row['bytes']:,} bytes in {row['seconds']:.3f} s, {status_words(row['status'])}{after}"
+    size = f"{row['bytes']:,} byte{'s' * (row['bytes'] != 1)}"
+    return f"{row['address']}: {size} in {row['seconds']:.3f} s, {status_words(row['status'])}{after}"
 
 
 def with_scheme(address: str) -> str:

@@ -15,10 +15,12 @@ from django.db.models import Case, Count, FloatField, Func, Max, Min, QuerySet, 
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
+from tasks.access import audit
+from tasks.access.models import Entry
 from tasks.alerts.models import Alert
 from tasks.base import job
 from tasks.engine import registry
-from tasks.engine.models import Bar, Job, LogLine, Minute, State, Worker
+from tasks.engine.models import Bar, Job, LogLine, Minute, State, Worker, instant
 from tasks.engine.report import Report
 from tasks.failures.models import Handled
 from tasks.queries.stats import EDGES, MINUTE, SETTLED, WIDTHS, MinuteOf, floor
@@ -37,7 +39,7 @@ def prune(report: Report) -> dict[str, int]:
     """Delete what ended longer ago than it is kept: jobs by outcome, chores sooner, and old counts.
 
     The settings SIGNALBOX_KEEP_SUCCEEDED_D, SIGNALBOX_KEEP_FAILED_D, SIGNALBOX_KEEP_CANCELLED_D and
-    SIGNALBOX_KEEP_QUIET_D say for how many days.
+    SIGNALBOX_KEEP_QUIET_D say for how many days; SIGNALBOX_KEEP_AUDIT_D for how many an audit entry is kept.
     """
     now = timezone.now()
     gone = dict.fromkeys(("jobs", "lines"), 0)
@@ -53,6 +55,8 @@ def prune(report: Report) -> dict[str, int]:
     # What was failing then is no longer there to be handled.
     Handled.objects.filter(until__lt=now - timedelta(days=settings.SIGNALBOX_KEEP_FAILED_D)).delete()
     gone["workers"], _ = Worker.objects.filter(seen_at__lt=now - WORKERS_KEPT).delete()
+    before = now - timedelta(days=settings.SIGNALBOX_KEEP_AUDIT_D)
+    gone["entries"] = forgotten(before, report.job_id or "", lambda: report.progress(gone["jobs"]))
     return gone
 
 
@@ -100,6 +104,22 @@ def deleted_rows(old: QuerySet[Any], go_on: Callable[[], None]) -> int:
         go_on()
         rested(began)
     return count
+
+
+def forgotten(before: datetime, job_id: str, go_on: Callable[[], None]) -> int:
+    """Delete the audit entries that are older than that; returns how many. One new entry says that this job did so."""
+    count = 0
+    while True:
+        began = time.monotonic()
+        with transaction.atomic():
+            found = Entry.objects.forget(before, ROWS)
+            if found and not count:
+                audit.note(None, "prune", job_id, before=instant(before))
+        count += found
+        if found < ROWS:
+            return count
+        go_on()
+        rested(began)
 
 
 def rested(began: float) -> float:

@@ -68,7 +68,7 @@ def detail(
     if job is None:
         return None
     return job.summary() | {
-        "params": job.params,
+        "params": registry.in_order(job.kind, job.params),
         "result": job.result,
         "attempts": job.attempt_list(),
         **({"trail": trail(job)} if people else {}),

@@ -49,8 +49,9 @@ class ScheduleForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         given = self.cleaned_data
-        field = {"every": "number", "crontab": "crontab", "at": "at"}.get(given.get("when", ""))
-        if field is None or field in self.errors:
+        when = given.get("when", "")
+        field = {"every": "number", "crontab": "crontab", "at": "at"}.get(when)
+        if field is None or not TIMING[when].isdisjoint(self.errors):
             return given
         if not given.get(field):
             self.add_error(field, "Give a value.")

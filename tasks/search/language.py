@@ -18,14 +18,15 @@ from django.utils.dateparse import parse_date, parse_datetime
 
 from tasks.engine.models import State
 
-LONGEST, MOST_WORDS = 500, 10
+LONGEST, MOST_WORDS = 500, 10  # characters of a search, or of one value of a filter; words
+MOST_VALUES = 100  # of all filters together
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 AGO = re.compile(r"([0-9]{1,6})([smhdw])")
 TOKEN = re.compile(r'(?:[^\s"]|"[^"]*")+')
 FILTER = re.compile(r"([A-Za-z_]+):(?!//)(.*)", re.DOTALL)
 HEX = re.compile(r"[0-9a-f]{4,32}")
 NAME = re.compile(r"[^\0\ud800-\udfff]{1,200}")
-SPACE = re.compile(r"(:[0-9:.]+) (?=[0-9]{2}:[0-9]{2}$)")  # what a URL makes of the + of a time zone
+SPACE = re.compile(r"(:[0-9:.]{1,20}) (?=[0-9]{2}:[0-9]{2}$)")  # what a URL makes of the + of a time zone
 GROUP = re.compile(r"[0-9A-Za-z]{1,64}")
 NO_KEY = "none"  # how the failures without a pattern are asked for
 
@@ -73,6 +74,7 @@ class Query:
         ``now``: the moment from which an age such as ``2h`` counts back, and the zone of times that name none.
         """
         now = now or datetime.now(UTC)
+        _short(given)
         typed, words = parse(" ".join(given.get("q", ())))
         asked = {name: [str(value) for value in values] for name, values in given.items() if name != "q"}
         found: dict[str, Any] = {"words": words}
@@ -88,6 +90,16 @@ class Query:
             else:
                 raise SearchError(**{name: unknown(name)})
         return cls(**found)
+
+
+def _short(given: Mapping[str, Iterable[str]]) -> None:
+    """Lengths before anything else looks at a value: whoever asks must not choose how long that takes."""
+    values = [(name, value) for name, each in given.items() for value in each]
+    for name, value in values:
+        if len(str(value)) > LONGEST:
+            raise SearchError(**{name[:40]: f"A search, and each of its values, has at most {LONGEST} characters."})
+    if len(values) > MOST_VALUES:
+        raise SearchError(q=f"A search has at most {MOST_VALUES} filters.")
 
 
 def parse(text: str) -> tuple[dict[str, list[str]], tuple[str, ...]]:
@@ -117,7 +129,7 @@ def parse(text: str) -> tuple[dict[str, list[str]], tuple[str, ...]]:
 
 def edited(text: str, name: str, value: str = "") -> str:
     """What was typed, with one filter replaced by another value of it, or taken away. For links beside the box."""
-    kept = [token for token in TOKEN.findall(text) if not token.lower().startswith(f"{name}:")]
+    kept = [token for token in TOKEN.findall(text[: LONGEST + 1]) if not token.lower().startswith(f"{name}:")]
     return " ".join([*kept, *([f"{name}:{value}"] if value else [])])
 
 

@@ -1,12 +1,16 @@
-"""Any JSON value as a readable tree for a page that stays light; static/js/parts/tree.js makes the same in the browser.
+"""Any JSON value as a readable tree for a page that stays light.
 
-What is long is not shipped with the page: it shows its size and where it is to be had, by a JSON pointer (RFC 6901).
-Knows no job and no HTML.
+What is long or deep is not shipped with the page: it shows its size and where it is to be had, by a JSON pointer
+(RFC 6901). The browser makes no tree of its own: JavaScript rounds 9007199254740993, writes 1.0 as 1 and sorts names
+that are numbers. Knows no job.
 """
 
 import json
 from typing import Any
 from urllib.parse import quote
+
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
 
 LONG = 4096  # bytes of a value that is shown by its size
 BUDGET = 16_384  # bytes of a whole tree; what comes after them is shown by its size too
@@ -14,6 +18,9 @@ WHOLE = 65_536  # bytes of JSON: a frame of the socket carries no larger value, 
 SHORT = 64  # bytes of a value that is always shown
 MANY = 20  # entries of a list that stands open
 PREVIEW = 80  # characters
+DEEPEST = 40  # levels of one tree; browsers nest some 500 elements
+
+EMPTY = {dict: "empty", list: "empty list"}
 
 Node = dict[str, Any]
 
@@ -22,11 +29,14 @@ class NoSuchValue(LookupError):
     """The pointer leads nowhere."""
 
 
-def planted(value: Any, at: str = "") -> Node:
-    """The tree of ``value``. With ``at``, the address that serves its parts, what is long is left to that address."""
-    if at and dumped(value, ascii=True) > WHOLE:
-        return {"href": f"{at}?at=", "size": sized(dumped(value, ascii=True)), "preview": ""}
-    return _Planting(at).node(value, "", 0)
+def planted(value: Any, at: str = "", *, whole: bool = False, pointer: str = "") -> Node:
+    """The tree of ``value``. ``at``: the address that serves its parts, to which what is long is left.
+
+    ``whole``: only what is deep is left to it. ``pointer``: where the value lies in the one that ``at`` serves.
+    """
+    if at and not whole and dumped(value, ascii=True) > WHOLE:
+        return {"href": f"{at}?at={quote(pointer)}", "size": sized(dumped(value, ascii=True)), "preview": ""}
+    return _Planting(at, whole).node(value, pointer, 0)
 
 
 def found(value: Any, pointer: str) -> Any:
@@ -51,9 +61,9 @@ def dumped(value: Any, *, ascii: bool = False) -> int:
     return len(json.dumps(value, ensure_ascii=ascii, separators=(",", ":")).encode(errors="replace"))
 
 
-def written(value: Any) -> str:
+def written(value: Any, indent: int | None = 2) -> str:
     """JSON for people."""
-    return json.dumps(value, ensure_ascii=False, indent=2)
+    return json.dumps(value, ensure_ascii=False, indent=indent)
 
 
 def counted(value: Any) -> str:
@@ -67,31 +77,36 @@ def sized(n: int) -> str:
 
 
 class _Planting:
-    def __init__(self, at: str) -> None:
-        self.at, self.left = at, BUDGET
+    def __init__(self, at: str, whole: bool) -> None:
+        self.at, self.whole, self.left = at, whole or not at, BUDGET
 
     def node(self, value: Any, pointer: str, depth: int) -> Node:
         size = dumped(value)
-        root = depth == 0 and isinstance(value, dict | list)
-        if self.at and not root and (size > LONG or size > max(self.left, SHORT)):
+        inside = isinstance(value, dict | list) and bool(value)
+        root = depth == 0 and inside
+        too_long = not (self.whole or root) and (size > LONG or size > max(self.left, SHORT))
+        if self.at and (too_long or (inside and depth >= DEEPEST)):
             return _left_out(value, f"{self.at}?at={quote(pointer)}", size)
-        if isinstance(value, dict | list) and value:
-            pairs = value.items() if isinstance(value, dict) else enumerate(value)
-            entries: list[tuple[str, Node]] = []
-            for name, item in pairs:
-                if self.at and self.left <= 0:
-                    break
-                self.left -= len(str(name))
-                step = str(name).replace("~", "~0").replace("/", "~1")
-                label = str(name + 1) if isinstance(value, list) else name
-                entries.append((label, self.node(item, f"{pointer}/{step}", depth + 1)))
-            more = len(value) - len(entries)
-            rest = {"words": f"{more:,} more", "href": f"{self.at}?at={quote(pointer)}"} if more else None
-            is_open = depth < 2 and len(value) <= MANY
-            return {"entries": entries, "size": counted(value), "fold": depth > 0, "open": is_open, "rest": rest}
+        if inside and depth < DEEPEST:
+            return self._branch(value, pointer, depth)
         kind, text = leaf(value)
         self.left -= size
         return {"type": kind, "text": text, "size": f"{sized(size)} of text", "fold": not self.at and size > LONG}
+
+    def _branch(self, value: dict[str, Any] | list[Any], pointer: str, depth: int) -> Node:
+        pairs = value.items() if isinstance(value, dict) else enumerate(value)
+        entries: list[tuple[str, Node]] = []
+        for name, item in pairs:
+            if not self.whole and self.left <= 0:
+                break
+            self.left -= len(str(name))
+            step = str(name).replace("~", "~0").replace("/", "~1")
+            label = str(name + 1) if isinstance(value, list) else name
+            entries.append((label, self.node(item, f"{pointer}/{step}", depth + 1)))
+        more = len(value) - len(entries)
+        rest = {"words": f"{more:,} more", "href": f"{self.at}?at={quote(pointer)}"} if more else None
+        is_open = depth < 2 and len(value) <= MANY
+        return {"entries": entries, "size": counted(value), "fold": depth > 0, "open": is_open, "rest": rest}
 
 
 def _left_out(value: Any, href: str, size: int) -> Node:
@@ -109,7 +124,42 @@ def leaf(value: Any) -> tuple[str, str]:
         case "":
             return "empty", "empty text"
         case dict() | list():
-            return "empty", "empty list" if isinstance(value, list) else "empty"
+            return ("string", written(value, indent=None)) if value else ("empty", EMPTY[type(value)])
         case str():
             return "string", value
     return "number", str(value)
+
+
+# --- HTML ------------------------------------------------------------------------------------------------------
+
+
+def shown(value: Any, at: str = "", **more: Any) -> SafeString:
+    """``planted`` as HTML. No template: an include takes a dozen frames for each level."""
+    return _branch(planted(value, at, **more))
+
+
+def _branch(node: Node) -> SafeString:
+    if "href" in node:
+        link = _button(node["href"], node["size"])
+        return format_html('<span class="left-out">{} {}</span>', _leaf("string", node["preview"]), link)
+    inside = _twigs(node) if "entries" in node else _leaf(node["type"], node["text"])
+    if not node["fold"]:
+        return inside
+    is_open = mark_safe(" open") if node.get("open") else ""
+    return format_html("<details{}><summary>{}</summary>{}</details>", is_open, node["size"], inside)
+
+
+def _twigs(node: Node) -> SafeString:
+    rows = [format_html("<dt>{}</dt><dd>{}</dd>", name, _branch(item)) for name, item in node["entries"]]
+    if rest := node["rest"]:
+        link = _button(rest["href"], f"all, {rest['words']}", mark_safe(" data-whole"))
+        rows.append(format_html("<dt>…</dt><dd>{}</dd>", link))
+    return format_html('<dl class="tree">{}</dl>', mark_safe("".join(rows)))  # noqa: S308 - escaped, each of them
+
+
+def _leaf(kind: str, text: str) -> SafeString:
+    return format_html('<span class="value" data-type="{}">{}</span>', kind, text)
+
+
+def _button(href: str, words: str, more: str = "") -> SafeString:
+    return format_html('<a class="button" data-look="small" href="{}" data-unfold{}>Show {}</a>', href, more, words)

@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from tasks.access.models import Entry, Session
+from tasks.access.models import Entry, Guess, Session
 from tasks.account import login
 from tests.support.calls import call
 from tests.support.people import PASSWORD, person
@@ -75,6 +75,43 @@ def test_one_place_cannot_try_name_after_name():
     assert {browser.login_as(f"user{n}", "wrong").status_code for n in range(30)} == {200}
     assert browser.login_as("ada").status_code == 429
     assert Browser("198.51.100.1").login_as("ada").status_code == 302
+
+
+def test_however_a_name_is_spelt_it_is_the_same_one():
+    spelt = ("alice", " alice", "alice\t", "\u00a0alice\u2003", "ａlice")
+    browser = Browser()
+    assert [browser.login_as(name, "wrong").status_code for name in spelt] == [200] * 5
+    for name in (*spelt, "\talice ", "ａｌｉｃｅ"):
+        assert browser.login_as(name).status_code == 429, name
+    assert {entry.target for entry in Entry.objects.filter(code="not-authenticated")} == {"alice"}
+
+
+def test_the_guesses_of_others_hold_up_nobody_who_has_logged_in_there_before():
+    browser = Browser()
+    assert browser.login_as("bob").status_code == 302
+    browser.post("/logout/")
+    stranger = Browser()  # behind the same address, with another browser
+    for n in range(30):
+        stranger.login_as(f"user{n}", "wrong")
+    assert stranger.login_as("ada").status_code == 429
+    assert Browser().login_as("bob", "wrong").status_code == 200
+    assert Browser().login_as("bob").status_code == 302
+    at_home = Browser("2001:db8:1:2::1")
+    at_home.login_as("ada")
+    for n in range(30):
+        Browser("2001:db8:1:2::2").login_as(f"user{n}", "wrong")
+    assert Browser("2001:db8:1:2::3").login_as("ada").status_code == 302
+    assert Browser("2001:db8:1:2::3").login_as("alice").status_code == 429
+
+
+def test_a_guess_that_a_dead_process_left_counts_for_a_minute_only():
+    for _ in range(5):
+        Guess.objects.create(place="203.0.113.7", name="alice")
+    answer = Browser().login_as("alice")
+    assert answer.status_code == 429 and int(answer["Retry-After"]) <= 5
+    Guess.objects.update(at=timezone.now() - timedelta(minutes=2))
+    assert Browser().login_as("alice").status_code == 302
+    assert Guess.objects.count() == 0
 
 
 def test_a_network_of_ipv6_is_one_place():

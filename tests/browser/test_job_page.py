@@ -134,23 +134,23 @@ def test_a_long_value_unfolds_where_it_stands(
 ) -> None:
     live(page, f"jobs/{jobs['big']}/")
     assert len(page.content()) < 80_000
-    by_script = """async () => {
-        const { Tree } = await import("/static/js/parts/tree.js");
-        const place = document.querySelector("[data-part=result]");
-        const answer = await fetch(place.dataset.at, { headers: { Accept: "application/json" } });
-        const tree = new Tree(place.dataset.at).grow(await answer.json());
-        const links = (element) => [...element.querySelectorAll("a")].map((link) => new URL(link.href).href);
-        const said = (element) => [element.textContent.replace(/\\s+/g, ""), ...links(element)];
-        return [said(place), said(tree)];
-    }"""
-    painted, grown = page.evaluate(by_script)
-    assert painted == grown, "the script makes the same tree as the server"
+    addresses = "(place) => [...place.querySelectorAll('a')].map((link) => link.href)"
+    result = page.locator("[data-part=result]")
+    painted = result.inner_text(), result.evaluate(addresses)
+    page.evaluate(
+        """async (html) => {
+        const { plant } = await import("/static/js/parts/tree.js");
+        await plant(document.querySelector("[data-part=result]"), html);
+    }""",
+        product.python(f"from live.job_feeds import whole; print(whole('{jobs['big']}', None, 1)['result_tree'])"),
+    )
+    assert (result.inner_text(), result.evaluate(addresses)) == painted, "what a frame brings is what the page brought"
     watcher.forget()
     page.get_by_role("link", name="Show 44 KiB of text").click()
     value = page.locator("[data-part=result] .unfolded")
     expect(value).to_be_focused()
     assert value.inner_text().count("All the words.") == 3000
-    assert watcher.requests == [f"GET {product.base_url}jobs/{jobs['big']}/result/?at=/body"]
+    assert watcher.requests == [f"GET {product.base_url}jobs/{jobs['big']}/result/?at=%2Fbody&as=tree"]
     assert watcher.loads == 0
 
     row = page.locator(f"[data-near] [data-job='{jobs['child']}']")

@@ -232,3 +232,21 @@ def test_a_page_tells_which_new_jobs_match_its_search(scripts: Page) -> None:
             ];
         }"""
     ) == [True, False, False, True]
+
+
+def test_whole_numbers_beyond_two_to_the_53rd_are_read_to_the_last_digit(scripts: Page) -> None:
+    assert scripts.evaluate(
+        """async () => {
+            const { parsed } = await import("./live/exact.js");
+            const { fraction, way } = await import("./parts/job_text.js");
+            const frame = parsed('{"a":[9007199254740993,-9007199254740993,1e300,1.5,7],"t":"9007199254740993"}');
+            const progress = parsed('{"done":9223372036854775807,"total":9007199254740993,"note":""}');
+            return [frame.a.map(String), frame.t, fraction(way({ state: "running", progress })),
+                fraction(way({ state: "running", progress: { done: 3, total: 10 } }))];
+        }"""
+    ) == [
+        ["9007199254740993", "-9007199254740993", "1e+300", "1.5", "7"],
+        "9007199254740993",
+        "9,007,199,254,740,993 / 9,007,199,254,740,993",
+        "3 / 10",
+    ]

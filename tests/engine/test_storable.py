@@ -1,5 +1,6 @@
 """What a job may return: JSON as Django writes it, and one odd leaf does not cost the rest."""
 
+import json
 from collections import namedtuple
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -60,10 +61,52 @@ def test_a_leaf_without_json_is_written_as_django_does_and_costs_only_itself(lea
     assert storable.result(leaf) == stored
 
 
-def test_a_result_that_holds_itself_is_shown_as_python_shows_it():
+def test_what_cannot_be_written_costs_one_leaf_only():
+    assert storable.result([1, 10**5000, 2]) == [1, "(a whole number of about 5,001 digits, which is not kept)", 2]
+    assert storable.result({"n": -(10**4000)}) == {"n": -(10**4000)}
     loop: list = [1]
     loop.append(loop)
-    assert storable.result(loop) == "[1, [...]]"
+    assert storable.result(loop) == [1, "[1, [...]]"]
+    both: list = [3]
+    assert storable.result([both, both]) == [[3], [3]], "twice is not within itself"
+
+    class Broken(dict):
+        def items(self):
+            raise RuntimeError
+
+    class Torn(list):
+        def __iter__(self):
+            yield 1
+            raise OSError
+
+    assert storable.result([Broken(a=1), Torn([5]), 2]) == ["{'a': 1}", "[5]", 2]
+    deep: list = []
+    for _ in range(5_000):
+        deep = [deep]
+    kept = storable.result({"deep": deep, "count": 1})
+    assert kept["count"] == 1 and str(kept["deep"]).startswith("[[[[")
+    assert json.loads(json.dumps(kept)) == kept
+
+
+def test_a_result_that_grows_with_every_level_is_given_up_early():
+    grown: list = [1] * 1_000
+    for _ in range(40):
+        grown = [grown, grown]
+    assert storable.result(grown) == "(a result of more than 524,288 bytes was not kept)"
+    assert storable.result(["x" * 300_000] * 3) == "(a result of more than 524,288 bytes was not kept)"
+    assert storable.result("é" * 100_000) == "(a result of 600,002 bytes was not kept: at most 524,288 are)"
+
+
+def test_keys_that_json_would_write_alike_are_both_kept():
+    assert storable.result({1: "a", "1": "b", 2: "c"}) == {"1": "a", "1 (str)": "b", "2": "c"}
+    assert storable.result({True: "a", "true": "b", None: "c", "null": "d"}) == {
+        "true": "a", "true (str)": "b", "null": "c", "null (str)": "d",
+    }  # fmt: skip
+
+
+def test_numbers_are_what_they_were():
+    numbers = [9007199254740993, 1.0, -0.0, 1e16, 1e300, 5e-324, 0.1, 2**64, True]
+    assert [repr(each) for each in storable.result(numbers)] == [repr(each) for each in numbers]
 
 
 def test_secrets_leave_every_leaf():

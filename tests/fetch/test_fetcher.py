@@ -63,6 +63,10 @@ async def test_a_post_is_not_repeated_when_the_server_hangs_up():
         ("deflate", zlib.compress(b"a" * 300_000)),
         ("deflate", zlib.compress(b"a" * 300_000)[2:-4]),
         ("identity", b"a" * 300_000),
+        ("gzip, identity", gzip.compress(b"a" * 300_000)),
+        ("utf-8", b"a" * 300_000),
+        ("none", b"a" * 300_000),
+        ("identity\r\nContent-Encoding: gzip", gzip.compress(b"a" * 300_000)),
     ],
 )
 async def test_size_is_counted_after_decompression(encoding, packed):
@@ -92,6 +96,28 @@ async def test_redirects_are_followed_and_told():
         page = await fetcher.get(f"{site.url}/")
     assert (page.body, page.final_url) == (b"here", f"{site.url}/c?d")
     assert [(hop.status, hop.url) for hop in page.hops] == [(302, f"{site.url}/b"), (308, f"{site.url}/c?d")]
+
+
+@pytest.mark.parametrize(
+    ("place", "asked"),
+    [
+        (b"/caf\xe9?n=\xff", b"/caf%E9?n=%FF"),
+        ("/café".encode(), b"/caf%C3%A9"),
+        (b"/a b", b"/a%20b"),
+        (b"./b/../c", b"/c"),
+        (b"  ?q=1#f ", b"/start?q=1"),
+        (b"//127.0.0.1:PORT/x", b"/x"),
+    ],
+)
+async def test_a_redirect_leads_to_the_very_bytes_that_it_names(place, asked):
+    def says(head: bytes) -> bytes:
+        if not head.startswith(b"GET /start HTTP"):
+            return reply(head.split()[1])
+        there = place.replace(b"PORT", str(site.port).encode())
+        return b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: " + there + b"\r\n\r\n"
+
+    async with origin(says) as site, Fetcher() as fetcher:
+        assert (await fetcher.get(f"{site.url}/start")).body == asked
 
 
 async def test_redirects_end_at_the_limit_with_the_hops_in_the_error():

@@ -67,6 +67,22 @@ def test_a_tree_ships_at_most_its_budget_and_says_what_is_left() -> None:
     assert shipped(json_tree.planted("x" * 70_000)) == 70_000, "without an address for the rest, all of it"
 
 
+def test_a_tree_shows_numbers_names_and_depth_as_they_are() -> None:
+    deep = eval("[" * 190 + "1" + "]" * 190)
+    job = succeeded({"b": [9007199254740993, 1.0, 1e16, -0.0], "30": "<i>", "20": True, "deep": deep})
+    page = get(job).content.decode()
+    for number in ("9007199254740993", "1.0", "1e+16", "-0.0"):
+        assert f'data-type="number">{number}</span>' in page
+    assert page.index("<dt>b</dt>") < page.index("<dt>30</dt>") < page.index("<dt>20</dt>"), "in their order"
+    assert "&lt;i&gt;" in page and "<i>" not in page
+    further = "/deep" + "/0" * (json_tree.DEEPEST - 1)
+    assert f'href="/jobs/{job.uid}/result/?at={further}"' in page
+    onward = get(job, f"result/?at={further}&as=tree").content.decode()
+    assert f'href="/jobs/{job.uid}/result/?at={further}{"/0" * json_tree.DEEPEST}"' in onward
+    assert get(job, "result/?as=tree").content.decode() in page
+    assert get(job, f"result/?at={further}").content.decode().startswith("[\n")
+
+
 def test_secrets_are_in_none_of_it() -> None:
     job = made("keeps_a_secret", name="n", password="correct horse battery")
     for path in ("", "params/", "lines/"):

@@ -289,6 +289,18 @@ def test_old_entries_make_room_but_not_those_that_the_feed_still_lists(monkeypat
     assert {entry.entry_id for entry in feed.entries.all()} == {"2", "4", "5"}
 
 
+def test_an_entry_of_the_future_does_not_stay_on_top() -> None:
+    feed, began = Feed.objects.create(url="https://trains.example/"), timezone.now()
+    item = "<item><guid>{0}</guid><pubDate>{0}-12-31T00:00:00Z</pubDate></item>".format
+    Entry.objects.create(feed=feed, entry_id="earlier version", at=datetime(9999, 12, 31, tzinfo=UTC))
+    body = f"<rss version='2.0'><channel>{item(9999)}{item(2020)}<item><guid>none</guid></item></channel></rss>"
+    store.store(feed, read(body.encode()), {})
+    at = dict(feed.entries.values_list("entry_id", "at"))
+    assert at["2020"] == datetime(2020, 12, 31, tzinfo=UTC)
+    assert began <= at["9999"] == at["none"] == at["earlier version"] <= timezone.now()
+    assert feed.entries.get(entry_id="9999").published_at == datetime(9999, 12, 31, tzinfo=UTC)
+
+
 def test_one_feed_is_never_fetched_by_two_workers():
     feeds = [Feed.objects.create(url=f"https://trains.example/{n}") for n in range(2)]
     first, second, other = (lifecycle.submit("fetch_feed", {"feed": str(feeds[n].uid)})[0] for n in (0, 0, 1))

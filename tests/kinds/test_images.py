@@ -11,7 +11,7 @@ from django.utils import timezone
 from tasks.engine import lifecycle, registry
 from tasks.engine.models import Job
 from tasks.engine.report import Report
-from tasks.kinds.images import planning, storing
+from tasks.kinds.images import looking, planning, storing
 from tasks.kinds.images.models import Collection, Image
 from tasks.kinds.images.tasks import do_part, stop_run
 from tasks.params.signature import ParamError
@@ -216,10 +216,32 @@ def test_what_cannot_be_compared_is_counted_with_its_reason():
     work(job)
     problems = dict(collection.images.exclude(problem="").values_list("path", "problem"))
     assert problems == {
-        "bad.jpg": "not-an-image: The file is no image of a known format.", "cut.jpg": "damaged: The file is damaged.",
-    }  # fmt: skip
+        "bad.jpg": "not-an-image: The file is no image of a known format.",
+        "cut.jpg": "damaged: The file is damaged: its end is missing.",
+    }
     assert collection.counts() == {"total": 4, "done": 4, "matched": 1, "unfit": 2, "references": 1}
     assert any("no images" in line.text for line in job.log.all())
+
+
+def test_an_error_of_ours_fails_the_part_and_costs_no_other_image(monkeypatch):
+    collection = uploaded(zipped(collection_of(4, references=1)))
+    job = plan(collection)
+    look, looked_at = looking.look, []
+
+    def fails_once(data):
+        looked_at.append(data)
+        return look(data) if len(looked_at) != 2 else {}["no such key"]
+
+    monkeypatch.setattr("tasks.kinds.images.looking.look", fails_once)
+    (part,) = parts(job)
+    part = perform(part)
+    assert part.state == "failed" and "KeyError" in part.error
+    assert collection.counts() | {"matched": 0} == {"total": 4, "done": 3, "matched": 0, "unfit": 0, "references": 1}
+    collection.refresh_from_db()
+    assert collection.finished_at is None
+    work(plan(collection))
+    collection.refresh_from_db()
+    assert collection.counts()["done"] == 4 and collection.finished_at
 
 
 def test_an_image_that_kills_its_process_is_left_out_in_the_end():

@@ -77,6 +77,82 @@ def test_a_picture_that_says_it_lies_on_its_side_is_looked_at_upright():
         assert small.width > small.height
 
 
+def test_a_picture_that_lies_on_its_side_has_the_size_that_people_see():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for form in ("JPEG", "PNG", "WEBP"):
+        seen = look(encoded(picture(3, (320, 240)), form, exif=exif))
+        assert (seen.width, seen.height) == (240, 320)
+
+
+def test_of_a_picture_with_others_behind_it_the_first_is_compared():
+    """MPO, which phones write as .jpg; and pictures that move."""
+    alone = look(jpeg(1, quality=95))
+    behind = [picture(2), picture(3)]
+    for form in ("MPO", "GIF", "WEBP", "PNG"):
+        seen = look(encoded(picture(1), form, save_all=True, append_images=behind))
+        assert distance(seen.hash, alone.hash) <= ALIKE, form
+    assert look(encoded(picture(1), "MPO", save_all=True, append_images=behind)).format == "JPEG"
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"restart_marker_blocks": 10}])
+def test_a_jpeg_without_the_mark_of_its_end_is_whole(options):
+    whole = jpeg(1, **options)
+    for missing in (1, 2):
+        assert look(whole[:-missing]) == look(whole)
+    for missing in (3, 10, 100, len(whole) // 2):
+        assert unfit(whole[:-missing]) == "damaged"
+    large = jpeg(1, (2_000, 1_500), **options)
+    assert look(large[:-2]) == look(large)
+    assert unfit(large[:-2_000]) == "damaged"
+
+
+def colour(*levels):
+    return Image.new({1: "L", 3: "RGB", 4: "RGBA"}[len(levels)], (200, 200), levels if len(levels) > 1 else levels[0])
+
+
+@pytest.mark.parametrize(
+    "image",
+    [colour(255), colour(0), colour(255, 255, 255), colour(10, 120, 200), colour(9, 9, 9, 0), Image.new("1", (90, 60))],
+)
+def test_a_picture_of_nothing_is_like_no_other(image):
+    assert unfit(encoded(image, "PNG")) == "flat"
+    assert unfit(encoded(image.convert("RGB"), "JPEG")) == "flat"
+
+
+def test_what_is_transparent_lies_on_grey_in_every_mode():
+    expected = look(encoded(Image.composite(picture(1), Image.new("RGB", (320, 240), (128,) * 3), mask()), "PNG")).hash
+    shapes = picture(1).convert("RGB")
+    with_alpha = shapes.copy()
+    with_alpha.putalpha(mask())
+    magenta = Image.composite(shapes, Image.new("RGB", (320, 240), (255, 0, 255)), mask())
+    indexed = magenta.quantize(256, method=Image.Quantize.MEDIANCUT)
+    index = indexed.getpixel((0, 0))
+    seen = {
+        "RGBA": encoded(with_alpha, "PNG"),
+        "RGB and one colour": encoded(magenta, "PNG", transparency=(255, 0, 255)),
+        "palette": encoded(indexed, "PNG", transparency=index),
+        "palette with alpha": encoded(with_alpha.quantize(256, method=Image.Quantize.FASTOCTREE), "PNG"),
+        "gif": encoded(indexed, "GIF", transparency=index),
+        "webp": encoded(with_alpha, "WEBP", lossless=True),
+    }
+    for name, data in seen.items():
+        assert distance(look(data).hash, expected) <= 4, name
+
+
+def mask() -> Image.Image:
+    """Opaque but for a corner."""
+    made = Image.new("L", (320, 240), 255)
+    made.paste(0, (0, 0, 160, 120))
+    return made
+
+
+def test_an_error_of_ours_is_not_called_a_fault_of_the_file(monkeypatch):
+    monkeypatch.setattr("tasks.kinds.images.looking.COSTS", {})
+    with pytest.raises(KeyError):
+        look(encoded(picture(1), "PNG"))
+
+
 def png(width: int, height: int, rows: bytes = b"") -> bytes:
     """A PNG that says it is so large, whatever it holds."""
 
@@ -148,4 +224,4 @@ def test_no_image_takes_more_memory_than_allowed(name, tmp_path, record_property
     said, peak = alone(MEASURED, str(tmp_path / "image"), django=True)
     record_property("peak_mb", peak)
     assert peak <= MOST_MB, f"{name}: {peak} MB ({said})"
-    assert said == ["too-many-pixels"] if "400" in name else said[0].startswith(("taken", "too-many"))
+    assert said == ["too-many-pixels"] if "400" in name else said[0].startswith(("taken", "too-many", "flat"))

@@ -8,6 +8,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
+from tasks.access.models import Entry, Unchangeable
 from tasks.engine import lifecycle
 from tasks.engine.models import Attempt, Job, LogLine, Minute, Worker
 from tasks.engine.registry import get
@@ -20,6 +21,7 @@ from tests.support.runs import again, run
 
 pytestmark = pytest.mark.django_db(transaction=True)
 DAY = timedelta(days=1)
+NOTHING = dict.fromkeys(("jobs", "lines", "minutes", "deliveries", "alerts", "workers", "entries"), 0)
 began: list[datetime] = []
 
 
@@ -59,7 +61,7 @@ def test_each_outcome_is_kept_for_its_own_time(settings):
     ]
     done = run("prune")
     assert done.state == "succeeded", done.error
-    assert done.result == {"jobs": 4, "lines": 4, "minutes": 0, "deliveries": 0, "alerts": 0, "workers": 0}
+    assert done.result == NOTHING | {"jobs": 4, "lines": 4}
     assert set(Job.objects.exclude(kind="prune").values_list("pk", flat=True)) == {each.pk for each in kept}
     gone = [each.pk for each in old]
     assert not LogLine.objects.filter(job_id__in=gone).exists() and not Attempt.objects.filter(job_id__in=gone).exists()
@@ -69,7 +71,7 @@ def test_a_second_run_has_nothing_left_to_do():
     job("succeeded", 400 * DAY)
     first = run("prune")
     assert first.result["jobs"] == 1
-    assert again(first).result == {"jobs": 0, "lines": 0, "minutes": 0, "deliveries": 0, "alerts": 0, "workers": 0}
+    assert again(first).result == NOTHING
 
 
 def test_a_key_holds_for_a_day_at_least():
@@ -88,6 +90,49 @@ def test_counts_and_workers_grow_old_too():
     result = run("prune").result
     assert (result["minutes"], result["workers"]) == (1, 1)
     assert (Minute.objects.count(), Worker.objects.count()) == (1, 1)
+
+
+def entries(*ages: timedelta) -> None:
+    """Audit entries, written so long ago."""
+    for number, age in enumerate(ages):
+        Entry.objects.create(who="alice", via="session", action="cancel", target=str(number), at=timezone.now() - age)
+
+
+def test_audit_entries_are_kept_for_their_time_and_a_new_one_says_what_went(settings):
+    settings.SIGNALBOX_KEEP_AUDIT_D = 100
+    entries(101 * DAY, 99 * DAY, 400 * DAY, timedelta())
+    before = timezone.now() - 100 * DAY
+    done = run("prune")
+    assert done.result["entries"] == 2
+    kept = Entry.objects.order_by("id")
+    assert [entry.target for entry in kept] == ["1", "3", str(done.uid)]
+    said = kept.last()
+    assert (said.who, said.via, said.action, said.outcome) == ("", "job", "prune", "done")
+    assert before <= datetime.fromisoformat(said.detail["before"]) <= timezone.now() - 100 * DAY
+    assert run("prune").result["entries"] == 0
+    assert kept.count() == 3, "a run that deletes nothing writes nothing"
+
+
+def test_audit_entries_go_in_small_steps_and_those_that_stay_are_never_touched(monkeypatch):
+    monkeypatch.setattr(upkeep, "ROWS", 5)
+    entries(*[400 * DAY] * 12, *[DAY] * 3)
+    seen = [Entry.objects.count()]
+    monkeypatch.setattr(upkeep, "rested", lambda began: seen.append(Entry.objects.count()))
+    assert run("prune").result["entries"] == 12
+    assert seen == [15, 11, 6], "five went at a time, and one says so"
+    assert sorted(Entry.objects.values_list("action", flat=True)) == ["cancel"] * 3 + ["prune"]
+    with pytest.raises(Unchangeable):
+        Entry.objects.filter(at__lt=timezone.now()).delete()
+
+
+def test_what_stopped_prune_half_way_cannot_hide_that_entries_went(monkeypatch):
+    monkeypatch.setattr(upkeep, "ROWS", 5)
+    entries(*[400 * DAY] * 12)
+    report = Report()
+    monkeypatch.setattr(upkeep, "rested", lambda began: report.stop(Cancelled))
+    with pytest.raises(Cancelled):
+        upkeep.prune.run(report)
+    assert Entry.objects.filter(action="prune").count() == 1 and Entry.objects.count() < 13
 
 
 def test_a_job_that_is_tried_again_in_that_moment_stays(monkeypatch):

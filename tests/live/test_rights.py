@@ -1,11 +1,11 @@
 """Sockets are closed when the login they came by ends or the role is taken away."""
 
 import pytest
-from django.contrib.sessions.backends.db import SessionStore
 
 from live.auth import Visitor
 from tasks.access import permissions
 from tasks.access.models import Session
+from tasks.access.sessions import SessionStore, digest
 from tests.support.live_hub import Tab, running
 from tests.support.live_parts import session, until
 from tests.support.people import person
@@ -21,7 +21,7 @@ def fast(settings):
 def visitor(name):
     user = person(name)
     key = session(user)
-    data = Session.objects.get(pk=key)
+    data = Session.objects.get(pk=digest(key))
     return Visitor(
         user.pk, name, permissions.YES, session=key, data=data.session_data, proof=data.get_decoded()["_auth_user_hash"]
     )
@@ -30,7 +30,7 @@ def visitor(name):
 @pytest.mark.parametrize(
     ("withdraw", "code"),
     [
-        (lambda user, key: Session.objects.filter(pk=key).delete(), 4401),
+        (lambda user, key: Session.objects.filter(pk=digest(key)).delete(), 4401),
         (lambda user, key: (user.set_password("another pass phrase"), user.save()), 4401),
         (lambda user, key: type(user).objects.filter(pk=user.pk).update(is_active=False), 4401),
         (lambda user, key: user.delete(), 4401),

@@ -1,15 +1,19 @@
 """Early pytest plugin (`-p tests.support.servers`): real servers for the whole run, before Django reads its settings.
 
-One Valkey always, one PostgreSQL with `--postgres`. It sets the environment that the settings are read from and must
-import neither Django nor the project's models. The undertaker ends the servers even when pytest itself is killed.
+One Valkey for each process of a run; with `--postgres` one PostgreSQL for all of them. It sets the environment that
+the settings are read from and must import neither Django nor the project's models. The undertaker ends the servers even
+when pytest itself is killed.
 """
 
+import fcntl
 import importlib.util
+import json
 import os
 import pwd
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -28,15 +32,18 @@ FAST = {  # periods that let a test see a lease end and a sweep come in seconds
     "SIGNALBOX_RECONCILE_S": "1",
     "SIGNALBOX_BEAT_S": "1",
 }
+ROOT = Path(__file__).resolve().parents[2]
+SHARED = "TESTS_SHARED_FOLDER"  # where the processes of one run find what the first of them has made
 # What the caller may choose for a whole run.
 PASSED_ON = ("SIGNALBOX_CHANNEL_LAYER", "SIGNALBOX_LOG_LEVEL", "SIGNALBOX_CHROMIUM")
 
 
 class Servers:
-    """The folder, the processes and the addresses of this run."""
+    """The folder, the processes and the addresses of this process of a run. ``shared``: the folder of its first one."""
 
-    def __init__(self) -> None:
+    def __init__(self, shared: Path | None = None) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="signalbox-tests-"))
+        self.shared = shared or self.folder
         (self.folder / "home" / "static").mkdir(parents=True)  # whitenoise warns of a missing one
         self.undertaker = Undertaker()
         self.processes: list[subprocess.Popen] = []
@@ -73,7 +80,7 @@ class Servers:
         made = subprocess.run([*initdb, "--locale=C.UTF-8"], capture_output=True, text=True, check=False, **options)
         if made.returncode:
             raise pytest.UsageError(f"initdb failed: {made.stdout}{made.stderr}")
-        tuned = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200")
+        tuned = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=400")
         process = self.keep(
             [str(binaries / "bin/postgres"), "-D", str(data), "-h", "127.0.0.1", "-p", str(port), "-k", ""]
             + [word for setting in tuned for word in ("-c", setting)],
@@ -95,14 +102,40 @@ class Servers:
         wait(lambda: subprocess.run(ready, check=False).returncode == 0, "PostgreSQL", process)
         self.createdb = [str(binaries / "bin/createdb"), "-h", "127.0.0.1", "-p", str(port), "-U", "signalbox"]
         self.new_database()
+        (self.folder / "postgres.json").write_text(json.dumps([self.database_url, self.createdb]))
 
-    def new_database(self) -> str:
+    def join_postgres(self, name: str) -> None:
+        """Use the PostgreSQL that the first process of the run has started, with databases of our own."""
+        url, self.createdb = json.loads((self.shared / "postgres.json").read_text())
+        self.database_url = f"{url}_{name}"
+        self.new_database()
+
+    def new_database(self, template: str = "template1") -> str:
         """Makes one more database on the PostgreSQL of this run; returns its URL."""
         self.databases += 1
         server, _, first = self.database_url.rpartition("/")
-        name = first if self.databases == 1 else f"product{self.databases}"
-        subprocess.run([*self.createdb, name], check=True)
+        name = first if self.databases == 1 else f"{first}_{self.databases}"
+        subprocess.run([*self.createdb, "-T", template, name], check=True)
         return f"{server}/{name}"
+
+    def migrated(self) -> str:
+        """A database as a fresh install has it, to be copied: a file of SQLite, or a name on the PostgreSQL.
+
+        Made once for all processes of a run: 60 migrations take as long as many a file of tests.
+        """
+        file, made = self.shared / "migrated.sqlite3", self.shared / "migrated"
+        name = "migrated" if self.database_url else str(file)
+        with open(self.shared / "migrated.lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not made.exists():
+                url = f"sqlite:///{file}"
+                if self.database_url:
+                    subprocess.run([*self.createdb, name], check=True)
+                    url = self.database_url.rpartition("/")[0] + f"/{name}"
+                command = [sys.executable, str(ROOT / "manage.py"), "migrate", "-v", "0", "--skip-checks"]
+                subprocess.run(command, env=os.environ | {"DATABASE_URL": url}, check=True)
+                made.touch()
+        return name
 
     def environment(self) -> dict[str, str]:
         """What the settings of this run are read from; all other settings of the caller are taken away."""
@@ -158,11 +191,13 @@ def pytest_load_initial_conftests(early_config: pytest.Config):
     if any(early_config.known_args_namespace.__dict__.get(name) for name in ("help", "version")):
         return (yield)
     forget_settings()
-    servers = early_config.servers = Servers()
+    worker = os.environ.get("PYTEST_XDIST_WORKER")  # None in the process that others are started by, or in the only one
+    servers = early_config.servers = Servers(Path(os.environ[SHARED]) if worker else None)
     early_config.add_cleanup(servers.stop)
+    os.environ[SHARED] = str(servers.shared)
     servers.start_valkey()
     if early_config.known_args_namespace.postgres:
-        servers.start_postgres()
+        servers.join_postgres(worker) if worker else servers.start_postgres()
     os.environ.update(servers.environment())
     os.environ["PYTEST_PLUGINS"] = __name__  # what xdist starts has servers of its own, up as early as here
     return (yield)

@@ -4,6 +4,8 @@
  * and comes back with full jitter. Knows the protocol's envelope; knows no jobs.
  */
 
+import { parsed } from "./exact.js";
+
 const PROTOCOL = "signalbox.v1";
 const FIRST_S = 0.5;
 const LONGEST_S = 20;
@@ -77,7 +79,7 @@ export class Socket {
 
   /** @param {string} text */
   #hear(text) {
-    const frame = JSON.parse(text);
+    const frame = parsed(text);
     if (frame.type === "beat" && frame.every > 0) this.#everyS = frame.every;
     this.#expect();
     try {

@@ -5,7 +5,7 @@
  */
 
 /**
- * @typedef {{done: number, total: number, note: string}} Progress
+ * @typedef {{done: number|bigint, total: number|bigint, note: string}} Progress
  * @typedef {"scheduled"|"queued"|"running"|"retrying"|"succeeded"|"failed"|"cancelled"} State
  * @typedef {{id: string, version: number, kind: string, queue: string, state: State, attempt: number,
  *   max_attempts: number, priority: number, owner: string|null, progress: Progress, cancel_requested: boolean,
@@ -15,7 +15,7 @@
  *   outcome: string|null, error: string|null, traceback: string|null}} Attempt
  * @typedef {{seq: number, at: string, level: string, text: string}} Line
  * @typedef {{at: string, who: string|null, action: string, note: string}} Deed
- * @typedef {Summary & {params?: object, result?: unknown, trail?: Deed[], attempts: Attempt[], log: Line[], [key: string]: unknown}} Detail
+ * @typedef {Summary & {params?: object, result?: unknown, result_tree?: string|null, trail?: Deed[], attempts: Attempt[], log: Line[], [key: string]: unknown}} Detail
  * @typedef {{now: Record<string, number>, last_hour: Record<string, number>}} Stats
  * @typedef {{name: string, host: string, pid: number, queues: string[], concurrency: number, running: string[],
  *   beat_age_s: number|null, alive: boolean}} WorkerInfo

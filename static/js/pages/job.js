@@ -8,7 +8,7 @@ import { put } from "../parts/put.js";
 import { advance } from "../parts/row.js";
 import { DEEDS, FINAL, LEADS, WORDS, fraction, moment, span, tries, waited, way } from "../parts/job_text.js";
 import { show } from "../parts/time.js";
-import { Tree } from "../parts/tree.js";
+import { plant } from "../parts/tree.js";
 
 /** @typedef {import("../live/store.js").Detail} Detail */
 
@@ -16,7 +16,6 @@ import { Tree } from "../parts/tree.js";
 const template = (name) => /** @type {HTMLTemplateElement} */ (document.querySelector(`template[data-${name}]`));
 
 export class JobPage {
-  #result = "";
   #trail = "";
 
   /** @param {HTMLElement} root */
@@ -147,16 +146,9 @@ export class JobPage {
     this.#write("traceback", trace?.traceback ?? "");
     const there = job.state === "succeeded" && job.result !== undefined && job.result !== null;
     this.#part("result-section").hidden = !there;
-    const text = there ? JSON.stringify(job.result) : "";
-    if (there && text !== this.#result) this.#plant(job.result);
-    this.#result = text;
-  }
-
-  /** A result that no frame could carry came as a note of its size. @param {any} result */
-  #plant(result) {
     const place = this.#part("result");
-    const tree = new Tree(place.dataset.at);
-    const noted = typeof result === "object" && Object.keys(result).join() === "note,bytes";
-    place.replaceChildren(noted ? tree.leftOut(undefined, "", result.bytes) : tree.grow(result));
+    if (!there || place.dataset.of === job.finished_at) return;
+    place.dataset.of = job.finished_at;
+    void plant(place, job.result_tree);
   }
 }

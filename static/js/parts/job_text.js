@@ -76,12 +76,12 @@ export function tries(job) {
   return job.attempt <= job.max_attempts ? `${job.attempt} of ${job.max_attempts}` : String(job.attempt);
 }
 
-/** @typedef {{done: number, total: number|null}} Way  how far it has come; of null: nobody knows how far it is */
+/** @typedef {{done: number|bigint, total: number|bigint|null}} Way  how far it has come; of null: nobody knows how far it is */
 
 /** @param {Summary} job @returns {Way|null} */
 export function way(job) {
   const { done, total } = job.progress;
-  if (total > 0) return { done: Math.min(done, total), total };
+  if (total > 0) return { done: done < total ? done : total, total };
   return job.state === "running" ? { done, total: null } : null;
 }
 

@@ -79,6 +79,7 @@ export function advance(bar, way) {
     bar.removeAttribute("value");
     return;
   }
-  if (bar.max !== way.total) bar.max = way.total;
-  if (bar.value !== way.done || !bar.hasAttribute("value")) bar.value = way.done;
+  const [done, total] = [Number(way.done), Number(way.total)];
+  if (bar.max !== total) bar.max = total;
+  if (bar.value !== done || !bar.hasAttribute("value")) bar.value = done;
 }

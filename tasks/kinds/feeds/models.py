@@ -89,7 +89,7 @@ class Entry(models.Model):
     author = models.CharField(max_length=200, default="")
     html = models.TextField(default="")
     published_at = models.DateTimeField(null=True)
-    at = models.DateTimeField()  # when it was published, or else first seen: the order in which entries are shown
+    at = models.DateTimeField()  # when it was published, first seen if that is earlier: the order of the page
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["feed", "entry_id"], name="feed_entry_once")]

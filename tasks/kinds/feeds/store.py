@@ -36,7 +36,11 @@ def store(feed: Feed, document: Document, headers: Mapping[str, str]) -> Stored:
         known = dict(Entry.objects.filter(feed=feed).values_list("entry_id", "digest"))
         new = [item for item in document.items if item.entry_id not in known]
         changed = [item for item in document.items if known.get(item.entry_id, item.digest) != item.digest]
-        Entry.objects.bulk_create([Entry(feed=feed, at=item.published_at or now, **said(item)) for item in new], 200)
+        # A date in the future would keep an entry on top until then; rows of earlier versions may have one.
+        Entry.objects.filter(feed=feed, at__gt=now).update(at=now)
+        shown_at = [min(item.published_at or now, now) for item in new]
+        rows = (Entry(feed=feed, at=at, **said(item)) for item, at in zip(new, shown_at, strict=True))
+        Entry.objects.bulk_create(rows, 200)
         for item in changed:
             Entry.objects.filter(feed=feed, entry_id=item.entry_id).update(**said(item))
         make_room(feed, [item.entry_id for item in document.items], len(known) + len(new))

@@ -15,9 +15,9 @@ from tasks.kinds.asking import GatewayError, Refused, answered, ask, in_words, j
 from tasks.kinds.feeds import store
 from tasks.kinds.feeds.documents import Document, RefusedDocument, read
 from tasks.kinds.feeds.models import Feed
+from tasks.kinds.feeds.refusals import LARGEST
 from tasks.params.signature import Ref
 
-CAP = 5_000_000  # bytes of a feed, after decompression
 TOTAL_S = 30.0  # for one request with all its redirects
 GONE = 410
 NOT_MODIFIED = 304
@@ -99,7 +99,7 @@ def fetched(report: Report, feed: Feed) -> Page:
     conditions = {"If-None-Match": feed.etag, "If-Modified-Since": feed.last_modified, "Accept": ACCEPT}
 
     async def request() -> Page:
-        async with Fetcher(total=TOTAL_S, connect=10, cap=CAP) as fetcher:
+        async with Fetcher(total=TOTAL_S, connect=10, cap=LARGEST) as fetcher:
             return await fetcher.get(feed.url, headers={name: value for name, value in conditions.items() if value})
 
     try:

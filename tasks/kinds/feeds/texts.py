@@ -1,9 +1,8 @@
-"""What other people wrote, made fit to be stored and shown: bytes to text, HTML to safe HTML, HTML to plain words.
+"""What other people wrote, made fit to be stored and shown: HTML to safe HTML, HTML to plain words.
 
-Knows no feeds and no models. Images are left out: they would tell their server who reads.
+Knows no models. Images are left out: they would tell their server who reads.
 """
 
-import codecs
 import html
 import re
 from urllib.parse import urljoin, urlsplit
@@ -11,6 +10,7 @@ from urllib.parse import urljoin, urlsplit
 import nh3
 
 from tasks.engine import storable
+from tasks.kinds.feeds.references import joined
 
 HTML_CHARACTERS = 200_000  # of one entry
 TAGS = {
@@ -20,39 +20,17 @@ TAGS = {
 }  # fmt: skip
 ATTRIBUTES = {"a": {"href", "title"}, "abbr": {"title"}, "td": {"colspan", "rowspan"}, "th": {"colspan", "rowspan"}}
 SCHEMES = {"http", "https", "mailto"}
-# Python knows more encodings, and some of those take quadratic time (punycode, idna).
-ENCODINGS = {
-    "ascii", "utf-8", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be", "cp1250", "cp1251",
-    "cp1252", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp1258", "koi8-r", "koi8-u", "shift_jis", "cp932",
-    "euc_jp", "iso2022_jp", "gb2312", "gbk", "gb18030", "big5", "euc_kr", "mac-roman",
-    *(f"iso8859-{n}" for n in range(1, 17)),
+# Names that are markup although nothing of them is kept; unknown ones (`List<T>`) are words.
+DROPPED = {
+    "article", "aside", "audio", "big", "body", "button", "caption", "center", "col", "colgroup", "details", "dfn",
+    "div", "embed", "figcaption", "figure", "font", "footer", "form", "h1", "h2", "head", "header", "html", "iframe",
+    "img", "input", "label", "link", "main", "mark", "math", "meta", "nav", "noscript", "object", "option", "picture",
+    "s", "script", "section", "select", "source", "span", "strike", "style", "summary", "svg", "textarea", "tfoot",
+    "time", "title", "tt", "video", "wbr",
 }  # fmt: skip
-MARKS = (
-    (codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF32_LE, "utf-32-le"), (codecs.BOM_UTF32_BE, "utf-32-be"),
-    (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"),
-    (b"<\0?\0", "utf-16-le"), (b"\0<\0?", "utf-16-be"),
-)  # fmt: skip
-DECLARED = re.compile(rb"""\s*<\?xml[^>]{0,200}?encoding\s*=\s*["']([A-Za-z0-9._-]{1,40})["']""")
-CHARSET = re.compile(r"""charset\s*=\s*["']?([A-Za-z0-9._-]{1,40})""", re.IGNORECASE)
-WANTED = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufeff]")  # XML has no place for them
-
-
-def decoded(body: bytes, content_type: str = "") -> str:
-    """The text: as its first bytes say, or the answer's header, or its own declaration; UTF-8 and Windows-1252 else.
-
-    Never fails: what fits no encoding is read as Windows-1252 with marks for what that cannot be.
-    """
-    claimed = [name for mark, name in MARKS if body.startswith(mark)][:1]
-    for found in (CHARSET.search(content_type), DECLARED.match(body[:1000])):
-        if found:
-            claimed.append(found[1] if isinstance(found[1], str) else found[1].decode("ascii"))
-    for name in (*claimed, "utf-8"):
-        try:
-            if codecs.lookup(name).name in ENCODINGS:
-                return WANTED.sub("", body.decode(name))
-        except (LookupError, UnicodeDecodeError):
-            continue
-    return WANTED.sub("", body.decode("cp1252", "replace"))
+KNOWN = TAGS | DROPPED
+TAG = re.compile(r"</?([a-z][a-z0-9]{0,10})(?=[\s/>])", re.IGNORECASE)
+REFERENCE = re.compile(r"&(?:#\w{1,8}|\w{1,32});|<!--")
 
 
 def clean(dirty: str, base: str = "") -> str:
@@ -62,7 +40,7 @@ def clean(dirty: str, base: str = "") -> str:
         return absolute(value, base) or None if attribute == "href" else value[:300]
 
     return nh3.clean(
-        storable.text(dirty, HTML_CHARACTERS),
+        storable.text(joined(dirty), HTML_CHARACTERS),
         tags=TAGS,
         attributes=ATTRIBUTES,
         attribute_filter=kept,
@@ -73,9 +51,18 @@ def clean(dirty: str, base: str = "") -> str:
 
 
 def plain(dirty: object, limit: int) -> str:
-    """One line of text without any markup; a templates' escaping does the rest."""
-    words = html.unescape(nh3.clean(str(dirty or "")[: limit * 20], tags=set()))
-    return storable.text(" ".join(words.split()), limit)
+    """HTML as one line of text without any markup; a template's escaping does the rest."""
+    return one_line(html.unescape(nh3.clean(joined(str(dirty or "")[: limit * 20]), tags=set())), limit)
+
+
+def one_line(text: object, limit: int) -> str:
+    """Plain text as one line, with all that stands in angle brackets."""
+    return storable.text(" ".join(str(text or "")[: limit * 20].split()), limit)
+
+
+def has_markup(text: str) -> bool:
+    """True if a text has a tag or a reference of HTML; without one it is plain text, whatever it was said to be."""
+    return any(tag[1].lower() in KNOWN for tag in TAG.finditer(text)) or REFERENCE.search(text) is not None
 
 
 def paragraphs(text: str) -> str:
@@ -84,9 +71,12 @@ def paragraphs(text: str) -> str:
 
 
 def absolute(link: object, base: str = "", limit: int = 2000) -> str:
-    """A web address to go to, or nothing: other schemes do not leave this function."""
+    """A web address to go to; "" for none, and for other schemes."""
+    link = str(link or "").strip()
+    if not link:
+        return ""
     try:
-        whole = urljoin(base, str(link or "").strip())
+        whole = urljoin(base, link)
         scheme = urlsplit(whole).scheme.lower()
     except ValueError:
         return ""

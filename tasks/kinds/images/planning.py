@@ -21,7 +21,7 @@ from tasks.kinds.images import archives, folders, looking, storing
 from tasks.kinds.images.models import ALIKE, Collection, Image
 
 PART = 50  # images
-SUFFIXES = {".jpg", ".jpeg", ".png", ".gif", ".webp"}
+SUFFIXES = {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".gif", ".webp"}
 REFERENCES = {"reference", "references"}  # names of the folder of images that others are compared with
 MOST_REFERENCES = 2_000
 

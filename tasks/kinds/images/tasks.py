@@ -26,6 +26,10 @@ FLUSH = 20  # images
 DEADLY = 2  # times that an image may have been begun in a process that died
 
 
+class NotLookedAt(Exception):
+    """An error of this program, not of the image."""
+
+
 @job(queue="images", serial_key="{collection}", soft_time_limit=3600, time_limit=3660)
 def match_images(
     report: Report, collection: Annotated[str, Ref("images.Collection"), "The collection's id."]
@@ -88,12 +92,17 @@ def do_part(report: Report, collection: Collection, part: int) -> dict[str, int]
     images = list(collection.waiting().filter(part=part, reference=False).order_by("pk"))
     counted = 0
     done: list[tuple[Image, dict[str, Any]]] = []
+    errors: list[Exception] = []  # of ours: they stop no other image, and fail the part in the end
     flushed = time.monotonic()
     most = FLUSH if report.attempt == 1 else 1  # after a death, each image has to show that it was not the one
     report.progress(0, len(images))
     try:
         for i, image in enumerate(images, 1):
-            done.append((image, looked(report, collection, image, among)))
+            try:
+                done.append((image, looked(report, collection, image, among)))
+            except NotLookedAt as error:
+                report.log(str(error), "error")
+                errors.append(error)
             if len(done) >= most or time.monotonic() - flushed > FLUSH_S:
                 counted += complete(collection, done)
                 flushed = time.monotonic()
@@ -101,6 +110,8 @@ def do_part(report: Report, collection: Collection, part: int) -> dict[str, int]
     finally:
         counted += complete(collection, done)  # also when it was stopped: what was seen is seen
     planning.finish(collection)
+    if errors:
+        raise errors[0]
     return {"images": len(images), "counted": counted}
 
 
@@ -114,6 +125,8 @@ def looked(report: Report, collection: Collection, image: Image, among: list[tup
         seen = looking.look(content(collection, image))
     except looking.Unfit as unfit:
         return {"problem": str(unfit)[:300]}
+    except Exception as error:  # nothing is wrong with the file: it waits for the next run
+        raise NotLookedAt(f"{image.path} could not be looked at: {type(error).__name__}: {error}") from error
     storing.keep_thumbnail(collection, image.sha256, seen.thumbnail)
     found = planning.nearest(seen.hash, among)
     return {"format": seen.format, "width": seen.width, "height": seen.height, "hash": seen.hash, **found}

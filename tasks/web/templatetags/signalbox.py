@@ -252,13 +252,4 @@ def thousands(n: int) -> str:
     return f"{n:,}"
 
 
-@register.filter
-def tree(value: Any) -> json_tree.Node:
-    """A JSON value as templates/jobs/_tree.html wants it, all of it."""
-    return json_tree.planted(value)
-
-
-@register.simple_tag
-def light_tree(value: Any, at: str) -> json_tree.Node:
-    """The same, but that ``at`` serves what is long."""
-    return json_tree.planted(value, at)
+register.simple_tag(json_tree.shown, name="tree")

@@ -1,0 +1,58 @@
+"""JSON that comes back from every database as it was written: names in their order, numbers with their digits.
+
+PostgreSQL's ``jsonb`` sorts the names of objects and rewrites some numbers (1e16, -0.0). A value that it would change
+is stored together with its own text, under a name that no job gives. What jsonb keeps as it is, is stored as ever, and
+so are rows of earlier versions; ``params__name`` finds both.
+"""
+
+import json
+from itertools import pairwise
+from math import copysign
+from typing import Any
+
+from django.db import models
+
+TEXT = "⋮"
+
+
+class OrderedJSONField(models.JSONField):
+    """A JSONField in code and in migrations; ``outermost=False``: the order of the outermost names is of no account."""
+
+    def __init__(self, *args: Any, outermost: bool = True, **kwargs: Any) -> None:
+        self.outermost = outermost
+        super().__init__(*args, **kwargs)
+
+    def deconstruct(self) -> tuple[str, str, Any, Any]:
+        """As Django's own field: the column is the same, so there is nothing to migrate."""
+        name, _, args, kwargs = super().deconstruct()
+        return name, "django.db.models.JSONField", args, kwargs
+
+    def get_db_prep_save(self, value: Any, connection: Any) -> Any:
+        if connection.vendor == "postgresql" and isinstance(value, dict | list) and not self._is_kept(value):
+            # An object stays readable for lookups; of a list, only the text counts.
+            readable = value if isinstance(value, dict) else {}
+            value = readable | {TEXT: json.dumps(value, cls=self.encoder, ensure_ascii=False)}
+        return super().get_db_prep_save(value, connection)
+
+    def from_db_value(self, value: Any, expression: Any, connection: Any) -> Any:
+        found = super().from_db_value(value, expression, connection)
+        text = found.get(TEXT) if connection.vendor == "postgresql" and isinstance(found, dict) else None
+        return json.loads(text, cls=self.decoder) if isinstance(text, str) else found
+
+    def _is_kept(self, value: Any) -> bool:
+        if not self.outermost and isinstance(value, dict):
+            return TEXT not in value and all(map(is_kept, value.values()))
+        return is_kept(value)
+
+
+def is_kept(value: Any) -> bool:
+    """Whether ``jsonb`` gives a value back as it was: it sorts names by their length in UTF-8, then by their bytes."""
+    if isinstance(value, dict):
+        names = [str(name).encode("utf-8", "surrogatepass") for name in value]
+        in_order = all((len(a), a) < (len(b), b) for a, b in pairwise(names))
+        return in_order and TEXT not in value and all(map(is_kept, value.values()))
+    if isinstance(value, list | tuple):
+        return all(map(is_kept, value))
+    if isinstance(value, float):
+        return abs(value) < 1e16 and (value != 0 or copysign(1, value) > 0)
+    return True
