@@ -20,10 +20,10 @@ from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 from knox.crypto import hash_token
 
-from live.row_marks import ACTIONS
 from live.topics import KIND
 from tasks.access import audit, permissions
 from tasks.access.models import Token
+from tasks.web import features
 
 PORTS = {"http": 80, "https": 443}
 
@@ -55,7 +55,7 @@ class Visitor:
         return self.reach == permissions.YES
 
 
-def admit(scope: dict[str, Any]) -> Visitor | None:
+def authenticate(scope: dict[str, Any]) -> Visitor | None:
     """The visitor of a handshake, or None: refused. Only headers count; a token in the URL is never looked at."""
     headers, request = dict(scope["headers"]), _request(scope)
     try:
@@ -85,7 +85,7 @@ def note_refusal(scope: dict[str, Any]) -> None:
     audit.refused(request, "live", request.path_info, code, **detail)
 
 
-def withdrawn(visitors: Iterable[Visitor]) -> dict[Visitor, tuple[int, str]]:
+def withdrawn_visitors(visitors: Iterable[Visitor]) -> dict[Visitor, tuple[int, str]]:
     """Those who may not stay, with the close code and reason. A few queries, however many visitors."""
     visitors = list(visitors)
     users = get_user_model().objects.prefetch_related("groups").in_bulk({visitor.user for visitor in visitors})
@@ -103,7 +103,7 @@ def withdrawn(visitors: Iterable[Visitor]) -> dict[Visitor, tuple[int, str]]:
 
 def rows(who: Any) -> frozenset[str]:
     """The topics beside jobs that somebody may hear of."""
-    return frozenset(topic for topic, action in ACTIONS.items() if permissions.may(who, action))
+    return frozenset(topic for topic, (action, _) in features.topics().items() if permissions.may(who, action))
 
 
 def _request(scope: dict[str, Any]) -> ASGIRequest:

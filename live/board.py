@@ -38,7 +38,7 @@ class Place(NamedTuple):
     rest: int
 
 
-class News(NamedTuple):
+class BoardChanges(NamedTuple):
     """What a reader has missed: ready members of a frame, and the place it has reached with them."""
 
     members: tuple[str, ...]
@@ -152,15 +152,15 @@ class Board:
         section, key = SECTIONS[summary["state"]], rank(summary)
         return self._ranks(section, key) and (section not in self._ends or key < self._ends[section])
 
-    def snapshot(self, limit: int = frames.LIMIT) -> News:
+    def snapshot(self, limit: int = frames.LIMIT) -> BoardChanges:
         """All rows; or, if they burst a frame, those that changed longest ago, and ``since`` has the rest."""
         return self._news(Place(-1, -1), limit)
 
-    def since(self, place: Place, limit: int = frames.LIMIT) -> News:
+    def since(self, place: Place, limit: int = frames.LIMIT) -> BoardChanges:
         """What changed after a place, oldest change first, as much as a frame holds."""
         return self.snapshot(limit) if place.rest < self.floor else self._news(place, limit)
 
-    def _news(self, place: Place, limit: int) -> News:
+    def _news(self, place: Place, limit: int) -> BoardChanges:
         whole = place.rows < 0
         members = [f'"{name}":{text}' for name, (text, at) in self.extras.items() if at > place.rest]
         if not whole and (gone := [job for job, _ in _later(self.gone.items(), lambda item: item[1], place.rest)]):
@@ -178,7 +178,7 @@ class Board:
             reached = self.now.rows
         if whole or texts:
             members.append('"jobs":[' + ",".join(texts) + "]")
-        return News(tuple(members), Place(reached, self.now.rest), whole)
+        return BoardChanges(tuple(members), Place(reached, self.now.rest), whole)
 
     def _ranks(self, section: str, key: tuple) -> bool:
         ranked, limit = self._order[section], LIMITS[section]

@@ -40,7 +40,7 @@ class LiveConsumer(AsyncConsumer):
         self.hub = hub.current()
         offered = scope.get("subprotocols") or []
         try:
-            visitor = await self.hub.clerk.run(auth.admit, scope)
+            visitor = await self.hub.clerk.run(auth.authenticate, scope)
         except Exception:
             log.exception("a visitor could not be looked up")
             await send({"type": "websocket.accept"})

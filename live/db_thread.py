@@ -29,7 +29,7 @@ T = TypeVar("T")
 STATEMENT_TIMEOUT_MS = 5_000
 
 
-class Reader:
+class DatabaseThread:
     """Runs functions one after the other. Started by the first, ended by ``stop``."""
 
     def __init__(self, name: str) -> None:

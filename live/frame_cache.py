@@ -23,7 +23,7 @@ class Frame(NamedTuple):
     made: float
 
 
-class Press:
+class FrameCache:
     """``agreed`` is asked for the age of the picture whenever something is written."""
 
     def __init__(self, board: Board, agreed: Callable[[], Agreed]) -> None:

@@ -13,9 +13,9 @@ from django.conf import settings
 
 from live import frames
 from live.auth import Visitor
-from live.db_thread import Reader
-from live.frame_cache import Press
-from live.job_feeds import Watches
+from live.db_thread import DatabaseThread
+from live.frame_cache import FrameCache
+from live.job_feeds import JobFeeds
 from live.listener import Listener
 from live.mailbox import Mailbox
 from live.socket_limits import TOO_MANY, Crowd
@@ -38,12 +38,14 @@ class Hub:
     def __init__(self) -> None:
         self.mailboxes: dict[Mailbox, None] = {}
         self._crowd = Crowd(self.mailboxes)
-        self.clerk = Reader("signalbox-clerk")  # for what clients ask: however much that is, it delays no reconcile
-        self._watches = Watches(self.clerk, self._post_job, self.serve)
+        self.clerk = DatabaseThread(
+            "signalbox-clerk"
+        )  # for what clients ask: however much that is, it delays no reconcile
+        self._watches = JobFeeds(self.clerk, self._post_job, self.serve)
         self._changed = asyncio.Event()
         self.picture = Picture(self.mailboxes, self._watches, self._changed.set, self._beat_early)
         self._listener = Listener(self.picture.hints)
-        self._press = Press(self.picture.board, lambda: self.picture.agreed)
+        self._press = FrameCache(self.picture.board, lambda: self.picture.agreed)
         self._beaten = 0.0
         self._tasks: list[asyncio.Task] = []
         self._farewell: asyncio.TimerHandle | None = None

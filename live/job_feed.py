@@ -31,12 +31,12 @@ class Follow(NamedTuple):
     seq: int
 
 
-class Line(NamedTuple):
+class FeedLine(NamedTuple):
     seq: int
     text: str
 
 
-class Watch:
+class JobFeed:
     """The newest that is known of one job. ``loaded`` is false until its first read."""
 
     def __init__(self, job: str) -> None:
@@ -44,7 +44,7 @@ class Watch:
         self.loaded = False
         self.summary: dict[str, Any] = {}
         self.revision = NEVER
-        self.lines: deque[Line] = deque()
+        self.lines: deque[FeedLine] = deque()
         self.complete_after = 0  # every line of the log after this one, up to the last, is in memory
         self.last = 0
         self._bytes = 0
@@ -138,8 +138,8 @@ class Watch:
             self._bytes -= len(oldest.text)
 
 
-def _line(line: dict[str, Any]) -> Line:
+def _line(line: dict[str, Any]) -> FeedLine:
     text = frames.dumps(line)
     if len(text) > frames.VALUE_LIMIT:
         text = frames.dumps(line | {"text": line["text"][: frames.TEXT_LIMIT] + "…"})
-    return Line(line["seq"], text)
+    return FeedLine(line["seq"], text)

@@ -13,8 +13,8 @@ from typing import Any
 from django.db import DatabaseError, InterfaceError
 
 from live import frames
-from live.db_thread import Reader
-from live.job_feed import LINES, NEVER, Follow, Watch
+from live.db_thread import DatabaseThread
+from live.job_feed import LINES, NEVER, Follow, JobFeed
 from live.mailbox import Mailbox
 from tasks.engine.models import State
 from tasks.queries import board
@@ -34,12 +34,14 @@ def whole(job: str, after: int | None, lines: int) -> dict[str, Any] | None:
     return detail
 
 
-class Watches:
+class JobFeeds:
     """``post`` sends a mailbox one ``job`` frame, ``serve`` sends it whatever waits for it."""
 
-    def __init__(self, reader: Reader, post: Callable[[Mailbox, str], None], serve: Callable[[Mailbox], None]) -> None:
+    def __init__(
+        self, reader: DatabaseThread, post: Callable[[Mailbox, str], None], serve: Callable[[Mailbox], None]
+    ) -> None:
         self._reader, self._post, self._serve = reader, post, serve
-        self._watches: dict[str, Watch] = {}
+        self._watches: dict[str, JobFeed] = {}
         self._watchers: dict[str, dict[Mailbox, None]] = {}
         self._dirty: set[str] = set()
         self._tasks: dict[Any, asyncio.Task] = {}
@@ -51,7 +53,7 @@ class Watches:
     def follow(self, mailbox: Mailbox, job: str, after: int) -> None:
         """From now on this mailbox gets the job: whole, then what changes."""
         if job not in self._watches:
-            self._watches[job] = Watch(job)
+            self._watches[job] = JobFeed(job)
             self._watchers[job] = {}
         self._watchers[job][mailbox] = None
         mailbox.follows[job] = Follow(NEVER, after)
@@ -100,7 +102,7 @@ class Watches:
         for task in self._tasks.values():
             task.cancel()
 
-    def _show(self, mailbox: Mailbox, watch: Watch) -> None:
+    def _show(self, mailbox: Mailbox, watch: JobFeed) -> None:
         if mailbox.visitor.sees(watch.summary):
             self._serve(mailbox)
         else:
@@ -144,7 +146,7 @@ class Watches:
             await asyncio.sleep(max(0.0, began + PERIOD_S - time.monotonic()))
         self._dirty.discard(job)
 
-    def _tell(self, watch: Watch, detail: dict[str, Any] | None) -> None:
+    def _tell(self, watch: JobFeed, detail: dict[str, Any] | None) -> None:
         watchers = list(self._watchers.get(watch.job, ()))
         if detail is None:
             for mailbox in watchers:
@@ -158,7 +160,7 @@ class Watches:
         for mailbox in watchers:
             self._show(mailbox, watch)
 
-    async def _fetch_older(self, mailbox: Mailbox, watch: Watch, follow: Follow) -> None:
+    async def _fetch_older(self, mailbox: Mailbox, watch: JobFeed, follow: Follow) -> None:
         """Send lines that are no longer in memory, then let things take their course."""
         try:
             older = await self._reader.run(board.log_after, watch.job, follow.seq, LINES)

@@ -2,18 +2,18 @@
 may no longer watch; soon after a move the counts alone.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
-from live import row_marks
 from live.auth import Visitor
 from tasks.alerts import evaluate
 from tasks.queries import board, gauges
+from tasks.web import features
 
 Withdrawn = dict[Visitor, tuple[int, str]]  # with the close code and the reason
 
 
-class Look(NamedTuple):
+class Reading(NamedTuple):
     picture: dict[str, Any]
     marks: dict[str, Any]
     alerts: list[dict[str, Any]]
@@ -22,14 +22,22 @@ class Look(NamedTuple):
     withdrawn: Withdrawn
 
 
-def look(
+def read_all(
     watched: list[str], topics: set[str], visitors: set[Visitor], judge: Callable[[set[Visitor]], Withdrawn]
-) -> Look:
+) -> Reading:
     """``watched``: ids of jobs; ``topics``: of news; ``judge``: which of the visitors may not stay."""
+    # Marks first: what changes while the rows are read has another mark at the next reading.
+    marks = read_marks(topics)
     found = board.summaries(watched) if watched else []
     missing = set(watched) - {job["id"] for job in found}
-    standing = [alert.shown() for alert in evaluate.standing()]
-    return Look(board.board(), row_marks.marks(topics), standing, found, missing, judge(visitors))
+    standing = [alert.to_dict() for alert in evaluate.open_alerts()]
+    return Reading(board.board(), marks, standing, found, missing, judge(visitors))
+
+
+def read_marks(topics: Iterable[str]) -> dict[str, Any]:
+    """The mark of each topic that an app has: a new one means that the rows behind the topic may have changed."""
+    known = features.topics()
+    return {topic: known[topic][1]() for topic in topics if topic in known}
 
 
 def recount(asked: set[str]) -> tuple[dict[str, Any], dict[str, Any]]:

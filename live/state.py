@@ -14,15 +14,15 @@ from typing import Any
 
 from django.conf import settings
 
-from live.auth import withdrawn
+from live.auth import withdrawn_visitors
 from live.board import Board
-from live.db_thread import Reader
+from live.db_thread import DatabaseThread
 from live.frames import Agreed
 from live.gauges import Gauges
-from live.job_feeds import Watches
+from live.job_feeds import JobFeeds
 from live.mailbox import Mailbox
-from live.reads import Look, look, recount
-from live.topics import News
+from live.reads import Reading, read_all, recount
+from live.topics import TopicMarks
 from tasks.engine.models import instant
 from tasks.queries import gauges
 
@@ -50,16 +50,16 @@ class Picture:
     def __init__(
         self,
         mailboxes: Collection[Mailbox],
-        watches: Watches,
+        watches: JobFeeds,
         changed: Callable[[], None],
         agreed_now: Callable[[], Awaitable[None]],
     ) -> None:
-        self.board, self.news, self.gauges = Board(), News(), Gauges()
+        self.board, self.news, self.gauges = Board(), TopicMarks(), Gauges()
         self.counters = Counters()
         self.agreed: Agreed | None = None  # None: the first reading is not over
         self._mailboxes, self._watches = mailboxes, watches
         self._changed, self._agreed_now = changed, agreed_now
-        self._reader = Reader("signalbox-hub")
+        self._reader = DatabaseThread("signalbox-hub")
         self._moved = asyncio.Event()
         self._well = True
 
@@ -82,7 +82,7 @@ class Picture:
             self.board.begin()
             try:
                 topics = {"alerts", *self.news.watched}
-                seen = await self._reader.run(look, self._watches.jobs, topics, visitors, withdrawn)
+                seen = await self._reader.run(read_all, self._watches.jobs, topics, visitors, withdrawn_visitors)
                 self._settle(seen, Agreed(instant(now), began))
             except Exception as error:
                 self.counters.failures += 1
@@ -96,7 +96,7 @@ class Picture:
                 await self._read_gauges()
             await asyncio.sleep(max(0.01, began + settings.SIGNALBOX_RECONCILE_S - time.monotonic()))
 
-    def _settle(self, seen: Look, agreed: Agreed) -> None:
+    def _settle(self, seen: Reading, agreed: Agreed) -> None:
         for mailbox in [mailbox for mailbox in self._mailboxes if mailbox.visitor in seen.withdrawn]:
             mailbox.close(*seen.withdrawn[mailbox.visitor])
         self._watches.hint(seen.watched)

@@ -16,7 +16,7 @@ FAILURES = "failures"  # a job failed, or a failed one is tried again
 NOWHERE = -1  # the place of a reader to whom all is news
 
 
-class News:
+class TopicMarks:
     def __init__(self) -> None:
         self.now = 0
         self.watched: Counter[str] = Counter()  # topic → how many readers ask for it

@@ -1,27 +1,16 @@
 """Where the API is. The same resources stand below /api/v1/ and below /api/, where the newest version answers.
 
-An app with resources of its own adds one line to RESOURCES: ``path("", include("tasks.kinds.feeds.api"))``; its module
-has ``urlpatterns`` whose views derive from ``tasks.api.base.Endpoint``.
+An app with resources of its own names a module on its AppConfig (``api``); the module has ``urlpatterns`` whose views
+derive from ``tasks.api.base.ResourceView``.
 """
 
 from django.urls import include, path, re_path
 
 from tasks.api import not_found, schema
 from tasks.api.versions import VERSIONS
+from tasks.web import features
 
-RESOURCES = [
-    path("", include("tasks.jobs.api")),
-    path("", include("tasks.sharing.api")),
-    path("", include("tasks.search.api")),
-    path("", include("tasks.monitor.api")),
-    path("", include("tasks.account.api")),
-    path("", include("tasks.webhooks.api")),
-    path("", include("tasks.schedules.api")),
-    path("", include("tasks.alerts.api")),
-    path("", include("tasks.failures.api")),
-    path("", include("tasks.kinds.feeds.api")),
-    path("", include("tasks.kinds.images.api")),
-]
+RESOURCES = features.addresses("api")
 
 schema.RESOURCES.append(RESOURCES)
 app_name = "api"

@@ -32,6 +32,7 @@ app.conf.update(
     task_default_queue=broker.broker_name("default"),
     worker_consumer="project.worker:Consumer",
     worker_lost_wait=0.5,
+    worker_max_memory_per_child=settings.SIGNALBOX_MEMORY_MB * 1024,  # what a job keeps, the next ones need not
     worker_prefetch_multiplier=1,  # with late acknowledgement nothing waits behind a long job beside an idle slot
     worker_enable_remote_control=False,  # whoever writes to Redis could stop workers
     worker_send_task_events=False,

@@ -22,7 +22,7 @@ from django.views import defaults
 from tasks.access import audit
 from tasks.access.hashers import Busy
 from tasks.api import problems, versions
-from tasks.engine.log_context import job_id, request_id, veiled
+from tasks.engine.log_context import job_id, mask_secrets, request_id
 
 # Kubernetes, load balancers and Prometheus ask by address, whatever ALLOWED_HOSTS says; no answer says a host's name.
 PROBES = {"/healthz", "/readyz", "/metrics"}
@@ -76,7 +76,7 @@ def note(request: HttpRequest, response: HttpResponseBase) -> None:
     match = request.resolver_match
     action = getattr(request, "acted", "") or (match and match.url_name) or "open"
     code = getattr(request, "refusal", "") or REFUSED[response.status_code]
-    audit.refused(request, action, veiled(request.path_info), code, method=request.method)
+    audit.refused(request, action, mask_secrets(request.path_info), code, method=request.method)
 
 
 def end(request: HttpRequest, response: HttpResponseBase, began: float) -> HttpResponseBase:

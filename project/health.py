@@ -39,7 +39,7 @@ def healthz(request: HttpRequest) -> HttpResponse:
 @require_safe
 def readyz(request: HttpRequest) -> HttpResponse:
     """200 when a job could be accepted now and Redis answers, else 503; what is wrong goes to the log."""
-    parts = _asked()
+    parts = _ask_parts()
     ready = all(parts.values())
     status = 200 if ready else 503
     if parts["database"] and allowed(request):
@@ -96,7 +96,7 @@ _last: tuple[float, dict[str, bool]] = (float("-inf"), {})
 _asking: dict[str, threading.Thread] = {}
 
 
-def _asked() -> dict[str, bool]:
+def _ask_parts() -> dict[str, bool]:
     """Which parts answer; asked anew when the last answer is older than a second."""
     global _last
     with _lock:

@@ -9,9 +9,9 @@ from pathlib import Path
 from django.core.exceptions import ImproperlyConfigured
 
 
-def kept(path: Path) -> str:
+def read_or_make(path: Path) -> str:
     """The secret in ``path``, made once; ImproperlyConfigured when the folder cannot be written."""
-    found = written(path)
+    found = read_if_there(path)
     if found:
         return found
     try:
@@ -26,10 +26,10 @@ def kept(path: Path) -> str:
         draft.unlink()
     except OSError as error:
         raise ImproperlyConfigured(f"SIGNALBOX_HOME cannot be written: {error}.") from None
-    return written(path)
+    return read_if_there(path)
 
 
-def written(path: Path) -> str:
+def read_if_there(path: Path) -> str:
     """The text of ``path`` without white space, or an empty string when there is none."""
     try:
         return path.read_text().strip()

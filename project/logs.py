@@ -4,6 +4,7 @@ From the HTTP request to the worker: a bell carries the id of the request that a
 ids are correlation, not truth: a bell that is rung again knows no request any more.
 """
 
+import codecs
 import io
 import json
 import logging
@@ -12,9 +13,16 @@ import threading
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
-from celery.signals import after_setup_task_logger, before_task_publish, task_postrun, task_prerun, worker_process_init
+from celery.signals import (
+    after_setup_task_logger,
+    before_task_publish,
+    task_postrun,
+    task_prerun,
+    worker_process_init,
+    worker_ready,
+)
 
-from tasks.engine.log_context import forget, job_id, request_id, veiled
+from tasks.engine.log_context import forget, job_id, mask_secrets, request_id
 from tasks.engine.report import current_report
 
 HEADER = "signalbox_request"
@@ -33,7 +41,7 @@ class Context(logging.Filter):
         return True
 
 
-class Line(logging.Formatter):
+class LineFormatter(logging.Formatter):
     """For people. What others typed cannot begin a line of its own; tracebacks follow indented."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -43,12 +51,12 @@ class Line(logging.Formatter):
             for name, value in (("request", getattr(record, "request_id", "")), ("job", getattr(record, "job_id", "")))
             if value
         )
-        text = f"{at} {record.levelname} {record.name}:{ids} {veiled(record.getMessage()).translate(BREAKS)}"
-        trace = veiled(self.formatException(record.exc_info)) if record.exc_info else ""
+        text = f"{at} {record.levelname} {record.name}:{ids} {mask_secrets(record.getMessage()).translate(BREAKS)}"
+        trace = mask_secrets(self.formatException(record.exc_info)) if record.exc_info else ""
         return text + "".join(f"\n    {line}" for line in trace.splitlines())
 
 
-class Json(logging.Formatter):
+class JsonFormatter(logging.Formatter):
     """For machines: one JSON object a line."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -56,7 +64,7 @@ class Json(logging.Formatter):
             "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "text": veiled(record.getMessage()),
+            "text": mask_secrets(record.getMessage()),
             "process": record.process,
         }
         line |= {
@@ -65,26 +73,33 @@ class Json(logging.Formatter):
             if value
         }
         if record.exc_info:
-            line["traceback"] = veiled(self.formatException(record.exc_info))
+            line["traceback"] = mask_secrets(self.formatException(record.exc_info))
         return json.dumps(line, default=str)
 
 
-class JobLog(logging.Handler):
+class JobLogHandler(logging.Handler):
     """Puts what a job's code logs into the job's log as well: a task that was there before logs as it always did."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        report = current_report()
-        if report.job_id is None or record.name.partition(".")[0] in OWN:
-            return
-        level = "error" if record.levelno > logging.ERROR else record.levelname.lower()
-        report.note(TEXT.format(record), level)
+        try:
+            report = current_report()
+            if report.job_id is None or record.name.partition(".")[0] in OWN:
+                return
+            level = "error" if record.levelno > logging.ERROR else record.levelname.lower()
+            report.note(TEXT.format(record), level)
+        except Exception:  # it is the job's code that logs, and a line that cannot be written is no reason to fail
+            self.handleError(record)
 
 
 class Printed(io.TextIOBase):
     """Stands in for stdout and stderr: what a job prints is a line like all others, with its id, without secrets."""
 
+    encoding, errors = "utf-8", "backslashreplace"
+
     def __init__(self, instead_of: TextIO) -> None:
         self.instead_of, self._here = instead_of, threading.local()
+        self.name = getattr(instead_of, "name", "")
+        self.buffer = Bytes(self)
 
     def write(self, text: str) -> int:
         if getattr(self._here, "busy", False):  # it is logging that complains
@@ -98,6 +113,9 @@ class Printed(io.TextIOBase):
             self._here.busy = False
         return len(text)
 
+    def writable(self) -> bool:
+        return True
+
     def flush(self) -> None:
         if getattr(self._here, "rest", ""):
             self.write("\n")
@@ -105,21 +123,55 @@ class Printed(io.TextIOBase):
     def fileno(self) -> int:
         return self.instead_of.fileno()
 
+    def reconfigure(self, **options: Any) -> None:
+        """Lines are lines, whatever a job asks for."""
+
+    def close(self) -> None:
+        """It is the process's, and others print after this job."""
+
+
+class Bytes(io.BufferedIOBase):
+    """``sys.stdout.buffer``: bytes that a job writes are text as well; what is no UTF-8 is shown as escapes."""
+
+    def __init__(self, text: Printed) -> None:
+        self._text, self._here = text, threading.local()
+        self.name, self.raw = text.name, self
+
+    def write(self, data: Any) -> int:
+        decoder = self._here.__dict__.setdefault("decoder", codecs.getincrementaldecoder("utf-8")("backslashreplace"))
+        self._text.write(decoder.decode(data := bytes(data)))
+        return len(data)
+
+    def writable(self) -> bool:
+        return True
+
+    def flush(self) -> None:
+        self._text.flush()
+
+    def fileno(self) -> int:
+        return self._text.fileno()
+
+    def close(self) -> None:
+        """As of the text."""
+
 
 @worker_process_init.connect
-def take_over_what_is_printed(**_: Any) -> None:
-    sys.stdout, sys.stderr = Printed(sys.stdout), Printed(sys.stderr)
+@worker_ready.connect
+def capture_prints(**_: Any) -> None:
+    """In children, and in a worker that has none; the parent of children hands on a stream that is a stand-in."""
+    if not isinstance(sys.stdout, Printed):
+        sys.stdout, sys.stderr = Printed(sys.stdout), Printed(sys.stderr)
 
 
 @after_setup_task_logger.connect
-def like_the_others(logger: logging.Logger, **_: Any) -> None:
+def format_celery_logs(logger: logging.Logger, **_: Any) -> None:
     """What ``get_task_logger`` gives writes where all others do; Celery's own knows no job, and hides nothing."""
     logger.handlers.clear()
     logger.propagate = True
 
 
 @before_task_publish.connect
-def send_along(headers: dict[str, Any] | None = None, **_: Any) -> None:
+def add_request_header(headers: dict[str, Any] | None = None, **_: Any) -> None:
     if headers is not None and request_id.get():
         headers[HEADER] = request_id.get()
 

@@ -46,6 +46,7 @@ SIGNALBOX_KEEP_QUIET_D = env.number("SIGNALBOX_KEEP_QUIET_D", 1, 1, 36_500)
 SIGNALBOX_KEEP_AUDIT_D = env.number("SIGNALBOX_KEEP_AUDIT_D", 365, 1, 36_500)
 SIGNALBOX_IMAGE_ROOTS = env.folders("SIGNALBOX_IMAGE_ROOTS")
 SIGNALBOX_UPLOAD_MB = env.number("SIGNALBOX_UPLOAD_MB", 500, 1, 100_000, whole=True)
+SIGNALBOX_MEMORY_MB = env.number("SIGNALBOX_MEMORY_MB", 1_024, 64, 10_000_000, whole=True)
 SIGNALBOX_TICK_MS = env.number("SIGNALBOX_TICK_MS", 50, 1, 10_000)
 SIGNALBOX_ALLOW_NETWORKS = env.networks("SIGNALBOX_ALLOW_NETWORKS")
 SIGNALBOX_ORIGINS = env.origins("SIGNALBOX_ORIGINS")
@@ -58,7 +59,7 @@ if SIGNALBOX_HEARTBEAT_S * 2 > SIGNALBOX_LEASE_S:
 
 # --- Django ----------------------------------------------------------------------------------------------------
 DEBUG = env.flag("DEBUG", False)
-SECRET_KEY = env.key("SECRET_KEY") or keys.kept(SIGNALBOX_HOME / "secret_key")
+SECRET_KEY = env.key("SECRET_KEY") or keys.read_or_make(SIGNALBOX_HOME / "secret_key")
 SECRET_KEY_FALLBACKS = env.keys("SECRET_KEY_FALLBACKS")
 ALLOWED_HOSTS = env.hosts("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 PREFIX = env.prefix("SIGNALBOX_PREFIX")
@@ -166,7 +167,7 @@ private.database(DATABASES["default"])
 
 # --- Redis: bells and hints ------------------------------------------------------------------------------------
 OWN_REDIS = env.redis("REDIS_URL", "")  # empty: `up` starts the embedded Valkey
-REDIS_URL = OWN_REDIS or keys.written(SIGNALBOX_HOME / "valkey.url") or "redis://127.0.0.1:6379/0"
+REDIS_URL = OWN_REDIS or keys.read_if_there(SIGNALBOX_HOME / "valkey.url") or "redis://127.0.0.1:6379/0"
 CELERY_BROKER_URL = env.broker("CELERY_BROKER_URL", REDIS_URL)
 CHANNEL_LAYERS = {
     "default": {
@@ -257,10 +258,10 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "filters": {"context": {"()": "project.logs.Context"}},
-    "formatters": {"line": {"()": "project.logs.Line"}, "json": {"()": "project.logs.Json"}},
+    "formatters": {"line": {"()": "project.logs.LineFormatter"}, "json": {"()": "project.logs.JsonFormatter"}},
     "handlers": {
         "console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT, "filters": ["context"]},
-        "job": {"class": "project.logs.JobLog"},
+        "job": {"class": "project.logs.JobLogHandler"},
     },
     "root": {"handlers": ["console", "job"], "level": LOG_LEVEL},
     "loggers": {

@@ -3,6 +3,8 @@
 A word to the supervisor is a line of its own on stdout, whatever the log level is.
 """
 
+import sys
+
 from celery.signals import beat_init, worker_ready
 
 from project.celery import app
@@ -13,4 +15,4 @@ __all__ = ["app"]
 @worker_ready.connect
 @beat_init.connect
 def say_ready(**_) -> None:
-    print("signalbox:ready", flush=True)
+    print("signalbox:ready", file=sys.__stdout__, flush=True)

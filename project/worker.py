@@ -6,8 +6,9 @@ The only place that knows how a worker is built; imported by project.celery.
 from functools import partial
 from typing import Any
 
-from billiard import current_process
+from billiard import current_process, pool
 from celery import signals
+from celery.concurrency import asynpool
 from celery.worker import consumer
 from django.conf import settings
 from django.db import close_old_connections
@@ -15,7 +16,10 @@ from django.db import close_old_connections
 from live import push
 from tasks.alerts import evaluate
 from tasks.webhooks import sender as webhooks
-from tasks.worker import pulse, sweep
+from tasks.worker import connections, pulse, sweep
+
+LOOK_S = 0.5  # between two looks at a pool's children; Celery's event for one that died is lost now and then
+asynpool.AsynPool.timers = property(lambda self: {self.maintain_pool: LOOK_S})
 
 
 class Consumer(consumer.Consumer):
@@ -33,7 +37,7 @@ class Consumer(consumer.Consumer):
 
 
 @signals.celeryd_after_setup.connect
-def remember(sender: str, instance: Any, **_: Any) -> None:
+def remember_worker(sender: str, instance: Any, **_: Any) -> None:
     pulse.remember_worker(instance)
 
 
@@ -69,8 +73,22 @@ def duties() -> list[tuple[float, Any]]:
     ]
 
 
+used_memory = pool.mem_rss
+
+
+def used_memory_unless_broken() -> int:
+    """Asked by a pool's child between two jobs: it ends here, in order, when a job left it in pieces."""
+    if (beating := pulse.current()) and beating.broken:
+        raise SystemExit(0)
+    return used_memory()
+
+
 @signals.worker_process_init.connect
 def start_in_child(**_: Any) -> None:
+    if not current_process()._identity:
+        return  # the solo pool says so of the worker itself
+    pool.mem_rss = used_memory_unless_broken
+    connections.watch()
     pulse.start(first=getattr(current_process(), "index", 0) == 0, kills=True, duties=duties())
 
 
@@ -78,6 +96,7 @@ def start_in_child(**_: Any) -> None:
 def start_in_process(sender: Any, **_: Any) -> None:
     """With solo or threads, the one process has the pulse; with prefork, its children do."""
     if "prefork" not in type(sender.pool).__module__:
+        connections.watch()
         pulse.start(first=True, kills=False, duties=duties())
 
 
@@ -86,7 +105,12 @@ def stop(**_: Any) -> None:
     pulse.say_stopping()
 
 
+@signals.worker_shutdown.connect
+def say_stopped(**_: Any) -> None:
+    pulse.say_stopped()
+
+
 @signals.worker_process_shutdown.connect
-def say_last_words(**_: Any) -> None:
+def flush_at_exit(**_: Any) -> None:
     push.flush(1.0)
     webhooks.finish(2.0)

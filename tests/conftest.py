@@ -16,7 +16,7 @@ from django.test import override_settings
 from django_celery_beat.models import PeriodicTask
 from whitenoise.middleware import WhiteNoiseMiddleware
 
-from live.db_thread import Reader
+from live.db_thread import DatabaseThread
 from tests.support.processes import Product, Worker
 from tests.support.servers import FAST, Servers
 
@@ -126,7 +126,7 @@ def sql_to_empty(style: Any, connection: Any, *args: Any, **options: Any) -> lis
 @pytest.fixture
 def rows() -> Iterator[Callable[..., Any]]:
     """The database, from inside a loop: ``await rows(function, *arguments)``."""
-    reader = Reader("test-rows")
+    reader = DatabaseThread("test-rows")
     yield reader.run
     reader.stop()
 
@@ -163,9 +163,12 @@ def start_worker(servers: Servers, tmp_path: Path, transactional_db: None) -> It
     with redis.from_url(servers.redis_url) as link:
         link.flushdb()  # a thousand bells of an earlier test would all be answered first
 
-    def start(name: str = "test", concurrency: int = 2, wait: bool = True, **more: str) -> Worker:
+    def start(
+        name: str = "test", concurrency: int = 2, wait: bool = True, pool: str = "prefork", **more: str
+    ) -> Worker:
         environment = FAST | {"DATABASE_URL": database_url_of_the_test(servers)} | more
-        started.append(Worker(servers, environment, name, concurrency, tmp_path / f"{name}{len(started)}.log"))
+        log = tmp_path / f"{name}{len(started)}.log"
+        started.append(Worker(servers, environment, name, concurrency, log, pool))
         return started[-1].wait_ready() if wait else started[-1]
 
     yield start

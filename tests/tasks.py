@@ -16,6 +16,7 @@ from tasks.base import job
 from tasks.engine.effects import once
 from tasks.engine.report import current_report
 from tasks.params.signature import Secret
+from tests.misbehaviour import tasks as misbehaviour  # noqa: F401 - kinds of its own
 
 
 class GatewayError(Exception):

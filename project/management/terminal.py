@@ -42,7 +42,7 @@ def parameters(kind: str, words: Iterable[str]) -> dict[str, Any]:
         raise CommandError(said, returncode=USAGE) from None
 
 
-class Bar:
+class ProgressBar:
     """A job as a progress bar; on a stream that is no terminal, as a line for each change of state."""
 
     def __init__(self, console: Console | None = None) -> None:

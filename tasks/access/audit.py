@@ -1,7 +1,7 @@
 """The audit trail: every action together with what it did, in one transaction, and every attempt that was refused.
 
 ``do`` is for what changes something, ``refused`` for what was not allowed, ``note`` for the rest. Whoever acts is given
-as the request itself, so that the entry knows the address, the token and the request's id.
+as the request itself, or as its Actor, so that the entry knows the address, the token and the request's id.
 """
 
 import logging
@@ -17,7 +17,7 @@ from tasks.access.permissions import Actor
 from tasks.engine.errors import Refused
 from tasks.engine.log_context import request_id
 from tasks.engine.report import current_report
-from tasks.engine.transition import steadily
+from tasks.engine.transition import retry_on_lock
 
 T = TypeVar("T")
 RATE, BURST = 20.0, 400.0  # refusals of strangers that one process writes a second, and at once
@@ -37,7 +37,7 @@ def do(who: Any, action: str, target: Any, deed: Callable[[], T], /, **detail: A
         raise
 
 
-@steadily
+@retry_on_lock
 def _together(who: Any, action: str, target: Any, deed: Callable[[], T], detail: dict[str, Any]) -> T:
     with transaction.atomic():
         done = deed()
@@ -48,7 +48,7 @@ def _together(who: Any, action: str, target: Any, deed: Callable[[], T], detail:
 def note(who: Any, action: str, target: Any = "", code: str = "", /, **detail: Any) -> None:
     """One entry, in whatever transaction is open. With a ``code`` it is a refusal."""
     actor = Actor.of(who)
-    request = who if hasattr(who, "META") else None
+    request = actor.request
     Entry.objects.create(
         who=actor.name[:150],
         via="token" if actor.token else "session" if request else "job" if current_report().job_id else "shell",

@@ -33,7 +33,7 @@ class Scope(models.TextChoices):
     MANAGE = "manage"
 
 
-class Tokens(models.Manager):
+class TokenManager(models.Manager):
     def live(self) -> models.QuerySet["Token"]:
         """Those that have not expired and whose owner is active, the owner and the owner's groups with them."""
         unspent = Q(expiry__isnull=True) | Q(expiry__gt=timezone.now())
@@ -73,12 +73,12 @@ class Token(AbstractAuthToken):
     last_used_at = models.DateTimeField(null=True)
     made_by = models.ForeignKey("self", models.CASCADE, null=True, related_name="made")
 
-    objects = Tokens()
+    objects = TokenManager()
 
     def __str__(self) -> str:
         return f"{self.token_key}… ({self.scope})"
 
-    def shown(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """The token as its owner sees it, without the token."""
         return {
             "id": str(self.uid),
@@ -211,7 +211,7 @@ class Entry(models.Model):
         note = str(self.detail.get("reason") or "")
         return {"at": instant(self.at), "who": self.who or None, "action": action, "note": note}
 
-    def shown(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         return {
             "id": str(self.uid),
             "at": instant(self.at),

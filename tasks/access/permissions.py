@@ -3,7 +3,7 @@
 A role comes from a user's groups, a scope from the token in hand; what both allow is allowed. Knows no URLs.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, Self
 
 from django.contrib.auth.backends import BaseBackend
@@ -19,7 +19,7 @@ ANONYMOUS, NOBODY = "anonymous", "nobody"  # not logged in; logged in without a 
 ROLES = ("viewer", "operator", "admin")  # names of groups, the weaker first; a superuser is an admin
 
 
-class Rule(NamedTuple):
+class Grant(NamedTuple):
     """A row of the table: what each role, and each scope of a token, lets one do. Anonymous and nobody may nothing."""
 
     viewer: str
@@ -32,33 +32,33 @@ class Rule(NamedTuple):
 
 # action                        viewer operator admin | tokens: read submit manage
 RULES = {
-    "page": Rule(               YES,   YES,     YES,            NO,  NO,    NO),
-    "live": Rule(               YES,   YES,     YES,            YES, OWN,   YES),
-    "board": Rule(              YES,   YES,     YES,            YES, NO,    YES),  # also queues, workers, statistics
-    "see": Rule(                YES,   YES,     YES,            YES, OWN,   YES),  # jobs
-    "kinds": Rule(              YES,   YES,     YES,            YES, YES,   YES),
-    "submit": Rule(             NO,    YES,     YES,            NO,  YES,   YES),
-    "chores": Rule(             NO,    NO,      YES,            NO,  NO,    YES),  # kinds that serve the house itself
-    "order": Rule(              NO,    YES,     YES,            NO,  YES,   YES),  # priority and due time
-    "cancel": Rule(             NO,    YES,     YES,            NO,  OWN,   YES),
-    "retry": Rule(              NO,    YES,     YES,            NO,  OWN,   YES),
-    "take_back": Rule(          NO,    YES,     YES,            NO,  OWN,   YES),  # a cancel
-    "share": Rule(              NO,    YES,     YES,            NO,  OWN,   YES),
-    "bulk": Rule(               NO,    YES,     YES,            NO,  NO,    YES),
-    "pause": Rule(              NO,    YES,     YES,            NO,  NO,    YES),  # and resume
-    "run_schedule": Rule(       NO,    YES,     YES,            NO,  NO,    YES),
-    "replay": Rule(             NO,    YES,     YES,            NO,  NO,    YES),
-    "see_schedules": Rule(      YES,   YES,     YES,            YES, NO,    YES),
-    "change_schedules": Rule(   NO,    NO,      YES,            NO,  NO,    YES),
-    "see_webhooks": Rule(       NO,    YES,     YES,            NO,  NO,    YES),
-    "change_webhooks": Rule(    NO,    NO,      YES,            NO,  NO,    YES),
-    "see_rows": Rule(           YES,   YES,     YES,            YES, NO,    YES),  # feeds, alerts, failures …
-    "change_rows": Rule(        NO,    YES,     YES,            NO,  NO,    YES),
-    "see_tokens": Rule(         YES,   YES,     YES,            YES, NO,    YES),  # one's own, never the token itself
-    "change_tokens": Rule(      YES,   YES,     YES,            NO,  NO,    YES),  # a token makes no stronger one
-    "audit": Rule(              NO,    NO,      YES,            NO,  NO,    NO),
-    "people": Rule(             NO,    NO,      YES,            NO,  NO,    NO),  # users, roles, Django's admin
-    "metrics": Rule(            NO,    NO,      YES,            YES, NO,    YES),  # and the details of /readyz
+    "page": Grant(               YES,   YES,     YES,            NO,  NO,    NO),
+    "live": Grant(               YES,   YES,     YES,            YES, OWN,   YES),
+    "board": Grant(              YES,   YES,     YES,            YES, NO,    YES),  # also queues, workers, statistics
+    "see": Grant(                YES,   YES,     YES,            YES, OWN,   YES),  # jobs
+    "kinds": Grant(              YES,   YES,     YES,            YES, YES,   YES),
+    "submit": Grant(             NO,    YES,     YES,            NO,  YES,   YES),
+    "chores": Grant(             NO,    NO,      YES,            NO,  NO,    YES),  # kinds that serve the house itself
+    "order": Grant(              NO,    YES,     YES,            NO,  YES,   YES),  # priority and due time
+    "cancel": Grant(             NO,    YES,     YES,            NO,  OWN,   YES),
+    "retry": Grant(              NO,    YES,     YES,            NO,  OWN,   YES),
+    "take_back": Grant(          NO,    YES,     YES,            NO,  OWN,   YES),  # a cancel
+    "share": Grant(              NO,    YES,     YES,            NO,  OWN,   YES),
+    "bulk": Grant(               NO,    YES,     YES,            NO,  NO,    YES),
+    "pause": Grant(              NO,    YES,     YES,            NO,  NO,    YES),  # and resume
+    "run_schedule": Grant(       NO,    YES,     YES,            NO,  NO,    YES),
+    "replay": Grant(             NO,    YES,     YES,            NO,  NO,    YES),
+    "see_schedules": Grant(      YES,   YES,     YES,            YES, NO,    YES),
+    "change_schedules": Grant(   NO,    NO,      YES,            NO,  NO,    YES),
+    "see_webhooks": Grant(       NO,    YES,     YES,            NO,  NO,    YES),
+    "change_webhooks": Grant(    NO,    NO,      YES,            NO,  NO,    YES),
+    "see_rows": Grant(           YES,   YES,     YES,            YES, NO,    YES),  # feeds, alerts, failures …
+    "change_rows": Grant(        NO,    YES,     YES,            NO,  NO,    YES),
+    "see_tokens": Grant(         YES,   YES,     YES,            YES, NO,    YES),  # one's own, never the token itself
+    "change_tokens": Grant(      YES,   YES,     YES,            NO,  NO,    YES),  # a token makes no stronger one
+    "audit": Grant(              NO,    NO,      YES,            NO,  NO,    NO),
+    "people": Grant(             NO,    NO,      YES,            NO,  NO,    NO),  # users, roles, Django's admin
+    "metrics": Grant(            NO,    NO,      YES,            YES, NO,    YES),  # and the details of /readyz
 }  # fmt: skip
 
 ELSEWHERE = {"bulk_action", "match_part"}  # asked for where one sees what they would act on
@@ -66,11 +66,12 @@ ELSEWHERE = {"bulk_action", "match_part"}  # asked for where one sees what they 
 
 @dataclass(frozen=True)
 class Actor:
-    """Somebody at the door: a user (or None), what the user's role is now, and the token in hand, if any."""
+    """Who asks: a user (or None), the user's role now, the token in hand, and the request that it came by, if any."""
 
     user: Any
     role: str
     token: Token | None = None
+    request: Any = field(default=None, compare=False, repr=False)
 
     @property
     def scope(self) -> str | None:
@@ -93,9 +94,14 @@ class Actor:
             return cls(who.user, role_of(who.user), who)
         if hasattr(who, "META"):
             token = getattr(who, "auth", None)
-            return cls.of(token if isinstance(token, Token) else who.user)
+            return replace(cls.of(token if isinstance(token, Token) else who.user), request=who)
         role = role_of(who)
         return cls(None if role == ANONYMOUS else who, role)
+
+    @classmethod
+    def at_shell(cls, user: Any = None) -> Self:
+        """Whoever may run commands on the machine may do what an admin may; what they make belongs to ``user``."""
+        return cls(user, "admin")
 
 
 def role_of(user: Any) -> str:
@@ -142,7 +148,7 @@ def may_submit(who: Any, kind: Kind) -> bool:
     return may(who, "submit") and may(who, action)
 
 
-def offered(user: Any) -> list[Kind]:
+def submittable_kinds(user: Any) -> list[Kind]:
     """The kinds that this person may submit by a form, chores last."""
     kinds = [kind for kind in registry.kinds() if kind.name not in ELSEWHERE and may_submit(user, kind)]
     return sorted(kinds, key=lambda kind: kind.quiet)

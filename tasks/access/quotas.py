@@ -13,6 +13,7 @@ from django.utils import timezone
 from tasks.access.models import Entry
 from tasks.access.permissions import Actor
 from tasks.engine.models import Job
+from tasks.engine.words import number_of
 
 MINUTE = timedelta(minutes=1)
 
@@ -31,10 +32,10 @@ def check(actor: Actor) -> None:
     if per_token and actor.token:
         done = Entry.objects.filter(action="submit", token=actor.token.uid, outcome=Entry.Outcome.DONE)
         asked = done.order_by("-id").values_list("at", flat=True)  # not what was refused: Retry-After is to be true
-        _room(asked[per_token - 1 : per_token], f"{per_token:,} submits a minute with one token")
+        _room(asked[per_token - 1 : per_token], f"{number_of(per_token, 'submit')} a minute with one token")
     if per_user:
         made = Job.objects.filter(owner=actor.user).order_by("-id").values_list("created_at", flat=True)
-        _room(made[per_user - 1 : per_user], f"{per_user:,} submits a minute by one user")
+        _room(made[per_user - 1 : per_user], f"{number_of(per_user, 'submit')} a minute by one user")
 
 
 def _room(last_allowed: Iterable[datetime], words: str) -> None:

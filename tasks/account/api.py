@@ -10,7 +10,7 @@ from rest_framework.response import Response
 
 from tasks.access.models import Entry, Scope, Token
 from tasks.api import pagination, shapes
-from tasks.api.base import Endpoint, Strict, Text, Whole
+from tasks.api.base import ResourceView, Strict, Text, Whole
 from tasks.api.pagination import CURSOR, LIMIT
 from tasks.api.problems import Problem
 
@@ -23,13 +23,13 @@ class TokenIn(Strict):
     days = Whole(min_value=1, max_value=3650, required=False, allow_null=True)
 
 
-class Tokens(Endpoint):
+class Tokens(ResourceView):
     actions = {"GET": "see_tokens", "POST": "change_tokens", "DELETE": "change_tokens"}
 
     @extend_schema(operation_id="list_tokens", parameters=[LIMIT, CURSOR], responses=shapes.TokenPage)
     def get(self, request: Any) -> Response:
         asked = self.asked(*pagination.PARAMETERS)
-        return pagination.answer(request, "tokens", self._own(), Token.shown, asked, key="uid")
+        return pagination.answer(request, "tokens", self._own(), Token.to_dict, asked, key="uid")
 
     @extend_schema(operation_id="create_token", request=TokenIn, responses={201: shapes.NewToken})
     def post(self, request: Any) -> Response:
@@ -48,7 +48,7 @@ class Tokens(Endpoint):
             ),
             scope=given["scope"],
         )
-        return Response(token.shown() | {"token": text}, status=201)
+        return Response(token.to_dict() | {"token": text}, status=201)
 
     @extend_schema(operation_id="revoke_all_tokens", responses={204: None})
     def delete(self, request: Any) -> Response:
@@ -60,7 +60,7 @@ class Tokens(Endpoint):
         return Token.objects.filter(user=self.actor.user)
 
 
-class OneToken(Endpoint):
+class OneToken(ResourceView):
     actions = {"DELETE": "change_tokens"}
 
     @extend_schema(operation_id="revoke_token", responses={204: None})
@@ -73,7 +73,7 @@ class OneToken(Endpoint):
         return Response(status=204)
 
 
-class AuditTrail(Endpoint):
+class AuditTrail(ResourceView):
     actions = {"GET": "audit"}
 
     @extend_schema(
@@ -85,7 +85,7 @@ class AuditTrail(Endpoint):
         """Who did, or was refused, what: the newest first. Nobody can change it."""
         asked = self.asked("who", "action", *pagination.PARAMETERS)
         rows = Entry.objects.filter(**{name: asked[name][-1] for name in ("who", "action") if name in asked})
-        return pagination.answer(request, "audit", rows, Entry.shown, asked)
+        return pagination.answer(request, "audit", rows, Entry.to_dict, asked)
 
 
 urlpatterns = [

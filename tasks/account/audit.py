@@ -33,7 +33,7 @@ class AuditView(Page):
         found = list(rows[: PAGE + 1])
         more = urlencode({**asked, "before": found[PAGE - 1].uid}) if len(found) > PAGE else ""
         return super().get_context_data(
-            entries=[entry.shown() | {"job": job_of(entry)} for entry in found[:PAGE]],
+            entries=[entry.to_dict() | {"job": job_of(entry)} for entry in found[:PAGE]],
             asked=asked,
             more=more,
             actions=sorted({*RULES, "login", "logout", "prune", asked.get("action", "")} - {""}),

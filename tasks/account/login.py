@@ -44,14 +44,16 @@ class Login(LoginView):
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         with guess(request, request.POST.get("username", "")) as wait:
             if wait:
-                return held_back(self, request, request.POST.get("username", ""), wait, "login-throttled", request)
+                return refuse_if_throttled(
+                    self, request, request.POST.get("username", ""), wait, "login-throttled", request
+                )
             answer = super().post(request, *args, **kwargs)
         if isinstance(answer, HttpResponseRedirect):
             remember(request, answer)
         return answer
 
 
-def held_back(view: Any, request: HttpRequest, name: str, wait: int, action: str, of: Any) -> HttpResponse:
+def refuse_if_throttled(view: Any, request: HttpRequest, name: str, wait: int, action: str, of: Any) -> HttpResponse:
     """The view's page without what was typed: this name may not try a password now. ``of``: what its form is of."""
     audit.refused(request, action, folded(name), "too-many-requests")
     context = view.get_context_data(form=view.get_form_class()(of), wait_minutes=-(-wait // 60))

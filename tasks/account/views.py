@@ -19,7 +19,7 @@ from tasks.access import audit
 from tasks.access.models import Scope, Token
 from tasks.access.permissions import Actor
 from tasks.account import login
-from tasks.web.pages import Shown
+from tasks.web.pages import PageContext
 from tasks.web.shown_once import show_once, shown_once
 
 SCOPES = (
@@ -51,7 +51,7 @@ class TokenForm(forms.ModelForm):
 
 
 @method_decorator(never_cache, "dispatch")
-class AccountView(Shown, CreateView):
+class AccountView(PageContext, CreateView):
     """Who one is, one's tokens, and the form for another."""
 
     here = "account"
@@ -127,7 +127,7 @@ class PasswordForm(PasswordChangeForm):
 
 
 @method_decorator(never_cache, "dispatch")
-class PasswordView(Shown, PasswordChangeView):
+class PasswordView(PageContext, PasswordChangeView):
     """A new password, for who knows the old one. Guesses count as at the login page."""
 
     here = "account"
@@ -139,7 +139,7 @@ class PasswordView(Shown, PasswordChangeView):
         name = request.user.get_username()
         with login.guess(request, name) as wait:
             if wait:
-                return login.held_back(self, request, name, wait, "change-password", request.user)
+                return login.refuse_if_throttled(self, request, name, wait, "change-password", request.user)
             return super().post(request, *args, **kwargs)
 
     def form_valid(self, form: Any) -> HttpResponse:

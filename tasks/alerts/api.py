@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from tasks.alerts import evaluate
 from tasks.alerts.models import Alert, Rule, Watch
 from tasks.api import pagination, shapes
-from tasks.api.base import Endpoint, Flag, Id, Nothing, Strict, Text, Whole
+from tasks.api.base import Flag, Id, Nothing, ResourceView, Strict, Text, Whole
 from tasks.api.pagination import CURSOR, LIMIT
 from tasks.api.problems import Problem, wrong
 
@@ -70,7 +70,7 @@ def rule_or_404(uid: UUID) -> Rule:
     return found
 
 
-class Alerts(Endpoint):
+class Alerts(ResourceView):
     actions = {"GET": "see_rows"}
 
     @extend_schema(
@@ -86,10 +86,10 @@ class Alerts(Endpoint):
             if asked["open"][-1] not in ("true", "false"):
                 raise wrong(open="Choose one of: true, false.")
             rows = rows.filter(closed_at__isnull=asked["open"][-1] == "true")
-        return pagination.answer(request, "alerts", rows, Alert.shown, asked)
+        return pagination.answer(request, "alerts", rows, Alert.to_dict, asked)
 
 
-class DismissAlert(Endpoint):
+class DismissAlert(ResourceView):
     actions = {"POST": "change_rows"}
 
     @extend_schema(operation_id="dismiss_alert", request=Nothing, responses=AlertShape)
@@ -101,34 +101,34 @@ class DismissAlert(Endpoint):
             raise Problem("not-found", "There is no such alert.")
         self.do(f"alert {uid}", lambda: evaluate.dismiss(alert, self.actor.name))
         alert.refresh_from_db()
-        return Response(alert.shown())
+        return Response(alert.to_dict())
 
 
-class Rules(Endpoint):
+class Rules(ResourceView):
     actions = {"GET": "see_rows", "POST": "change_rows"}
 
     @extend_schema(operation_id="list_alert_rules", parameters=[LIMIT, CURSOR], responses=RulePage)
     def get(self, request: Any) -> Response:
         rows = Rule.objects.select_related("owner")
-        return pagination.answer(request, "alert-rules", rows, Rule.shown, self.asked(*pagination.PARAMETERS))
+        return pagination.answer(request, "alert-rules", rows, Rule.to_dict, self.asked(*pagination.PARAMETERS))
 
     @extend_schema(operation_id="create_alert_rule", request=RuleIn, responses={201: RuleShape})
     def post(self, request: Any) -> Response:
         given = self.given(RuleIn)
         owner = self.actor.user
         made = self.do(lambda rule: f"alert rule {rule.uid}", lambda: Rule.objects.create(owner=owner, **given))
-        answer = Response(made.shown(), status=201)
+        answer = Response(made.to_dict(), status=201)
         answer["Location"] = request.build_absolute_uri(f"{request.path}{made.uid}/")
         return answer
 
 
-class OneRule(Endpoint):
+class OneRule(ResourceView):
     actions = {"GET": "see_rows", **dict.fromkeys(("PUT", "PATCH", "DELETE"), "change_rows")}
 
     @extend_schema(operation_id="get_alert_rule", responses=RuleShape)
     def get(self, request: Any, uid: UUID) -> Response:
         self.asked()
-        return Response(rule_or_404(uid).shown())
+        return Response(rule_or_404(uid).to_dict())
 
     @extend_schema(operation_id="replace_alert_rule", request=RuleIn, responses=RuleShape)
     def put(self, request: Any, uid: UUID) -> Response:
@@ -144,7 +144,7 @@ class OneRule(Endpoint):
         for name, value in given.items():
             setattr(rule, name, value)
         self.do(f"alert rule {rule.uid}", lambda: rule.save(update_fields=[*given]), changed=sorted(given))
-        return Response(rule_or_404(rule.uid).shown())
+        return Response(rule_or_404(rule.uid).to_dict())
 
     @extend_schema(operation_id="delete_alert_rule", responses={204: None})
     def delete(self, request: Any, uid: UUID) -> Response:

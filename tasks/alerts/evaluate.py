@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from tasks.alerts.models import Alert, Rule, Watch
 from tasks.engine.models import Job, State, Worker
-from tasks.engine.transition import steadily
+from tasks.engine.transition import retry_on_lock
 from tasks.queries import board
 from tasks.schedules.models import Run, Schedule
 from tasks.webhooks import outbox
@@ -39,18 +39,18 @@ def evaluate() -> None:
             key = f"{rule.uid}:{subject}"[:300]
             found.add(key)
             if key not in standing:
-                raise_one(key, rule.watch, name, sentence, rule)
+                open_alert(key, rule.watch, name, sentence, rule)
     for key, (name, sentence) in _webhooks_off().items():
         found.add(key)
         if key not in standing:
-            raise_one(key, WEBHOOK, name, sentence)
+            open_alert(key, WEBHOOK, name, sentence)
     for key, alert in standing.items():
         if key not in found:
-            end(alert)
+            close_alert(alert)
 
 
-@steadily
-def raise_one(key: str, about: str, subject: str, sentence: str, rule: Rule | None = None) -> bool:
+@retry_on_lock
+def open_alert(key: str, about: str, subject: str, sentence: str, rule: Rule | None = None) -> bool:
     """Open an alert; False when one of this key is open already."""
     row = Alert(
         key=key, rule=rule, about=about, subject=subject[:200], sentence=sentence[:500], opened_at=timezone.now()
@@ -59,19 +59,19 @@ def raise_one(key: str, about: str, subject: str, sentence: str, rule: Rule | No
         Alert.objects.bulk_create([row], ignore_conflicts=True)
         if not Alert.objects.filter(uid=row.uid).exists():
             return False
-        outbox.owe_alert("alert.opened", row.shown())
+        outbox.queue_alert_deliveries("alert.opened", row.to_dict())
     return True
 
 
-@steadily
-def end(alert: Alert) -> bool:
+@retry_on_lock
+def close_alert(alert: Alert) -> bool:
     """Close an alert that is over; False when somebody else did."""
     now = timezone.now()
     with transaction.atomic():
         if not Alert.objects.filter(pk=alert.pk, closed_at=None).update(closed_at=now):
             return False
         alert.closed_at = now
-        outbox.owe_alert("alert.closed", alert.shown())
+        outbox.queue_alert_deliveries("alert.closed", alert.to_dict())
     return True
 
 
@@ -80,7 +80,7 @@ def dismiss(alert: Alert, by: str) -> None:
     Alert.objects.filter(pk=alert.pk, dismissed_at=None).update(dismissed_at=timezone.now(), dismissed_by=by[:150])
 
 
-def standing() -> list[Alert]:
+def open_alerts() -> list[Alert]:
     """What the pages show: open and not dismissed, the oldest first."""
     rows = Alert.objects.filter(closed_at=None, dismissed_at=None).select_related("rule")
     return list(rows.order_by("opened_at", "id")[:SHOWN])

@@ -3,15 +3,17 @@
 Columns, constraints and shapes only; tasks.alerts.evaluate opens and closes.
 """
 
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import Count, Max, Q
 from django.utils import timezone
 
 from tasks.engine.models import instant
 from tasks.engine.uid import uuid7
+from tasks.engine.words import number_of
 
 
 class Watch(models.TextChoices):
@@ -41,14 +43,14 @@ class Rule(models.Model):
     def __str__(self) -> str:
         match self.watch:
             case Watch.FAILURES:
-                return f"{self.kind or 'A kind'} fails more than {self.times} times in {self.minutes} min"
+                return f"{self.kind or 'A kind'} fails more than {number_of(self.times, 'time')} in {self.minutes} min"
             case Watch.WAITING:
                 return f"The oldest job of {self.queue or 'a queue'} waits longer than {self.seconds} s"
             case Watch.WORKER:
                 return "A worker is lost"
         return f"A schedule is more than {self.seconds} s late, or missed a run"
 
-    def shown(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         return {
             "id": str(self.uid),
             "watch": self.watch,
@@ -88,7 +90,7 @@ class Alert(models.Model):
     def __str__(self) -> str:
         return self.sentence
 
-    def shown(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """The alert as pages, API, frames and webhooks show it."""
         return {
             "id": str(self.uid),
@@ -100,3 +102,14 @@ class Alert(models.Model):
             "closed_at": instant(self.closed_at),
             "dismissed_by": self.dismissed_by or None,
         }
+
+
+def read_mark() -> tuple[Any, ...]:
+    """Differs when what the page shows may have changed: see ``tasks.web.features.Topic``."""
+    alerts = Alert.objects.aggregate(n=Count("id"), new=Max("id"), closed=Max("closed_at"), seen=Max("dismissed_at"))
+    return (*alerts.values(), *Rule.objects.order_by("id").values_list())
+
+
+def expired_alerts(now: datetime) -> models.QuerySet[Alert]:
+    """Alerts that were over more than 30 days ago, for ``prune``."""
+    return Alert.objects.filter(closed_at__lt=now - timedelta(days=30))

@@ -15,7 +15,7 @@ from tasks.access.permissions import may
 from tasks.alerts import evaluate
 from tasks.alerts.forms import RuleForm
 from tasks.alerts.models import Alert, Rule
-from tasks.web.pages import Allowed, Page, Shown, uid_or_404
+from tasks.web.pages import Allowed, Page, PageContext, uid_or_404
 
 PAGE = 50
 
@@ -40,7 +40,7 @@ class AlertsPage(Page):
         )
 
 
-class RuleForms(Shown):
+class RuleForms(PageContext):
     here = "alerts"
     action = "change_rows"
     template_name = "alerts/form.html"

@@ -36,11 +36,11 @@ GONE = "It was deleted meanwhile."
 UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
-class Json(JSONRenderer):
+class JsonRenderer(JSONRenderer):
     charset = None
 
 
-class VendorJson(Json):
+class VendorJsonRenderer(JsonRenderer):
     media_type = versions.VENDOR
 
 
@@ -79,7 +79,7 @@ class Permitted(BasePermission):
         return not view.action or may(actor, view.action)  # without an action a 405 follows
 
 
-class Endpoint(APIView):
+class ResourceView(APIView):
     """The base of all views of the API."""
 
     actions: ClassVar[dict[str, str]] = {}  # method → action; HEAD comes with GET
@@ -87,7 +87,7 @@ class Endpoint(APIView):
     path_version: str | None = None  # as the address names it
     authentication_classes = (auth.ByToken, auth.BySession)
     permission_classes = (Permitted,)
-    renderer_classes = (Json, VendorJson)
+    renderer_classes = (JsonRenderer, VendorJsonRenderer)
     parser_classes = (StrictJson, VendorStrictJson)
     content_negotiation_class = Negotiation
     metadata_class = None

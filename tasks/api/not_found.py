@@ -8,14 +8,14 @@ from django.urls import Resolver404, resolve, reverse
 from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 
-from tasks.api.base import Endpoint
+from tasks.api.base import ResourceView
 from tasks.api.problems import Problem
 from tasks.api.versions import VERSIONS, link, unknown
 
 VERSION = re.compile(r"v[0-9]{1,9}")
 
 
-class Root(Endpoint):
+class Root(ResourceView):
     actions = {"GET": "kinds"}
 
     @extend_schema(exclude=True)
@@ -28,7 +28,7 @@ class Root(Endpoint):
 
 
 @extend_schema(exclude=True)
-class Missing(Endpoint):
+class Missing(ResourceView):
     """Nothing is here: the same answer for everybody, logged in or not."""
 
     authentication_classes = ()

@@ -18,7 +18,7 @@ DEFAULT, MOST = 50, 100
 PARAMETERS = ("limit", "cursor")
 
 
-class Place(NamedTuple):
+class PageStart(NamedTuple):
     """Where a page begins: after a row (``older``), or before it, counted back from it (``newer``)."""
 
     older: Any = None
@@ -32,16 +32,16 @@ def limit(query: dict[str, list[str]], most: int = MOST, default: int = DEFAULT)
     return int(text)
 
 
-def place(query: dict[str, list[str]], of: str) -> Place:
+def place(query: dict[str, list[str]], of: str) -> PageStart:
     """What the cursor of a list says; the list's name is in it, so that one of another list is refused."""
     text = query.get("cursor", [""])[-1]
     if not text:
-        return Place()
+        return PageStart()
     try:
         sealed = sealing.unseal(text)
         if sealed["of"] != of:
             raise ValueError
-        return Place(sealed.get("older"), sealed.get("newer"))
+        return PageStart(sealed.get("older"), sealed.get("newer"))
     except (ValueError, KeyError, TypeError):
         raise wrong(cursor="This is no cursor of this list. Begin again without one.") from None
 
@@ -80,7 +80,7 @@ def answer(
     )
 
 
-def read(rows: QuerySet[Any], at: Place, most: int, key: str = "pk") -> tuple[list[Any], bool]:
+def read(rows: QuerySet[Any], at: PageStart, most: int, key: str = "pk") -> tuple[list[Any], bool]:
     """Up to ``most`` rows from a place, newest first, and whether more lie in that direction."""
     if at.newer is not None:
         found = list(rows.filter(**{f"{key}__gt": at.newer}).order_by(key)[: most + 1])

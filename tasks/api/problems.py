@@ -13,6 +13,7 @@ from django.http import Http404, UnreadablePostError
 from rest_framework import exceptions
 from rest_framework.response import Response
 
+from tasks.access.quotas import TooMany
 from tasks.engine.errors import Refused
 from tasks.engine.log_context import request_id
 from tasks.engine.models import Job
@@ -25,45 +26,57 @@ BUSY_S = 2  # seconds until a database that was busy is worth another try
 log = logging.getLogger(__name__)
 
 
-class Kind(NamedTuple):
+class ProblemKind(NamedTuple):
     status: int
     title: str
     meaning: str
 
 
 CATALOGUE = {
-    "bad-input": Kind(400, "Something in the request is wrong", "`errors` says for each field or parameter what."),
-    "bad-json": Kind(400, "The body is not JSON", "The body could not be read as JSON in UTF-8."),
-    "bad-request": Kind(
+    "bad-input": ProblemKind(
+        400, "Something in the request is wrong", "`errors` says for each field or parameter what."
+    ),
+    "bad-json": ProblemKind(400, "The body is not JSON", "The body could not be read as JSON in UTF-8."),
+    "bad-request": ProblemKind(
         400, "The request makes no sense", "For instance, its Host header names a host that is not ours."
     ),
-    "unknown-version": Kind(
+    "unknown-version": ProblemKind(
         400,
         "There is no such version",
         "`versions` lists those there are. 404 when the path names it, 406 when the media type does.",
     ),
-    "version-conflict": Kind(400, "The request names two versions", "Name one, in one way, or none for the newest."),
-    "not-authenticated": Kind(
+    "version-conflict": ProblemKind(
+        400, "The request names two versions", "Name one, in one way, or none for the newest."
+    ),
+    "not-authenticated": ProblemKind(
         401,
         "Not logged in",
         "No token, an unknown, expired or revoked one, or no session. Programs send `Authorization: Token <token>`.",
     ),
-    "forbidden": Kind(403, "Not allowed", "Your role, or the scope of your token, does not allow this."),
-    "csrf": Kind(403, "The CSRF token is missing or wrong", "Browsers send it in the X-CSRFToken header."),
-    "not-found": Kind(404, "There is nothing here", "The address is wrong, or what it named is gone."),
-    "unknown-job": Kind(404, "There is no such job", "Or it is not yours to see: the answer is the same."),
-    "method-not-allowed": Kind(405, "This method is not for this address", "The Allow header names those that are."),
-    "not-acceptable": Kind(406, "Only JSON is served here", "The Accept header must allow application/json."),
-    "not-in-this-state": Kind(409, "The job's state does not allow this", "`job` is the job as it is now."),
-    "conflict": Kind(409, "Something stands against this", "`detail` says what."),
-    "too-large": Kind(413, "Too large", "A body has at most 1 MiB, parameters 64 KiB, a frame of the socket 64 KiB."),
-    "unsupported-media-type": Kind(415, "The body is of a type that is not read here", "Send application/json."),
-    "key-reused": Kind(422, "This Idempotency-Key belongs to another request", "A new request needs a new key."),
-    "too-many-requests": Kind(429, "Too many requests", "Wait for as many seconds as Retry-After says."),
-    "internal": Kind(500, "Something went wrong here", "It is in our log, under the number that `request` gives."),
-    "unavailable": Kind(503, "Not available now", "The database is busy or away. Retry-After says when to try again."),
-    "bad-frame": Kind(400, "Not a frame of the protocol", "Socket only: it is closed with 4400 and the reason."),
-    "too-many-jobs": Kind(429, "Too many jobs watched", "Socket only: one socket watches at most 50 jobs."),
+    "forbidden": ProblemKind(403, "Not allowed", "Your role, or the scope of your token, does not allow this."),
+    "csrf": ProblemKind(403, "The CSRF token is missing or wrong", "Browsers send it in the X-CSRFToken header."),
+    "not-found": ProblemKind(404, "There is nothing here", "The address is wrong, or what it named is gone."),
+    "unknown-job": ProblemKind(404, "There is no such job", "Or it is not yours to see: the answer is the same."),
+    "method-not-allowed": ProblemKind(
+        405, "This method is not for this address", "The Allow header names those that are."
+    ),
+    "not-acceptable": ProblemKind(406, "Only JSON is served here", "The Accept header must allow application/json."),
+    "not-in-this-state": ProblemKind(409, "The job's state does not allow this", "`job` is the job as it is now."),
+    "conflict": ProblemKind(409, "Something stands against this", "`detail` says what."),
+    "too-large": ProblemKind(
+        413, "Too large", "A body has at most 1 MiB, parameters 64 KiB, a frame of the socket 64 KiB."
+    ),
+    "unsupported-media-type": ProblemKind(415, "The body is of a type that is not read here", "Send application/json."),
+    "key-reused": ProblemKind(422, "This Idempotency-Key belongs to another request", "A new request needs a new key."),
+    "too-many-requests": ProblemKind(429, "Too many requests", "Wait for as many seconds as Retry-After says."),
+    "internal": ProblemKind(
+        500, "Something went wrong here", "It is in our log, under the number that `request` gives."
+    ),
+    "unavailable": ProblemKind(
+        503, "Not available now", "The database is busy or away. Retry-After says when to try again."
+    ),
+    "bad-frame": ProblemKind(400, "Not a frame of the protocol", "Socket only: it is closed with 4400 and the reason."),
+    "too-many-jobs": ProblemKind(429, "Too many jobs watched", "Socket only: one socket watches at most 50 jobs."),
 }
 
 
@@ -118,8 +131,10 @@ def of(error: Exception) -> Problem:
             return Problem("unavailable", headers={"Retry-After": str(BUSY_S)})
         case Http404():
             return Problem("not-found")
+        case TooMany():
+            return Problem("too-many-requests", str(error), headers={"Retry-After": str(error.wait_s)})
         case PermissionDenied():
-            return Problem("forbidden")
+            return Problem("forbidden", str(error))
         case exceptions.APIException():
             return _of_the_framework(error)
     return Problem("internal", request=request_id.get())

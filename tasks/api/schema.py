@@ -21,7 +21,7 @@ from rest_framework.response import Response
 
 from tasks.access.permissions import may
 from tasks.api import examples
-from tasks.api.base import Endpoint, Json
+from tasks.api.base import JsonRenderer, ResourceView
 from tasks.api.problems import CATALOGUE, MEDIA_TYPE
 from tasks.api.versions import NEWEST
 
@@ -58,7 +58,7 @@ def with_problems(result: dict[str, Any], generator: Any, request: Any, public: 
     content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     for operations in result["paths"].values():
         for operation in operations.values():
-            if operation.get("description") == inspect.getdoc(Endpoint):
+            if operation.get("description") == inspect.getdoc(ResourceView):
                 del operation["description"]
             examples.show(operation)
             codes = [*ALWAYS, *(WITH_BODY if "requestBody" in operation else ())]
@@ -121,9 +121,9 @@ class PlainJson(OpenApiJsonRenderer):
     media_type = "application/json"
 
 
-class Document(Endpoint):
+class Document(ResourceView):
     actions = {"GET": "kinds"}
-    renderer_classes = (OpenApiJson, PlainJson, OpenApiYamlRenderer, Json)
+    renderer_classes = (OpenApiJson, PlainJson, OpenApiYamlRenderer, JsonRenderer)
 
     @extend_schema(exclude=True)
     def get(self, request: Any) -> Response:

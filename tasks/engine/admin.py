@@ -18,7 +18,7 @@ class Bounded(Paginator):
         return self.object_list[:MOST].count()
 
 
-class Looked(admin.ModelAdmin):
+class ReadOnlyAdmin(admin.ModelAdmin):
     """Read-only, for admins too."""
 
     paginator = Bounded
@@ -49,7 +49,7 @@ class Attempts(admin.TabularInline):
 
 
 @admin.register(Job)
-class JobAdmin(Looked):
+class JobAdmin(ReadOnlyAdmin):
     list_display = ("uid", "kind", "state", "queue", "owner", "created_at", "finished_at")
     list_select_related = ("owner",)
     ordering = ("-id",)
@@ -64,10 +64,10 @@ class JobAdmin(Looked):
 
 
 @admin.register(Worker)
-class WorkerAdmin(Looked):
+class WorkerAdmin(ReadOnlyAdmin):
     list_display = ("name", "host", "pid", "concurrency", "started_at", "seen_at", "stopped_at")
 
 
 @admin.register(Queue)
-class QueueAdmin(Looked):
+class QueueAdmin(ReadOnlyAdmin):
     list_display = ("name", "paused", "paused_by", "paused_at")

@@ -33,7 +33,7 @@ def write_lines(job: Job, lines: Iterable[Any]) -> None:
     LogLine.objects.bulk_create(rows, batch_size=500, ignore_conflicts=True)
 
 
-def told(news: Any) -> dict[str, Any]:
+def progress_columns(news: Any) -> dict[str, Any]:
     return {
         "progress_done": news.done,
         "progress_total": news.total,
@@ -42,5 +42,5 @@ def told(news: Any) -> dict[str, Any]:
     }
 
 
-def why(failure: Failure) -> dict[str, Any]:
+def error_columns(failure: Failure) -> dict[str, Any]:
     return {"error": failure.error, "traceback": failure.traceback, "error_key": failure.key}

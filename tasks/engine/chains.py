@@ -7,15 +7,15 @@ the chain is asked for, but for the one that takes the result of the job before 
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.db import DatabaseError
 
-from tasks.engine import creation, registry, sealing
+from tasks.engine import creation, due, registry, sealing
 from tasks.engine.models import Job
-from tasks.engine.options import told
+from tasks.engine.options import describe_option
 from tasks.engine.uid import uuid7
 from tasks.params.signature import MASK, ParamError, Signature
 from tasks.params.types import Wrong
@@ -34,22 +34,26 @@ Step = dict[str, Any]
 Branch = list[Step]
 
 
-def honoured(kind: registry.Kind, options: dict[str, Any]) -> dict[str, Any]:
+def split_options(kind: registry.Kind, options: dict[str, Any]) -> dict[str, Any]:
     """``priority``, ``due_at`` and ``countdown`` out of a call's options; TypeError names one that means nothing."""
     found = {name: options.pop(name, None) for name in ("priority", "countdown", "eta")}
     eta = found.pop("eta")
-    found["due_at"] = eta.replace(tzinfo=UTC) if eta is not None and eta.tzinfo is None else eta
+    try:
+        found["due_at"] = eta if eta is None else due.at(eta)
+        due.after(found["countdown"] or 0)
+    except (TypeError, ValueError) as wrong:
+        raise type(wrong)(f"{kind.name}: {wrong}.") from None
     if options.get("queue") in (None, kind.queue):
         options.pop("queue", None)
     if found["priority"] is not None and found["priority"] not in range(10):
         raise ValueError(f"{kind.name}: a priority is a whole number from 0 to 9.")
     for name, value in options.items():
         if value not in (None, [], ()) and name not in HARMLESS:
-            raise TypeError(f"{kind.name}: the option {name!r} cannot be honoured for a job{told(name)}.")
+            raise TypeError(f"{kind.name}: the option {name!r} cannot be honoured for a job{describe_option(name)}.")
     return found
 
 
-def frozen(kind: str, task_id: str | None) -> UUID | None:
+def parse_task_id(kind: str, task_id: str | None) -> UUID | None:
     """The id that canvas, or a caller, gave a job before it was asked for."""
     try:
         return UUID(task_id) if task_id else None
@@ -57,14 +61,18 @@ def frozen(kind: str, task_id: str | None) -> UUID | None:
         raise ValueError(f"{kind}: the id of a job is a UUID, and task_id is none.") from None
 
 
-def planned(chain: Iterable[Any] | None, link: Any) -> list[Branch] | None:
+def plan_chain(chain: Iterable[Any] | None, link: Any) -> list[Branch] | None:
     """``Job.then`` from what canvas passes along: ``chain``, the last step first, and ``link``, one or many signatures.
 
     Raises what a call with wrong arguments raises, and NotImplementedError for a chord. Nothing is written.
     """
     links = [link] if isinstance(link, Mapping) else list(link or ())
     steps = [step for signature in reversed(list(chain or ())) for step in _branch(signature)]
-    then = [branch for branch in (_whole(steps), *(_whole(_branch(signature)) for signature in links)) if branch]
+    then = [
+        branch
+        for branch in (_check_branch(steps), *(_check_branch(_branch(signature)) for signature in links))
+        if branch
+    ]
     if then and (size := len(json.dumps(then))) > LARGEST:
         raise ValueError(f"The chain is too long: it takes {size:,} bytes, and at most {LARGEST:,} are kept.")
     return then or None
@@ -75,7 +83,7 @@ def begin(job: Job) -> list[Job]:
 
     What is there already stays: a canvas that was frozen once and called twice has the same ids twice.
     """
-    jobs = [next_ for branch in job.then or () for next_ in _begun(branch, job)]
+    jobs = [next_ for branch in job.then or () for next_ in _build_branch(branch, job)]
     known = set(Job.objects.filter(uid__in=[each.uid for each in jobs]).values_list("uid", flat=True)) if jobs else ()
     return Job.objects.bulk_create([each for each in jobs if each.uid not in known])
 
@@ -89,7 +97,7 @@ def _named(step: Step) -> str:
     return f"({in_words(step['group'])})" if "group" in step else step["kind"]
 
 
-def _whole(steps: Branch) -> Branch:
+def _check_branch(steps: Branch) -> Branch:
     if any("group" in step for step in steps[:-1]):
         raise NotImplementedError(CHORD)
     return steps
@@ -101,9 +109,9 @@ def _branch(signature: Mapping[str, Any]) -> Branch:
         case None | "task":
             return [_step(signature, options)]
         case "chain":
-            return _whole([step for each in signature["kwargs"]["tasks"] for step in _branch(each)])
+            return _check_branch([step for each in signature["kwargs"]["tasks"] for step in _branch(each)])
         case "group":
-            return [{"group": [_whole(_branch(each)) for each in signature["kwargs"]["tasks"]]}]
+            return [{"group": [_check_branch(_branch(each)) for each in signature["kwargs"]["tasks"]]}]
         case "chord":
             raise NotImplementedError(CHORD)
     raise TypeError(f"{signature.get('task')} cannot be a step of a chain of jobs.")
@@ -113,9 +121,9 @@ def _step(signature: Mapping[str, Any], options: dict[str, Any]) -> Step:
     if signature["task"] not in registry.names():
         raise registry.UnknownKind(f"{signature['task']} is no job, and steps of a chain of jobs are: give it @job.")
     kind = registry.get(signature["task"])
-    uid, then = options.pop("task_id", None) or str(uuid7()), planned(None, options.pop("link", None))
+    uid, then = options.pop("task_id", None) or str(uuid7()), plan_chain(None, options.pop("link", None))
     args, kwargs = tuple(signature.get("args") or ()), signature.get("kwargs") or {}
-    asked = honoured(kind, options)
+    asked = split_options(kind, options)
     bound = kind.signature.bind(args if signature.get("immutable") else (RESULT, *args), kwargs)
     takes = next((name for name, value in bound.items() if value is RESULT), None)
     bound.pop(takes, None)
@@ -147,25 +155,24 @@ def _cleaned(signature: Signature, bound: dict[str, Any]) -> dict[str, Any]:
     return cleaned
 
 
-def _begun(branch: Branch, before: Job) -> Iterator[Job]:
+def _build_branch(branch: Branch, before: Job) -> Iterator[Job]:
     head, rest = branch[0], branch[1:]
     if "group" in head:
         for each in head["group"]:
-            yield from _begun(each, before)
+            yield from _build_branch(each, before)
         return
     taken = {head["takes"]: before.result} if "takes" in head else {}
     params = {**head["params"], **sealing.unseal(head.get("secrets", "")), **taken}
-    due = datetime.fromisoformat(head["due_at"]) if "due_at" in head else None
-    if "countdown" in head:
-        due = datetime.now(UTC) + timedelta(seconds=head["countdown"])
     uid = UUID(head["id"])
     try:
-        job = creation.drafted(registry.get(head["kind"]), params, None, head.get("priority"), due, uid)
+        when = due.after(head["countdown"]) if "countdown" in head else None
+        when = when or (datetime.fromisoformat(head["due_at"]) if "due_at" in head else None)
+        job = creation.build_job(registry.get(head["kind"]), params, None, head.get("priority"), when, uid)
     except DatabaseError:
         raise
     except Exception as error:
         kept = {} if _is_secret(head["kind"], head.get("takes")) else taken
-        job = creation.stillborn(head["kind"], {**head["params"], **kept}, head.get("secrets", ""), uid, error)
+        job = creation.build_failed_job(head["kind"], {**head["params"], **kept}, head.get("secrets", ""), uid, error)
     job.owner_id, job._owner_name, job.parent = before.owner_id, before.owner_name, before.uid
     job.then = [*([rest] if rest else []), *head.get("then", [])] or None
     yield job

@@ -12,13 +12,13 @@ from django.utils.crypto import salted_hmac
 from tasks.engine import registry, sealing
 from tasks.engine.errors import Failure, KeyReused
 from tasks.engine.models import Job, State
-from tasks.engine.transition import steadily
+from tasks.engine.transition import retry_on_lock
 from tasks.engine.uid import uuid7
 from tasks.params.signature import MASK, ParamError
 
 
-@steadily
-def drafted(
+@retry_on_lock
+def build_job(
     kind: registry.Kind,
     params: Mapping[str, Any],
     owner: Any,
@@ -49,13 +49,13 @@ def drafted(
     )
 
 
-def opened(job: Job) -> tuple[dict[str, Any], list[str]]:
+def open_params(job: Job) -> tuple[dict[str, Any], list[str]]:
     """A claimed job's parameters as stored, its secrets put back in their places, and the secret texts to hide."""
     secrets = sealing.unseal(job.secrets) if job.secrets else {}
     return {**job.params, **secrets}, [value for value in secrets.values() if isinstance(value, str)]
 
 
-def stillborn(kind: str, params: Mapping[str, Any], secrets: str, uid: UUID, error: Exception) -> Job:
+def build_failed_job(kind: str, params: Mapping[str, Any], secrets: str, uid: UUID, error: Exception) -> Job:
     """A job that failed before it could be queued, not yet saved: a chain came to it and its parameters did not fit.
 
     It keeps them as they came, with the sealed secrets apart: tried again, it fails again, and never runs with less.
@@ -77,7 +77,7 @@ def stillborn(kind: str, params: Mapping[str, Any], secrets: str, uid: UUID, err
     )
 
 
-def twin(job: Job) -> Job | None:
+def find_duplicate(job: Job) -> Job | None:
     """The job that was already accepted in this one's place."""
     found = Job.objects.select_related("owner")
     if job.idempotency_key and job.owner_id:

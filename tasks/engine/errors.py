@@ -3,14 +3,16 @@
 import hashlib
 import re
 import traceback as tracebacks
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tasks.engine import storable
 from tasks.engine.models import Job
 
 OURS = [["tasks", "worker"], ["celery", "app"], ["asyncio", "runners"]]
+MESSAGE = 10_000  # characters of an exception's text; what comes before it in a traceback is worth more
+DEEPEST = 20  # exceptions that led to each other
 
 
 class Refused(Exception):
@@ -44,13 +46,16 @@ class Failure(NamedTuple):
 
     @classmethod
     def of(cls, error: BaseException, hide: Callable[[str], str] = str) -> "Failure":
-        """From an exception; ``hide`` takes secrets out of both texts."""
-        shown = f"{type(error).__name__}: {storable.shown(error)}".rstrip(": ")
-        trace = "".join(tracebacks.format_exception(type(error), error, _own_code(error)))
+        """From an exception; ``hide`` takes secrets out of both texts. Raises nothing, whatever the exception does."""
+        message = hide(storable.describe_value(error))
+        shown = f"{name_of(error)}: {message[:MESSAGE]}".rstrip(": ")
+        trace = hide(traceback(error))
+        if len(message) > MESSAGE:
+            trace = trace.replace(message, message[:MESSAGE] + "…")
         return cls(
-            storable.text(hide(shown), 2_000),
-            storable.text(hide(trace)[-60_000:], 60_000),
-            hashlib.sha256(pattern(hide(shown)).encode(errors="replace")).hexdigest()[:32],
+            storable.text(shown, 2_000),
+            storable.text(trace[-60_000:], 60_000),
+            hashlib.sha256(pattern(shown).encode(errors="replace")).hexdigest()[:32],
         )
 
     @classmethod
@@ -64,9 +69,36 @@ def pattern(error: str) -> str:
     return re.sub(r"0x[0-9a-f]+|\d+|'[^']*'|\"[^\"]*\"", "…", error)
 
 
+def traceback(error: BaseException) -> str:
+    """As Python shows it, from the job's own code on; or as much of that as an exception that breaks it lets be had."""
+    try:
+        return "".join(tracebacks.format_exception(type(error), error, _own_code(error)))
+    except BaseException:  # it asks the exception for notes and more, and code of the job's own answers
+        return "\nwhich led to\n\n".join(reversed([*_plainly(error)]))
+
+
+def _plainly(error: BaseException | None) -> Iterator[str]:
+    """An exception, and those that led to it, by what no class can override."""
+    for _ in range(DEEPEST):
+        if error is None:
+            return
+        frames = "".join(tracebacks.format_tb(_own_code(error)))
+        yield f"Traceback (most recent call last):\n{frames}{name_of(error)}: {storable.describe_value(error)}\n"
+        error = _of(error, "__cause__") or (None if _of(error, "__suppress_context__") else _of(error, "__context__"))
+
+
 def _own_code(error: BaseException) -> TracebackType | None:
     """The traceback from the job's own code on: what calls it is the same for every job."""
-    trace = error.__traceback__
+    whole = trace = _of(error, "__traceback__")
     while trace and trace.tb_frame.f_globals.get("__name__", "").split(".")[0:2] in OURS:
         trace = trace.tb_next
-    return trace or error.__traceback__
+    return trace or whole
+
+
+def name_of(error: BaseException) -> str:
+    """Of its class, which may have a class that answers otherwise."""
+    return type.__dict__["__name__"].__get__(type(error))
+
+
+def _of(error: BaseException, name: str) -> Any:
+    return getattr(BaseException, name).__get__(error)

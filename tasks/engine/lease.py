@@ -10,7 +10,7 @@ from django.db.models import F
 
 from tasks.engine import attempts, notify
 from tasks.engine.models import Job, State
-from tasks.engine.transition import move, steadily
+from tasks.engine.transition import move, retry_on_lock
 
 HELD = "uid = %s AND attempt = %s AND state = 'running'"  # the fencing token: true for the attempt that holds the job
 
@@ -21,25 +21,25 @@ class Heard(NamedTuple):
     cancel_requested: bool
 
 
-@steadily
+@retry_on_lock
 def flush(job: Job, news: Any) -> Heard | None:
     """Write progress and log lines of a running attempt. None: the attempt does not hold the job any more."""
     with transaction.atomic():
-        moved = move(attempts.told(news), HELD, [job.uid, job.attempt])
+        moved = move(attempts.progress_columns(news), HELD, [job.uid, job.attempt])
         if moved:
             attempts.write_lines(job, news.lines)
-    notify.tell(moved)
+    notify.push_changes(moved)
     return Heard(moved[0].cancel_requested_at is not None) if moved else None
 
 
-@steadily
+@retry_on_lock
 def beat(job: Job) -> Heard | None:
     """Raise the lease. No version and no push: nobody looks at a beat but the reaper."""
     held = Job.objects.filter(uid=job.uid, attempt=job.attempt, state=State.RUNNING)
     return hear(job) if held.update(beat=F("beat") + 1) else None
 
 
-@steadily
+@retry_on_lock
 def hear(job: Job) -> Heard | None:
     """Read whether the attempt still holds its job, and whether somebody wants it to stop."""
     asked = Job.objects.filter(pk=job.pk, attempt=job.attempt, state=State.RUNNING).values_list("cancel_requested_at")

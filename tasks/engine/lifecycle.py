@@ -16,7 +16,7 @@ from tasks.engine import attempts, chains, creation, notify, registry, storable
 from tasks.engine.errors import Failure, NotInState
 from tasks.engine.lease import HELD
 from tasks.engine.models import Job, Outcome, State
-from tasks.engine.transition import Raw, move, now, steadily
+from tasks.engine.transition import Raw, move, now, retry_on_lock
 from tasks.webhooks import outbox
 
 NOTHING_DONE = {"progress_done": 0, "progress_total": 0, "progress_note": ""}
@@ -51,7 +51,7 @@ def submit(
     Raises UnknownKind, ParamError (wrong parameters, field by field), KeyReused. Once this returns and its
     transaction is committed, the job exists whatever happens to the broker.
     """
-    job = creation.drafted(registry.get(kind), params, owner, priority, due_at, uid)
+    job = creation.build_job(registry.get(kind), params, owner, priority, due_at, uid)
     job.idempotency_key = idempotency_key or None
     job.copy_of, job.parent, job.callback_url = copy_of and copy_of.uid, parent, callback_url
     job.schedule, job.slot, job.then = schedule, slot, then
@@ -59,36 +59,36 @@ def submit(
     return _accept(job, repeatable=bool(idempotency_key or slot or uid))
 
 
-@steadily
+@retry_on_lock
 def _accept(job: Job, repeatable: bool) -> tuple[Job, bool]:
     """Insert a job, unless it is there. Tried again, when the answer to a commit was lost, it finds itself: new."""
-    found = creation.twin(job) if repeatable else None
+    found = creation.find_duplicate(job) if repeatable else None
     if found is None:
         job.pk = None
         try:
             with transaction.atomic():
                 job.save(force_insert=True)
-                outbox.owe([job])
+                outbox.queue_deliveries([job])
         except IntegrityError:
-            if (found := creation.twin(job)) is None:
+            if (found := creation.find_duplicate(job)) is None:
                 raise
     if found is not None and (found.uid, found.created_at) != (job.uid, job.created_at):
         return found, False
-    notify.announce([found or job])
+    notify.push_and_ring([found or job])
     return found or job, True
 
 
 def submit_many(kind: str, many: Sequence[Mapping[str, Any]], *, owner: Any = None, **common: Any) -> list[Job]:
     """Accept many jobs of one kind at once; all or none. ``common``: priority, due_at, and columns such as parent."""
     options = {name: common.pop(name, None) for name in ("priority", "due_at")}
-    jobs = [creation.drafted(registry.get(kind), params, owner, **options) for params in many]
+    jobs = [creation.build_job(registry.get(kind), params, owner, **options) for params in many]
     for job in jobs:
         for column, value in common.items():
             setattr(job, column, value)
     return _accept_all(jobs)
 
 
-@steadily
+@retry_on_lock
 def _accept_all(jobs: list[Job]) -> list[Job]:
     """Insert new jobs, all or none. Tried again, when the answer to a commit was lost, it finds them."""
     for job in jobs:
@@ -96,17 +96,17 @@ def _accept_all(jobs: list[Job]) -> list[Job]:
     try:
         with transaction.atomic():
             Job.objects.bulk_create(jobs, batch_size=500)
-            outbox.owe(jobs)
+            outbox.queue_deliveries(jobs)
     except IntegrityError:
         keys = Job.objects.in_bulk([job.uid for job in jobs], field_name="uid")
         if len(keys) < len(jobs):
             raise
         jobs = [keys[job.uid] for job in jobs]
-    notify.announce(jobs)
+    notify.push_and_ring(jobs)
     return jobs
 
 
-@steadily
+@retry_on_lock
 def cancel(uid: UUID, by: Any = None, reason: str = "") -> Job:
     """Cancel what waits; ask what runs to stop. The same again is no error. Raises Job.DoesNotExist, NotInState."""
     asked = {
@@ -118,8 +118,8 @@ def cancel(uid: UUID, by: Any = None, reason: str = "") -> Job:
     moved = _moved({"state": State.CANCELLED, "finished_at": asked["cancel_requested_at"], **asked}, waiting, [uid])
     moved = moved or move(asked, "uid = %s AND state = 'running' AND cancel_requested_at IS NULL", [uid])
     if moved:
-        notify.tell(moved)
-        notify.next_in_line(moved[0])
+        notify.push_changes(moved)
+        notify.ring_next_of_key(moved[0])
         return moved[0]
     job = _read(uid)
     if job.state == State.CANCELLED or (job.state == State.RUNNING and job.cancel_requested_at):
@@ -130,7 +130,7 @@ def cancel(uid: UUID, by: Any = None, reason: str = "") -> Job:
 def retry(uid: UUID, by: Any = None) -> Job:
     """Queue a failed or cancelled job again, with a full budget. Raises Job.DoesNotExist, NotInState."""
     fresh = {"failures": 0, "finished_at": None, "due_at": None, **_queued_again(), **NO_ERROR, **UNASKED}
-    job, done = _waits_anew(uid, fresh, "uid = %s AND state IN ('failed', 'cancelled')")
+    job, done = _requeue(uid, fresh, "uid = %s AND state IN ('failed', 'cancelled')")
     if not done:
         instead = "submit a copy to run it again" if job.state == State.SUCCEEDED else "it has not ended"
         raise NotInState(job, f"The job is {job.state}: {instead}.")
@@ -141,7 +141,7 @@ def take_back(uid: UUID, by: Any = None) -> Job:
     """Undo the cancel of a job that waited: it is what it was, due when it was. Raises Job.DoesNotExist, NotInState."""
     was = {"state": Raw(AS_IT_WAITED), "finished_at": None, "rung_at": now(), **UNASKED}
     try:
-        job, done = _waits_anew(uid, was, CANCELLED_WAITING)
+        job, done = _requeue(uid, was, CANCELLED_WAITING)
     except IntegrityError:  # it would wait for its next attempt with a serial key that another job holds now
         raise NotInState(
             _read(uid), "Another job of its serial key has its turn: try this one again instead."
@@ -152,77 +152,88 @@ def take_back(uid: UUID, by: Any = None) -> Job:
     return job
 
 
-@steadily
-def _waits_anew(uid: UUID, sets: dict[str, Any], where: str) -> tuple[Job, bool]:
+@retry_on_lock
+def _requeue(uid: UUID, sets: dict[str, Any], where: str) -> tuple[Job, bool]:
     """Move an ended job and ring; or the job as it is, and False. Tried again, when the answer to a commit was lost,
     it finds in the row the very moment that it wrote there."""
     moved = _moved(sets, where, [uid])
     job = moved[0] if moved else _read(uid)
     if done := job.rung_at == sets["rung_at"]:
-        notify.announce([job])
+        notify.push_and_ring([job])
     return job, done
 
 
 # --- the holder of an attempt ----------------------------------------------------------------------------------
 
 
-def claim(uid: UUID, worker: str, pid: int) -> Job | None:
-    """Take a queued job, due, in turn and of no paused queue: attempt + 1, and running. None: it was not to be had."""
-    return _claim(uid, {"worker": worker, "pid": pid, "started_at": now()})
+def claim(uid: UUID, worker: str, pid: int, kind: str | None = None) -> Job | None:
+    """Take a queued job, due, in turn and of no paused queue: attempt + 1, and running. None: it was not to be had.
+
+    ``kind``: only if it is of that kind. A message names both, and whoever writes to the broker can write any two.
+    """
+    return _claim(uid, {"worker": worker, "pid": pid, "started_at": now()}, {"kind": kind} if kind else {})
 
 
-@steadily
-def _claim(uid: UUID, holder: dict[str, Any]) -> Job | None:
+@retry_on_lock
+def _claim(uid: UUID, holder: dict[str, Any], of: dict[str, str]) -> Job | None:
     """Tried again, when the answer to an UPDATE was lost, it finds the job held by this very claim."""
     fresh = {"state": State.RUNNING, **holder}
     fresh |= {"finished_at": None, "due_at": None, **NOTHING_DONE, **NO_ERROR}
     sets = {"attempt": Raw("attempt + 1"), "beat": Raw("beat + 1"), **fresh}
-    startable = f"uid = %s AND state = 'queued' AND {notify.NOT_PAUSED} AND {notify.IN_TURN}"
+    startable = (
+        f"uid = %s AND state = 'queued'{' AND kind = %s' * len(of)} AND {notify.NOT_PAUSED} AND {notify.IN_TURN}"
+    )
+    args = [uid, *of.values()]
     try:
-        moved = move(sets, f"{startable} AND {outbox.NOBODY_HEARS[State.RUNNING]}", [uid])
-        if not moved and outbox.somebody_hears(State.RUNNING):
-            moved = _moved(sets, startable, [uid])
+        moved = move(sets, f"{startable} AND {outbox.NOBODY_HEARS[State.RUNNING]}", args)
+        if not moved and outbox.has_listeners(State.RUNNING):
+            moved = _moved(sets, startable, args)
     except IntegrityError:  # another job of its serial key was claimed in the same moment
         return None
-    moved = moved or list(Job.objects.select_related("owner").filter(uid=uid, state=State.RUNNING, **holder))
-    notify.tell(moved)
+    moved = moved or list(Job.objects.select_related("owner").filter(uid=uid, state=State.RUNNING, **holder, **of))
+    notify.push_changes(moved)
     return moved[0] if moved else None
 
 
 def succeed(job: Job, result: Any = None, news: Any = None) -> Job | None:
     """The attempt did its work; what comes after it in a chain is queued in the same transaction."""
     ended = {"state": State.SUCCEEDED, "result": storable.result(result), "finished_at": now()}
-    return _leave(job, ended, Outcome.SUCCEEDED, news)
+    return _end_attempt(job, ended, Outcome.SUCCEEDED, news)
 
 
 def fail(job: Job, failure: Failure, news: Any = None, outcome: Outcome = Outcome.FAILED) -> Job | None:
     """The attempt failed and no other follows."""
-    ended = {"state": State.FAILED, "finished_at": now(), "failures": Raw("failures + 1"), **attempts.why(failure)}
-    return _leave(job, ended, outcome, news, failure)
+    ended = {
+        "state": State.FAILED,
+        "finished_at": now(),
+        "failures": Raw("failures + 1"),
+        **attempts.error_columns(failure),
+    }
+    return _end_attempt(job, ended, outcome, news, failure)
 
 
 def retry_later(job: Job, delay_s: float, failure: Failure, news: Any = None) -> Job | None:
     """The attempt failed and another follows in ``delay_s`` seconds."""
     due = now() + timedelta(seconds=max(0.0, delay_s))
-    ended = {"state": State.RETRYING, "due_at": due, "failures": Raw("failures + 1"), **attempts.why(failure)}
-    left = _leave(job, ended, Outcome.RETRYING, news, failure, unasked=True)
+    ended = {"state": State.RETRYING, "due_at": due, "failures": Raw("failures + 1"), **attempts.error_columns(failure)}
+    left = _end_attempt(job, ended, Outcome.RETRYING, news, failure, unasked=True)
     return left or cancel_acknowledged(job, "Cancelled before it was tried again.", news)
 
 
 def cancel_acknowledged(job: Job, sentence: str = "", news: Any = None) -> Job | None:
     """The attempt heard the cancel and stopped."""
     ended = {"state": State.CANCELLED, "finished_at": now()}
-    return _leave(job, ended, Outcome.CANCELLED, news, Failure(sentence))
+    return _end_attempt(job, ended, Outcome.CANCELLED, news, Failure(sentence))
 
 
 def release(job: Job, news: Any = None) -> Job | None:
     """The worker stops and gives the job back; not counted as a failure."""
     stopped = Failure("The worker was stopped.")
-    left = _leave(job, _queued_again(), Outcome.RELEASED, news, stopped, unasked=True)
+    left = _end_attempt(job, _queued_again(), Outcome.RELEASED, news, stopped, unasked=True)
     return left or cancel_acknowledged(job, "Cancelled while its worker was stopped.", news)
 
 
-def rescue(job: Job, beat: int | None = None, sentence: str = "The worker died.") -> Job | None:
+def rescue(job: Job, beat: int | None = None, sentence: str = "The worker died.", news: Any = None) -> Job | None:
     """Take a job from a lost attempt: queued again, cancelled if that was asked, failed when its attempts are spent.
 
     ``beat``: only if the lease has not moved since.
@@ -231,17 +242,17 @@ def rescue(job: Job, beat: int | None = None, sentence: str = "The worker died."
     spent = job.failures + 1 >= job.max_attempts or not registry.repeatable(job.kind)
     counted = {"failures": Raw("failures + 1")}
     if spent:
-        ended = {"state": State.FAILED, "finished_at": now(), **counted, **attempts.why(lost)}
+        ended = {"state": State.FAILED, "finished_at": now(), **counted, **attempts.error_columns(lost)}
     else:
         ended = {**_queued_again(), **counted}
-    left = _leave(job, ended, Outcome.LOST, None, lost, beat, unasked=True)
-    return left or _leave(job, {"state": State.CANCELLED, "finished_at": now()}, Outcome.LOST, None, lost, beat)
+    left = _end_attempt(job, ended, Outcome.LOST, news, lost, beat, unasked=True)
+    return left or _end_attempt(job, {"state": State.CANCELLED, "finished_at": now()}, Outcome.LOST, news, lost, beat)
 
 
 # --- what falls due --------------------------------------------------------------------------------------------
 
 
-@steadily
+@retry_on_lock
 def wake(most: int = 500) -> int:
     """Queue the scheduled and retrying jobs that are due, the longest due first; returns how many."""
     due = "SELECT id FROM tasks_job WHERE state IN ('scheduled', 'retrying') AND due_at <= %s ORDER BY due_at LIMIT %s"
@@ -253,9 +264,9 @@ def wake(most: int = 500) -> int:
         f"id IN ({due}) AND state IN ('scheduled', 'retrying') AND due_at <= %s",
         [clock, most, clock],
     )
-    notify.announce(sorted(moved, key=lambda job: job.id))
+    notify.push_and_ring(sorted(moved, key=lambda job: job.id))
     for job in moved:
-        notify.next_in_line(job)
+        notify.ring_next_of_key(job)
     return len(moved)
 
 
@@ -272,12 +283,12 @@ def _moved(sets: dict[str, Any], where: str, args: Sequence[Any]) -> list[Job]:
     with transaction.atomic():
         moved = move(sets, where, args)
         if moved:
-            outbox.owe(moved)
+            outbox.queue_deliveries(moved)
     return moved
 
 
-@steadily
-def _leave(
+@retry_on_lock
+def _end_attempt(
     job: Job,
     ended: dict[str, Any],
     outcome: Outcome,
@@ -290,7 +301,7 @@ def _leave(
 
     ``beat``: only if the lease has not moved since. ``unasked``: only if nobody wants the job cancelled.
     """
-    sets = {**(attempts.told(news) if news else {}), **ended}
+    sets = {**(attempts.progress_columns(news) if news else {}), **ended}
     where, args = f"{HELD} AND beat = %s" if beat is not None else HELD, [job.uid, job.attempt]
     where += " AND cancel_requested_at IS NULL" * unasked
     args += [beat] if beat is not None else []
@@ -308,17 +319,17 @@ def _leave(
                 attempts.write_lines(moved[0], lines)
                 if outcome != Outcome.SUCCEEDED:
                     attempts.write_attempt(moved[0], outcome, failure)
-                outbox.owe([*moved, *followers])
+                outbox.queue_deliveries([*moved, *followers])
     if not moved:
         attempts.fence(job, outcome)
         return None
     left = moved[0]
     if left.state == State.QUEUED:
-        notify.announce(moved, sooner=1)  # it has waited once: its bell goes before those of its own priority
+        notify.push_and_ring(moved, sooner=1)  # it has waited once: its bell goes before those of its own priority
     else:
-        notify.tell(moved)
-        notify.next_in_line(left)
-    notify.announce(followers)
+        notify.push_changes(moved)
+        notify.ring_next_of_key(left)
+    notify.push_and_ring(followers)
     return left
 
 

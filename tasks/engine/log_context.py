@@ -27,7 +27,7 @@ def forget(job: str) -> None:
     _secrets.pop(job, None)
 
 
-def veiled(text: str) -> str:
+def mask_secrets(text: str) -> str:
     """Without the addresses of share links and of the first admin's, and without secrets of the jobs that run here."""
     text = SECRET_PATH.sub(r"/\1/•••", text)
     return hide(text, [each for kept in tuple(_secrets.values()) for each in kept]) if _secrets else text

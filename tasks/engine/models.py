@@ -159,7 +159,7 @@ class Job(models.Model):
 
     def attempt_list(self) -> list[dict[str, Any]]:
         """All attempts, oldest first. The one that succeeded, or runs now, is this very row."""
-        rows = [attempt.shown() for attempt in self.attempts.order_by("number", "id")]
+        rows = [attempt.to_dict() for attempt in self.attempts.order_by("number", "id")]
         if self.state in (State.RUNNING, State.SUCCEEDED):
             rows.append(
                 {
@@ -193,7 +193,7 @@ class Attempt(models.Model):
     def __str__(self) -> str:
         return f"attempt {self.number}: {self.outcome}"
 
-    def shown(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         return {
             "number": self.number,
             "worker": self.worker or None,
@@ -226,7 +226,7 @@ class LogLine(models.Model):
     def __str__(self) -> str:
         return self.text
 
-    def shown(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         return {"seq": self.seq, "at": instant(self.at), "level": self.level, "text": self.text}
 
 

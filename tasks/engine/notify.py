@@ -10,7 +10,7 @@ from typing import Any
 from live import push
 from tasks.engine import broker
 from tasks.engine.models import Job, Queue, State
-from tasks.engine.transition import afterwards, move, now, steadily
+from tasks.engine.transition import move, now, on_commit, retry_on_lock
 
 NOT_PAUSED = "NOT EXISTS (SELECT 1 FROM tasks_queue WHERE tasks_queue.name = tasks_job.queue AND tasks_queue.paused)"
 IN_TURN = (
@@ -21,21 +21,21 @@ IN_TURN = (
 RING_AT_ONCE = 500
 
 
-@steadily
+@retry_on_lock
 def pause(queue: str, by: Any = None) -> None:
     """From now on no job of the queue is rung or claimed; what runs goes on."""
     Queue.objects.update_or_create(name=queue, defaults={"paused": True, "paused_by": by, "paused_at": now()})
 
 
-@steadily
+@retry_on_lock
 def resume(queue: str) -> None:
     """Let the queue's jobs start again; the oldest are rung at once, the dispatcher rings the rest."""
     Queue.objects.update_or_create(name=queue, defaults={"paused": False, "paused_by": None, "paused_at": None})
     waiting = Job.objects.filter(queue=queue, state=State.QUEUED).order_by("-priority", "id")[:RING_AT_ONCE]
-    announce(list(waiting.select_related("owner")))
+    push_and_ring(list(waiting.select_related("owner")))
 
 
-@steadily
+@retry_on_lock
 def ring_again(queue: str, before: datetime, most: int) -> int:
     """Ring up to ``most`` startable jobs of a queue whose last bell is older than ``before``, the most urgent first."""
     old = f"state = 'queued' AND queue = %s AND rung_at < %s AND {NOT_PAUSED} AND {IN_TURN}"
@@ -46,13 +46,13 @@ def ring_again(queue: str, before: datetime, most: int) -> int:
     return len(moved)
 
 
-def announce(jobs: Sequence[Job], sooner: int = 0) -> None:
+def push_and_ring(jobs: Sequence[Job], sooner: int = 0) -> None:
     """Tell browsers of jobs that are queued or scheduled now, and ring for the queued ones."""
-    tell(jobs)
+    push_changes(jobs)
     waiting = [job for job in jobs if job.state == State.QUEUED]
     bells = [broker.Bell(job.uid, job.kind, job.queue, min(9, job.priority + sooner)) for job in waiting]
     if bells:
-        afterwards(lambda: _ring(bells))
+        on_commit(lambda: _ring(bells))
 
 
 def _ring(bells: Sequence[broker.Bell]) -> None:
@@ -60,16 +60,14 @@ def _ring(bells: Sequence[broker.Bell]) -> None:
     broker.ring([bell for bell in bells if bell.queue not in paused])
 
 
-def tell(jobs: Sequence[Job]) -> None:
+def push_changes(jobs: Sequence[Job]) -> None:
     for job in jobs:
         summary = job.summary()
-        afterwards(lambda summary=summary: push.job_changed(summary))
+        on_commit(lambda summary=summary: push.job_changed(summary))
 
 
-def next_in_line(job: Job) -> None:
+def ring_next_of_key(job: Job) -> None:
     """A serial key is free again: ring the oldest job that waits for it."""
     if job.serial_key and job.state != State.RETRYING:
         waiting = Job.objects.filter(serial_key=job.serial_key, state=State.QUEUED).order_by("id")[:1]
-        afterwards(
-            lambda: _ring([broker.Bell(next_.uid, next_.kind, next_.queue, next_.priority) for next_ in waiting])
-        )
+        on_commit(lambda: _ring([broker.Bell(next_.uid, next_.kind, next_.queue, next_.priority) for next_ in waiting]))

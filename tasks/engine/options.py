@@ -33,21 +33,21 @@ INSTEAD = {  # beside the names of a task's own machinery, for which there is no
 REFUSED = {"abstract", "apply_async", "backend", "expires", "kind", "perform", "request", "retry", "run"}
 
 
-def told(name: str) -> str:
+def describe_option(name: str) -> str:
     """What to do instead of an option, as the end of a sentence; empty where there is nothing to say."""
     return f": {INSTEAD[name]}" if name in INSTEAD else ""
 
 
-def judge(options: Iterable[str]) -> None:
+def check_options(options: Iterable[str]) -> None:
     """TypeError with one sentence for a word of ``@job`` that would mean nothing, or looks misspelt."""
     for name in options:
         if name in REFUSED:
-            raise TypeError(f"a job has no option {name!r}{told(name)}")
+            raise TypeError(f"a job has no option {name!r}{describe_option(name)}")
         if name not in KNOWN and (meant := get_close_matches(name, KNOWN, 1, LIKE)):
             raise TypeError(f"a job has no option {name!r}; if {meant[0]} is not meant, take another name")
 
 
-def mixed(ours: type[Task], base: Any) -> type[Task]:
+def mix_base(ours: type[Task], base: Any) -> type[Task]:
     """The class of a task with ``base=``: a job first, and then what the given class adds, such as ``on_failure``."""
     if base is None or issubclass(base, ours):
         return base or ours

@@ -32,21 +32,21 @@ class Fenced(Stopped):
     """The job was given to another attempt: nothing that this one does counts any more."""
 
 
-class Line(NamedTuple):
+class ReportLine(NamedTuple):
     seq: int
     at: datetime
     level: str
     text: str
 
 
-class News(NamedTuple):
+class ReportUpdate(NamedTuple):
     """What a report gathered since it was last asked."""
 
     done: int
     total: int
     note: str
     log_seq: int
-    lines: list[Line]
+    lines: list[ReportLine]
 
 
 class Report:
@@ -59,7 +59,7 @@ class Report:
         self.attempt = attempt
         self._secrets = tuple(secrets)
         self._progress = self._told = (0, 0, "")
-        self._lines: list[Line] = []
+        self._lines: list[ReportLine] = []
         self._log_seq = self._told_seq = self._first_seq = log_seq
         self._characters, self._full = 0, False
         self._lock = threading.Lock()
@@ -70,11 +70,8 @@ class Report:
         if self._stop is not None:
             raise self._stop
         _, old_total, old_note = self._progress
-        self._progress = (
-            done,
-            old_total if total is None else total,
-            old_note if note is None else storable.shown(note),
-        )
+        total = old_total if total is None else _whole(total)
+        self._progress = (_whole(done), total, old_note if note is None else storable.describe_value(note))
 
     def log(self, text: Any, level: str = "info") -> None:
         """Write one log line, in the words of ``str(text)``. Raises Cancelled when asked to stop."""
@@ -84,8 +81,8 @@ class Report:
 
     def note(self, text: Any, level: str = "info") -> None:
         """Like ``log``, but never raises: for last words."""
-        shown = storable.text(hide(storable.shown(text), self._secrets), LINE_CHARACTERS)
-        level = level if level in LEVELS else "info"
+        shown = storable.text(hide(storable.describe_value(text), self._secrets), LINE_CHARACTERS)
+        level = level if isinstance(level, str) and level in LEVELS else "info"
         with self._lock:
             if self._full:
                 return
@@ -94,7 +91,7 @@ class Report:
             if self._log_seq - self._first_seq > MOST_LINES or self._characters > MOST_CHARACTERS:
                 most = f"{MOST_LINES:,} lines or {MOST_CHARACTERS:,} characters"
                 self._full, level, shown = True, "warning", f"More than {most}: what follows is not kept."
-            self._lines.append(Line(self._log_seq, datetime.now(UTC), level, shown))
+            self._lines.append(ReportLine(self._log_seq, datetime.now(UTC), level, shown))
 
     def cancelled(self) -> bool:
         """True once somebody asked for a cancel, or the attempt lost its job."""
@@ -108,14 +105,14 @@ class Report:
         """``text`` without the values of the job's secret parameters."""
         return hide(text, self._secrets)
 
-    def hidden_in(self, result: Any) -> Any:
-        """What the job returned, as it is stored, with a mask for each secret in its texts and names."""
-        return storable.result(result, self.hidden) if self._secrets else result
+    @property
+    def has_secrets(self) -> bool:
+        return bool(self._secrets)
 
     def has_news(self) -> bool:
         return self._progress != self._told or self._log_seq != self._told_seq
 
-    def take(self, most_lines: int = 1_000) -> News:
+    def take(self, most_lines: int = 1_000) -> ReportUpdate:
         """What has to be written, at most ``most_lines`` lines. Give it back with ``put_back`` when that failed."""
         with self._lock:
             lines, self._lines = self._lines[:most_lines], self._lines[most_lines:]
@@ -123,9 +120,9 @@ class Report:
         if lines:
             self._told_seq = lines[-1].seq
         done, total, note = self._told
-        return News(_whole(done), _whole(total), storable.text(hide(note, self._secrets), 200), self._told_seq, lines)
+        return ReportUpdate(done, total, storable.text(hide(note, self._secrets), 200), self._told_seq, lines)
 
-    def put_back(self, news: News) -> None:
+    def put_back(self, news: ReportUpdate) -> None:
         with self._lock:
             self._lines[:0] = news.lines
         self._told = (-1, -1, "")
@@ -154,5 +151,5 @@ def _whole(number: Any) -> int:
     """Progress as the database holds it: a whole number of 64 bits, whatever a job says."""
     try:
         return max(0, min(int(number), 2**63 - 1))
-    except (TypeError, ValueError, OverflowError):
+    except BaseException:  # a number of the job's own may raise what it likes
         return 0

@@ -34,12 +34,12 @@ def result(value: Any, hide: Callable[[str], str] = str) -> Any:
     return plain if size <= RESULT_BYTES else f"(a result of {size:,} bytes was not kept: at most {RESULT_BYTES:,} are)"
 
 
-def shown(value: Any, say: Callable[[Any], str] = str) -> str:
+def describe_value(value: Any, say: Callable[[Any], str] = str) -> str:
     """``str`` of something that may refuse to be shown: a number too long, a list too deep, an error in its method."""
     try:
         return say(value)
-    except Exception:
-        return f"({type(value).__name__}, which cannot be shown)"
+    except BaseException:
+        return f"({type.__dict__['__name__'].__get__(type(value))}, which cannot be shown)"
 
 
 class _TooLarge(Exception):
@@ -65,7 +65,7 @@ class _Writer:
             return self._plain(value)
         except _TooLarge:
             raise
-        except Exception:
+        except BaseException:
             return self._words(value)
         finally:
             self._around.pop()
@@ -102,7 +102,7 @@ class _Writer:
         return written
 
     def _words(self, value: Any) -> str:
-        return self._text(shown(value, repr), 2_000)
+        return self._text(describe_value(value, repr), 2_000)
 
     def _text(self, value: str, limit: int) -> str:
         written = text(self._hide(value), limit)

@@ -40,7 +40,7 @@ def move(
     ``sets`` maps columns to values or Raw; ``args`` fill the ``%s`` of ``where``.
     """
     columns = ", ".join(f"{name} = {value.sql if isinstance(value, Raw) else '%s'}" for name, value in sets.items())
-    values = [stored(name, value) for name, value in sets.items() if not isinstance(value, Raw)]
+    values = [adapt_values(name, value) for name, value in sets.items() if not isinstance(value, Raw)]
     table, returning = Job._meta.db_table, _returning()
     sql = f"UPDATE {table} SET {raises}{columns} WHERE {where} RETURNING {returning}"  # noqa: S608 - our own words
     with connection.cursor() as cursor:
@@ -48,7 +48,7 @@ def move(
         return [_built(row) for row in cursor.fetchall()]
 
 
-def stored(column: str, value: Any) -> Any:
+def adapt_values(column: str, value: Any) -> Any:
     """``value`` as the driver wants it for a column of Job."""
     return _fields()[column].get_db_prep_save(value, connection)
 
@@ -57,11 +57,11 @@ def adapted(value: Any) -> Any:
     """A value of a WHERE clause as the driver wants it."""
     for kind, adapt in (("UUID", "uid"), ("datetime", "due_at")):
         if type(value).__name__ == kind:
-            return stored(adapt, value)
+            return adapt_values(adapt, value)
     return value
 
 
-def steadily(action: Callable[P, T]) -> Callable[P, T]:
+def retry_on_lock(action: Callable[P, T]) -> Callable[P, T]:
     """Repeat a move from its start after a deadlock, a busy SQLite or a dead connection; not inside a transaction."""
 
     @wraps(action)
@@ -81,7 +81,7 @@ def steadily(action: Callable[P, T]) -> Callable[P, T]:
     return repeated
 
 
-def afterwards(action: Callable[[], Any]) -> None:
+def on_commit(action: Callable[[], Any]) -> None:
     """Run ``action`` when what was written is committed; an error in it concerns nobody who wrote."""
     transaction.on_commit(action, robust=True)
 

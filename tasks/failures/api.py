@@ -12,7 +12,7 @@ from rest_framework.response import Response
 
 from tasks.access.permissions import visible
 from tasks.api import pagination, shapes
-from tasks.api.base import Endpoint, Strict, Text
+from tasks.api.base import ResourceView, Strict, Text
 from tasks.api.pagination import LIMIT
 from tasks.api.problems import wrong
 from tasks.engine.models import Job
@@ -52,7 +52,7 @@ class HandledIn(GroupIn):
     until = s.DateTimeField(required=False)
 
 
-class Failures(Endpoint):
+class Failures(ResourceView):
     actions = {"GET": "see_rows"}
 
     @extend_schema(
@@ -76,7 +76,7 @@ class Failures(Endpoint):
         return Response({"results": shown, "next": None, "previous": None, "looked": found.looked})
 
 
-class HandleFailures(Endpoint):
+class HandleFailures(ResourceView):
     actions = {"POST": "change_rows"}
     form: type[GroupIn] = HandledIn
 

@@ -2,7 +2,14 @@
 
 from django.apps import AppConfig
 
+from tasks.web.features import Link, Topic
+
 
 class FailuresConfig(AppConfig):
     name = "tasks.failures"
     verbose_name = "Failures"
+    links = [Link("failures", "see_rows", first=True, place=10)]
+    topics = {"failures": Topic("see_rows", "tasks.failures.groups.read_mark")}
+    expired = {"handled": "tasks.failures.models.expired_marks"}
+    pages = "tasks.failures.urls"
+    api = "tasks.failures.api"

@@ -11,8 +11,9 @@ from django.utils import timezone
 
 from tasks.engine.errors import Refused, pattern
 from tasks.engine.models import Job, instant
-from tasks.engine.transition import steadily
+from tasks.engine.transition import retry_on_lock
 from tasks.failures.models import Handled
+from tasks.queries import stats
 from tasks.search import finder
 from tasks.search.language import Query
 
@@ -103,7 +104,7 @@ def one(jobs: QuerySet[Job], kind: str, key: str) -> dict[str, Any]:
     raise NoSuchGroup("There is no such group among the newest failures.")
 
 
-@steadily
+@retry_on_lock
 def mark(kind: str, key: str, by: str, until: datetime | None = None) -> None:
     """Say that a group is handled, up to the newest failure that was seen."""
     now = timezone.now()
@@ -111,6 +112,12 @@ def mark(kind: str, key: str, by: str, until: datetime | None = None) -> None:
     Handled.objects.update_or_create(kind=kind, key=key, defaults=said)
 
 
-@steadily
+@retry_on_lock
 def unmark(kind: str, key: str) -> None:
     Handled.objects.filter(kind=kind, key=key).delete()
+
+
+def read_mark() -> tuple[Any, ...]:
+    """Differs when what the page shows may have changed: see ``tasks.web.features.Topic``."""
+    handled = Handled.objects.aggregate(n=Count("id"), new=Max("at"))
+    return stats.recent().last_hour["failed"], *handled.values()

@@ -1,5 +1,8 @@
 """Which groups of failures somebody has dealt with, and up to when. Shapes only."""
 
+from datetime import datetime, timedelta
+
+from django.conf import settings
 from django.db import models
 
 
@@ -17,3 +20,8 @@ class Handled(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.key}"
+
+
+def expired_marks(now: datetime) -> models.QuerySet[Handled]:
+    """Marks of failures that are themselves deleted by now, for ``prune``."""
+    return Handled.objects.filter(until__lt=now - timedelta(days=settings.SIGNALBOX_KEEP_FAILED_D))

@@ -38,7 +38,7 @@ class FailuresView(Page):
         edge = Job.objects.filter(pk=found.edge).first() if found.edge else None
         further = {"older": edge.uid, **({"show": "handled"} if handled else {})} if edge else {}
         return super().get_context_data(
-            groups=[dressed(group) for group in found.shown],
+            groups=[group_context(group) for group in found.shown],
             handled=handled,
             older=older,
             looked=found.looked,
@@ -49,7 +49,7 @@ class FailuresView(Page):
         )
 
 
-def dressed(group: dict[str, Any]) -> dict[str, Any]:
+def group_context(group: dict[str, Any]) -> dict[str, Any]:
     """A group with what the page says of it: exception and pattern apart, and the search that finds its jobs."""
     exception, colon, rest = group["pattern"].partition(": ")
     named = colon and exception.replace(".", "").replace("_", "").isalnum()

@@ -54,7 +54,7 @@ class BadAnswer(FetchError):
     reason = "protocol"
 
 
-class TooLarge(FetchError):
+class BodyTooLarge(FetchError):
     reason = "too-large"
 
 
@@ -63,7 +63,7 @@ class TooManyRedirects(FetchError):
 
 
 @contextmanager
-def translated(total: float, connect: float) -> Iterator[None]:
+def translate_error(total: float, connect: float) -> Iterator[None]:
     """Turns what aiohttp and its transports raise into FetchErrors; `total` and `connect` are the seconds allowed."""
     try:
         yield

@@ -15,10 +15,13 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import aiohttp
 from aiohttp.abc import AbstractResolver
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.http_exceptions import HttpProcessingError
 from django.conf import settings
 from yarl import URL
 
@@ -27,17 +30,18 @@ from tasks.fetch.decompress import Inflater, Undecodable
 from tasks.fetch.errors import (
     BadAnswer,
     BadUrl,
+    BodyTooLarge,
     DnsFailed,
     FetchError,
     RefusedAddress,
-    TooLarge,
     TooManyRedirects,
-    translated,
+    translate_error,
 )
 
 REDIRECTS = 5
 CAP = 5_000_000  # bytes of a body, counted after decompression
 REPLY_CAP = 64 * 1024  # bytes kept of the answer to a POST; the rest is not read
+GLANCE_S = 2.0  # in which they must come
 EMPTY_BYTES = 1024 * 1024  # received bytes beyond the cap that may decompress to nothing
 # What every request says unless its caller says otherwise; only encodings that Inflater undoes are asked for.
 HEADERS = {"User-Agent": "Signalbox/1", "Accept": "*/*", "Accept-Encoding": "gzip, deflate"}
@@ -58,7 +62,7 @@ class Hop:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class FetchedPage:
     """An answer, whatever its status.
 
     `size` counts the bytes of the body after decompression, `seconds` everything from the first lookup to the last
@@ -77,11 +81,14 @@ class Page:
 
 
 class Body(NamedTuple):
-    """How a body is read: at most `cap` bytes, kept or only counted; what is longer is cut, or else an error."""
+    """How a body is read: at most `cap` bytes, kept or only counted; more is an error.
+
+    With `glance` the status is the answer, and the body a remark: what comes of it in so many seconds, faulty or not.
+    """
 
     cap: int
     kept: bool = True
-    cut: bool = False
+    glance: float = 0.0
 
 
 class Fetcher:
@@ -115,6 +122,7 @@ class Fetcher:
             limit=0,
             ssl=self._tls or True,
         )
+        connector._factory = partial(HeadFirst, loop=asyncio.get_running_loop())
         self._session = aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -139,33 +147,38 @@ class Fetcher:
         redirects: int = REDIRECTS,
         cap: int | None = None,
         keep: bool = True,
-    ) -> Page:
+    ) -> FetchedPage:
         """The page at `url`, at most `redirects` hops away (0: a redirect is the page). `keep=False` only counts."""
         return await self._fetch("GET", url, dict(headers or {}), redirects, Body(cap or self.cap, kept=keep))
 
     async def post(
         self, url: str, body: bytes, headers: Mapping[str, str] | None = None, *, cap: int = REPLY_CAP
-    ) -> Page:
-        """The answer to one POST, cut at `cap` bytes. A redirect is an answer like any other and is not followed."""
-        return await self._fetch("POST", url, dict(headers or {}), 0, Body(cap, cut=True), body)
+    ) -> FetchedPage:
+        """The answer to one POST. A redirect is an answer like any other and is not followed.
+
+        What arrived has arrived: a body that is long, slow or faulty is cut where that begins.
+        """
+        return await self._fetch("POST", url, dict(headers or {}), 0, Body(cap, glance=GLANCE_S), body)
 
     async def _fetch(
         self, method: str, url: str, headers: dict[str, str], redirects: int, wanted: Body, data: bytes | None = None
-    ) -> Page:
+    ) -> FetchedPage:
         target = checked(url)
         hops: list[Hop] = []
         async with self._places:
             started = time.monotonic()
             try:
-                with translated(self.total, self.connect):
-                    async with asyncio.timeout(self.total):
+                with translate_error(self.total, self.connect):
+                    async with asyncio.timeout(self.total) as limit:
                         while True:
                             async with self._session.request(
                                 method, target, data=data, headers=headers, allow_redirects=False
                             ) as answer:
                                 onward = redirect(answer) if redirects else None
                                 if onward is None:
-                                    body, size, cut = await read(answer, wanted)
+                                    if wanted.glance:
+                                        limit.reschedule(None)  # the status has come in time
+                                    body, size, cut = await (glanced if wanted.glance else read)(answer, wanted)
                                     break
                             if len(hops) == redirects:
                                 raise TooManyRedirects(f"More than {redirects} redirects.")
@@ -177,7 +190,17 @@ class Fetcher:
                 error.hops, error.final_url, error.seconds = tuple(hops), str(target), time.monotonic() - started
                 raise
             seconds = time.monotonic() - started
-        return Page(url, str(target), answer.status, answer.headers, body, size, seconds, tuple(hops), cut)
+        return FetchedPage(url, str(target), answer.status, answer.headers, body, size, seconds, tuple(hops), cut)
+
+
+class HeadFirst(ResponseHandler):
+    """aiohttp throws away the head of an answer if the body that came in the same packet is faulty."""
+
+    def data_received(self, data: bytes) -> None:
+        head, end, body = data.partition(b"\r\n\r\n")
+        super().data_received(head + end)
+        if body:
+            super().data_received(body)
 
 
 def checked(url: str) -> URL:
@@ -238,20 +261,31 @@ def objection(ip: str) -> str | None:
 
 
 async def read(answer: aiohttp.ClientResponse, wanted: Body) -> tuple[bytes, int, bool]:
-    """The body, its size, and whether it was cut; holds at most `wanted.cap` bytes and one piece more."""
+    """The body, its size, and that it is whole; holds at most `wanted.cap` bytes and one piece more."""
     kept: list[bytes] = []
     size = 0
     async with aclosing(pieces(answer, wanted.cap)) as body:
         async for piece in body:
-            room = wanted.cap - size
-            if len(piece) > room and not wanted.cut:
-                raise TooLarge(f"The body is larger than {wanted.cap:,} bytes.")
+            size += len(piece)
+            if size > wanted.cap:
+                raise BodyTooLarge(f"The body is larger than {wanted.cap:,} bytes.")
             if wanted.kept:
-                kept.append(piece[:room])
-            size += min(len(piece), room)
-            if len(piece) > room:
-                return b"".join(kept), size, True
+                kept.append(piece)
     return b"".join(kept), size, False
+
+
+async def glanced(answer: aiohttp.ClientResponse, wanted: Body) -> tuple[bytes, int, bool]:
+    """What came of the body, its size, and whether more was left unread."""
+    kept, cut = b"", False
+    try:
+        async with asyncio.timeout(wanted.glance), aclosing(pieces(answer, wanted.cap)) as body:
+            async for piece in body:
+                kept += piece
+                if cut := len(kept) > wanted.cap:
+                    break
+    except (FetchError, TimeoutError, aiohttp.ClientError, HttpProcessingError, OSError):
+        cut = True
+    return kept[: wanted.cap], min(len(kept), wanted.cap), cut
 
 
 def listed(answer: aiohttp.ClientResponse, header: str) -> str:
@@ -272,7 +306,7 @@ async def pieces(answer: aiohttp.ClientResponse, cap: int) -> AsyncGenerator[byt
         async for chunk in answer.content.iter_any():
             received += len(chunk)
             if received > cap + EMPTY_BYTES:
-                raise TooLarge(f"The body is larger than {cap:,} bytes.")
+                raise BodyTooLarge(f"The body is larger than {cap:,} bytes.")
             for piece in inflater.feed(chunk):
                 yield piece
         inflater.end()

@@ -13,20 +13,20 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.views.generic import View
 
-from tasks.access import audit, quotas
-from tasks.access.permissions import ELSEWHERE, Actor, may, may_submit
-from tasks.engine import lifecycle
+from tasks.access import actions
+from tasks.access.permissions import ELSEWHERE, Actor, may
+from tasks.access.quotas import TooMany
 from tasks.engine.errors import Refused
 from tasks.engine.models import Job, State
 from tasks.engine.registry import Kind
 from tasks.params.signature import ParamError
 from tasks.web.links import jobs_url
-from tasks.web.pages import CANCELLED, Allowed, Page, known, once_for, uid_or_404
+from tasks.web.pages import CANCELLED, Allowed, Page, known, uid_or_404
 
 PICKED = 500  # jobs one form may act on: more than a board shows
 
 
-class Deed(Allowed, View):
+class JobActionView(Allowed, View):
     """Something done to one job."""
 
     http_method_names = ["post"]
@@ -51,21 +51,21 @@ class Deed(Allowed, View):
         raise NotImplementedError
 
 
-class CancelView(Deed):
+class CancelView(JobActionView):
     action = "cancel"
 
     def do(self, job: Job) -> Job:
         return cancel(self.request, job)
 
 
-class RetryView(Deed):
+class RetryView(JobActionView):
     action = "retry"
 
     def do(self, job: Job) -> Job:
         return retry(self.request, job)
 
 
-class TakeBackView(Deed):
+class TakeBackView(JobActionView):
     action = "take_back"
 
     def do(self, job: Job) -> Job:
@@ -86,13 +86,11 @@ class RunAgainView(Allowed, View):
         kind = known(job.kind)
         if not may(request.user, "see", job) or kind is None or kind.name in ELSEWHERE:
             raise PermissionDenied
-        must_submit(request, job)
         if job.secrets:
             return self.by_form(job, "It has secrets, which are not copied: give them again.")
         try:
-            quotas.check(Actor.of(request))
             copy, created = self.copy(kind, job)
-        except quotas.TooMany as many:
+        except TooMany as many:
             messages.error(request, f"Nothing was queued. {many} Try again in {many.wait_s} s.")
             return redirect("job", uid)
         except ParamError as wrong:
@@ -101,19 +99,11 @@ class RunAgainView(Allowed, View):
         return redirect("job", copy.uid)
 
     def copy(self, kind: Kind, job: Job) -> tuple[Job, bool]:
-        user, priority = self.request.user, job.priority if may(self.request.user, "order") else None
+        actor = Actor.of(self.request)
+        priority = job.priority if may(actor, "order") else None
         params = {name: value for name, value in job.params.items() if name not in kind.signature.secrets}
-        key = once_for(self.request.POST.get("once", ""), kind.name, str(job.uid))
-        return audit.do(
-            self.request,
-            "submit",
-            lambda done: done[0].uid,
-            lambda: lifecycle.submit(
-                kind.name, params, owner=user, priority=priority, copy_of=job, idempotency_key=key
-            ),
-            kind=kind.name,
-            copy_of=str(job.uid),
-        )
+        key = actions.key_of_form(self.request.POST.get("once", ""), kind.name, str(job.uid))
+        return actions.submit(actor, kind.name, params, key=key, priority=priority, copy_of=job)
 
     def by_form(self, job: Job, why: str) -> HttpResponse:
         messages.error(self.request, f"Not run again yet. {why}")
@@ -121,25 +111,15 @@ class RunAgainView(Allowed, View):
 
 
 def cancel(request: HttpRequest, job: Job) -> Job:
-    reason = request.POST.get("reason", "")
-    return audit.do(request, "cancel", job.uid, lambda: lifecycle.cancel(job.uid, request.user, reason), reason=reason)
+    return actions.cancel(Actor.of(request), job, request.POST.get("reason", ""))
 
 
 def retry(request: HttpRequest, job: Job) -> Job:
-    must_submit(request, job)
-    return audit.do(request, "retry", job.uid, lambda: lifecycle.retry(job.uid, request.user))
+    return actions.retry(Actor.of(request), job)
 
 
 def take_back(request: HttpRequest, job: Job) -> Job:
-    must_submit(request, job)
-    return audit.do(request, "take_back", job.uid, lambda: lifecycle.take_back(job.uid, request.user))
-
-
-def must_submit(request: HttpRequest, job: Job) -> None:
-    """Whatever makes a job run takes the right to submit its kind."""
-    kind = known(job.kind)
-    if kind and not may_submit(request.user, kind):
-        raise PermissionDenied
+    return actions.take_back(Actor.of(request), job)
 
 
 class PickedView(Page):

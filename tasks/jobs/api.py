@@ -1,8 +1,6 @@
 """Kinds, and jobs: submitted, listed, looked at, cancelled, tried again."""
 
 import re
-from collections.abc import Callable
-from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
@@ -11,13 +9,13 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
-from tasks.access import quotas
-from tasks.access.permissions import may, may_submit, visible
+from tasks.access import actions
+from tasks.access.permissions import may, visible
 from tasks.api import pagination, shapes, versions
-from tasks.api.base import Endpoint, Id, Nothing, Strict, Text, Whole
+from tasks.api.base import Id, Nothing, ResourceView, Strict, Text, Whole
 from tasks.api.pagination import CURSOR, LIMIT
-from tasks.api.problems import Problem, wrong
-from tasks.engine import lifecycle, registry
+from tasks.api.problems import wrong
+from tasks.engine import registry
 from tasks.engine.models import Job
 from tasks.params.signature import LARGEST, TooLarge, Url, size
 from tasks.params.types import Wrong
@@ -26,7 +24,6 @@ from tasks.search import finder
 from tasks.search.language import FILTERS, Query, SearchError
 
 KEY = re.compile(r"[\x21-\x7e]{1,255}")
-LONGEST_KEPT = 200  # characters of a key that are kept as they are; of a longer one, its digest
 IDEMPOTENCY = OpenApiParameter(
     "Idempotency-Key",
     {"type": "string", "minLength": 1, "maxLength": 255, "pattern": r"^[\x21-\x7e]+$"},
@@ -71,20 +68,20 @@ def query_of(given: dict[str, Any], me: str) -> Query:
         raise wrong(**error.errors) from None
 
 
-class Kinds(Endpoint):
+class Kinds(ResourceView):
     actions = {"GET": "kinds"}
 
     @extend_schema(operation_id="list_kinds", responses=shapes.KindList)
     def get(self, request: Any) -> Response:
         self.asked()
-        return Response({"results": [kind_shown(kind) for kind in registry.kinds()], "next": None, "previous": None})
+        return Response({"results": [kind_to_dict(kind) for kind in registry.kinds()], "next": None, "previous": None})
 
 
 def registered() -> set[str]:
     return {kind.name for kind in registry.kinds()}
 
 
-def kind_shown(kind: registry.Kind) -> dict[str, Any]:
+def kind_to_dict(kind: registry.Kind) -> dict[str, Any]:
     return {
         "name": kind.name,
         "queue": kind.queue,
@@ -122,7 +119,7 @@ class JobIn(Strict):
     copy_of = Id(required=False, allow_null=True)
 
 
-class Jobs(Endpoint):
+class Jobs(ResourceView):
     actions = {"GET": "see", "POST": "submit"}
 
     @extend_schema(operation_id="list_jobs", parameters=[*SEARCH, LIMIT, CURSOR], responses=shapes.JobPage)
@@ -140,7 +137,7 @@ class Jobs(Endpoint):
                 "next": None if found.older is None else pagination.link(request, "jobs", older=found.older),
                 "previous": None if found.newer is None else pagination.link(request, "jobs", newer=found.newer),
             }
-            | ({"looked": finder.looked(found)} if stopped else {})
+            | ({"looked": finder.describe_window(found)} if stopped else {})
         )
 
     @extend_schema(
@@ -155,36 +152,16 @@ class Jobs(Endpoint):
         key = self._key()
         original = self._original(given.get("copy_of"))
         kind, params = self._asked_for(given, original)
-        self.must_submit(kind)
-        if (given.get("priority") is not None or given.get("due_at")) and not may(self.actor, "order"):
-            raise Problem("forbidden", "Priority and due time are not yours to set.")
-        self._within_quota()
-        job, created = self.do(
-            lambda done: done[0].uid,
-            lambda: lifecycle.submit(
-                kind,
-                params,
-                owner=self.actor.user,
-                priority=given.get("priority"),
-                due_at=given.get("due_at"),
-                callback_url=given.get("callback_url", ""),
-                copy_of=original,
-                idempotency_key=key,
-            ),
-            kind=kind,
-        )
+        order = {name: given[name] for name in ("priority", "due_at", "callback_url") if name in given}
+        job, created = actions.submit(self.actor, kind, params, key=key, copy_of=original, **order)
         place = versions.link(request, "job", uid=job.uid)
         return Response(job.summary(), status=201 if created else 200, headers={"Location": place})
-
-    def must_submit(self, kind: str) -> None:
-        if not may_submit(self.actor, registry.get(kind)):
-            raise Problem("forbidden", "Jobs of this kind are not yours to make.")
 
     def _key(self) -> str | None:
         key = self.request.headers.get("Idempotency-Key")
         if key is not None and not KEY.fullmatch(key):
             raise wrong(**{"Idempotency-Key": "Give 1 to 255 printable ASCII characters without spaces."})
-        return key and f"api:{key if len(key) <= LONGEST_KEPT else sha256(key.encode()).hexdigest()}"
+        return actions.key_of_request(key)
 
     def _original(self, uid: UUID | None) -> Job | None:
         job = Job.objects.filter(uid=uid).first() if uid else None
@@ -204,14 +181,8 @@ class Jobs(Endpoint):
         copied = {key: value for key, value in original.params.items() if key not in hidden} if original else {}
         return name, copied | given.get("params", {})
 
-    def _within_quota(self) -> None:
-        try:
-            quotas.check(self.actor)
-        except quotas.TooMany as error:
-            raise Problem("too-many-requests", str(error), headers={"Retry-After": str(error.wait_s)}) from None
 
-
-class OneJob(Endpoint):
+class OneJob(ResourceView):
     actions = {"GET": "see"}
 
     @extend_schema(operation_id="get_job", responses=shapes.JobDetail)
@@ -221,7 +192,7 @@ class OneJob(Endpoint):
         return Response(board.detail(self.job(uid)))
 
 
-class JobLog(Endpoint):
+class JobLog(ResourceView):
     actions = {"GET": "see"}
 
     @extend_schema(
@@ -247,41 +218,34 @@ class CancelIn(Strict):
     reason = Text(max_length=500, required=False, allow_blank=True)
 
 
-class CancelJob(Endpoint):
+class CancelJob(ResourceView):
     actions = {"POST": "cancel"}
 
     @extend_schema(operation_id="cancel_job", request=CancelIn, responses=shapes.JobSummary)
     def post(self, request: Any, uid: UUID) -> Response:
         """Cancel what waits, ask what runs to stop. The same again is no error; a job that has ended answers 409."""
         reason, job = self.given(CancelIn).get("reason", ""), self.job(uid)
-        done = self.do(job.uid, lambda: lifecycle.cancel(job.uid, self.actor.user, reason), reason=reason)
-        return Response(done.summary())
+        return Response(actions.cancel(self.actor, job, reason).summary())
 
 
-class RetryJob(Endpoint):
+class RetryJob(ResourceView):
     actions = {"POST": "retry"}
 
     @extend_schema(operation_id="retry_job", request=Nothing, responses=shapes.JobSummary)
     def post(self, request: Any, uid: UUID) -> Response:
         """Try a failed or cancelled job again. One that succeeded is copied instead: `copy_of`."""
-        return self.begun_again(uid, lifecycle.retry)
-
-    def begun_again(self, uid: UUID, verb: Callable[..., Job]) -> Response:
-        """It runs because of this request: that takes the right to submit its kind."""
         self.given(Nothing)
-        job = self.job(uid)
-        if job.kind in registered() and not may_submit(self.actor, registry.get(job.kind)):
-            raise Problem("forbidden", "Jobs of this kind are not yours to try again.")
-        return Response(self.do(job.uid, lambda: verb(job.uid, self.actor.user)).summary())
+        return Response(actions.retry(self.actor, self.job(uid)).summary())
 
 
-class TakeBackJob(RetryJob):
+class TakeBackJob(ResourceView):
     actions = {"POST": "take_back"}
 
     @extend_schema(operation_id="take_back_cancel", request=Nothing, responses=shapes.JobSummary)
     def post(self, request: Any, uid: UUID) -> Response:
         """Undo the cancel of a job that waited: it is scheduled, queued or retrying as before."""
-        return self.begun_again(uid, lifecycle.take_back)
+        self.given(Nothing)
+        return Response(actions.take_back(self.actor, self.job(uid)).summary())
 
 
 urlpatterns = [

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tasks.access.permissions import may, offered
+from tasks.access.permissions import may, submittable_kinds
 from tasks.engine.models import Job
 from tasks.monitor import diagnosis
 from tasks.queries import board as picture
@@ -31,9 +31,9 @@ class BoardView(Page):
                 queue["name"]: {"running": queue["running"], "waiting": queue["queued"]} for queue in board["queues"]
             },
             by_kind=gauges.kinds(),
-            kinds=offered(user),
+            kinds=submittable_kinds(user),
             may_pick=may(user, "cancel") or may(user, "retry"),
-            **diagnosis.shown(board),
+            **diagnosis.diagnosis_context(board),
             **context,
         )
 

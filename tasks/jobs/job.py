@@ -31,7 +31,7 @@ LOOKED = 20_000  # lines that one search in a log reads
 CHUNK = 1_000  # lines of a file read at once
 
 
-def seen(request: HttpRequest, uid: UUID, *deferred: str) -> Job:
+def get_visible_job(request: HttpRequest, uid: UUID, *deferred: str) -> Job:
     """The job, if it is there and may be seen."""
     job = get_object_or_404(Job.objects.select_related("owner", "cancel_requested_by").defer(*deferred), uid=uid)
     if not may(request.user, "see", job):
@@ -44,7 +44,7 @@ class JobView(Page):
     here = "jobs"
 
     def get_context_data(self, uid: UUID, **context: Any) -> dict[str, Any]:
-        job = seen(self.request, uid)
+        job = get_visible_job(self.request, uid)
         user, kind = self.request.user, known(job.kind)
         may_run = kind is None or may_submit(user, kind)
         return super().get_context_data(
@@ -76,7 +76,7 @@ class JobView(Page):
         return bulk_url("take_back", f"bulk:{job.uid}") if cancels and allowed else ""
 
 
-class Part(Allowed, View):
+class JobPartView(Allowed, View):
     """Something of a job that its page did not bring along."""
 
     http_method_names = ["get", "head"]
@@ -88,7 +88,7 @@ class Part(Allowed, View):
         return JsonResponse(value, safe=False, json_dumps_params={"ensure_ascii": False})
 
 
-class ValueView(Part):
+class ValueView(JobPartView):
     """Parameters or result, or what a JSON pointer (``?at=``) leads to in them: JSON, text, or as the page shows it.
 
     ``?as=tree`` is for the script of the page; with ``at``, such a tree is whole.
@@ -97,7 +97,7 @@ class ValueView(Part):
     part = ""
 
     def get(self, request: HttpRequest, uid: UUID) -> HttpResponse:
-        job, pointer = seen(request, uid), request.GET.get("at")
+        job, pointer = get_visible_job(request, uid), request.GET.get("at")
         value = getattr(job, self.part)
         if self.part == "params":
             value = registry.in_order(job.kind, value)
@@ -110,26 +110,26 @@ class ValueView(Part):
         if request.get_preferred_type(["text/plain", "application/json"]) == "application/json":
             answer = self.json(value)
         else:
-            answer = self.text(value if isinstance(value, str) else json_tree.written(value))
+            answer = self.text(value if isinstance(value, str) else json_tree.format_json(value))
         patch_vary_headers(answer, ["Accept"])
         return answer
 
 
-class TraceView(Part):
+class TraceView(JobPartView):
     """How one attempt ended, whole."""
 
     def get(self, request: HttpRequest, uid: UUID, number: int) -> HttpResponse:
-        attempt = seen(request, uid, "params", "result").attempts.filter(number=number).first()
+        attempt = get_visible_job(request, uid, "params", "result").attempts.filter(number=number).first()
         if attempt is None or not attempt.traceback:
             raise Http404("There is no such traceback.")
         return self.text(attempt.traceback)
 
 
-class LinesView(Part):
+class LinesView(JobPartView):
     """Log lines before a number, the newest of them, in their order; of a level and up, with a text in them."""
 
     def get(self, request: HttpRequest, uid: UUID) -> HttpResponse:
-        job = seen(request, uid, "params", "result")
+        job = get_visible_job(request, uid, "params", "result")
         before, level = request.GET.get("before", ""), request.GET.get("level", "")
         end = int(before) if before.isascii() and before.isdigit() and len(before) < 19 else job.log_seq + 1
         since = max(1, end - LOOKED)
@@ -140,15 +140,15 @@ class LinesView(Part):
             wanted &= Q(text__icontains=words)
         found = list(job.log.filter(wanted).order_by("-seq")[:LINES])
         back_to = found[-1].seq if len(found) == LINES else since
-        lines = [line.shown() for line in reversed(found)]
+        lines = [line.to_dict() for line in reversed(found)]
         return self.json({"lines": lines, "before": back_to if back_to > 1 else None})
 
 
-class LogView(Part):
+class LogView(JobPartView):
     """The whole log as a file, read piece by piece."""
 
     def get(self, request: HttpRequest, uid: UUID) -> HttpResponseBase:
-        job = seen(request, uid, "params", "result")
+        job = get_visible_job(request, uid, "params", "result")
         answer = StreamingHttpResponse(pieces(job), content_type="text/plain; charset=utf-8")
         answer["Content-Disposition"] = f'attachment; filename="{get_valid_filename(job.kind)}-{str(uid)[-6:]}.log"'
         return answer

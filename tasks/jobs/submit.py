@@ -8,12 +8,13 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 
-from tasks.access import audit, quotas
-from tasks.access.permissions import Actor, may, may_submit, offered
-from tasks.engine import lifecycle, registry
+from tasks.access import actions
+from tasks.access.permissions import Actor, may, may_submit, submittable_kinds
+from tasks.access.quotas import TooMany
+from tasks.engine import registry
 from tasks.engine.models import Job
 from tasks.web.kind_form import KindForm
-from tasks.web.pages import Page, once_for, uid_or_404
+from tasks.web.pages import Page, uid_or_404
 
 
 class SubmitView(Page):
@@ -29,7 +30,7 @@ class SubmitView(Page):
         return super().get(request, *args, **kwargs)
 
     def get_context_data(self, **context: Any) -> dict[str, Any]:
-        return super().get_context_data(kinds=offered(self.request.user), **context)
+        return super().get_context_data(kinds=submittable_kinds(self.request.user), **context)
 
 
 class SubmitKindView(SubmitView):
@@ -59,24 +60,17 @@ class SubmitKindView(SubmitView):
         if not form.is_valid():
             form.focus_first_wrong()
             return self.shown(form, once, copied, status=422)
+        order = {name: form.cleaned_data.get(name) for name in ("priority", "due_at")}
+        key = actions.key_of_form(once, self.kind.name, form.params, order)
         try:
-            quotas.check(Actor.of(request))
-        except quotas.TooMany as many:
+            job, created = actions.submit(
+                Actor.of(request), self.kind.name, form.params, key=key, copy_of=copied, **order
+            )
+        except TooMany as many:
             form.add_error(None, f"{many} Try again in {many.wait_s} s.")
             answer = self.shown(form, once, copied, status=429)
             answer["Retry-After"] = str(many.wait_s)
             return answer
-        order = {name: form.cleaned_data.get(name) for name in ("priority", "due_at")}
-        key = once_for(once, self.kind.name, form.params, order)
-        job, created = audit.do(
-            request,
-            "submit",
-            lambda done: done[0].uid,
-            lambda: lifecycle.submit(
-                self.kind.name, form.params, owner=request.user, copy_of=copied, idempotency_key=key, **order
-            ),
-            kind=self.kind.name,
-        )
         if not created:
             messages.info(request, "This form was sent before: here is the job it made.")
         return redirect("job", job.uid)

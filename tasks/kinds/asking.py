@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import Any, TypeVar
 
 from tasks.fetch.errors import ConnectFailed, Disconnected, DnsFailed, FetchError, TimedOut
-from tasks.fetch.fetcher import Page
+from tasks.fetch.fetcher import FetchedPage
 
 T = TypeVar("T")
 HEAR_S = 0.2  # between two looks whether the job is still wanted
@@ -65,7 +65,7 @@ def judged(error: FetchError) -> GatewayError | Refused:
     return Refused(error.reason, str(error))
 
 
-def answered(page: Page) -> Page:
+def answered(page: FetchedPage) -> FetchedPage:
     """The page, if its status says that it is one (or that it has not changed). Raises GatewayError or Refused."""
     if page.status == TOO_MANY or page.status >= 500:
         raise GatewayError("status", f"The server answered {in_words(page.status)}.", asked_wait(page.headers))

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 from tasks.base import job
 from tasks.engine.report import Report
+from tasks.engine.words import number_of
 from tasks.fetch.errors import FetchError
 from tasks.fetch.fetcher import Fetcher, Hop
 from tasks.params.signature import ParamError
@@ -128,8 +129,8 @@ def line(row: Row) -> str:
     if row["bytes"] is None:
         return f"{row['address']}: {row['error']}"
     hops = len(row["redirects"])
-    after = f", after {hops} redirect{'s' * (hops > 1)}" if hops else ""
-    size = f"{row['bytes']:,} byte{'s' * (row['bytes'] != 1)}"
+    after = f", after {number_of(hops, 'redirect')}" if hops else ""
+    size = number_of(row["bytes"], "byte")
     return f"{row['address']}: {size} in {row['seconds']:.3f} s, {status_words(row['status'])}{after}"
 
 

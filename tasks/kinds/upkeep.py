@@ -17,20 +17,18 @@ from django.utils import timezone
 
 from tasks.access import audit
 from tasks.access.models import Entry
-from tasks.alerts.models import Alert
 from tasks.base import job
 from tasks.engine import registry
 from tasks.engine.models import Bar, Job, LogLine, Minute, State, Worker, instant
 from tasks.engine.report import Report
-from tasks.failures.models import Handled
+from tasks.engine.words import number_of
 from tasks.queries.stats import EDGES, MINUTE, SETTLED, WIDTHS, MinuteOf, floor
-from tasks.webhooks.models import Delivery
+from tasks.web import features
 
 JOBS, LINES, ROWS = 20, 200, 200  # deleted in one transaction
 AT_ONCE = timedelta(minutes=15)  # counted by one query
 REST = 4  # times as long as one of them took, until the next: SQLite has one writer at a time, and others want to write
 MINUTES_KEPT = timedelta(days=35)  # the longest chart shows 30 days
-TOLD_KEPT = timedelta(days=30)  # deliveries of webhooks, and alerts that are over
 WORKERS_KEPT = timedelta(days=7)  # since one that is gone was last seen
 
 
@@ -43,24 +41,26 @@ def prune(report: Report) -> dict[str, int]:
     """
     now = timezone.now()
     gone = dict.fromkeys(("jobs", "lines"), 0)
-    for old in outlived(now):
+    for old in expired_jobs(now):
         for jobs, lines in deleted(old):
             gone["jobs"] += jobs
             gone["lines"] += lines
-            report.progress(gone["jobs"], None, f"{gone['jobs']:,} jobs and {gone['lines']:,} log lines deleted")
+            report.progress(
+                gone["jobs"],
+                None,
+                f"{number_of(gone['jobs'], 'job')} and {number_of(gone['lines'], 'log line')} deleted",
+            )
     counts = Minute.objects.filter(at__lt=now - MINUTES_KEPT), Bar.objects.filter(at__lt=now - MINUTES_KEPT)
     gone["minutes"] = sum(deleted_rows(old, lambda: report.progress(gone["jobs"])) for old in counts)
-    told = Delivery.objects.filter(finished_at__lt=now - TOLD_KEPT), Alert.objects.filter(closed_at__lt=now - TOLD_KEPT)
-    gone["deliveries"], gone["alerts"] = (deleted_rows(old, lambda: report.progress(gone["jobs"])) for old in told)
-    # What was failing then is no longer there to be handled.
-    Handled.objects.filter(until__lt=now - timedelta(days=settings.SIGNALBOX_KEEP_FAILED_D)).delete()
+    for name, expired in features.expired().items():
+        gone[name] = deleted_rows(expired(now), lambda: report.progress(gone["jobs"]))
     gone["workers"], _ = Worker.objects.filter(seen_at__lt=now - WORKERS_KEPT).delete()
     before = now - timedelta(days=settings.SIGNALBOX_KEEP_AUDIT_D)
     gone["entries"] = forgotten(before, report.job_id or "", lambda: report.progress(gone["jobs"]))
     return gone
 
 
-def outlived(now: datetime) -> Iterator[QuerySet[Job]]:
+def expired_jobs(now: datetime) -> Iterator[QuerySet[Job]]:
     """The jobs whose time is over, in the order in which an index gives them."""
     kept = {
         State.SUCCEEDED: settings.SIGNALBOX_KEEP_SUCCEEDED_D,
@@ -189,7 +189,7 @@ def put(rows: QuerySet[Any], wanted: list[Any]) -> int:
     kept = {key(row): row for row in wanted}
     known = {key(row): row for row in rows}
     gone = [row for name, row in known.items() if name not in kept]
-    news = [row for name, row in kept.items() if name not in known or told(known[name]) != told(row)]
+    news = [row for name, row in kept.items() if name not in known or counts_of(known[name]) != counts_of(row)]
     if gone or news:
         unique = rows.model._meta.constraints[0].fields
         with transaction.atomic():
@@ -204,7 +204,7 @@ def key(row: Any) -> tuple[Any, ...]:
     return tuple(getattr(row, name) for name in row._meta.constraints[0].fields)
 
 
-def told(row: Any) -> tuple[int, list[int], list[int]]:
+def counts_of(row: Any) -> tuple[int, list[int], list[int]]:
     return row.n, row.waiting, row.running
 
 
@@ -213,7 +213,7 @@ def summed(at: datetime, width: int) -> list[Bar]:
     found: dict[tuple[str, str], Bar] = {}
     for minute in Minute.objects.filter(at__gte=at, at__lt=at + width * MINUTE).order_by("at", "id"):
         kind, outcome = minute.kind, minute.outcome
-        bar = found.setdefault((kind, outcome), Bar(minutes=width, at=at, kind=kind, outcome=outcome, **unheard()))
+        bar = found.setdefault((kind, outcome), Bar(minutes=width, at=at, kind=kind, outcome=outcome, **empty_bars()))
         bar.n += minute.n
         for name in ("waiting", "running"):
             setattr(bar, name, [a + b for a, b in zip(getattr(bar, name), getattr(minute, name), strict=True)])
@@ -257,7 +257,7 @@ def counted(begin: datetime, end: datetime) -> list[Minute]:
     found: dict[tuple[str, str, str, str], Minute] = {}
     for minute, kind, queue, state, waiting, running, n in rows:
         at = datetime.fromisoformat(minute).replace(tzinfo=UTC)
-        fresh = Minute(at=at, kind=kind, queue=queue, outcome=state, **unheard())
+        fresh = Minute(at=at, kind=kind, queue=queue, outcome=state, **empty_bars())
         row = found.setdefault((minute, kind, queue, state), fresh)
         row.n += n
         if waiting is not None:
@@ -266,5 +266,5 @@ def counted(begin: datetime, end: datetime) -> list[Minute]:
     return list(found.values())
 
 
-def unheard() -> dict[str, list[int]]:
+def empty_bars() -> dict[str, list[int]]:
     return {name: [0] * (len(EDGES) + 1) for name in ("waiting", "running")}

@@ -7,13 +7,13 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.response import Response
 
 from tasks.api import shapes
-from tasks.api.base import Endpoint, Nothing
+from tasks.api.base import Nothing, ResourceView
 from tasks.api.problems import Problem, wrong
 from tasks.engine import notify
 from tasks.queries import board, stats
 
 
-class Queues(Endpoint):
+class Queues(ResourceView):
     actions = {"GET": "board"}
 
     @extend_schema(operation_id="list_queues", responses=shapes.QueueList)
@@ -22,7 +22,7 @@ class Queues(Endpoint):
         return Response({"results": board.queues(), "next": None, "previous": None})
 
 
-class PauseQueue(Endpoint):
+class PauseQueue(ResourceView):
     actions = {"POST": "pause"}
     paused = True
 
@@ -48,7 +48,7 @@ class ResumeQueue(PauseQueue):
         return super().post(request, name)
 
 
-class Workers(Endpoint):
+class Workers(ResourceView):
     actions = {"GET": "board"}
 
     @extend_schema(operation_id="list_workers", responses=shapes.WorkerList)
@@ -58,7 +58,7 @@ class Workers(Endpoint):
         return Response({"results": board.workers(), "next": None, "previous": None})
 
 
-class Statistics(Endpoint):
+class Statistics(ResourceView):
     actions = {"GET": "board"}
 
     @extend_schema(

@@ -2,7 +2,15 @@
 
 from django.apps import AppConfig
 
+from tasks.web.features import Link
+
 
 class MonitorConfig(AppConfig):
     name = "tasks.monitor"
     label = "signalbox_monitor"  # the label must not clash with an app of a team
+    links = [
+        Link("charts", "page", first=True, place=20),
+        Link("self-test", "submit", "self test", place=90),
+    ]
+    pages = "tasks.monitor.urls"
+    api = "tasks.monitor.api"

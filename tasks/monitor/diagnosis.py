@@ -11,7 +11,7 @@ from django.conf import settings
 STUCK_S = 60.0
 
 
-def shown(board: dict[str, Any]) -> dict[str, Any]:
+def diagnosis_context(board: dict[str, Any]) -> dict[str, Any]:
     """What a page needs that includes ``workers/_troubles.html``."""
     prefix = f"{settings.SIGNALBOX_NAME}."
     return {"troubles": troubles(board["queues"], board["workers"], prefix), "prefix": prefix}

@@ -10,7 +10,7 @@ LEAST = 1.5  # of 100: whatever is not nothing can be seen
 QUICKEST_S, SLOWEST_S = 0.01, 86_400.0  # the ends of the scale of times, which is logarithmic
 
 
-def drawn(chart: dict[str, Any]) -> dict[str, Any]:
+def plot_positions(chart: dict[str, Any]) -> dict[str, Any]:
     """What a chart's template needs beside ``history.chart``: tops of scales, totals, and bars with their heights."""
     bars = chart["buckets"]
     ended, failed = (top(max(sum(bar[name] for name in names) for bar in bars)) for names in STACKS)

@@ -31,7 +31,7 @@ class WorkersView(Page):
             workers=board["workers"],
             queues=board["queues"],
             may_pause=may(self.request.user, "pause"),
-            **diagnosis.shown(board),
+            **diagnosis.diagnosis_context(board),
             **context,
         )
 
@@ -51,7 +51,7 @@ class ChartsView(Page):
         chart = stats.chart(period)
         return super().get_context_data(
             chart=chart,
-            drawn=plots.drawn(chart),
+            drawn=plots.plot_positions(chart),
             period=period,
             periods=self.periods.items(),
             each=self.each[period],

@@ -20,8 +20,8 @@ from tasks.params.types import (
     Integer,
     Moment,
     Number,
+    ParamType,
     Ref,
-    Rule,
     Secret,
     Text,
     Wrong,
@@ -34,7 +34,7 @@ DEEPEST = 50  # levels of nested JSON; SQLite's own limit is 1000
 TEXT, INTEGER, NUMBER = Text(), Integer(), Number()
 
 
-class Choice(Rule):
+class Choice(ParamType):
     """A Literal or an Enum. An Enum is stored as its values where all are texts or whole numbers, else as its names."""
 
     type = "choice"
@@ -68,7 +68,7 @@ class Choice(Rule):
         return next(known for known, _, member in self.options if member is value)
 
 
-class Json(Rule):
+class JsonType(ParamType):
     """Whatever JSON has a form for; texts and numbers keep to the usual limits at every depth."""
 
     type, wrong = "json", "Give something that JSON can hold."
@@ -87,7 +87,7 @@ class Json(Rule):
         return typed if isinstance(found, str) else found
 
 
-class Object(Json):
+class Object(JsonType):
     wrong = 'Give a JSON object, such as {"name": "value"}.'
     schema = {"type": "object"}
     empty_is_none = True
@@ -120,13 +120,13 @@ def _plain(value: Any, depth: int = 0) -> Any:
     raise TypeError
 
 
-class Lines(Rule):
+class Lines(ParamType):
     """A list of simple values: JSON's own, or one a line."""
 
     type, wrong = "list", "Give a list, one entry a line."
 
-    def __init__(self, item: Rule) -> None:
-        if isinstance(item, (Lines, Secret, Ref, Json)):
+    def __init__(self, item: ParamType) -> None:
+        if isinstance(item, (Lines, Secret, Ref, JsonType)):
             raise TypeError("a list holds texts, numbers, dates, addresses or choices")
         self.item = item
         self.schema = {"type": "array", "items": item.schema}
@@ -148,8 +148,8 @@ class Lines(Rule):
         return [self.item.dump(entry) for entry in value]
 
 
-JSON = Json()
-PLAIN: dict[Any, Rule] = {
+JSON = JsonType()
+PLAIN: dict[Any, ParamType] = {
     str: TEXT,
     int: INTEGER,
     float: NUMBER,
@@ -163,7 +163,7 @@ PLAIN: dict[Any, Rule] = {
 }
 
 
-def rule_for(annotation: Any) -> tuple[Rule, bool, str]:
+def rule_for(annotation: Any) -> tuple[ParamType, bool, str]:
     """The rule of a type, whether None is allowed, and the help (a text in Annotated). TypeError for any other type."""
     notes: tuple[Any, ...] = ()
     nullable = False
@@ -179,9 +179,9 @@ def rule_for(annotation: Any) -> tuple[Rule, bool, str]:
     return _rule(annotation, notes), nullable, next((note for note in notes if isinstance(note, str)), "")
 
 
-def _rule(annotation: Any, notes: tuple[Any, ...]) -> Rule:
-    marks = [note() if isinstance(note, type) and issubclass(note, Rule) else note for note in notes]
-    mark = next((mark for mark in marks if isinstance(mark, Rule)), None)
+def _rule(annotation: Any, notes: tuple[Any, ...]) -> ParamType:
+    marks = [note() if isinstance(note, type) and issubclass(note, ParamType) else note for note in notes]
+    mark = next((mark for mark in marks if isinstance(mark, ParamType)), None)
     bounds = next((note for note in notes if isinstance(note, range)), None)
     origin, inside = get_origin(annotation), get_args(annotation)
     if mark is not None and annotation is str:

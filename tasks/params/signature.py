@@ -13,7 +13,7 @@ from types import SimpleNamespace
 from typing import Any, Self, get_type_hints
 
 from tasks.params.annotations import JSON, PLAIN, rule_for
-from tasks.params.types import MASK, File, Ref, Rule, Secret, Url, Wrong
+from tasks.params.types import MASK, File, ParamType, Ref, Secret, Url, Wrong
 
 __all__ = ["MASK", "Field", "File", "ParamError", "Ref", "Secret", "Signature", "Url"]
 
@@ -46,7 +46,7 @@ class Field:
     """One parameter. `default` is JSON and clean; it counts unless the field is `required` or `omitted`."""
 
     name: str
-    rule: Rule
+    rule: ParamType
     required: bool = True
     default: Any = None
     nullable: bool = False
@@ -67,7 +67,7 @@ class Field:
         return self.rule.choices
 
     @property
-    def item(self) -> Rule | None:
+    def item(self) -> ParamType | None:
         """What a list holds: a rule has `type` and `choices` too."""
         return self.rule.item
 

@@ -33,14 +33,14 @@ def is_row(value: Any) -> bool:
     return hasattr(type(value), "_meta") and hasattr(value, "pk")
 
 
-class Rule:
+class ParamType:
     """One type. The rules of special texts are also the markers for them: `Annotated[str, Url]`."""
 
     type: str
     wrong: str
     schema: dict[str, Any] = {"type": "string"}
     choices: tuple[tuple[Any, Any], ...] = ()  # (JSON value, label), as Django's form fields take them
-    item: "Rule | None" = None
+    item: "ParamType | None" = None
     model: str | None = None
     empty_is_none = True  # for an optional parameter, which a form leaves empty
 
@@ -87,7 +87,7 @@ def digits(text: str) -> str:
     return found
 
 
-class Text(Rule):
+class Text(ParamType):
     type, wrong = "text", "Give text."
     schema = {"type": "string", "maxLength": LONGEST}
 
@@ -107,7 +107,7 @@ class Secret(Text):
         return super().read(value)
 
 
-class Url(Rule):
+class Url(ParamType):
     """A web address that anybody may see: it has no password in it."""
 
     type, wrong = "url", "Give a web address that begins with http:// or https://."
@@ -124,7 +124,7 @@ class Url(Rule):
         return url
 
 
-class Ref(Rule):
+class Ref(ParamType):
     """The public id of a row: `Ref("feeds.Feed")` or `Ref(Feed)`. Whether the row exists is checked elsewhere."""
 
     type, wrong = "ref", "Give the id of a row, such as 0199c1f2-7d3a-7e61-8b5c-1f2e3d4c5b6a."
@@ -151,7 +151,7 @@ class File(Ref):
             super().__init__(model)
 
 
-class Integer(Rule):
+class Integer(ParamType):
     """64 bits, or the bounds of `Annotated[int, range(1, 61)]`."""
 
     type, wrong = "integer", "Give a whole number."
@@ -172,7 +172,7 @@ class Integer(Rule):
         return int(value)
 
 
-class Number(Rule):
+class Number(ParamType):
     type, wrong = "number", "Give a number."
     schema = {"type": "number"}
 
@@ -186,7 +186,7 @@ class Number(Rule):
         return float(value) + 0.0  # minus zero is the same number, and would have another digest
 
 
-class Exact(Rule):
+class Exact(ParamType):
     """A Decimal; text in JSON. A float is refused: its digits are no longer the ones that were meant."""
 
     type, wrong = "decimal", 'Give a decimal number (in JSON as text, such as "9.90").'
@@ -206,7 +206,7 @@ class Exact(Rule):
         return f"{value:f}"
 
 
-class Boolean(Rule):
+class Boolean(ParamType):
     type, wrong = "boolean", "Give true or false."
     schema = {"type": "boolean"}
 
@@ -218,7 +218,7 @@ class Boolean(Rule):
         return said
 
 
-class Date(Rule):
+class Date(ParamType):
     type, wrong = "date", "Give a date, such as 2026-11-23."
     schema = {"type": "string", "format": "date"}
 
@@ -234,7 +234,7 @@ class Date(Rule):
         return value.isoformat()
 
 
-class Moment(Rule):
+class Moment(ParamType):
     """A datetime, kept in UTC. One without an offset would be a guess, so it is refused; forms add the user's zone."""
 
     type, wrong = "datetime", "Give a date and time with its offset from UTC, such as 2026-11-23T10:00:00Z."

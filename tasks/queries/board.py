@@ -92,12 +92,12 @@ def trail(job: Job) -> list[dict[str, Any]]:
 
 def log_after(job: Job | UUID | str, seq: int, limit: int = LINES) -> list[dict[str, Any]]:
     """The first log lines after a number: ``seq, at, level, text``."""
-    return [line.shown() for line in _log(job).filter(seq__gt=seq).order_by("seq")[:limit]]
+    return [line.to_dict() for line in _log(job).filter(seq__gt=seq).order_by("seq")[:limit]]
 
 
 def log_end(job: Job | UUID | str, limit: int = LINES) -> list[dict[str, Any]]:
     """The last log lines, oldest first."""
-    return [line.shown() for line in _log(job).order_by("-seq")[:limit]][::-1]
+    return [line.to_dict() for line in _log(job).order_by("-seq")[:limit]][::-1]
 
 
 def summaries(uids: Iterable[str]) -> list[dict[str, Any]]:

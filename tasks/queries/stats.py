@@ -48,7 +48,7 @@ class Times(NamedTuple):
     running: Counter[int]
 
 
-class Part(NamedTuple):
+class StatsPart(NamedTuple):
     """What some rows of counts say together: outcomes by bar, and waiting and running times by kind or queue."""
 
     bars: dict[datetime, Counter[str]]
@@ -64,7 +64,7 @@ class Counts(NamedTuple):
 
 
 _known: dict[datetime, tuple[Counter[str], float]] = {}
-_parts: dict[tuple[Any, ...], tuple[tuple[Any, ...], Part]] = {}
+_parts: dict[tuple[Any, ...], tuple[tuple[Any, ...], StatsPart]] = {}
 _lock = threading.Lock()
 
 
@@ -178,14 +178,16 @@ def _counted(width: timedelta) -> list[tuple[timedelta, QuerySet[Any], datetime]
     return [(each, rows, at + each) for rows, each, at in found if at]
 
 
-def _part(level: timedelta, rows: QuerySet[Any], begin: datetime, end: datetime, width: timedelta, by: str) -> Part:
+def _part(
+    level: timedelta, rows: QuerySet[Any], begin: datetime, end: datetime, width: timedelta, by: str
+) -> StatsPart:
     """What rows of counts say of the time between. What is as it was when this process read it is not read again."""
     rows = rows.filter(at__gte=begin, at__lt=end).order_by()
     name = level, width, by
     mark = begin, end, *rows.aggregate(Count("id"), Max("id"), Sum("n"), squares=Sum(F("n") * F("n"))).values()
     if (kept := _parts.get(name)) and kept[0] == mark:
         return kept[1]
-    part = Part({}, {})
+    part = StatsPart({}, {})
     read: dict[str, tuple[list[list[int]], list[list[int]]]] = {}
     for at, key, outcome, n, waiting, running in rows.values_list("at", by, "outcome", "n", "waiting", "running"):
         part.bars.setdefault(floor(at, width), Counter())[outcome] += n
@@ -197,7 +199,7 @@ def _part(level: timedelta, rows: QuerySet[Any], begin: datetime, end: datetime,
     return part
 
 
-def _add(counts: Counts, part: Part) -> None:
+def _add(counts: Counts, part: StatsPart) -> None:
     for bar, ended in part.bars.items():
         counts.bars[bar].update(ended)
     for key, both in part.times.items():

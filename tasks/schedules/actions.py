@@ -18,7 +18,7 @@ from django_celery_beat.models import ClockedSchedule, CrontabSchedule, Interval
 from tasks.engine import creation, lifecycle, registry, sealing, storable
 from tasks.engine.errors import NotInState, Refused
 from tasks.engine.models import Job
-from tasks.engine.transition import steadily
+from tasks.engine.transition import retry_on_lock
 from tasks.engine.uid import uuid7
 from tasks.params.signature import MASK
 from tasks.schedules import slots
@@ -91,7 +91,7 @@ def _kept(timing: Mapping[str, Any]) -> dict[str, Any]:
 # --- made and changed ------------------------------------------------------------------------------------------
 
 
-@steadily
+@retry_on_lock
 def create(
     name: str, kind: str, params: Mapping[str, Any], timing: Mapping[str, Any], owner: Any = None, **policy: Any
 ) -> Schedule:
@@ -111,7 +111,7 @@ class NameTaken(Refused):
     code = "conflict"
 
 
-@steadily
+@retry_on_lock
 def change(
     schedule: Schedule,
     *,
@@ -140,7 +140,7 @@ def change(
     return fresh(schedule)
 
 
-@steadily
+@retry_on_lock
 def pause(schedule: Schedule, paused: bool) -> Schedule:
     """From now on no slot is run; or again, from now on: what passed meanwhile is not made up for."""
     with transaction.atomic():
@@ -152,7 +152,7 @@ def pause(schedule: Schedule, paused: bool) -> Schedule:
     return fresh(schedule)
 
 
-@steadily
+@retry_on_lock
 def run_now(schedule: Schedule, by: Any) -> Job:
     """One run beside the timetable. Raises UnknownKind and ParamError when the job cannot be made any more."""
     with transaction.atomic():
@@ -200,7 +200,7 @@ def adopt() -> None:
         Schedule.objects.get_or_create(periodic=periodic)
 
 
-@steadily
+@retry_on_lock
 def keep(schedule: Schedule, now: datetime) -> Run | None:
     """Settle what is due at ``now``. None: nothing is, or another beat was quicker."""
     with transaction.atomic():

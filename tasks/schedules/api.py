@@ -10,7 +10,7 @@ from rest_framework import serializers as s
 from rest_framework.response import Response
 
 from tasks.api import pagination, shapes
-from tasks.api.base import Endpoint, Flag, Nothing, Strict, Text, Whole
+from tasks.api.base import Flag, Nothing, ResourceView, Strict, Text, Whole
 from tasks.api.pagination import CURSOR, LIMIT
 from tasks.api.problems import Problem, wrong
 from tasks.schedules import actions as schedules
@@ -113,13 +113,13 @@ def full_timing_of(given: dict[str, Any]) -> dict[str, Any]:
     return timing
 
 
-class Schedules(Endpoint):
+class Schedules(ResourceView):
     actions = {"GET": "see_schedules", "POST": "change_schedules"}
 
     @extend_schema(operation_id="list_schedules", parameters=[LIMIT, CURSOR], responses=SchedulePage)
     def get(self, request: Any) -> Response:
         rows = schedules.rows().prefetch_related("runs")
-        return pagination.answer(request, "schedules", rows, Schedule.shown, self.asked(*pagination.PARAMETERS))
+        return pagination.answer(request, "schedules", rows, Schedule.to_dict, self.asked(*pagination.PARAMETERS))
 
     @extend_schema(operation_id="create_schedule", request=ScheduleIn, responses={201: ScheduleShape})
     def post(self, request: Any) -> Response:
@@ -133,18 +133,18 @@ class Schedules(Endpoint):
             return schedules.pause(made, True) if paused else made
 
         made = self.do(lambda made: f"schedule {made.uid}", make)
-        answer = Response(schedules.fresh(made).shown(), status=201)
+        answer = Response(schedules.fresh(made).to_dict(), status=201)
         answer["Location"] = request.build_absolute_uri(f"{request.path}{made.uid}/")
         return answer
 
 
-class OneSchedule(Endpoint):
+class OneSchedule(ResourceView):
     actions = {"GET": "see_schedules", **dict.fromkeys(("PUT", "PATCH", "DELETE"), "change_schedules")}
 
     @extend_schema(operation_id="get_schedule", responses=ScheduleShape)
     def get(self, request: Any, uid: UUID) -> Response:
         self.asked()
-        return Response(schedule_or_404(uid).shown())
+        return Response(schedule_or_404(uid).to_dict())
 
     @extend_schema(operation_id="replace_schedule", request=ScheduleIn, responses=ScheduleShape)
     def put(self, request: Any, uid: UUID) -> Response:
@@ -169,7 +169,7 @@ class OneSchedule(Endpoint):
                 schedules.pause(schedule, paused)
 
         self.do(f"schedule {schedule.uid}", change, changed=named)
-        return Response(schedule_or_404(schedule.uid).shown())
+        return Response(schedule_or_404(schedule.uid).to_dict())
 
     @extend_schema(operation_id="delete_schedule", responses={204: None})
     def delete(self, request: Any, uid: UUID) -> Response:
@@ -178,7 +178,7 @@ class OneSchedule(Endpoint):
         return Response(status=204)
 
 
-class RunSchedule(Endpoint):
+class RunSchedule(ResourceView):
     actions = {"POST": "run_schedule"}
 
     @extend_schema(operation_id="run_schedule", request=Nothing, responses={201: shapes.JobSummary})
@@ -190,14 +190,14 @@ class RunSchedule(Endpoint):
         return Response(job.summary(), status=201)
 
 
-class Runs(Endpoint):
+class Runs(ResourceView):
     actions = {"GET": "see_schedules"}
 
     @extend_schema(operation_id="list_runs", parameters=[LIMIT, CURSOR], responses=RunPage)
     def get(self, request: Any, uid: UUID) -> Response:
         """What became of each slot: the newest first, 200 are kept."""
         asked = self.asked(*pagination.PARAMETERS)
-        return pagination.answer(request, "runs", schedule_or_404(uid).runs.all(), Run.shown, asked)
+        return pagination.answer(request, "runs", schedule_or_404(uid).runs.all(), Run.to_dict, asked)
 
 
 urlpatterns = [

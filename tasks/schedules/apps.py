@@ -2,8 +2,14 @@
 
 from django.apps import AppConfig
 
+from tasks.web.features import Link, Topic
+
 
 class TimetableConfig(AppConfig):
     name = "tasks.schedules"
     label = "timetable"  # names tables and migrations of installations that exist, so it stays
     verbose_name = "Timetable"
+    links = [Link("schedules", "see_schedules", place=30)]
+    topics = {"schedules": Topic("see_schedules", "tasks.schedules.models.read_mark")}
+    pages = "tasks.schedules.urls"
+    api = "tasks.schedules.api"

@@ -10,7 +10,7 @@ from tasks.engine.registry import Kind
 from tasks.schedules import actions
 from tasks.schedules.actions import WrongTiming
 from tasks.schedules.models import UNITS, Schedule
-from tasks.web.kind_form import PARAM, KindForm, Moment, Priority
+from tasks.web.kind_form import PARAM, KindForm, MomentField, Priority
 
 WHENS = (("every", "Every so often"), ("crontab", "By a crontab"), ("at", "Once"))
 TIMING = {"every": {"number", "unit", "start_at"}, "crontab": {"crontab", "timezone"}, "at": {"at"}}
@@ -24,7 +24,7 @@ class ScheduleForm(forms.Form):
     when = forms.ChoiceField(label="When", choices=WHENS, widget=forms.RadioSelect)
     number = forms.IntegerField(label="Every", min_value=1, max_value=10_000, required=False, initial=10)
     unit = forms.ChoiceField(label="Unit", choices=[(name, f"{name}s") for name, _ in UNITS], initial="minute")
-    start_at = Moment(label="The first time", help_text="Empty: after one interval.")
+    start_at = MomentField(label="The first time", help_text="Empty: after one interval.")
     crontab = forms.CharField(
         label="Crontab",
         required=False,
@@ -33,7 +33,7 @@ class ScheduleForm(forms.Form):
         widget=forms.TextInput({"autocomplete": "off", "spellcheck": "false", "placeholder": "30 9 * * 1-5"}),
     )
     timezone = forms.ChoiceField(label="Time zone", help_text="In which the crontab is meant.")
-    at = Moment(label="At")
+    at = MomentField(label="At")
     overlap = forms.ChoiceField(label="When the run before is not over", choices=Schedule.Overlap)
     missed = forms.ChoiceField(
         label="When a run was missed", choices=Schedule.Missed, help_text="For instance, while no beat was running."
@@ -42,7 +42,7 @@ class ScheduleForm(forms.Form):
     priority.may_be_empty, at.may_be_empty = True, False
 
     def __init__(self, data: Any = None, *, schedule: Schedule | None = None, name: str = "") -> None:
-        super().__init__(data, auto_id="id_%s", initial={"name": name} | said(schedule))
+        super().__init__(data, auto_id="id_%s", initial={"name": name} | initial_values(schedule))
         zones = sorted(zoneinfo.available_timezones())
         self.fields["timezone"].choices = [(zone, zone) for zone in zones]
         self.timing: dict[str, Any] = {}
@@ -98,7 +98,7 @@ class ParamsForm(KindForm):
         return super().clean()
 
 
-def said(schedule: Schedule | None) -> dict[str, Any]:
+def initial_values(schedule: Schedule | None) -> dict[str, Any]:
     """What a person would have typed to make this schedule."""
     if schedule is None:
         return {"when": "every", "timezone": timezone.get_current_timezone_name(), "overlap": "skip", "missed": "skip"}

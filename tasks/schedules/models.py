@@ -11,8 +11,9 @@ from typing import Any
 from cron_descriptor import ExpressionDescriptor, FormatException, MissingFieldException, Options
 from django.conf import settings
 from django.db import models
+from django.db.models import Max
 from django.utils import timezone
-from django_celery_beat.models import PeriodicTask
+from django_celery_beat.models import PeriodicTask, PeriodicTasks
 
 from tasks.engine.models import instant
 from tasks.engine.uid import uuid7
@@ -94,7 +95,7 @@ class Schedule(models.Model):
         fields = (cron.minute, cron.hour, cron.day_of_month, cron.month_of_year, cron.day_of_week)
         return " ".join(field.replace(" ", "") for field in fields)
 
-    def shown(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """The schedule as the API shows it; the parameters with their secrets hidden."""
         periodic = self.periodic
         every = periodic.interval and timedelta(**{periodic.interval.period: periodic.interval.every})
@@ -118,7 +119,7 @@ class Schedule(models.Model):
             "created_at": instant(self.created_at),
             "next": [instant(slot) for slot in self.next()],
             "late_since": instant(self.waiting_since),
-            "last_run": newest and newest.shown(),
+            "last_run": newest and newest.to_dict(),
         }
 
     @property
@@ -161,7 +162,7 @@ class Run(models.Model):
         """When it should have begun."""
         return self.at if self.is_by_hand else datetime.fromisoformat(self.slot)
 
-    def shown(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         return {
             "slot": None if self.is_by_hand else self.slot,
             "outcome": self.outcome,
@@ -206,3 +207,9 @@ def beats() -> bool:
     """Whether some beat keeps time."""
     lately = timezone.now() - timedelta(seconds=settings.SIGNALBOX_LEASE_S)
     return Beat.objects.filter(seen_at__gte=lately).exists()
+
+
+def read_mark() -> tuple[Any, ...]:
+    """Differs when what the page shows may have changed: see ``tasks.web.features.Topic``."""
+    newest = Run.objects.aggregate(new=Max("id"))["new"]
+    return newest, beats(), PeriodicTasks.last_change()

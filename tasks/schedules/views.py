@@ -9,7 +9,7 @@ from django.shortcuts import redirect
 from django.views.generic import View
 
 from tasks.access import audit
-from tasks.access.permissions import may, offered
+from tasks.access.permissions import may, submittable_kinds
 from tasks.engine import registry
 from tasks.engine.errors import Refused
 from tasks.engine.models import Job
@@ -70,7 +70,7 @@ class ScheduleDetail(SchedulePage):
             run.became = states.get(run.job, "")
         return super().get_context_data(
             schedule=schedule,
-            params=shown_params(schedule),
+            params=visible_params(schedule),
             next=schedule.next(5),
             late_since=schedule.waiting_since,
             runs=runs,
@@ -78,7 +78,7 @@ class ScheduleDetail(SchedulePage):
         )
 
 
-def shown_params(schedule: Schedule) -> Any:
+def visible_params(schedule: Schedule) -> Any:
     try:
         return schedule.params
     except ValueError:  # typed by hand into Django's admin
@@ -90,7 +90,7 @@ class ChooseKind(SchedulePage):
     action = "change_schedules"
 
     def get_context_data(self, **context: Any) -> dict[str, Any]:
-        return super().get_context_data(kinds=offered(self.request.user), **context)
+        return super().get_context_data(kinds=submittable_kinds(self.request.user), **context)
 
 
 class ScheduleCreate(SchedulePage):
@@ -148,13 +148,13 @@ class ScheduleCreate(SchedulePage):
         return self.render_to_response(context, status=status)
 
 
-class ScheduleChange(ScheduleCreate):
+class ScheduleChangeView(ScheduleCreate):
     def chosen(self, uid: UUID) -> registry.Kind:
         self.schedule = schedule_or_404(uid)
         return kind_or_404(self.schedule.periodic.task)
 
     def forms(self, data: Any = None) -> tuple[ScheduleForm, ParamsForm]:
-        params = shown_params(self.schedule)
+        params = visible_params(self.schedule)
         known = params if isinstance(params, dict) else {}
         kept = {name: value for name, value in actions.opened(self.schedule).items() if known.get(name) == MASK}
         return ScheduleForm(data, schedule=self.schedule), ParamsForm(self.kind, data, copied=known, kept=kept)

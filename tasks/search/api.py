@@ -7,10 +7,10 @@ from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
+from tasks.access import actions
 from tasks.api import shapes, versions
-from tasks.api.base import Endpoint, Flag, Strict
+from tasks.api.base import Flag, ResourceView, Strict
 from tasks.api.problems import wrong
-from tasks.engine import lifecycle
 from tasks.search import bulk
 from tasks.search.language import SearchError
 
@@ -18,12 +18,12 @@ from tasks.search.language import SearchError
 class BulkIn(Strict):
     """`filter` has the names of the job list's parameters: `{"state": "failed", "since": "2h"}`."""
 
-    action = serializers.ChoiceField(choices=sorted(bulk.DEEDS))
+    action = serializers.ChoiceField(choices=sorted(bulk.ACTIONS))
     filter = serializers.DictField()
     dry_run = Flag(default=False, help_text="true: only count")
 
 
-class Bulk(Endpoint):
+class Bulk(ResourceView):
     actions = {"POST": "bulk"}
 
     @extend_schema(
@@ -39,19 +39,14 @@ class Bulk(Endpoint):
         given = self.given(BulkIn)
         action = given["action"]
         try:
-            filters = bulk.cleaned(given["filter"])
+            filters = bulk.clean_filters(given["filter"])
             query = bulk.query_for(action, filters, self.actor.name)
         except SearchError as error:
             raise wrong(**{at(name): said for name, said in error.errors.items()}) from None
         if given["dry_run"]:
             found, exact = bulk.count(self.actor, action, query)
             return Response({"count": found, "exact": exact})
-        job, _ = self.do(
-            lambda done: done[0].uid,
-            lambda: lifecycle.submit("bulk_action", {"action": action, "filter": filters}, owner=self.actor.user),
-            action=action,
-            filter=filters,
-        )
+        job = actions.bulk(self.actor, action, filters)
         place = versions.link(request, "job", uid=job.uid)
         return Response(job.summary(), status=201, headers={"Location": place})
 

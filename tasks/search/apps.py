@@ -6,3 +6,5 @@ from django.apps import AppConfig
 class SearchConfig(AppConfig):
     name = "tasks.search"
     label = "signalbox_search"  # the label must not clash with an app of a team
+    pages = "tasks.search.urls"
+    api = "tasks.search.api"

@@ -4,27 +4,21 @@ Owns which jobs an action is for. The job that does it is ``bulk_action`` of ``t
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db import transaction
 from django.db.models import F, QuerySet
 
+from tasks.access import actions
 from tasks.access.permissions import Actor, may, may_submit, visible
-from tasks.engine import lifecycle, registry
-from tasks.engine.errors import Refused
+from tasks.engine import registry
 from tasks.engine.models import Job, State
-from tasks.engine.transition import steadily
 from tasks.search import finder
 from tasks.search.language import Query, SearchError
 
-DEEDS: dict[str, Callable[..., Job]] = {
-    "cancel": lifecycle.cancel,
-    "retry": lifecycle.retry,
-    "take_back": lifecycle.take_back,
-}
+ACTIONS = ("cancel", "retry", "take_back")
 WORDS = {"cancel": "Cancel", "retry": "Try again", "take_back": "Take back"}
 STATES = {
     "cancel": Job.LIVE,
@@ -36,10 +30,6 @@ BREATH_S = 0.01  # between two of them: on SQLite the next writer takes its turn
 MOST_COUNTED = 10  # times the budget of a search
 
 
-class NotAllowed(Exception):
-    """Whoever asked for the action may not do it any more."""
-
-
 class Step(NamedTuple):
     """How far an action has come: jobs done so far, and refused, because they moved on meanwhile."""
 
@@ -47,7 +37,7 @@ class Step(NamedTuple):
     refused: int
 
 
-def cleaned(filters: Mapping[str, Any]) -> dict[str, list[str]]:
+def clean_filters(filters: Mapping[str, Any]) -> dict[str, list[str]]:
     """A filter as given in JSON, ``{"state": "failed", "kind": ["noop"]}``, as lists. Raises SearchError."""
     lists = {str(name): value if isinstance(value, list) else [value] for name, value in filters.items()}
     for name, values in lists.items():
@@ -60,10 +50,10 @@ def cleaned(filters: Mapping[str, Any]) -> dict[str, list[str]]:
 
 def query_for(action: str, filters: Mapping[str, list[str]], me: str, now: datetime | None = None) -> Query:
     """The search, narrowed to the states that the action is for. Ages count back from ``now``."""
-    return narrowed(action, Query.of(filters, me, now))
+    return narrow_to_action(action, Query.of(filters, me, now))
 
 
-def narrowed(action: str, query: Query) -> Query:
+def narrow_to_action(action: str, query: Query) -> Query:
     return Query(**{**query.__dict__, "state": (STATES[action], *query.state)})
 
 
@@ -101,10 +91,10 @@ def act(bulk: Job, action: str, query: Query) -> Iterator[Step]:
     for found in finder.walk(query, jobs):
         actor = Actor.of(Job.objects.select_related("owner").get(pk=bulk.pk).owner)
         if not (may(actor, "bulk") and may(actor, action)):
-            raise NotAllowed("The owner of this job may not do that any more.")
+            raise actions.NotAllowed("The owner of this job may not do that any more.")
         for begin in range(0, len(found), TOGETHER):
             together = found[begin : begin + TOGETHER]
-            acted = _act(action, together, actor.user, bulk.uid)
+            acted = actions.act_on_many(action, reversed(together), actor.user, finder.by_bulk(bulk.uid))
             done += acted
             refused += len(together) - acted
             yield Step(done, refused)
@@ -112,25 +102,11 @@ def act(bulk: Job, action: str, query: Query) -> Iterator[Step]:
         yield Step(done, refused)
 
 
-@steadily
-def _act(action: str, jobs: list[Job], by: Any, bulk: UUID) -> int:
-    """Do it to a few jobs in one transaction, in the order of keys; returns how many were not refused."""
-    done, more = 0, {"reason": finder.by_bulk(bulk)} if action == "cancel" else {}
-    with transaction.atomic():
-        for job in reversed(jobs):
-            try:
-                DEEDS[action](job.uid, by, **more)
-                done += 1
-            except (Refused, Job.DoesNotExist):
-                continue
-    return done
-
-
 def bulk_job(uid: UUID | str) -> Job:
     return Job.objects.select_related("owner").get(uid=uid)
 
 
-def deeds_for(user: Any, query: Query) -> list[str]:
+def actions_for(user: Any, query: Query) -> list[str]:
     """The bulk actions that may be done to what is looked for, and that can mean any of it.
 
     A cancel is taken back where cancelled jobs are looked for, and nothing else: it is no choice for every day.
@@ -138,5 +114,5 @@ def deeds_for(user: Any, query: Query) -> list[str]:
     if query.is_everything:
         return []
     states = frozenset(State.values) if query.states is None else query.states
-    meant = [action for action in DEEDS if may(user, action) and states & STATES[action]]
+    meant = [action for action in ACTIONS if may(user, action) and states & STATES[action]]
     return [action for action in meant if action != "take_back" or states == STATES[action]]

@@ -7,13 +7,14 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
-from tasks.access import audit
-from tasks.engine import lifecycle
+from tasks.access import actions
+from tasks.access.permissions import Actor
+from tasks.access.quotas import TooMany
 from tasks.engine.models import instant
 from tasks.search import bulk, wording
 from tasks.search.language import Query, edited, read
 from tasks.web.links import jobs_url
-from tasks.web.pages import Page, once_for
+from tasks.web.pages import Page
 
 
 class BulkView(Page):
@@ -30,25 +31,19 @@ class BulkView(Page):
         asked, query, errors = self.asked(request.POST)
         if errors:
             return self.shown(request.POST, status=422)
-        params = {"action": asked, "filter": pinned(request.POST["q"].strip(), query)}
-        job, _ = audit.do(
-            request,
-            "bulk",
-            lambda done: done[0].uid,
-            lambda: lifecycle.submit(
-                "bulk_action",
-                params,
-                owner=request.user,
-                idempotency_key=once_for(request.POST.get("once", ""), params),
-            ),
-            **params,
-        )
-        messages.info(request, f"This job does it: {bulk.WORDS[asked].lower()} {wording.told(query)}.")
+        filters = pin_times(request.POST["q"].strip(), query)
+        key = actions.key_of_form(request.POST.get("once", ""), {"action": asked, "filter": filters})
+        try:
+            job = actions.bulk(Actor.of(request), asked, filters, key=key)
+        except TooMany as many:
+            messages.error(request, f"Nothing was queued. {many} Try again in {many.wait_s} s.")
+            return redirect(jobs_url(request.POST["q"].strip()))
+        messages.info(request, f"This job does it: {bulk.WORDS[asked].lower()} {wording.describe_query(query)}.")
         return redirect("job", job.uid)
 
     def asked(self, given: Any) -> tuple[str, Query | None, list[str]]:
         action, text = given.get("action", ""), given.get("q", "").strip()
-        if action not in bulk.DEEDS:
+        if action not in bulk.ACTIONS:
             raise Http404("There is no such action.")
         query, errors = read(text, self.request.user.get_username())
         if query and query.is_everything:
@@ -59,13 +54,13 @@ class BulkView(Page):
         action, query, errors = self.asked(given)
         count, exact = (0, True)
         if not errors:
-            wanted = bulk.narrowed(action, query)
+            wanted = bulk.narrow_to_action(action, query)
             count, exact = bulk.count(self.request.user, action, wanted)
         context = self.get_context_data(
             deed=action,
             verb=bulk.WORDS[action],
             text=given.get("q", "").strip(),
-            told=wording.told(query) if query else "",
+            told=wording.describe_query(query) if query else "",
             errors=errors,
             count=count,
             exact=exact,
@@ -75,7 +70,7 @@ class BulkView(Page):
         return self.render_to_response(context, status=status)
 
 
-def pinned(text: str, query: Query) -> dict[str, list[str]]:
+def pin_times(text: str, query: Query) -> dict[str, list[str]]:
     """The search as a job can take it later and elsewhere: its times are moments, whatever zone they were typed in."""
     moments = {name: [instant(at)] for name in ("since", "until") if (at := getattr(query, name))}
     for name in moments:

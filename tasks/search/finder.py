@@ -26,7 +26,7 @@ FEW = 1_000  # live jobs whose keys are read beforehand: their indexes are in an
 ORDERED = (State.FAILED, State.CANCELLED)  # states whose index is in the order of the pages; as its own words have them
 
 
-class Found(NamedTuple):
+class SearchResult(NamedTuple):
     """``older``, ``newer``: where the pages beside this one begin (a key, exclusive), if there are any."""
 
     jobs: list[Job]
@@ -43,7 +43,7 @@ def find(
     older: int | None = None,
     newer: int | None = None,
     limit: int = 50,
-) -> Found:
+) -> SearchResult:
     """A page of the jobs that match, among those given: what is older than a key, or what is newer than one."""
     back = newer is None
     led, rest = _lead(query, _in_time(query, jobs))
@@ -64,8 +64,8 @@ def find(
         rows.reverse()
     if back:
         newest = rows[0].pk if rows else (older or 0) - 1
-        return Found(rows, onward, newest if older is not None else None, complete, onward and created(onward))
-    return Found(rows, rows[-1].pk if rows else newer + 1, onward, complete, None)
+        return SearchResult(rows, onward, newest if older is not None else None, complete, onward and created(onward))
+    return SearchResult(rows, rows[-1].pk if rows else newer + 1, onward, complete, None)
 
 
 def window(query: Query, jobs: QuerySet[Job], budget: int | None = None) -> tuple[QuerySet[Job], int | None]:
@@ -85,7 +85,7 @@ def walk(query: Query, jobs: QuerySet[Job], step: int = 200) -> Iterator[list[Jo
             return
 
 
-def looked(found: Found) -> dict[str, Any]:
+def describe_window(found: SearchResult) -> dict[str, Any]:
     """How far a search has looked, as the API says it."""
     return {"complete": found.complete, "back_to": instant(found.back_to)}
 

@@ -17,7 +17,7 @@ from tasks.access.permissions import may, visible
 from tasks.engine import registry
 from tasks.engine.models import Job, Queue, State, instant
 from tasks.search import bulk, finder
-from tasks.search.bulk import deeds_for
+from tasks.search.bulk import actions_for
 from tasks.search.language import FILTERS, Query, edited, read
 from tasks.web.links import bulk_url, jobs_url, quoted
 from tasks.web.pages import Page, uid_or_404
@@ -44,7 +44,7 @@ class JobsView(Page):
         user, text = self.request.user, self.request.GET.get("q", "").strip()
         query, errors = read(text, user.get_username())
         found = self.find(query) if query else None
-        deeds = deeds_for(user, query) if query and may(user, "bulk") else []
+        deeds = actions_for(user, query) if query and may(user, "bulk") else []
         return super().get_context_data(
             text=text,
             errors=errors,
@@ -60,14 +60,14 @@ class JobsView(Page):
             **context,
         )
 
-    def find(self, query: Query) -> finder.Found:
+    def find(self, query: Query) -> finder.SearchResult:
         at = {name: finder.key_of(uid_or_404(self.request.GET[name])) for name in self.asked_from()}
         return finder.find(query, visible(self.request.user, Job.objects.all()), **at, limit=PAGE)
 
     def asked_from(self) -> list[str]:
         return [name for name in ("older", "newer") if self.request.GET.get(name)][:1]
 
-    def onward(self, text: str, found: finder.Found) -> dict[str, Any]:
+    def onward(self, text: str, found: finder.SearchResult) -> dict[str, Any]:
         """Where this page is left: to more of what was found, or to rows that nobody has looked at yet."""
         last = found.jobs[-1].pk if found.jobs else None
         uids = dict(Job.objects.filter(pk__in=[key for key in found[1:3] if key]).values_list("pk", "uid"))

@@ -8,7 +8,7 @@ from django.utils import timezone
 from tasks.search.language import Query
 
 
-def told(query: Query) -> str:
+def describe_query(query: Query) -> str:
     """As in ``jobs that are failed or cancelled, of kind noop, in queue io, owned by alice, made since 23 Nov …``."""
     parts = [
         *(f"that are {_any(names)}" for names in query.state),

@@ -10,7 +10,7 @@ from rest_framework.response import Response
 
 from tasks.access.models import ShareLink
 from tasks.api import pagination, shapes
-from tasks.api.base import Endpoint, Strict, Text, Whole
+from tasks.api.base import ResourceView, Strict, Text, Whole
 from tasks.api.pagination import CURSOR, LIMIT
 from tasks.api.problems import Problem
 from tasks.sharing import links as sharing
@@ -34,7 +34,7 @@ class ShareIn(Strict):
     )
 
 
-class ShareJob(Endpoint):
+class ShareJob(ResourceView):
     actions = {"GET": "share", "POST": "share"}
 
     @extend_schema(operation_id="list_share_links", parameters=[LIMIT, CURSOR], responses=shapes.SharePage)
@@ -42,7 +42,7 @@ class ShareJob(Endpoint):
         """The job's share links, without their addresses."""
         asked = self.asked(*pagination.PARAMETERS)
         links = ShareLink.objects.filter(job=self.job(uid)).select_related("job")
-        return pagination.answer(request, "shares", links, sharing.shown, asked)
+        return pagination.answer(request, "shares", links, sharing.link_to_dict, asked)
 
     @extend_schema(operation_id="share_job", request=ShareIn, responses={201: shapes.NewShare})
     def post(self, request: Any, uid: UUID) -> Response:
@@ -51,12 +51,12 @@ class ShareJob(Endpoint):
         link = sharing.draft(job, self.actor.user, given["hours"], given["framed_by"])
         self.do(job.uid, link.save, until=link.expires_at.isoformat())
         return Response(
-            sharing.shown(link) | {"url": request.build_absolute_uri(sharing.path(link))},
+            sharing.link_to_dict(link) | {"url": request.build_absolute_uri(sharing.path(link))},
             status=201,
         )
 
 
-class OneShare(Endpoint):
+class OneShare(ResourceView):
     actions = {"DELETE": "share"}
 
     @extend_schema(operation_id="revoke_share_link", responses={204: None})

@@ -52,7 +52,7 @@ def find(text: str) -> ShareLink | None:
     return link if link and link.is_live and may(link.owner, "share") else None
 
 
-def shown(link: ShareLink) -> dict[str, Any]:
+def link_to_dict(link: ShareLink) -> dict[str, Any]:
     """The link as its makers see it."""
     return {
         "id": str(link.uid),

@@ -19,7 +19,7 @@ from tasks.access.models import ShareLink
 from tasks.access.permissions import may
 from tasks.engine.models import Job
 from tasks.sharing import links as sharing
-from tasks.web.pages import Shown
+from tasks.web.pages import PageContext
 
 HOURS = ((1, "1 hour"), (8, "8 hours"), (24, "1 day"), (24 * 7, "7 days"), (24 * 30, "30 days"), (24 * 90, "90 days"))
 MADE = "share_link"  # in the session, from the deed that made a link to the page that shows it
@@ -52,7 +52,7 @@ class ShareForm(forms.ModelForm):
 
 
 @method_decorator(never_cache, "dispatch")
-class OfJob(Shown):
+class OfJob(PageContext):
     """A page about the share links of one job, for those who may share it."""
 
     here = "jobs"

@@ -12,6 +12,8 @@ from urllib.parse import quote
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
+from tasks.engine.words import number_of, size
+
 LONG = 4096  # bytes of a value that is shown by its size
 BUDGET = 16_384  # bytes of a whole tree; what comes after them is shown by its size too
 WHOLE = 65_536  # bytes of JSON: a frame of the socket carries no larger value, so no page begins to show one
@@ -29,13 +31,13 @@ class NoSuchValue(LookupError):
     """The pointer leads nowhere."""
 
 
-def planted(value: Any, at: str = "", *, whole: bool = False, pointer: str = "") -> Node:
+def build_tree(value: Any, at: str = "", *, whole: bool = False, pointer: str = "") -> Node:
     """The tree of ``value``. ``at``: the address that serves its parts, to which what is long is left.
 
     ``whole``: only what is deep is left to it. ``pointer``: where the value lies in the one that ``at`` serves.
     """
-    if at and not whole and dumped(value, ascii=True) > WHOLE:
-        return {"href": f"{at}?at={quote(pointer)}", "size": sized(dumped(value, ascii=True)), "preview": ""}
+    if at and not whole and json_size(value, ascii=True) > WHOLE:
+        return {"href": f"{at}?at={quote(pointer)}", "size": size(json_size(value, ascii=True)), "preview": ""}
     return _Planting(at, whole).node(value, pointer, 0)
 
 
@@ -54,14 +56,14 @@ def found(value: Any, pointer: str) -> Any:
     return value
 
 
-def dumped(value: Any, *, ascii: bool = False) -> int:
+def json_size(value: Any, *, ascii: bool = False) -> int:
     """The bytes of a value as JSON; of a text, of the text itself."""
     if isinstance(value, str) and not ascii:
         return len(value.encode(errors="replace"))
     return len(json.dumps(value, ensure_ascii=ascii, separators=(",", ":")).encode(errors="replace"))
 
 
-def written(value: Any, indent: int | None = 2) -> str:
+def format_json(value: Any, indent: int | None = 2) -> str:
     """JSON for people."""
     return json.dumps(value, ensure_ascii=False, indent=indent)
 
@@ -69,11 +71,7 @@ def written(value: Any, indent: int | None = 2) -> str:
 def counted(value: Any) -> str:
     if isinstance(value, list):
         return f"{len(value):,} in a list"
-    return f"{len(value):,} field{'s' * (len(value) != 1)}"
-
-
-def sized(n: int) -> str:
-    return f"{n / 1024:.0f} KiB"
+    return number_of(len(value), "field")
 
 
 class _Planting:
@@ -81,17 +79,17 @@ class _Planting:
         self.at, self.whole, self.left = at, whole or not at, BUDGET
 
     def node(self, value: Any, pointer: str, depth: int) -> Node:
-        size = dumped(value)
+        weight = json_size(value)
         inside = isinstance(value, dict | list) and bool(value)
         root = depth == 0 and inside
-        too_long = not (self.whole or root) and (size > LONG or size > max(self.left, SHORT))
+        too_long = not (self.whole or root) and (weight > LONG or weight > max(self.left, SHORT))
         if self.at and (too_long or (inside and depth >= DEEPEST)):
-            return _left_out(value, f"{self.at}?at={quote(pointer)}", size)
+            return _left_out(value, f"{self.at}?at={quote(pointer)}", weight)
         if inside and depth < DEEPEST:
             return self._branch(value, pointer, depth)
         kind, text = leaf(value)
-        self.left -= size
-        return {"type": kind, "text": text, "size": f"{sized(size)} of text", "fold": not self.at and size > LONG}
+        self.left -= weight
+        return {"type": kind, "text": text, "size": f"{size(weight)} of text", "fold": not self.at and weight > LONG}
 
     def _branch(self, value: dict[str, Any] | list[Any], pointer: str, depth: int) -> Node:
         pairs = value.items() if isinstance(value, dict) else enumerate(value)
@@ -109,10 +107,10 @@ class _Planting:
         return {"entries": entries, "size": counted(value), "fold": depth > 0, "open": is_open, "rest": rest}
 
 
-def _left_out(value: Any, href: str, size: int) -> Node:
+def _left_out(value: Any, href: str, weight: int) -> Node:
     if isinstance(value, str):
-        return {"href": href, "size": f"{sized(size)} of text", "preview": value[:PREVIEW].split("\n", 1)[0] + "…"}
-    return {"href": href, "size": f"{counted(value)}, {sized(size)}", "preview": ""}
+        return {"href": href, "size": f"{size(weight)} of text", "preview": value[:PREVIEW].split("\n", 1)[0] + "…"}
+    return {"href": href, "size": f"{counted(value)}, {size(weight)}", "preview": ""}
 
 
 def leaf(value: Any) -> tuple[str, str]:
@@ -124,7 +122,7 @@ def leaf(value: Any) -> tuple[str, str]:
         case "":
             return "empty", "empty text"
         case dict() | list():
-            return ("string", written(value, indent=None)) if value else ("empty", EMPTY[type(value)])
+            return ("string", format_json(value, indent=None)) if value else ("empty", EMPTY[type(value)])
         case str():
             return "string", value
     return "number", str(value)
@@ -135,7 +133,7 @@ def leaf(value: Any) -> tuple[str, str]:
 
 def shown(value: Any, at: str = "", **more: Any) -> SafeString:
     """``planted`` as HTML. No template: an include takes a dozen frames for each level."""
-    return _branch(planted(value, at, **more))
+    return _branch(build_tree(value, at, **more))
 
 
 def _branch(node: Node) -> SafeString:

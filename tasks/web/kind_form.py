@@ -67,7 +67,7 @@ class KindForm(forms.Form):
             )
         if may_order:
             self.fields["priority"] = Priority(label="Priority", initial=kind.priority)
-            self.fields["due_at"] = Moment(label="Not before", help_text=f"Empty: at once. {zone()}")
+            self.fields["due_at"] = MomentField(label="Not before", help_text=f"Empty: at once. {zone()}")
 
     def clean(self) -> dict[str, Any]:
         asked: dict[str, Any] = {}
@@ -112,7 +112,7 @@ class Priority(forms.IntegerField):
         )
 
 
-class Moment(forms.DateTimeField):
+class MomentField(forms.DateTimeField):
     """A date and time in the reader's zone."""
 
     may_be_empty = True

@@ -1,13 +1,12 @@
 """What pages are made of: who may open them, the menu, and what all of them show."""
 
-import hashlib
-import json
 import zoneinfo
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth.mixins import LoginRequiredMixin
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
@@ -15,31 +14,14 @@ from django.utils import timezone
 from django.views.generic import TemplateView
 from django.views.generic.base import ContextMixin
 
-from tasks.access.permissions import may
+from tasks.access import actions
+from tasks.access.permissions import Actor, may
+from tasks.access.quotas import TooMany
 from tasks.engine import registry
+from tasks.engine.models import Job
+from tasks.web import features
 from tasks.web.templatetags.signalbox import NIL
 
-
-class Link(NamedTuple):
-    """A page of rows that kinds and people keep, and what one must be allowed to open it."""
-
-    name: str
-    action: str
-    label: str = ""  # in the menu, where it is not the name
-    first: bool = False  # in the bar itself, where there is room
-
-
-FURTHER = [
-    Link("failures", "see_rows", first=True),
-    Link("charts", "page", first=True),
-    Link("schedules", "see_schedules"),
-    Link("alerts", "see_rows"),
-    Link("feeds", "see_rows"),
-    Link("collections", "see_rows", "images"),
-    Link("checks", "see_rows"),
-    Link("webhooks", "see_webhooks"),
-    Link("self-test", "submit", "self test"),
-]
 CANCELLED = "cancelled"  # in the session: jobs that may be taken back on the next page
 
 
@@ -71,7 +53,7 @@ class Allowed(LoginRequiredMixin):
             timezone.deactivate()
 
 
-class Shown(Allowed, ContextMixin):
+class PageContext(Allowed, ContextMixin):
     """What all pages show; goes before one of Django's generic views."""
 
     here = ""
@@ -87,7 +69,7 @@ class Shown(Allowed, ContextMixin):
             may_submit=may(self.request.user, "submit"),
             may_audit=may(self.request.user, "audit"),
             cancelled_just_now=self.request.session.pop(CANCELLED, []),
-            further=[page for page in FURTHER if may(self.request.user, page.action)],
+            further=[link for link in features.links() if may(self.request.user, link.action)],
             **context,
         )
 
@@ -96,15 +78,19 @@ class Shown(Allowed, ContextMixin):
         return self.render_to_response(self.get_context_data(form=form), status=422)
 
 
-class Page(Shown, TemplateView):
+class Page(PageContext, TemplateView):
     """A page that is no list and no form of rows."""
 
 
-def once_for(once: str, *asked: Any) -> str | None:
-    """One form, sent twice, is one job; sent again with other values, it is another."""
-    if not once:
+def submit_and_say(request: HttpRequest, kind: str, sentence: str, **params: Any) -> Job | None:
+    """Submit a job for whoever sent a page's form, and say so; None, with the reason said, when there are too many."""
+    try:
+        job, _ = actions.submit(Actor.of(request), kind, params)
+    except TooMany as many:
+        messages.error(request, f"{many} Try again in {many.wait_s} s.")
         return None
-    return f"form:{once[:40]}:{hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()}"
+    messages.info(request, sentence)
+    return job
 
 
 def known(name: str) -> registry.Kind | None:

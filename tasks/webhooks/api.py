@@ -12,8 +12,8 @@ from rest_framework import serializers as s
 from rest_framework.response import Response
 
 from tasks.api import pagination, shapes
-from tasks.api.base import Endpoint as View
 from tasks.api.base import Flag, Nothing, Strict, Text, Web
+from tasks.api.base import ResourceView as View
 from tasks.api.pagination import CURSOR, LIMIT
 from tasks.api.problems import Problem, wrong
 from tasks.engine import registry
@@ -28,7 +28,7 @@ MOST = 200  # webhooks: each is asked at every move
 class Address(Web):
     def to_internal_value(self, data: Any) -> str:
         try:
-            return deliveries.usable(super().to_internal_value(data))
+            return deliveries.usable_url(super().to_internal_value(data))
         except BadAddress as error:
             raise s.ValidationError([str(error)]) from None
 
@@ -127,7 +127,7 @@ class Webhooks(View):
 
     @extend_schema(operation_id="list_webhooks", parameters=[LIMIT, CURSOR], responses=WebhookPage)
     def get(self, request: Any) -> Response:
-        return pagination.answer(request, "webhooks", hooks(), Endpoint.shown, self.asked(*pagination.PARAMETERS))
+        return pagination.answer(request, "webhooks", hooks(), Endpoint.to_dict, self.asked(*pagination.PARAMETERS))
 
     @extend_schema(operation_id="create_webhook", request=WebhookIn, responses={201: NewWebhook})
     def post(self, request: Any) -> Response:
@@ -135,13 +135,13 @@ class Webhooks(View):
         given = whole(self.given(WebhookIn))
         if hooks().count() >= MOST:
             raise Problem("conflict", f"There are {MOST} webhooks. Delete one first.")
-        secret = outbox.fresh_secret()
+        secret = outbox.make_secret()
         made = self.do(
             lambda hook: f"webhook {hook.uid}",
-            lambda: Endpoint.objects.create(owner=self.actor.user, secret=outbox.sealed(secret), **given),
+            lambda: Endpoint.objects.create(owner=self.actor.user, secret=outbox.seal_secret(secret), **given),
             host=urlsplit(given["url"]).netloc,
         )
-        answer = Response(made.shown() | {"secret": secret}, status=201)
+        answer = Response(made.to_dict() | {"secret": secret}, status=201)
         answer["Location"] = request.build_absolute_uri(f"{request.path}{made.uid}/")
         return answer
 
@@ -152,7 +152,7 @@ class OneWebhook(View):
     @extend_schema(operation_id="get_webhook", responses=WebhookShape)
     def get(self, request: Any, uid: UUID) -> Response:
         self.asked()
-        return Response(hook_or_404(uid).shown())
+        return Response(hook_or_404(uid).to_dict())
 
     @extend_schema(operation_id="replace_webhook", request=WebhookIn, responses=WebhookShape)
     def put(self, request: Any, uid: UUID) -> Response:
@@ -166,7 +166,7 @@ class OneWebhook(View):
 
     def change(self, hook: Endpoint, given: dict[str, Any]) -> Response:
         self.do(f"webhook {hook.uid}", lambda: change(hook, given), changed=sorted(given))
-        return Response(hook_or_404(hook.uid).shown())
+        return Response(hook_or_404(hook.uid).to_dict())
 
     @extend_schema(operation_id="delete_webhook", responses={204: None})
     def delete(self, request: Any, uid: UUID) -> Response:
@@ -198,7 +198,7 @@ class RotateSecret(View):
         self.given(Nothing)
         hook = hook_or_404(uid)
         secret = self.do(f"webhook {uid}", lambda: deliveries.rotate(hook), rotated=True)
-        return Response(hook.shown() | {"secret": secret})
+        return Response(hook.to_dict() | {"secret": secret})
 
 
 class TryWebhook(View):
@@ -211,8 +211,8 @@ class TryWebhook(View):
         hook = hook_or_404(uid)
         if not hook.enabled:
             raise Problem("conflict", "The webhook is switched off.")
-        made = self.do(f"webhook {uid}", lambda: outbox.owe_test(hook), test=True)
-        return Response(made.shown(), status=201)
+        made = self.do(f"webhook {uid}", lambda: outbox.queue_test_delivery(hook), test=True)
+        return Response(made.to_dict(), status=201)
 
 
 class Deliveries(View):
@@ -231,7 +231,7 @@ class Deliveries(View):
             if asked["status"][-1] not in Delivery.Status.values:
                 raise wrong(status=f"Choose one of: {', '.join(Delivery.Status.values)}.")
             rows = rows.filter(status=asked["status"][-1])
-        return pagination.answer(request, "deliveries", rows.prefetch_related("attempts"), Delivery.shown, asked)
+        return pagination.answer(request, "deliveries", rows.prefetch_related("attempts"), Delivery.to_dict, asked)
 
 
 class OneDelivery(View):
@@ -240,7 +240,7 @@ class OneDelivery(View):
     @extend_schema(operation_id="get_delivery", responses=DeliveryShape)
     def get(self, request: Any, uid: UUID) -> Response:
         self.asked()
-        return Response(delivery_or_404(uid).shown())
+        return Response(delivery_or_404(uid).to_dict())
 
 
 class Replay(View):
@@ -251,7 +251,7 @@ class Replay(View):
         """Send it again, now, under the same id."""
         self.given(Nothing)
         delivery_or_404(uid)
-        return Response(self.do(f"delivery {uid}", lambda: deliveries.replay(uid)).shown())
+        return Response(self.do(f"delivery {uid}", lambda: deliveries.replay(uid)).to_dict())
 
 
 class CallbackSecret(View):

@@ -2,8 +2,15 @@
 
 from django.apps import AppConfig
 
+from tasks.web.features import Link, Topic
+
 
 class HooksConfig(AppConfig):
     name = "tasks.webhooks"
     label = "hooks"  # names tables and migrations of installations that exist, so it stays
     verbose_name = "Webhooks"
+    links = [Link("webhooks", "see_webhooks", place=80)]
+    topics = {"webhooks": Topic("see_webhooks", "tasks.webhooks.models.read_mark")}
+    expired = {"deliveries": "tasks.webhooks.models.expired_deliveries"}
+    pages = "tasks.webhooks.urls"
+    api = "tasks.webhooks.api"

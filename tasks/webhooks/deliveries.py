@@ -5,7 +5,8 @@ attempt. Sends nothing itself.
 """
 
 import random
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import reduce
 from ipaddress import ip_address
@@ -19,7 +20,7 @@ from django.db.models import F, Q
 
 from tasks.engine import storable
 from tasks.engine.errors import Refused
-from tasks.engine.transition import steadily
+from tasks.engine.transition import retry_on_lock
 from tasks.fetch import addresses
 from tasks.webhooks import outbox
 from tasks.webhooks.models import Delivery, DeliveryAttempt, Endpoint
@@ -42,14 +43,19 @@ WITH RECURSIVE lanes(lane) AS (
   SELECT (SELECT min(lane) FROM hooks_delivery WHERE {OPEN} AND hooks_delivery.lane > lanes.lane)
   FROM lanes WHERE lanes.lane IS NOT NULL
 )
-SELECT lane FROM lanes WHERE EXISTS (
-  SELECT 1 FROM hooks_delivery WHERE {OPEN} AND hooks_delivery.lane = lanes.lane AND next_try_at <= %s)
+SELECT lane FROM (
+  SELECT lane, (SELECT min(next_try_at) FROM hooks_delivery WHERE {OPEN} AND hooks_delivery.lane = lanes.lane) AS since
+  FROM lanes WHERE lane IS NOT NULL
+) AS waiting WHERE since <= %s ORDER BY since
 """  # noqa: S608 - constants
 DUE = f"SELECT id FROM hooks_delivery WHERE {OPEN} AND lane = %s AND next_try_at <= %s ORDER BY next_try_at LIMIT %s"  # noqa: S608
 TAKE = (
     f"UPDATE hooks_delivery SET status = 'sending', tries = tries + 1, next_try_at = %s"  # noqa: S608
     f" WHERE id IN ({DUE}) AND {OPEN} AND next_try_at <= %s RETURNING id"
 )
+
+
+Room = Callable[[Counter[str], str], int]
 
 
 class NotSent(Refused):
@@ -73,7 +79,7 @@ class Answer(NamedTuple):
         return self.code is not None and 200 <= self.code < 300
 
 
-def usable(url: str) -> str:
+def usable_url(url: str) -> str:
     """The address in the form in which it is sent to; ValueError with one sentence for one that never could be."""
     parsed = addresses.parse(url.strip())
     try:
@@ -85,21 +91,28 @@ def usable(url: str) -> str:
     return str(parsed)
 
 
-@steadily
-def take(room: Callable[[str], int]) -> list[Delivery]:
-    """Take due deliveries, in each lane as many as ``room`` says, the longest due first; endpoints come along."""
+@retry_on_lock
+def take(busy: Mapping[str, int], room: Room) -> list[Delivery]:
+    """Take due deliveries, those of the lane that has waited longest first; endpoints come along.
+
+    ``busy``: how many are under way, by lane. ``room``: how many more of a lane may be, beside those.
+    """
     now = datetime.now(UTC)
     clock, dead = (connection.ops.adapt_datetimefield_value(moment) for moment in (now, now + LEASE))
     with connection.cursor() as cursor:
         cursor.execute(DUE_LANES, [clock])
-        lanes = [lane for (lane,) in cursor.fetchall() if room(lane) > 0]
-    if not lanes:
+        lanes = [lane for (lane,) in cursor.fetchall()]
+    under_way = Counter(busy)
+    if not any(room(under_way, lane) > 0 for lane in lanes):
         return []
     taken: list[int] = []
     with transaction.atomic(), connection.cursor() as cursor:
         for lane in lanes:
-            cursor.execute(TAKE, [dead, lane, clock, room(lane), clock])
-            taken += [pk for (pk,) in cursor.fetchall()]
+            if (most := room(under_way, lane)) > 0:
+                cursor.execute(TAKE, [dead, lane, clock, most, clock])
+                found = [pk for (pk,) in cursor.fetchall()]
+                under_way[lane] += len(found)
+                taken += found
     rows = list(Delivery.objects.select_related("endpoint").filter(pk__in=taken).order_by("id"))
     if late := [row.pk for row in rows if not row.endpoint.enabled]:  # owed as their endpoint was switched off
         Delivery.objects.filter(pk__in=late).update(**_dropped(now))
@@ -110,7 +123,7 @@ def record(delivery: Delivery, answer: Answer) -> None:
     record_all([(delivery, answer)])
 
 
-@steadily
+@retry_on_lock
 def record_all(ended: Sequence[tuple[Delivery, Answer]]) -> None:
     """Write how tries of deliveries that were taken went, and what follows from that. Again is no error."""
     now = datetime.now(UTC)
@@ -168,7 +181,7 @@ def pause_after(tries: int, retry_after: float | None = None) -> timedelta | Non
     return min(timedelta(seconds=max(pause, retry_after or 0)), LONGEST)
 
 
-@steadily
+@retry_on_lock
 def replay(uid: UUID) -> Delivery:
     """Send a delivery again, now, under its old id; the calendar of tries begins again. DoesNotExist, NotSent."""
     delivery = Delivery.objects.select_related("endpoint").get(uid=uid)
@@ -179,23 +192,23 @@ def replay(uid: UUID) -> Delivery:
     with transaction.atomic():
         if not still.update(status=Delivery.Status.PENDING, **again):
             raise NotSent("The delivery is being sent at this moment.")
-        outbox.nudge()
+        outbox.wake_sender()
     delivery.refresh_from_db()
     return delivery
 
 
-@steadily
+@retry_on_lock
 def rotate(endpoint: Endpoint) -> str:
     """A new secret, returned this once; for a day the old one signs as well."""
-    fresh = outbox.fresh_secret()
+    fresh = outbox.make_secret()
     with transaction.atomic():
         old = {"old_secret": F("secret"), "old_until": datetime.now(UTC) + ROTATION}
-        Endpoint.objects.filter(pk=endpoint.pk).update(secret=outbox.sealed(fresh), **old)
+        Endpoint.objects.filter(pk=endpoint.pk).update(secret=outbox.seal_secret(fresh), **old)
     endpoint.refresh_from_db()
     return fresh
 
 
-@steadily
+@retry_on_lock
 def switch(endpoint: Endpoint, on: bool, because: str = "") -> bool:
     """Switch an endpoint on or off; off drops what waits for it. False: it was so already."""
     changed: dict[str, Any] = {"enabled": on, "off_because": because, "failing_since": None}

@@ -54,6 +54,6 @@ class HookForm(forms.ModelForm):
 
     def clean_url(self) -> str:
         try:
-            return deliveries.usable(self.cleaned_data["url"])
+            return deliveries.usable_url(self.cleaned_data["url"])
         except BadAddress as error:
             raise forms.ValidationError(str(error)) from None

@@ -3,12 +3,12 @@
 Columns, constraints, indexes and shapes only. ``outbox`` writes what is owed, ``sender`` sends it.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import Max, Q
 
 from tasks.engine import sealing
 from tasks.engine.models import State, instant
@@ -62,7 +62,7 @@ class Endpoint(models.Model):
         kept = [self.secret] + ([self.old_secret] if self.old_until and now < self.old_until else [])
         return [sealing.unseal(text)["secret"] for text in kept]
 
-    def shown(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """The endpoint as every surface shows it: never its secret."""
         return {
             "id": str(self.uid),
@@ -127,7 +127,7 @@ class Delivery(models.Model):
     def last_try(self) -> "DeliveryAttempt | None":
         return next(iter(list(self.attempts.all())[::-1]), None)
 
-    def shown(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """The delivery with its attempts, oldest first. Reads them, and the endpoint, unless they came along."""
         return {
             "id": str(self.uid),
@@ -140,7 +140,7 @@ class Delivery(models.Model):
             "next_try_at": instant(self.next_try_at) if self.status == self.Status.PENDING else None,
             "created_at": instant(self.created_at),
             "finished_at": instant(self.finished_at),
-            "attempts": [each.shown() for each in self.attempts.all()],
+            "attempts": [each.to_dict() for each in self.attempts.all()],
         }
 
 
@@ -162,7 +162,7 @@ class DeliveryAttempt(models.Model):
     def __str__(self) -> str:
         return f"try {self.number}: {self.code or self.error}"
 
-    def shown(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         return {
             "number": self.number,
             "at": instant(self.at),
@@ -171,3 +171,14 @@ class DeliveryAttempt(models.Model):
             "error": self.error or None,
             "reply": self.reply,
         }
+
+
+def read_mark() -> tuple[Any, ...]:
+    """Differs when what the page shows may have changed: see ``tasks.web.features.Topic``."""
+    told = Delivery.objects.aggregate(new=Max("id"))["new"], DeliveryAttempt.objects.aggregate(new=Max("id"))["new"]
+    return (*told, *Endpoint.objects.order_by("id").values_list("id", "name", "url", "enabled", "failing_since"))
+
+
+def expired_deliveries(now: datetime) -> models.QuerySet[Delivery]:
+    """Deliveries that ended more than 30 days ago, for ``prune``."""
+    return Delivery.objects.filter(finished_at__lt=now - timedelta(days=30))

@@ -26,11 +26,11 @@ NOBODY_HEARS = {
 _nudge: Callable[[], Any] | None = None
 
 
-def somebody_hears(state: State) -> bool:
+def has_listeners(state: State) -> bool:
     return Endpoint.objects.filter(enabled=True, **{f"hears_{state}": True}).exists()
 
 
-def owe(jobs: Sequence[Job]) -> None:
+def queue_deliveries(jobs: Sequence[Job]) -> None:
     """Write a delivery for each of these moves and each endpoint that hears of it. Inside the move's transaction."""
     if not (_anybody() or any(job.callback_url for job in jobs)):
         return
@@ -56,13 +56,13 @@ def _anybody() -> bool:
         return bool(cursor.fetchone()[0])
 
 
-def owe_alert(event: str, alert: dict[str, Any]) -> None:
+def queue_alert_deliveries(event: str, alert: dict[str, Any]) -> None:
     """The same for ``alert.opened`` and ``alert.closed``."""
     hearing = Endpoint.objects.filter(enabled=True, alerts=True, callbacks_of__isnull=True)
     _write(_deliveries(list(hearing), event, alert))
 
 
-def owe_test(endpoint: Endpoint) -> Delivery:
+def queue_test_delivery(endpoint: Endpoint) -> Delivery:
     """One delivery that says nothing but that it arrives."""
     (row,) = _deliveries([endpoint], "webhook.test", {"webhook": str(endpoint.uid)})
     with transaction.atomic():
@@ -74,16 +74,16 @@ def callbacks_of(owner_id: int | None) -> Endpoint:
     """What signs the callbacks of one person's jobs; made at the first one."""
     return Endpoint.objects.get_or_create(
         callbacks_of="nobody" if owner_id is None else f"user:{owner_id}",
-        defaults={"owner_id": owner_id, "url": "", "secret": sealed(fresh_secret())},
+        defaults={"owner_id": owner_id, "url": "", "secret": seal_secret(make_secret())},
     )[0]
 
 
-def fresh_secret() -> str:
+def make_secret() -> str:
     """32 random bytes in the notation of Standard Webhooks."""
     return "whsec_" + b64encode(token_bytes(32)).decode()
 
 
-def sealed(secret: str) -> str:
+def seal_secret(secret: str) -> str:
     Webhook(secret)  # raises for what could sign nothing
     return sealing.seal({"secret": secret})
 
@@ -94,7 +94,7 @@ def listen(nudge: Callable[[], Any] | None) -> None:
     _nudge = nudge
 
 
-def nudge() -> None:
+def wake_sender() -> None:
     """Let the sender of this process look, once what was written is committed."""
     transaction.on_commit(lambda: _nudge and _nudge(), robust=True)
 
@@ -107,7 +107,7 @@ def _deliveries(
     return [
         Delivery(
             endpoint=endpoint,
-            lane=f"to {urlsplit(url).netloc.lower()}"[:300] if url else str(endpoint.uid),
+            lane=lane_of(url, endpoint) if url else str(endpoint.uid),
             url=url,
             event=event,
             job=job and job.uid,
@@ -119,7 +119,18 @@ def _deliveries(
     ]
 
 
+def lane_of(url: str, endpoint: Endpoint) -> str:
+    """Where a callback waits: with the others of its owner to that server, and behind nobody else's."""
+    return f"{endpoint.callbacks_of or ''} to {urlsplit(url).netloc.lower()}"[:300]
+
+
+def owner_of(lane: str) -> str | None:
+    """Whose callbacks wait in a lane, such as ``user:7``; None: it is a webhook's."""
+    owner, to, _ = lane.partition("to ")
+    return owner.strip() if to else None
+
+
 def _write(rows: list[Delivery]) -> None:
     if rows:
         Delivery.objects.bulk_create(rows, batch_size=500)
-        nudge()
+        wake_sender()

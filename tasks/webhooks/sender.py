@@ -29,12 +29,17 @@ log = logging.getLogger(__name__)
 
 TOTAL_S, CONNECT_S = 15.0, 5.0  # for one try
 MOST, LANE, TROUBLED = 256, 16, 2  # tries at once: in all, to one address, to one whose last try failed
+CALLBACKS, OWNER = (
+    128,
+    32,
+)  # of those, callbacks of jobs, and of one person's jobs
+KNOWN = 10_000  # lanes whose last try is remembered
 GATHER_S = 0.01  # in which what ends together is written together
 PERIOD_S = 0.25  # between looks at the table; what this very process commits is seen at once
 PATIENCE_S = 3.0  # at the end, for what is under way
 
 
-def signed(delivery: Delivery, now: datetime) -> dict[str, str]:
+def sign(delivery: Delivery, now: datetime) -> dict[str, str]:
     """The headers of one try, by the rules of Standard Webhooks."""
     uid = str(delivery.uid)
     signatures = [Webhook(secret).sign(uid, now, delivery.body) for secret in delivery.endpoint.secrets(now)]
@@ -51,7 +56,7 @@ async def attempt(fetcher: Fetcher, delivery: Delivery) -> Answer:
     """Make one try."""
     at, started = datetime.now(UTC), time.monotonic()
     try:
-        page = await fetcher.post(delivery.target, delivery.body.encode(), signed(delivery, at))
+        page = await fetcher.post(delivery.target, delivery.body.encode(), sign(delivery, at))
     except FetchError as error:
         return Answer(at, time.monotonic() - started, error=str(error))
     except Exception as error:  # such as a secret that was sealed with a key that is gone
@@ -90,9 +95,16 @@ class Sender(threading.Thread):
         finally:
             self._rows.shutdown(wait=False)
 
-    def room(self, lane: str) -> int:
-        most = TROUBLED if lane in self._troubled else LANE
-        return min(most - self._busy[lane], MOST - self._busy.total())
+    def room(self, busy: Counter[str], lane: str) -> int:
+        """How many more tries of a lane may begin beside these."""
+        free = min((TROUBLED if lane in self._troubled else LANE) - busy[lane], MOST - busy.total())
+        if free <= 0 or (owner := outbox.owner_of(lane)) is None:
+            return free
+        callbacks = Counter[str]()
+        for each, tries in busy.items():
+            if (whose := outbox.owner_of(each)) is not None:
+                callbacks[whose] += tries
+        return min(free, CALLBACKS - callbacks.total(), OWNER - callbacks[owner])
 
     async def _main(self) -> None:
         self._bell, under_way = asyncio.Event(), set()
@@ -111,23 +123,27 @@ class Sender(threading.Thread):
                     await asyncio.sleep(GATHER_S)
                 if under_way:
                     await asyncio.wait(under_way, timeout=PATIENCE_S)
-                await self._turn(lambda lane: 0)
+                await self._turn(lambda busy, lane: 0)
         finally:
             outbox.listen(None)
 
     async def _deliver(self, fetcher: Fetcher, delivery: Delivery) -> None:
         answer = await attempt(fetcher, delivery)
+        if len(self._troubled) > KNOWN:
+            self._troubled.clear()
         (self._troubled.discard if answer.arrived else self._troubled.add)(delivery.lane)
         self._ended.append((delivery, answer))
         self._busy[delivery.lane] -= 1
+        if not self._busy[delivery.lane]:
+            del self._busy[delivery.lane]
         self._bell.set()  # its place in the lane is free
 
-    async def _turn(self, room: Callable[[str], int]) -> list[Delivery]:
+    async def _turn(self, room: deliveries.Room) -> list[Delivery]:
         """Write what ended since the last turn, and take what is due."""
         self._bell.clear()
         ended, self._ended = self._ended, []
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._rows, _turn, ended, room)
+            return await asyncio.get_running_loop().run_in_executor(self._rows, _turn, ended, dict(self._busy), room)
         except (OperationalError, InterfaceError) as error:
             log.warning("The deliveries could not be reached: %s", error)
             self._ended[:0] = ended
@@ -135,12 +151,12 @@ class Sender(threading.Thread):
             return []
 
 
-def _turn(ended: list[tuple[Delivery, Answer]], room: Callable[[str], int]) -> list[Delivery]:
+def _turn(ended: list[tuple[Delivery, Answer]], busy: dict[str, int], room: deliveries.Room) -> list[Delivery]:
     close_old_connections()
     try:
         if ended:
             deliveries.record_all(ended)
-        return deliveries.take(room)
+        return deliveries.take(busy, room)
     except (OperationalError, InterfaceError):
         connection.close()
         raise

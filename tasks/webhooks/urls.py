@@ -15,5 +15,5 @@ urlpatterns = [
     path("webhooks/<uuid:uid>/rotate/", views.Rotate.as_view(), name="webhook-rotate"),
     path("webhooks/<uuid:uid>/switch/", views.Switch.as_view(), name="webhook-switch"),
     path("webhooks/<uuid:uid>/test/", views.SendTest.as_view(), name="webhook-test"),
-    path("deliveries/<uuid:uid>/replay/", views.Replay.as_view(), name="delivery-replay"),
+    path("deliveries/<uuid:uid>/replay/", views.ReplayView.as_view(), name="delivery-replay"),
 ]

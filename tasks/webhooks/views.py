@@ -14,7 +14,7 @@ from django.views.generic import CreateView, DeleteView, DetailView, ListView, T
 from tasks.access import audit
 from tasks.access.permissions import may
 from tasks.engine.errors import Refused
-from tasks.web.pages import Allowed, Shown, uid_or_404
+from tasks.web.pages import Allowed, PageContext, uid_or_404
 from tasks.web.shown_once import show_once, shown_once
 from tasks.webhooks import deliveries, outbox
 from tasks.webhooks.forms import HookForm
@@ -33,7 +33,7 @@ def log_of(rows: QuerySet[Delivery], before: str) -> dict[str, Any]:
     return {"deliveries": found[:PAGE], "more": more}
 
 
-class HookPage(Shown):
+class HookPage(PageContext):
     here = "webhooks"
     action = "see_webhooks"
     model = Endpoint
@@ -93,8 +93,8 @@ class HookCreate(HookForms, CreateView):
     extra_context = {"heading": "Add a webhook", "button": "Add it"}
 
     def form_valid(self, form: HookForm) -> HttpResponse:
-        secret = outbox.fresh_secret()
-        form.instance.owner, form.instance.secret = self.request.user, outbox.sealed(secret)
+        secret = outbox.make_secret()
+        form.instance.owner, form.instance.secret = self.request.user, outbox.seal_secret(secret)
         self.object = audit.do(self.request, self.action, lambda hook: f"webhook {hook.uid}", form.save)
         show_once(self.request, str(self.object.uid), secret)
         return redirect(self.get_success_url())
@@ -154,7 +154,7 @@ class SendTest(HookDeed):
     def do(self, hook: Endpoint) -> str:
         if not hook.enabled:
             return "The webhook is off: nothing was sent."
-        outbox.owe_test(hook)
+        outbox.queue_test_delivery(hook)
         return "A test message is on its way."
 
 
@@ -171,7 +171,7 @@ class OwnSecret(Allowed, View):
         return redirect("webhook-callbacks")
 
 
-class Replay(Allowed, View):
+class ReplayView(Allowed, View):
     action = "replay"
     http_method_names = ["post"]
 

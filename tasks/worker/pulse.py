@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 TICK_S = 0.25
 HEAR_S = 0.5  # a running job hears a cancel within a second
 STOP_S = 5.0  # from SIGTERM until what still runs is given back
+LEAVES = {True: "This process ends, and another one takes its place.", False: "Restart this worker when you can."}
 IDLE_STOP_S = 2.0  # from SIGTERM until a process that runs nothing ends by itself
 
 
@@ -52,6 +53,7 @@ class Pulse(threading.Thread):
         self.busy = False  # from before a claim until its end is recorded; only asked where one job runs at a time
         self._door = threading.Lock()  # a process that has begun to end begins no job
         self.kills = kills  # in a process of its own a job can be stopped by ending the process
+        self.broken = ""  # why this process runs no further job; a fresh one takes its place
         self._duties = [[period, call, 0.0] for period, call in duties]
         self._stopping_since: float | None = None
         self._wake = threading.Event()
@@ -64,6 +66,12 @@ class Pulse(threading.Thread):
         """After this the pulse writes nothing more for the attempt."""
         with running.writing:
             self.running.pop(str(running.job.uid), None)
+
+    def leave(self, why: str) -> None:
+        """A job left something that cannot be put back (or ``why`` is empty, and it did not)."""
+        if why:
+            log.error("A job left something that cannot be put back: %s. %s", why, LEAVES[self.kills])
+            self.broken = self.broken or why
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
@@ -164,13 +172,15 @@ def _end_process() -> None:
 
 _pulse: tuple[int, Pulse] | None = None
 _worker: Any = None  # Celery's WorkController, kept by the parent before it forks
+_worker_pid = 0
+_speaking = threading.Lock()  # what is said last must be written last
 _stopping = mmap.mmap(-1, 1)  # shared with the children that are forked later
 
 
 def remember_worker(worker: Any) -> None:
     """Called in the parent before it forks: children tell the world about it."""
-    global _worker
-    _worker = worker
+    global _worker, _worker_pid
+    _worker, _worker_pid = worker, os.getpid()
 
 
 def say_stopping() -> None:
@@ -198,20 +208,34 @@ def start(first: bool, kills: bool, duties: list[tuple[float, Callable[[], None]
     return pulse
 
 
+def say_stopped() -> None:
+    """The worker's last word, from the process that ends last: what was stopped is not lost."""
+    say_stopping()
+    try:
+        say_alive()
+    except Exception as error:
+        log.warning("That the worker stopped could not be written: %s", error)
+    finally:
+        connection.close()
+
+
 def say_alive() -> None:
-    """Write the worker's row."""
-    close_old_connections()
-    now = lifecycle.now()
-    row = {
-        "host": socket.gethostname(),
-        "pid": _worker.pid if getattr(_worker, "pid", None) else os.getppid(),
-        "queues": sorted(
-            name.removeprefix(f"{settings.SIGNALBOX_NAME}.") for name in _worker.app.amqp.queues.consume_from
-        ),
-        "concurrency": _worker.concurrency,
-        "seen_at": now,
-        "stopped_at": now if stopping() else None,
-    }
-    found = Worker.objects.filter(name=_worker.hostname)
-    if found.filter(pid=row["pid"]).update(beat=F("beat") + 1, **row) == 0:
-        Worker.objects.update_or_create(name=_worker.hostname, defaults={**row, "beat": 1, "started_at": now})
+    """Write the worker's row, unless another process has taken its name meanwhile and this one has stopped."""
+    with _speaking:
+        close_old_connections()
+        now = lifecycle.now()
+        row = {
+            "host": socket.gethostname(),
+            "pid": _worker_pid,
+            "queues": sorted(
+                name.removeprefix(f"{settings.SIGNALBOX_NAME}.") for name in _worker.app.amqp.queues.consume_from
+            ),
+            "concurrency": _worker.concurrency,
+            "seen_at": now,
+            "stopped_at": now if stopping() else None,
+        }
+        found = Worker.objects.filter(name=_worker.hostname)
+        if found.filter(pid=_worker_pid).update(beat=F("beat") + 1, **row):
+            return
+        if not (stopping() and found.exists()):
+            Worker.objects.update_or_create(name=_worker.hostname, defaults={**row, "beat": 1, "started_at": now})

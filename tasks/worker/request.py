@@ -4,9 +4,11 @@ Celery makes a JobRequest of each message. It runs no job and holds none; what i
 """
 
 import logging
+import re
 from collections.abc import Callable
 from typing import Any
 
+from billiard.exceptions import WorkerLostError
 from celery.worker.request import Request
 from django.db import connection
 from kombu.transport import virtual
@@ -16,6 +18,16 @@ from tasks.engine.errors import Failure
 from tasks.engine.models import Job
 
 log = logging.getLogger(__name__)
+
+
+def how_it_died(said: str) -> str:
+    """In a sentence, from billiard's "Worker exited prematurely: signal 9 (SIGKILL) Job: 4."."""
+    found = re.search(r"signal \d+ \((\w+)\)|exitcode (\d+)", said)
+    if not found:
+        return "The process that ran the job died."
+    how = f"by {found[1]}" if found[1] else f"with exit code {found[2]}"
+    often = "; often the system has no memory left then" if found[1] == "SIGKILL" else ""
+    return f"The process that ran the job died {how}{often}."
 
 
 class JobRequest(Request):
@@ -30,8 +42,11 @@ class JobRequest(Request):
             virtual.QoS.ack(qos, tag)
 
     def on_failure(self, exc_info: Any, send_failed_event: bool = True, return_ok: bool = False) -> Any:
-        if type(exc_info.exception).__name__ == "WorkerLostError":
-            self._report(lambda job: lifecycle.rescue(job, sentence="The process that ran the job died."))
+        error = getattr(exc_info.exception, "exc", exc_info.exception)  # billiard wraps what does not come from a child
+        if isinstance(error, WorkerLostError):
+            self._report(lambda job: lifecycle.rescue(job, sentence=how_it_died(str(error))))
+        elif isinstance(error, MemoryError):  # Celery would end the whole worker for it
+            exc_info.exception = RuntimeError(f"MemoryError: {error}")
         return super().on_failure(exc_info, send_failed_event=send_failed_event, return_ok=return_ok)
 
     def on_timeout(self, soft: bool, timeout: float) -> None:

@@ -39,14 +39,14 @@ class Reaper:
         rows = list(Job.objects.filter(state=State.RUNNING).values_list(*columns))
         clock = time.monotonic()
         # While nobody could look, as in an outage of the database, nobody could beat either: that counts as a moment.
-        passed, self._looked = min(clock - self._looked, confirmed()), clock
+        passed, self._looked = min(clock - self._looked, confirm_after()), clock
         before, self._seen = self._seen, {}
         lost = []
         for pk, attempt, beat, kind, worker, pid in rows:
             *known, stood = before.get(pk, (None, None, 0.0))
             stood = stood + passed if known == [attempt, beat] else 0.0
             self._seen[pk] = (attempt, beat, stood)
-            if stood >= lease(kind) or (stood >= confirmed() and gone(worker, pid)):
+            if stood >= lease(kind) or (stood >= confirm_after() and process_is_gone(worker, pid)):
                 lost.append((pk, attempt, beat))
         for each in lost:
             self._rescue(*each)
@@ -65,12 +65,12 @@ def lease(kind: str) -> float:
         return settings.SIGNALBOX_LEASE_S
 
 
-def confirmed() -> float:
+def confirm_after() -> float:
     """Seconds that a beat must stand still before a missing process is believed to be dead."""
     return min(settings.SIGNALBOX_HEARTBEAT_S * 1.5, settings.SIGNALBOX_LEASE_S)
 
 
-def gone(worker: str, pid: int | None) -> bool:
+def process_is_gone(worker: str, pid: int | None) -> bool:
     """Whether a process of this very host does not exist any more. Unknown counts as no."""
     if pid is None or not Worker.objects.filter(name=worker, host=socket.gethostname()).exists():
         return False

@@ -55,7 +55,7 @@ def properties(payload: Any, **more: Any) -> dict[str, Any]:
     return {"delivery_tag": str(uuid4()), "delivery_info": where, "priority": urgency, **more}
 
 
-def copied(message: dict[str, Any], uid: str) -> dict[str, Any]:
+def copy_message(message: dict[str, Any], uid: str) -> dict[str, Any]:
     """A bell that Celery made, for another job."""
     headers = message["headers"] | {"id": uid, "root_id": uid}
     own = message["properties"] | {"correlation_id": uid, "delivery_tag": str(uuid4())}
@@ -77,7 +77,7 @@ class Channel(redis.Channel):
     def _put(self, queue: str, message: dict[str, Any], **options: Any) -> None:
         super()._put(queue, message, **options)
         for uid in self.also:
-            super()._put(queue, copied(message, uid), **options)
+            super()._put(queue, copy_message(message, uid), **options)
 
     def _brpop_read(self, **options: Any) -> Any:
         """The next message; one that is no envelope at all is gone from the queue already, and that is all."""

@@ -37,7 +37,7 @@ def failed(kind: str = "noop") -> None:
 
 def looked() -> list[str]:
     evaluate.evaluate()
-    return [alert.sentence for alert in evaluate.standing()]
+    return [alert.sentence for alert in evaluate.open_alerts()]
 
 
 def told() -> list[tuple[str, str]]:
@@ -211,8 +211,8 @@ def test_a_real_worker_that_is_killed_is_seen_by_another(start_worker):
 
 
 def test_alerts_and_deliveries_that_are_long_over_are_pruned():
-    evaluate.raise_one("old", "worker", "w1", "It is over.")
-    evaluate.raise_one("open", "worker", "w2", "It is not over.")
+    evaluate.open_alert("old", "worker", "w1", "It is over.")
+    evaluate.open_alert("open", "worker", "w2", "It is not over.")
     endpoint("http://x.test/", states=["queued"])
     lifecycle.submit("noop", {})
     lifecycle.submit("noop", {})

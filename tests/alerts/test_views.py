@@ -18,7 +18,7 @@ def browser(name: str) -> Client:
 
 
 def opened(sentence: str = "It is <wrong>.") -> Alert:
-    evaluate.raise_one("key", "worker", "w1", sentence)
+    evaluate.open_alert("key", "worker", "w1", sentence)
     return Alert.objects.get(closed_at=None)
 
 
@@ -30,7 +30,7 @@ def test_the_notice_stands_above_every_page_until_it_is_over_or_dismissed():
     browser("bob").post(f"/alerts/{alert.uid}/dismiss/")
     assert "wrong" not in vera.get("/").text
     assert "dismissed by bob" in vera.get("/alerts/").text
-    evaluate.end(alert)
+    evaluate.close_alert(alert)
     assert "Closed" in vera.get("/alerts/").text
 
 
@@ -51,7 +51,7 @@ def test_rules_are_made_changed_and_deleted_by_forms():
 def test_the_api_of_alerts_and_rules():
     alert = opened("It is wrong.")
     (shown,) = call("vera").get("alerts/?open=true").json()["results"]
-    assert shown == alert.shown()
+    assert shown == alert.to_dict()
     assert call("vera").get("alerts/?open=false").json()["results"] == []
     assert call("vera").get("alerts/?open=maybe").status_code == 400
     assert call("bob").post(f"alerts/{alert.uid}/dismiss/").json()["dismissed_by"] == "bob"

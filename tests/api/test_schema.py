@@ -48,12 +48,12 @@ def job(operation: str) -> dict[str, Any]:
 
 def hook() -> Endpoint:
     return Endpoint.objects.create(
-        owner=person("ada"), url="https://hooks.example.org/", secret=outbox.sealed(outbox.fresh_secret())
+        owner=person("ada"), url="https://hooks.example.org/", secret=outbox.seal_secret(outbox.make_secret())
     )
 
 
 def delivery() -> dict[str, Any]:
-    sent = outbox.owe_test(hook())
+    sent = outbox.queue_test_delivery(hook())
     type(sent).objects.filter(pk=sent.pk).update(status="failed", finished_at=timezone.now())
     return {"uid": sent.uid}
 
@@ -61,7 +61,7 @@ def delivery() -> dict[str, Any]:
 def alert(operation: str) -> Any:
     """The id of a rule, or of an alert that it raised."""
     rule = Rule.objects.create(watch="failures")
-    evaluate.raise_one("key", rule.watch, "noop", "noop failed 6 times in 10 min.", rule)
+    evaluate.open_alert("key", rule.watch, "noop", "noop failed 6 times in 10 min.", rule)
     return rule.uid if operation.endswith("alert_rule") else Alert.objects.get().uid
 
 

@@ -53,27 +53,29 @@ def test_what_the_socket_painted_is_what_the_server_paints(page: Page, watcher: 
 NUMBERS = """
 import sys
 from django.db.models import F
-from tasks import lifecycle
+from tasks.engine import lifecycle
 from tasks.engine.models import Job
 job = Job.objects.get(uid=JOB)
-if STEP == "run":
-    Job.objects.filter(pk=job.pk).update(state="queued", due_at=None)
-    held = lifecycle.claim(job.uid, "nobody@here", 1)
+if STEP == "go on":
     far = {"progress_done": 9007199254740993, "progress_total": 9223372036854775807, "version": F("version") + 1}
     Job.objects.filter(pk=job.pk).update(**far)
 else:
+    Job.objects.filter(pk=job.pk).update(state="queued", due_at=None)
+    held = lifecycle.claim(job.uid, "nobody@here", 1)
     numbers = {"b": [9007199254740993, 1.0, 1e16, -0.0, 10**400, 1e300], "10": "ten", "2": {"note": "n", "bytes": 5}}
-    lifecycle.succeed(job, numbers | {"deep": eval("[" * 150 + "1" + "]" * 150)})
+    lifecycle.succeed(held, numbers | {"deep": eval("[" * 150 + "1" + "]" * 150)})
 """
 
 
 def test_numbers_and_names_are_shown_as_they_are(page: Page, watcher: Watcher, product: Product) -> None:
-    later = "from tasks import lifecycle; from datetime import timedelta; at = lifecycle.now() + timedelta(days=2); "
+    later = (
+        "from tasks.engine import lifecycle; from datetime import timedelta; at = lifecycle.now() + timedelta(days=2); "
+    )
     uid = product.python(later + "print(lifecycle.submit('noop', {}, due_at=at)[0].uid)").strip()
     script = NUMBERS.replace("JOB", f"'{uid}'").replace
     page.goto(f"jobs/{uid}/")
     expect(page.locator("[data-live]")).to_have_attribute("data-live", "live")
-    product.python(script("STEP", "'run'"))
+    product.python(script("STEP", "'go on'"))
     expect(page.locator("[data-part=fraction]")).to_have_text("9,007,199,254,740,993 / 9,223,372,036,854,775,807")
     product.python(script("STEP", "'end'"))
     place = page.locator("[data-part=result]")

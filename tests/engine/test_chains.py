@@ -20,7 +20,7 @@ def run(job: Job) -> Job:
     """What a worker does with a job that is queued, in this process."""
     held = lifecycle.claim(job.uid, "w", 1)
     add_up = {"add": lambda x, y: x + y, "noop": lambda: None, "unlocks": lambda key, number: number + len(key)}
-    params, _ = creation.opened(held)
+    params, _ = creation.open_params(held)
     return lifecycle.succeed(held, add_up[held.kind](**params))
 
 
@@ -135,7 +135,9 @@ def test_a_step_that_did_not_fit_is_tried_again_as_it_was_and_never_with_holes()
         assert second.state == "failed" and second.params[name] == {"not": "a value"}
         again = perform(lifecycle.retry(second.uid))
         assert (again.state, again.error.split(":")[1].strip()) == ("failed", name), again.error
-        assert "sesame" not in repr(second.params) and creation.opened(again)[0].get("password", "sesame") == "sesame"
+        assert (
+            "sesame" not in repr(second.params) and creation.open_params(again)[0].get("password", "sesame") == "sesame"
+        )
 
 
 def test_a_result_that_is_no_good_as_a_secret_is_not_shown_as_a_parameter():

@@ -69,7 +69,7 @@ def test_a_deadlock_on_postgresql_ends_well_for_both():
     first, second = (lifecycle.submit("noop", {})[0] for _ in range(2))
     both_hold, tries, errors = threading.Barrier(2, timeout=10), [], []
 
-    @transition.steadily
+    @transition.retry_on_lock
     def cross(one: Job, other: Job) -> None:
         tries.append(one.pk)
         with transaction.atomic():
@@ -99,7 +99,7 @@ def test_a_deadlock_on_postgresql_ends_well_for_both():
 def test_a_busy_database_is_tried_again_from_the_start():
     tries = []
 
-    @transition.steadily
+    @transition.retry_on_lock
     def busy() -> str:
         tries.append(1)
         if len(tries) < 3:

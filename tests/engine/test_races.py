@@ -7,12 +7,11 @@ import pytest
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import DataError, IntegrityError, OperationalError
 
-from tasks.base import JobTask
 from tasks.engine import lifecycle
 from tasks.engine.errors import Failure
 from tasks.engine.models import Job, State
 from tasks.engine.report import Report
-from tasks.worker import pulse, sweep
+from tasks.worker import attempt, pulse, sweep
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -51,7 +50,7 @@ def test_an_end_that_the_database_refuses_for_good_is_a_failure(settings):
         told.append(1)
         raise DataError("value overflows numeric format")
 
-    JobTask()._record(job, ending)
+    attempt.record(job, ending)
     after = Job.objects.get()
     assert (after.state, len(told)) == (State.FAILED, 3)
     assert "value overflows numeric format" in after.error
@@ -65,7 +64,7 @@ def test_an_end_is_tried_until_the_database_is_back():
             raise answer
         lifecycle.succeed(job)
 
-    JobTask()._record(job, ending)
+    attempt.record(job, ending)
     assert Job.objects.get().state == State.SUCCEEDED
 
 
@@ -77,7 +76,7 @@ def test_a_time_limit_that_strikes_while_the_end_is_written_changes_nothing():
             raise strikes.pop()
         lifecycle.succeed(job)
 
-    JobTask()._record(job, ending)
+    attempt.record(job, ending)
     assert Job.objects.get().state == State.SUCCEEDED
 
 
@@ -135,11 +134,12 @@ def test_an_error_that_nobody_can_show_ends_the_job_all_the_same():
     assert lifecycle.fail(held(), Failure.of(Silent())).error == "Silent: (Silent, which cannot be shown)"
 
 
-def test_a_note_that_nobody_can_show_fails_where_it_was_said():
+def test_a_note_that_nobody_can_show_is_named_and_fails_no_job():
     report = Report()
-    with pytest.raises(RuntimeError):
-        report.progress(1, note=Silent())
-    assert report.take().note == ""
+    report.progress(1, note=Silent())
+    report.log(Silent())
+    said = report.take()
+    assert (said.note, said.lines[0].text) == ("(Silent, which cannot be shown)",) * 2
 
 
 def test_a_flood_of_due_jobs_keeps_no_beat_waiting(monkeypatch):

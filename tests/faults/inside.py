@@ -26,6 +26,7 @@ from django.db import close_old_connections  # noqa: E402
 
 from tasks.access.models import Token  # noqa: E402
 from tasks.engine import lifecycle, notify  # noqa: E402
+from tasks.engine.errors import Refused  # noqa: E402
 from tasks.engine.models import Job  # noqa: E402
 from tasks.queries import board as picture  # noqa: E402
 
@@ -79,22 +80,22 @@ def cancel(job: str) -> str:
     """The state after it, or why not."""
     try:
         return lifecycle.cancel(job, None, "the rig asked for it").state
-    except lifecycle.Refused as refused:
+    except Refused as refused:
         return f"refused: {refused}"
 
 
 def retry(job: str) -> str:
     try:
         return lifecycle.retry(job).state
-    except lifecycle.Refused as refused:
+    except Refused as refused:
         return f"refused: {refused}"
 
 
 def ring(jobs: list[str], times: int = 1) -> None:
     """Ring bells again that were rung before: what a broker does that delivers twice."""
     for job in Job.objects.filter(uid__in=jobs):
-        bell = notify.queues.Bell(job.uid, job.kind, job.queue, job.priority)
-        notify.queues.ring([bell] * times)
+        bell = notify.broker.Bell(job.uid, job.kind, job.queue, job.priority)
+        notify.broker.ring([bell] * times)
 
 
 def board() -> dict[str, Any]:

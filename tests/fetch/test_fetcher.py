@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import time
 import zlib
 from ipaddress import ip_network
 
@@ -45,6 +46,41 @@ async def test_a_post_sends_its_body_once_and_cuts_a_long_answer():
         page = await fetcher.post(f"{site.url}/hook", b"ping", {"Content-Type": "text/plain"})
     assert (page.status, page.size, len(page.body), page.cut) == (200, 65536, 65536, True)
     assert b"Content-Length: 4" in site.heads[0]
+
+
+FAULTY = {
+    "packed wrongly": b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\njunk",
+    "packed unknown": b"HTTP/1.1 200 OK\r\nContent-Encoding: br\r\nContent-Length: 4\r\n\r\njunk",
+    "shorter than said": b"HTTP/1.1 200 OK\r\nContent-Length: 400\r\n\r\nok",
+    "broken chunks": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\nxyz\r\n",
+    "no end of chunks": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n",
+    "a bomb": b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + gzip.compress(b"a" * 20_000_000),
+}
+
+
+@pytest.mark.parametrize("answer", FAULTY.values(), ids=FAULTY)
+async def test_a_post_that_was_answered_has_arrived_whatever_the_body_is(answer):
+    async with origin(answer) as site, Fetcher() as fetcher:
+        page = await fetcher.post(site.url, b"once")
+    assert (page.status, page.cut, site.met) == (200, True, 1)
+    assert len(page.body) <= 65536
+
+
+@pytest.mark.parametrize("after", [0, 0.8], ids=["at once", "just in time"])
+async def test_a_post_whose_answer_never_ends_has_arrived_in_seconds(after):
+    async def speak(reader, writer, head):
+        await asyncio.sleep(after)
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        while True:
+            writer.write(b".")
+            await writer.drain()
+            await asyncio.sleep(0.05)
+
+    began = time.monotonic()
+    async with origin(speak) as site, Fetcher(total=1) as fetcher:
+        page = await fetcher.post(site.url, b"once")
+    assert (page.status, page.cut, page.body[:3]) == (200, True, b"...")
+    assert time.monotonic() - began < 6
 
 
 async def test_a_post_is_not_repeated_when_the_server_hangs_up():

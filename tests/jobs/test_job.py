@@ -58,13 +58,13 @@ def test_a_tree_ships_at_most_its_budget_and_says_what_is_left() -> None:
         own = len(node.get("text", ""))
         return own + sum(len(name) + shipped(item) for name, item in node.get("entries", ()))
 
-    many = json_tree.planted({f"name {n}": "x" * 3_000 for n in range(20)}, "/at/")
+    many = json_tree.build_tree({f"name {n}": "x" * 3_000 for n in range(20)}, "/at/")
     assert 10_000 < shipped(many) <= json_tree.BUDGET + 1_000
     assert [node["href"] for _, node in many["entries"][-2:]] == ["/at/?at=/name%2018", "/at/?at=/name%2019"]
-    numbers = json_tree.planted(list(range(8_000)), "/at/")
+    numbers = json_tree.build_tree(list(range(8_000)), "/at/")
     assert numbers["rest"] == {"words": f"{8_000 - len(numbers['entries']):,} more", "href": "/at/?at="}
-    assert json_tree.planted("x" * 70_000, "/at/") == {"href": "/at/?at=", "size": "68 KiB", "preview": ""}
-    assert shipped(json_tree.planted("x" * 70_000)) == 70_000, "without an address for the rest, all of it"
+    assert json_tree.build_tree("x" * 70_000, "/at/") == {"href": "/at/?at=", "size": "68 KiB", "preview": ""}
+    assert shipped(json_tree.build_tree("x" * 70_000)) == 70_000, "without an address for the rest, all of it"
 
 
 def test_a_tree_shows_numbers_names_and_depth_as_they_are() -> None:
@@ -185,7 +185,7 @@ def test_what_cannot_be_run_again_by_one_press_is_asked_for_in_the_form() -> Non
 def test_run_again_counts_against_the_quota(settings: Any) -> None:
     settings.SIGNALBOX_SUBMITS_PER_USER = 1
     job, client = made(owner="bob"), browser("bob")
-    assert "at most 1 submits a minute" in client.post(f"/jobs/{job.uid}/again/", follow=True).content.decode()
+    assert "at most 1 submit a minute" in client.post(f"/jobs/{job.uid}/again/", follow=True).content.decode()
     assert Job.objects.count() == 1
 
 

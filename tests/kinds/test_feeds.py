@@ -98,6 +98,14 @@ def test_an_entry_that_says_something_else_is_changed_in_place():
     assert (now.pk, now.at, "Came to" in now.html) == (kept.pk, kept.at, True)
 
 
+def test_validators_that_nobody_could_send_back_are_not_kept():
+    head = b"HTTP/1.1 200 OK\r\nETag: \xff\xfe\r\nLast-Modified: caf\xe9\r\nContent-Length: %d\r\n\r\n" % len(RSS)
+    with serving(head + RSS) as site:
+        job = fetch(Feed.objects.create(url=site.url))
+    feed = Feed.objects.get()
+    assert (job.state, feed.etag, feed.last_modified, feed.entries.count()) == ("succeeded", "", "", 2)
+
+
 def test_a_title_given_by_hand_stays():
     with serving(reply(RSS)) as site:
         feed = Feed.objects.create(url=site.url, title="Mine")

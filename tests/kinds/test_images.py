@@ -1,5 +1,6 @@
 """match_images: planned into parts, counted from rows, stopped and gone on with, never counted twice."""
 
+import os
 import threading
 import uuid
 from pathlib import Path
@@ -242,6 +243,24 @@ def test_an_error_of_ours_fails_the_part_and_costs_no_other_image(monkeypatch):
     work(plan(collection))
     collection.refresh_from_db()
     assert collection.counts()["done"] == 4 and collection.finished_at
+
+
+def test_names_that_are_no_utf_8_stop_no_other_image(home):
+    laid_out(home / "root/trip", collection_of(2, references=1) | {"b/1.jpg": jpeg(7), "a/1.jpg": jpeg(8)})
+    odd = {b"caf\xe9.jpg": jpeg(50), "\uf7e9.jpg".encode(): jpeg(51), b"line\nbreak.jpg": jpeg(52)}
+    for name, data in odd.items():
+        with open(os.fsencode(home / "root/trip/photos") + b"/" + name, "wb") as file:
+            file.write(data)
+    collection = Collection.objects.create(name="trip", folder=str(home / "root/trip"))
+    work(plan(collection))
+    assert list(collection.images.exclude(problem="")) == []
+    assert collection.counts() | {"matched": 1} == {"total": 7, "done": 7, "matched": 1, "unfit": 0, "references": 1}
+    paths = [image.path for image in collection.images.order_by("pk")]
+    assert "photos/caf\uf7e9.jpg" in paths and paths.index("a/1.jpg") < paths.index("b/1.jpg")
+
+    archive = uploaded(tarred({"photos/caf\udce9.jpg": jpeg(50), "photos/ok.jpg": jpeg(51)}))
+    work(plan(archive))
+    assert sorted(image.path for image in archive.images.all()) == ["photos/caf?.jpg", "photos/ok.jpg"]
 
 
 def test_an_image_that_kills_its_process_is_left_out_in_the_end():

@@ -21,7 +21,7 @@ from tests.support.runs import again, run
 
 pytestmark = pytest.mark.django_db(transaction=True)
 DAY = timedelta(days=1)
-NOTHING = dict.fromkeys(("jobs", "lines", "minutes", "deliveries", "alerts", "workers", "entries"), 0)
+NOTHING = dict.fromkeys(("jobs", "lines", "minutes", "deliveries", "alerts", "workers", "entries", "handled"), 0)
 began: list[datetime] = []
 
 

@@ -9,8 +9,8 @@ import pytest
 from live import auth, channel_layer, consumers
 from live import hub as hubs
 from live.board import Board
-from live.db_thread import Reader
-from live.job_feeds import Watches
+from live.db_thread import DatabaseThread
+from live.job_feeds import JobFeeds
 from live.listener import Listener
 from tests.support.live_hub import ANY, Tab, running, submit
 from tests.support.live_parts import until
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture(autouse=True)
 def fast(settings, monkeypatch):
     settings.SIGNALBOX_RECONCILE_S, settings.SIGNALBOX_BEAT_S, settings.SIGNALBOX_TICK_MS = 0.2, 0.5, 20
-    monkeypatch.setattr("live.state.withdrawn", lambda visitors: {})
+    monkeypatch.setattr("live.state.withdrawn_visitors", lambda visitors: {})
 
 
 async def test_who_comes_as_the_hub_stops_is_served_by_the_next(monkeypatch):
@@ -34,7 +34,7 @@ async def test_who_comes_as_the_hub_stops_is_served_by_the_next(monkeypatch):
         asyncio.run(until(lambda: hubs.all_hubs() == []))
         return ANY
 
-    monkeypatch.setattr(auth, "admit", slowly)
+    monkeypatch.setattr(auth, "authenticate", slowly)
     said, gone = asyncio.Queue(), asyncio.Event()
     await said.put({"type": "websocket.connect"})
     await said.put({"type": "websocket.receive", "text": json.dumps({"type": "watch", "board": True})})
@@ -60,7 +60,7 @@ async def test_who_comes_as_the_hub_stops_is_served_by_the_next(monkeypatch):
 
 async def test_what_it_cannot_take_from_the_database_ends_no_reconciling(monkeypatch, caplog):
     """It reads on, and until it understands again its picture grows old, and says so."""
-    real, rows = Board.diff, Reader("test-rows")
+    real, rows = Board.diff, DatabaseThread("test-rows")
     async with running() as hub:
         tab = Tab(hub).watch()
         await until(lambda: tab.of("snapshot"))
@@ -110,7 +110,7 @@ async def test_an_ear_that_is_closed_while_it_connects_anew_stays_closed(monkeyp
 
 
 async def test_a_watched_job_that_moves_as_its_reading_ends_is_read_again():
-    watches, done = Watches(None, None, None), []
+    watches, done = JobFeeds(None, None, None), []
 
     async def reading(n):
         done.append(n)

@@ -158,7 +158,7 @@ async def test_without_a_database_nobody_is_told_to_log_in(monkeypatch):
     def away(scope):
         raise OperationalError
 
-    monkeypatch.setattr(auth, "admit", away)
+    monkeypatch.setattr(auth, "authenticate", away)
     async with in_this_loop() as port:
         server = Served.__new__(Served)
         server.port = port

@@ -2,9 +2,9 @@
 
 import pytest
 
-from live import auth, push, row_marks
+from live import auth, push, reads
 from live.auth import Visitor
-from live.topics import News
+from live.topics import NOWHERE, TopicMarks
 from tasks.access import permissions
 from tasks.alerts import evaluate
 from tasks.alerts.models import Alert
@@ -38,10 +38,10 @@ async def test_alerts_come_and_go_as_news_and_stay_out_of_the_boards_frames(rows
         board, notices = Tab(hub, ADMIN).watch(), watch(hub, "alerts")
         await until(lambda: board.of("snapshot") and notices.of("news"))
         assert notices.of("news")[-1]["alerts"] == []
-        await rows(evaluate.raise_one, "key", "worker", "w1", "It is wrong.")
+        await rows(evaluate.open_alert, "key", "worker", "w1", "It is wrong.")
         await until(lambda: notices.of("news")[-1]["alerts"])
         assert notices.of("news")[-1]["alerts"][0]["sentence"] == "It is wrong."
-        await rows(lambda: evaluate.end(Alert.objects.get()))
+        await rows(lambda: evaluate.close_alert(Alert.objects.get()))
         await until(lambda: notices.of("news")[-1]["alerts"] == [])
         assert all(frame.keys() == {"type", "as_of", "age", "topics", "alerts"} for frame in notices.of("news"))
         keys = {"type", "n", "as_of", "age", "jobs", "gone", "stats", "workers", "queues"}
@@ -82,8 +82,30 @@ async def test_rows_beside_jobs_are_news_when_they_change_and_only_then(rows):
         assert tab.of("news")[-1]["topics"] == ["schedules"]
 
 
+@pytest.mark.parametrize(
+    ("module", "name"), [(reads, "read_marks"), (reads.evaluate, "open_alerts"), (reads.board, "board")]
+)
+def test_an_alert_that_opens_while_everything_is_read_is_shown_after_the_next_reading(module, name, monkeypatch):
+    read, opened = getattr(module, name), []
+
+    def read_and_open(*words):
+        answer = read(*words)
+        if not opened:
+            opened.append(evaluate.open_alert("key", "worker", "w1", "It is wrong."))
+        return answer
+
+    monkeypatch.setattr(module, name, read_and_open)
+    news, place, shown = TopicMarks(), NOWHERE, ""
+    for _ in range(2):
+        seen = reads.read_all([], {"alerts"}, set(), lambda visitors: {})
+        news.agree(seen.marks, seen.alerts)
+        if news.is_behind(place, ["alerts"]):
+            place, (_, shown) = news.now, news.since(place, ["alerts"])
+    assert opened and "It is wrong." in shown
+
+
 def test_who_was_away_gets_the_news_merged():
-    news = News()
+    news = TopicMarks()
     news.watched.update(["kind:noop", "kind:other"])
     news.agree({"webhooks": 1}, [])
     place = news.now
@@ -106,7 +128,7 @@ def test_topics_are_what_the_role_may_see():
 
 
 def test_a_failed_job_and_one_that_is_tried_again_are_news_of_failures():
-    news = News()
+    news = TopicMarks()
     news.watched.update(["failures"])
     for job, is_news in (
         ({"kind": "noop", "state": "running", "attempt": 1}, False),
@@ -118,6 +140,6 @@ def test_a_failed_job_and_one_that_is_tried_again_are_news_of_failures():
 
 
 def test_the_mark_of_failures_tells_of_what_was_handled():
-    before = row_marks.marks(["failures"])
+    before = reads.read_marks(["failures"])
     groups.mark("noop", "k", "bob")
-    assert row_marks.marks(["failures"]) != before
+    assert reads.read_marks(["failures"]) != before

@@ -37,7 +37,7 @@ def test_the_receiver_of_the_page_checks_what_is_sent():
     endpoint("http://x.test/", states=["queued"])
     job, _ = lifecycle.submit("noop", {})
     (row,) = deliveries.take(lambda lane: 1)
-    headers = {name.lower(): value for name, value in sender.signed(row, datetime.now(UTC)).items()}
+    headers = {name.lower(): value for name, value in sender.sign(row, datetime.now(UTC)).items()}
     message = defined("webhooks.md")["receive"](row.body.encode(), headers, SECRET)
     shown = json.loads(example("webhooks.md", "json"))
     assert message.keys() == shown.keys()

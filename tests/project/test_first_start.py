@@ -126,7 +126,7 @@ def test_the_environment_makes_the_admin_once(monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.process
 def test_up_prints_the_link_only_while_nobody_can_log_in(new_product: Callable[..., Product]) -> None:
-    product = new_product(admin=False).start()
+    product = new_product(admin=False, migrated=False).start()
     told = wait_until(lambda: product.log().partition("within the hour: ")[2].partition("\n")[0])
     link = told.split()[0]
     assert link.startswith(product.base_url + "start/")

@@ -126,6 +126,20 @@ def test_only_the_state_machine_writes_a_jobs_state():
     assert guilty == []
 
 
+ASKED_FOR = {"submit", "cancel", "retry", "take_back"}  # verbs of the lifecycle that a person or a program asks for
+
+
+@pytest.mark.parametrize("path", sources("tasks", "live", "project"), ids=module)
+def test_what_people_ask_for_goes_through_the_actions(path):
+    """Permission, quota, once-key and audit stand in one place; schedules and the worker act for nobody."""
+    if module(path).startswith(("tasks.access.actions", "tasks.schedules.", "tasks.worker.", "tasks.engine.")):
+        return
+    tree = ast.parse(path.read_text())
+    used = {node.attr for node in ast.walk(tree) if getattr(getattr(node, "value", None), "id", "") == "lifecycle"}
+    assert used & ASKED_FOR == set()
+    assert imports(path) & {f"tasks.engine.lifecycle.{verb}" for verb in ASKED_FOR} == set()
+
+
 def test_files_stay_small():
     sizes = {module(path): len(path.read_text().splitlines()) for path in sources("tasks", "live", "project")}
     assert {name: lines for name, lines in sizes.items() if lines > 400 and "migrations" not in name} == {}

@@ -12,7 +12,7 @@ from project import health, keys, logs, metrics
 from tasks.access.models import Entry
 from tasks.engine import lifecycle, notify
 from tasks.engine.errors import Failure
-from tasks.engine.log_context import veiled
+from tasks.engine.log_context import mask_secrets
 from tasks.engine.models import Job, Worker
 from tests.support.calls import call
 from tests.support.people import person
@@ -132,10 +132,10 @@ def test_what_lets_somebody_in_stands_in_no_log_line():
         'POST /start/s3cret-T0ken/ 404, then "/share/AaIT.b-c_d/state/" and /share/x',
         exc_info=(RuntimeError, broke, None),
     )
-    for line in (logs.Line().format(made), json.loads(logs.Json().format(made))["text"]):
+    for line in (logs.LineFormatter().format(made), json.loads(logs.JsonFormatter().format(made))["text"]):
         assert 'POST /start/•••/ 404, then "/share/•••/state/" and /share/•••' in line
-    assert "abc" not in logs.Line().format(made) and "abc" not in logs.Json().format(made)
-    assert veiled("/api/v1/jobs/0199/share/0198/") == "/api/v1/jobs/0199/share/0198/"
+    assert "abc" not in logs.LineFormatter().format(made) and "abc" not in logs.JsonFormatter().format(made)
+    assert mask_secrets("/api/v1/jobs/0199/share/0198/") == "/api/v1/jobs/0199/share/0198/"
 
 
 def test_a_refused_link_is_not_in_the_trail_either():
@@ -147,7 +147,7 @@ def test_a_refused_link_is_not_in_the_trail_either():
 
 def test_a_log_line_names_its_request_and_its_job_and_stays_one_line():
     made = record("a\n2026-11-23 INFO forged", request_id="r1", job_id="j1")
-    line = logs.Line().format(made)
+    line = logs.LineFormatter().format(made)
     assert "\n" not in line and line.endswith("INFO tasks.test: request=r1 job=j1 a\\n2026-11-23 INFO forged")
-    found = json.loads(logs.Json().format(made))
+    found = json.loads(logs.JsonFormatter().format(made))
     assert (found["request"], found["job"], found["level"], found["logger"]) == ("r1", "j1", "info", "tasks.test")

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from project.supervisor import GaveUp, Part, Supervisor, how_it_ended
+from project.supervisor import GaveUp, Part, Supervisor, describe_exit
 from tests.support.processes import is_alive, wait_until
 
 FAMILY = """
@@ -124,7 +124,7 @@ def test_the_undertaker_comes_back_and_still_knows_its_groups(supervisor: Superv
 
 
 def test_an_end_is_told_in_words() -> None:
-    assert [how_it_ended(code) for code in (0, 3, -9, -200)] == [
+    assert [describe_exit(code) for code in (0, 3, -9, -200)] == [
         "exit 0",
         "exit 3",
         "killed by SIGKILL",

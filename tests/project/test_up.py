@@ -47,7 +47,7 @@ STATES = "from tasks.engine.models import Job; print(*Job.objects.values_list('s
 @pytest.fixture(scope="module")
 def mine(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     """A product that may be hurt; every test leaves it whole again."""
-    running = Product(servers, tmp_path_factory.mktemp("up"))
+    running = Product(servers, tmp_path_factory.mktemp("up"), migrated=False)
     yield running.start()
     running.stop()
 

@@ -149,7 +149,7 @@ def test_secrets_rest_sealed_and_reach_the_job():
     schedule = made(kind="unlocks", params={"key": "open sesame", "number": 1})
     assert "sesame" not in repr(PeriodicTask.objects.values()) + repr(Schedule.objects.values())
     actions.keep(schedule, at(60))
-    assert creation.opened(Job.objects.get())[0]["key"] == "open sesame"
+    assert creation.open_params(Job.objects.get())[0]["key"] == "open sesame"
 
 
 def test_a_job_that_cannot_be_made_any_more_is_a_run_that_says_why():
@@ -166,7 +166,7 @@ def test_run_now_stands_beside_the_timetable():
     job = actions.run_now(schedule, person("bob"))
     assert (job.schedule, job.slot, job.owner) == (schedule.uid, None, person("bob"))
     actions.run_now(schedule, person("bob"))
-    assert [run.shown()["slot"] for run in Run.objects.all()] == [None, None]
+    assert [run.to_dict()["slot"] for run in Run.objects.all()] == [None, None]
 
 
 def test_rows_of_others_are_adopted():

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from tasks.access import actions
 from tasks.engine import lifecycle, notify
 from tasks.engine.errors import Failure
 from tasks.engine.models import Job
@@ -112,7 +113,7 @@ def test_whoever_loses_the_right_stops_in_the_middle():
     steps = bulk.act(own, "cancel", bulk.query_for("cancel", {"state": ["queued"]}, "alice"))
     next(steps)
     person("alice").groups.clear()
-    with pytest.raises(bulk.NotAllowed):
+    with pytest.raises(actions.NotAllowed):
         list(steps)
     assert Job.objects.filter(pk__in=[job.pk for job in jobs], state="queued").count() == 250
 

@@ -154,7 +154,7 @@ def test_pages_of_a_search_forth_and_back(monkeypatch):
     assert [each["id"] for each in back["results"]] == seen[-2]
 
 
-def rows_read(query: Query, **options) -> tuple[finder.Found, int]:
+def rows_read(query: Query, **options) -> tuple[finder.SearchResult, int]:
     """What a search finds, and how many queries it needs."""
     with CaptureQueriesContext(
         connection,

@@ -17,7 +17,7 @@ from tasks.engine.errors import Failure
 from tasks.engine.models import Job
 from tasks.search import bulk, finder, views
 from tasks.search.language import Query, edited
-from tasks.search.wording import told
+from tasks.search.wording import describe_query
 from tests.support.people import person
 
 pytestmark = pytest.mark.django_db
@@ -151,11 +151,11 @@ def test_the_page_brings_its_suggestions() -> None:
 
 def test_a_search_in_words() -> None:
     query = Query.of({"q": ["state:failed,cancelled kind:noop queue:io owner:me id:0199c1f2 timeout"]}, "alice")
-    assert told(query) == (
+    assert describe_query(query) == (
         "jobs that are cancelled or failed, of kind noop, in queue io, owned by alice, "
         "whose id begins with 0199c1f2, with “timeout”"
     )
-    assert told(Query()) == "all jobs"
+    assert describe_query(Query()) == "all jobs"
 
 
 def test_a_bulk_action_is_counted_and_told_before_it_is_made() -> None:

@@ -20,7 +20,7 @@ def paced(settings, monkeypatch, reconcile_s, beat_s, tick_ms):
     """A hub at a pace of the test's own, and pushes of the test's own. Who may stay has tests of its own."""
     settings.SIGNALBOX_RECONCILE_S, settings.SIGNALBOX_BEAT_S, settings.SIGNALBOX_TICK_MS = reconcile_s, beat_s, tick_ms
     monkeypatch.setattr(push, "_sender", push.Sender())
-    monkeypatch.setattr("live.state.withdrawn", lambda visitors: {})
+    monkeypatch.setattr("live.state.withdrawn_visitors", lambda visitors: {})
 
 
 class Tab:

@@ -6,6 +6,7 @@ Every process is watched by the run's undertaker, so nothing outlives pytest. No
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -21,6 +22,23 @@ from project import parts, valkey
 from tests.support.servers import FAST, Servers
 
 ROOT = Path(__file__).resolve().parents[2]
+# Runs code, one piece a line, and says what it printed: most of a `manage.py shell` is its start.
+SHELL = """
+import contextlib, io, json, sys, traceback
+import django
+django.setup()
+from django.db import connections
+for line in sys.stdin:
+    printed = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(printed):
+            exec(json.loads(line), {})
+        answer = {"printed": printed.getvalue().strip()}
+    except Exception:
+        answer = {"error": traceback.format_exc()}
+    connections.close_all()
+    print(json.dumps(answer), flush=True)
+"""
 READY = re.compile(r"^Signalbox is ready: (http://\S+/)$", re.MULTILINE)
 
 
@@ -54,18 +72,24 @@ def listens(port: int) -> bool:
 class Product:
     """`manage.py up` on a home and a port of its own, until ``stop``.
 
-    ``base_url`` (ends with a slash), ``home``, ``pid``, ``user`` and ``password`` of the admin, ``log()``.
+    ``base_url`` (ends with a slash), ``home``, ``pid``, ``user`` and ``password`` of the admin, ``log()``. With
+    ``migrated`` it begins with the tables of a fresh install, as after an earlier start; without, with nothing.
     """
 
     user, password = "ada", "first-admin-of-the-tests"
 
-    def __init__(self, servers: Servers, folder: Path, *options: str, admin: bool = True, **settings: str) -> None:
+    def __init__(
+        self, servers: Servers, folder: Path, *options: str, admin: bool = True, migrated: bool = True, **settings: str
+    ) -> None:
         self.servers, self.home = servers, folder / "home"
         self.port = valkey.free_port()
         self.log_file = folder / "up.log"
         wanted = FAST | {"SIGNALBOX_HOME": str(self.home), "SIGNALBOX_ALLOW_NETWORKS": "127.0.0.0/8,::1"}
         if servers.database_url:
-            wanted["DATABASE_URL"] = servers.new_database()
+            wanted["DATABASE_URL"] = servers.new_database(servers.migrated() if migrated else "template1")
+        elif migrated:
+            self.home.mkdir(mode=0o700, parents=True)
+            shutil.copyfile(servers.migrated(), self.home / "signalbox.sqlite3")
         if admin:
             wanted |= {"SIGNALBOX_ADMIN_USER": self.user, "SIGNALBOX_ADMIN_PASSWORD": self.password}
         ours = {"DATABASE_URL", "REDIS_URL", "SECRET_KEY", "CELERY_BROKER_URL"}
@@ -73,6 +97,7 @@ class Product:
         self.environment = inherited | wanted | settings
         self.command = [sys.executable, str(ROOT / "manage.py"), "up", "--port", str(self.port), *options]
         self.process: subprocess.Popen | None = None
+        self.shell: subprocess.Popen | None = None
 
     @property
     def base_url(self) -> str:
@@ -130,8 +155,17 @@ class Product:
         )  # fmt: skip
 
     def python(self, code: str) -> str:
-        """What ``code`` prints when it runs inside the product's Django."""
-        return self.manage("shell", "--no-imports", "-c", code).stdout.strip()
+        """What ``code`` prints when it runs inside the product's Django, in a process of its own that stays."""
+        if self.shell is None:
+            self.shell = subprocess.Popen(
+                [sys.executable, "-c", SHELL], env=self.environment | {"DJANGO_SETTINGS_MODULE": "project.settings"},
+                cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True,
+            )  # fmt: skip
+            self.servers.undertaker.watch(self.shell.pid)
+        print(json.dumps(code), file=self.shell.stdin, flush=True)
+        answer = json.loads(self.shell.stdout.readline())
+        assert "error" not in answer, answer["error"]
+        return answer["printed"]
 
     def browser(self) -> requests.Session:
         """A logged-in HTTP session of the admin."""
@@ -145,6 +179,11 @@ class Product:
 
     def stop(self, number: int = signal.SIGTERM, seconds: float = 12) -> float:
         """Ends the product as a user would; returns the seconds it took."""
+        if self.shell is not None:
+            with self.shell as shell:
+                shell.kill()
+            self.servers.undertaker.forget(shell.pid)
+            self.shell = None
         begin = time.monotonic()
         if self.process.poll() is None:
             self.process.send_signal(number)
@@ -167,9 +206,11 @@ def csrf(session: requests.Session) -> str:
 class Worker:
     """A Celery worker on the database of the running test (use `start_worker`)."""
 
-    def __init__(self, servers: Servers, environment: dict[str, str], name: str, concurrency: int, log: Path) -> None:
+    def __init__(
+        self, servers: Servers, environment: dict[str, str], name: str, concurrency: int, log: Path, pool: str
+    ) -> None:
         self.servers, self.name, self.log_file = servers, name, log
-        options = ["-n", f"{name}@%h", "-l", "INFO", "--concurrency", str(concurrency)]
+        options = ["-n", f"{name}@%h", "-l", "INFO", "--concurrency", str(concurrency), "--pool", pool]
         with open(log, "ab") as out:
             self.process = subprocess.Popen(
                 parts.celery("worker", *options), env=os.environ | environment, cwd=ROOT, start_new_session=True,

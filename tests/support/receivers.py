@@ -103,4 +103,4 @@ def receiver(says: int | Callable[[int], Any] = 204, hold: float = 0) -> Iterato
 
 def endpoint(url: str, **filters: Any) -> Endpoint:
     """A webhook with a secret that tests know."""
-    return Endpoint.objects.create(url=url, secret=outbox.sealed(SECRET), **filters)
+    return Endpoint.objects.create(url=url, secret=outbox.seal_secret(SECRET), **filters)

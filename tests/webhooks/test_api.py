@@ -98,7 +98,7 @@ def test_changes_and_the_switch():
 def test_the_log_of_deliveries_and_its_pages():
     point = endpoint(URL)
     jobs = [lifecycle.submit("noop", {})[0] for _ in range(3)]
-    (row, *_) = deliveries.take(lambda lane: 1)
+    (row, *_) = deliveries.take({}, lambda busy, lane: 1)
     page = call("bob").get(f"webhooks/{point.uid}/deliveries/?limit=2").json()
     assert [each["job"] for each in page["results"]] == [str(job.uid) for job in jobs[:0:-1]]
     rest = call("bob").get(page["next"]).json()["results"]

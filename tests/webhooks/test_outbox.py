@@ -38,7 +38,7 @@ async def sent(delivery: Delivery) -> Answer:
 
 
 def one_taken() -> Delivery:
-    (row,) = deliveries.take(lambda lane: 10)
+    (row,) = deliveries.take({}, lambda busy, lane: 10)
     return row
 
 
@@ -112,7 +112,7 @@ def test_when_nobody_hears_claim_and_succeed_are_one_statement_each():
 
 async def test_a_try_is_signed_by_the_rules_and_carries_its_id():
     with receiver(200) as site:
-        row = Delivery(endpoint=Endpoint(url=site.url, secret=outbox.sealed(SECRET)), body='{"type":"job.failed"}')
+        row = Delivery(endpoint=Endpoint(url=site.url, secret=outbox.seal_secret(SECRET)), body='{"type":"job.failed"}')
         answer = await sent(row)
         assert await sent(row)
     assert (answer.code, answer.arrived, answer.reply) == (200, True, "thank you")
@@ -123,9 +123,11 @@ async def test_a_try_is_signed_by_the_rules_and_carries_its_id():
 
 
 async def test_two_secrets_sign_while_a_rotation_is_young():
-    new = outbox.fresh_secret()
+    new = outbox.make_secret()
     now = datetime.now(UTC)
-    point = Endpoint(secret=outbox.sealed(new), old_secret=outbox.sealed(SECRET), old_until=now + timedelta(hours=1))
+    point = Endpoint(
+        secret=outbox.seal_secret(new), old_secret=outbox.seal_secret(SECRET), old_until=now + timedelta(hours=1)
+    )
     with receiver() as site:
         point.url = site.url
         await sent(Delivery(endpoint=point, body="{}"))
@@ -138,10 +140,10 @@ async def test_two_secrets_sign_while_a_rotation_is_young():
 
 async def test_a_redirect_is_not_followed_and_an_inner_address_not_reached(settings):
     with receiver() as inner, receiver(lambda _: (302, {"Location": inner.url})) as site:
-        answer = await sent(Delivery(endpoint=Endpoint(url=site.url, secret=outbox.sealed(SECRET)), body="{}"))
+        answer = await sent(Delivery(endpoint=Endpoint(url=site.url, secret=outbox.seal_secret(SECRET)), body="{}"))
         assert (answer.code, answer.arrived) == (302, False)
         settings.SIGNALBOX_ALLOW_NETWORKS = []
-        answer = await sent(Delivery(endpoint=Endpoint(url=inner.url, secret=outbox.sealed(SECRET)), body="{}"))
+        answer = await sent(Delivery(endpoint=Endpoint(url=inner.url, secret=outbox.seal_secret(SECRET)), body="{}"))
     assert answer.code is None
     assert "loopback" in answer.error
     assert inner.heard == []
@@ -194,7 +196,7 @@ def test_gone_switches_the_endpoint_off_and_drops_what_waits():
     point = endpoint("http://x.test/all", states=["succeeded"])
     run()
     run()
-    (row,) = deliveries.take(lambda lane: 1)
+    (row,) = deliveries.take({}, lambda busy, lane: 1)
     deliveries.record(row, answer(410))
     point.refresh_from_db()
     assert (point.enabled, point.off_because) == (False, "It answered 410 Gone.")
@@ -229,7 +231,7 @@ def test_two_senders_never_take_one_try():
     endpoint("http://x.test/all", states=["succeeded"])
     run()
     first = one_taken()
-    assert deliveries.take(lambda lane: 10) == []
+    assert deliveries.take({}, lambda busy, lane: 10) == []
     Delivery.objects.update(next_try_at=datetime.now(UTC))  # the first sender died, or so it seems
     second = one_taken()
     assert (first.tries, second.tries, first.uid == second.uid) == (1, 2, True)
@@ -245,7 +247,7 @@ def test_room_in_one_lane_is_not_taken_from_another():
         endpoint(f"http://{name}.test/", states=["succeeded"])
     for _ in range(5):
         run()
-    taken = deliveries.take(lambda lane: 2)
+    taken = deliveries.take({}, lambda busy, lane: 2)
     assert len({row.lane for row in taken}) == 2
     assert len(taken) == 4
 

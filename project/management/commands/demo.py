@@ -7,8 +7,8 @@ import time
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import OperationalError
 
-from tasks.engine import lifecycle
 from tasks.engine.models import Job
+from tasks.kinds import basic
 
 MOST_WAITING, PRIORITY = 10, 3
 
@@ -39,9 +39,9 @@ def submit(number: int) -> None:
         if Job.objects.filter(state=Job.State.QUEUED).count() >= MOST_WAITING:
             return
         if number % 5 == 0:
-            lifecycle.submit("noop", {}, priority=PRIORITY)
+            basic.noop.apply_async(priority=PRIORITY)
         else:
             params = {"seconds": seconds, "steps": seconds * 4, "fail": number % 9 == 0}
-            lifecycle.submit("countdown", params, priority=PRIORITY)
+            basic.countdown.apply_async(kwargs=params, priority=PRIORITY)
     except OperationalError:
         pass  # the database is busy or restarts; the next one will do

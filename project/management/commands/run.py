@@ -12,7 +12,8 @@ from django.core.management import BaseCommand, CommandError
 from django.db import transaction
 
 from project.management.terminal import EXITS, misuse, parameters
-from tasks.access import audit
+from tasks.access import actions
+from tasks.access.permissions import Actor
 from tasks.engine import lifecycle
 from tasks.engine.models import Job
 from tasks.worker import pulse
@@ -34,7 +35,7 @@ class Command(BaseCommand):
         try:
             current_app.tasks[kind].perform(job)
         except KeyboardInterrupt:
-            lifecycle.cancel(job.uid, reason="Interrupted in the terminal.")
+            actions.cancel(Actor.at_shell(), job, "Interrupted in the terminal.")
         except Exception as error:  # the row says what it was
             self.stderr.write(f"{type(error).__name__}", ending="\n")
         sys.exit(self.told(job.uid))
@@ -42,8 +43,7 @@ class Command(BaseCommand):
     def claimed(self, kind: str, given: dict[str, Any]) -> Job:
         """A job that is made and claimed in one transaction: no worker can have it first."""
         with transaction.atomic():
-            job, _ = lifecycle.submit(kind, given)
-            audit.note(None, "submit", job.uid, "", kind=kind)
+            job, _ = actions.submit(Actor.at_shell(), kind, given)
             claimed = lifecycle.claim(job.uid, f"run@{socket.gethostname()}", os.getpid())
             if claimed is None:
                 raise CommandError("It cannot start now: its queue is paused, or another job of its serial key runs.")

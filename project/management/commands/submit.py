@@ -7,9 +7,9 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.core.management import BaseCommand, CommandError
 
-from project.management.terminal import EXITS, USAGE, Bar, follow, misuse, parameters
-from tasks.access import audit
-from tasks.engine import lifecycle
+from project.management.terminal import EXITS, USAGE, ProgressBar, follow, misuse, parameters
+from tasks.access import actions
+from tasks.access.permissions import Actor
 
 
 class Command(BaseCommand):
@@ -33,19 +33,13 @@ class Command(BaseCommand):
             if owner is None:
                 raise CommandError(f"There is no user {options['owner']!r}.", returncode=USAGE)
         given = parameters(kind, params)
-        job, _ = audit.do(
-            owner,
-            "submit",
-            lambda made: made[0].uid,
-            lambda: lifecycle.submit(kind, given, owner=owner, priority=priority),
-            kind=kind,
-        )
+        job, _ = actions.submit(Actor.at_shell(owner), kind, given, priority=priority)
         self.stdout.write(str(job.uid))
         if wait:
             sys.exit(self.wait_for(job.uid))
 
     def wait_for(self, uid: Any) -> int:
-        with Bar() as bar:
+        with ProgressBar() as bar:
             try:
                 job = follow(uid, bar.show)
             except KeyboardInterrupt:

@@ -20,7 +20,7 @@ from project import parts, start, valkey
 from project.supervisor import GaveUp, Supervisor
 
 
-class Refused(Exception):
+class StartRefused(Exception):
     """``up`` cannot start; the text is the sentence that says why."""
 
 
@@ -38,7 +38,7 @@ class Command(BaseCommand):
     def handle(self, *, host: str, port: int, server: str, concurrency: int, demo: bool, **_) -> None:
         try:
             code = self.up(host, port, server, concurrency, demo)
-        except (Refused, ImproperlyConfigured) as error:
+        except (StartRefused, ImproperlyConfigured) as error:
             print(error, file=sys.stderr)
             code = 2
         sys.exit(code)
@@ -82,16 +82,16 @@ class Command(BaseCommand):
 
 def refuse_wrong_options(host: str, port: int, concurrency: int) -> None:
     if not 1 <= port <= 65_535:
-        raise Refused(f"--port is {port}, but it must be a number from 1 to 65535.")
+        raise StartRefused(f"--port is {port}, but it must be a number from 1 to 65535.")
     if not 1 <= concurrency <= 256:
-        raise Refused(f"--concurrency is {concurrency}, but it must be a number from 1 to 256.")
+        raise StartRefused(f"--concurrency is {concurrency}, but it must be a number from 1 to 256.")
 
 
 def refuse_failed_checks(command: BaseCommand) -> None:
     try:
         command.check(display_num_errors=False)
     except SystemCheckError as error:
-        raise Refused(str(error).strip()) from None
+        raise StartRefused(str(error).strip()) from None
 
 
 def prepare(home: Path) -> None:
@@ -102,7 +102,7 @@ def prepare(home: Path) -> None:
         probe.touch()
         probe.unlink()
     except OSError as error:
-        raise Refused(f"SIGNALBOX_HOME cannot be written: {error}.") from None
+        raise StartRefused(f"SIGNALBOX_HOME cannot be written: {error}.") from None
 
 
 class lock:
@@ -121,7 +121,7 @@ class lock:
                 at = f" at {json.loads((self.home / 'up.json').read_text())['url']}"
             except (OSError, ValueError, KeyError):
                 at = ""
-            raise Refused(
+            raise StartRefused(
                 f"Signalbox runs already from {self.home}{at}; stop it first or set SIGNALBOX_HOME."
             ) from None
 
@@ -130,26 +130,26 @@ class lock:
 
 
 def refuse_taken_port(host: str, port: int) -> None:
-    match valkey.why_not(host, port):
+    match valkey.bind_error(host, port):
         case None:
             return
         case socket.gaierror() | OSError(errno=errno.EADDRNOTAVAIL):
-            raise Refused(f"--host is {host!r}, but it is no address of this machine.")
+            raise StartRefused(f"--host is {host!r}, but it is no address of this machine.")
         case OSError(errno=errno.EADDRINUSE):
-            raise Refused(f"Port {port} of {host} is taken; stop the other program or choose another --port.")
+            raise StartRefused(f"Port {port} of {host} is taken; stop the other program or choose another --port.")
         case error:
-            raise Refused(f"Port {port} of {host} cannot be used ({error.strerror}); choose another --port.")
+            raise StartRefused(f"Port {port} of {host} cannot be used ({error.strerror}); choose another --port.")
 
 
 def embedded_valkey(home: Path) -> tuple[list[str], str]:
     try:
         return valkey.configure(home)
     except valkey.ValkeyBinaryNotFoundError:
-        raise Refused(
+        raise StartRefused(
             "There is no embedded Valkey for this system; set REDIS_URL to a Redis or Valkey server."
         ) from None
     except OSError as error:
-        raise Refused(f"SIGNALBOX_HOME cannot be written: {error}.") from None
+        raise StartRefused(f"SIGNALBOX_HOME cannot be written: {error}.") from None
 
 
 def prepare_database() -> None:
@@ -159,7 +159,7 @@ def prepare_database() -> None:
         start.admin_from_environment()
     except DatabaseError as error:
         reason = str(error).partition("\n")[0].rstrip(".")
-        raise Refused(f"The database cannot be used: {reason}.") from None
+        raise StartRefused(f"The database cannot be used: {reason}.") from None
     finally:
         connections.close_all()
 

@@ -18,7 +18,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from live.client import Board, Client, Problem, Unreachable
-from project.management.terminal import EXITS, Bar
+from project.management.terminal import EXITS, ProgressBar
 from tasks.access.models import Token
 
 LOOKS = {"running": "cyan", "failed": "red", "retrying": "yellow", "succeeded": "green", "cancelled": "dim"}
@@ -69,7 +69,7 @@ def own_token() -> tuple[Token, str]:
 
 
 def one(client: Client, job: str) -> int:
-    with Bar() as bar:
+    with ProgressBar() as bar:
         ended = client.wait(job, bar.show)
     bar.end(ended)
     return EXITS[ended["state"]]

@@ -28,8 +28,9 @@ export function ago(ms) {
 /** How long something took, where little room is. @param {number|null|undefined} s */
 export function brief(s) {
   if (typeof s !== "number") return "–";
-  if (s < 1) return `${Math.floor(s * 1000 + 0.5)} ms`;
-  return s < 10 ? `${(Math.floor(s * 10 + 0.5) / 10).toFixed(1)} s` : rough(s * 1000);
+  const [ms, tenths] = [Math.floor(s * 1000 + 0.5), Math.floor(s * 10 + 0.5)];
+  if (ms < 1000) return `${ms} ms`;
+  return tenths < 100 ? `${(tenths / 10).toFixed(1)} s` : rough(Math.max(s, 10) * 1000);
 }
 
 /** @param {number} n */

@@ -149,7 +149,8 @@ export class Log {
   #tell() {
     const [all, chosen] = [this.list.children.length, this.#least > 0 || this.#text !== ""];
     const many = (/** @type {number} */ n) => n.toLocaleString("en");
-    const words = chosen ? `${many(this.#shown)} of ${many(all)} lines fit.` : this.#before ? `The last ${many(all)} lines.` : "";
+    const lines = `${many(all)} line${all === 1 ? "" : "s"}`;
+    const words = chosen ? `${many(this.#shown)} of ${lines} fit.` : this.#before ? `The last ${lines}.` : "";
     put(this.section.querySelector("[data-count]"), words);
     const earlier = /** @type {HTMLElement} */ (this.section.querySelector("[data-earlier]"));
     earlier.hidden = this.#before === null;

@@ -23,8 +23,7 @@ export const now = () => Date.now() + skew;
 
 const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 const minute = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
-const day = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
-const long = new Intl.DateTimeFormat("en-GB", { weekday: "long", day: "numeric", month: "long" });
+const day = new Intl.DateTimeFormat("en-GB", { weekday: "long", day: "numeric", month: "long", year: "numeric" });
 const exact = new Intl.DateTimeFormat("en-GB", {
   weekday: "short", day: "numeric", month: "short", year: "numeric",
   hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3, timeZoneName: "short",
@@ -32,7 +31,18 @@ const exact = new Intl.DateTimeFormat("en-GB", {
 
 /** @param {number} at */
 function told(at, close = clock) {
-  return Math.abs(now() - at) < 12 * 3600 * 1000 ? close.format(at) : day.format(at);
+  if (Math.abs(now() - at) < 12 * 3600 * 1000) return close.format(at);
+  const date = named(at);
+  return `${date.day} ${date.month.slice(0, 3)}${date.year === named(now()).year ? "" : ` ${date.year}`}, ${minute.format(at)}`;
+}
+
+/** The parts of a date; how they are put together differs from one browser to the next. @param {number} at @returns {Record<string, string>} */
+const named = (at) => Object.fromEntries(day.formatToParts(at).map((part) => [part.type, part.value]));
+
+/** @param {number} at */
+function words(at) {
+  const date = named(at);
+  return `${date.weekday}, ${date.day} ${date.month} ${date.year}, ${clock.format(at).replace(/:00$/, "")}`;
 }
 
 /** @type {Record<string, (at: number) => string>} */
@@ -42,7 +52,7 @@ const TELL = {
   ago: (at) => ago(now() - at),
   clock: (at) => told(at),
   minute: (at) => told(at, minute),
-  words: (at) => `${long.format(at)}, ${clock.format(at).replace(/:00$/, "")}`,
+  words,
 };
 
 /**

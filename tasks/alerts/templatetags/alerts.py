@@ -13,4 +13,4 @@ register = template.Library()
 @register.inclusion_tag("alerts/_notices.html", takes_context=True)
 def notices(context: dict[str, Any]) -> dict[str, Any]:
     user = context["request"].user
-    return {"alerts": evaluate.standing() if may(user, "see_rows") else []}
+    return {"alerts": evaluate.open_alerts() if may(user, "see_rows") else []}

@@ -14,7 +14,7 @@ from tasks.engine.report import Report
 from tasks.engine.uid import uuid7
 from tasks.fetch import addresses
 from tasks.fetch.errors import FetchError
-from tasks.fetch.fetcher import Fetcher, Page
+from tasks.fetch.fetcher import FetchedPage, Fetcher
 from tasks.kinds.asking import Refused, ask, in_words
 from tasks.kinds.checks import backups
 from tasks.kinds.checks.models import Service
@@ -49,7 +49,7 @@ def check_health(report: Report, url: Annotated[str, Url]) -> dict[str, Any]:
 
 
 def looked(report: Report, url: str) -> dict[str, Any]:
-    async def request() -> Page:
+    async def request() -> FetchedPage:
         async with Fetcher(total=TOTAL_S, connect=10, cap=CAP) as fetcher:
             return await fetcher.get(url, keep=False)
 

@@ -9,16 +9,16 @@ from django.views.generic import DetailView, ListView, View
 
 from tasks.access import audit
 from tasks.access.permissions import may
-from tasks.kinds import deeds
+from tasks.engine.words import number_of
 from tasks.kinds.checks.models import Observation, Service
-from tasks.web.pages import Allowed, Shown, uid_or_404
+from tasks.web.pages import Allowed, PageContext, submit_and_say, uid_or_404
 
 STRIP = 60  # checks in a strip
 SERVICES, ROWS = 30, 100  # on one page
 TALL, SLOW_S = 28, 5.0  # a bar's greatest height, and the seconds that it stands for
 
 
-class CheckPage(Shown):
+class CheckPage(PageContext):
     here = "checks"
     action = "see_rows"
     model = Service
@@ -58,7 +58,7 @@ class CheckNow(Allowed, View):
 
     def post(self, request: HttpRequest, uid: Any) -> HttpResponse:
         service = get_object_or_404(Service, uid=uid)
-        deeds.submitted(request, "check_health", "A check was queued.", url=service.url)
+        submit_and_say(request, "check_health", "A check was queued.", url=service.url)
         return redirect("check", service.uid)
 
 
@@ -83,7 +83,9 @@ def strip(observations: list[Observation]) -> dict[str, Any]:
         {"x": 6 * (first + i), "height": (tall := height(seen)), "y": TALL - tall, "seen": seen}
         for i, seen in enumerate(observations)
     ]
-    words = f"{ups} of the last {len(observations)} checks found it up" if observations else "not checked yet"
+    words = (
+        f"{ups} of the last {number_of(len(observations), 'check')} found it up" if observations else "not checked yet"
+    )
     return {"bars": bars, "width": 6 * STRIP - 2, "height": TALL, "words": words}
 
 

@@ -9,7 +9,7 @@ from rest_framework import serializers as s
 from rest_framework.response import Response
 
 from tasks.api import pagination, shapes
-from tasks.api.base import Endpoint, Strict, Text, Web
+from tasks.api.base import ResourceView, Strict, Text, Web
 from tasks.api.pagination import CURSOR, LIMIT
 from tasks.api.problems import Problem, wrong
 from tasks.engine.models import instant
@@ -80,7 +80,7 @@ def valid(form: FeedForm) -> FeedForm:
     return form
 
 
-class Feeds(Endpoint):
+class Feeds(ResourceView):
     actions = {"GET": "see_rows", "POST": "change_rows"}
 
     @extend_schema(operation_id="list_feeds", parameters=[LIMIT, CURSOR], responses=FeedPage)
@@ -97,7 +97,7 @@ class Feeds(Endpoint):
         return answer
 
 
-class OneFeed(Endpoint):
+class OneFeed(ResourceView):
     actions = {"GET": "see_rows", **dict.fromkeys(("PUT", "PATCH", "DELETE"), "change_rows")}
 
     @extend_schema(operation_id="get_feed", responses=FeedShape)

@@ -39,13 +39,13 @@ def store(feed: Feed, document: Document, headers: Mapping[str, str]) -> Stored:
         # A date in the future would keep an entry on top until then; rows of earlier versions may have one.
         Entry.objects.filter(feed=feed, at__gt=now).update(at=now)
         shown_at = [min(item.published_at or now, now) for item in new]
-        rows = (Entry(feed=feed, at=at, **said(item)) for item, at in zip(new, shown_at, strict=True))
+        rows = (Entry(feed=feed, at=at, **item_columns(item)) for item, at in zip(new, shown_at, strict=True))
         Entry.objects.bulk_create(rows, 200)
         for item in changed:
-            Entry.objects.filter(feed=feed, entry_id=item.entry_id).update(**said(item))
+            Entry.objects.filter(feed=feed, entry_id=item.entry_id).update(**item_columns(item))
         make_room(feed, [item.entry_id for item in document.items], len(known) + len(new))
         news = {"changed_at": now} if new or changed else {}
-        _write(feed, **told(document, headers), **news, fetched_at=now, title=feed.title or document.title)
+        _write(feed, **feed_columns(document, headers), **news, fetched_at=now, title=feed.title or document.title)
     return Stored(len(new), len(changed), len(document.items) - len(new) - len(changed))
 
 
@@ -53,7 +53,7 @@ def unchanged(feed: Feed) -> None:
     _write(feed, fetched_at=timezone.now(), problem="")
 
 
-def gone(feed: Feed, reason: str) -> None:
+def mark_gone(feed: Feed, reason: str) -> None:
     """The feed is not fetched any more, until somebody switches it on again."""
     _write(feed, status=Feed.Status.OFF, off_reason=reason, problem="")
 
@@ -64,19 +64,19 @@ def failed(feed: Feed, problem: str) -> None:
         Feed.objects.guarded_update(feed, problem=storable.text(problem, 500))
 
 
-def said(item: Item) -> dict[str, object]:
+def item_columns(item: Item) -> dict[str, object]:
     return {name: getattr(item, name) for name in item.__slots__}
 
 
-def told(document: Document, headers: Mapping[str, str]) -> dict[str, str]:
+def feed_columns(document: Document, headers: Mapping[str, str]) -> dict[str, str]:
     """What the feed and its server say of it; validators are kept as they came, unless they could not be sent back."""
-    kept = {"etag": headers.get("ETag", ""), "last_modified": headers.get("Last-Modified", "")}
+    etag, last_modified = headers.get("ETag", ""), headers.get("Last-Modified", "")
     return {
         "format": document.format,
         "site": document.site,
         "problem": "",
-        "etag": kept["etag"] if len(kept["etag"]) <= 500 and kept["etag"].isprintable() else "",
-        "last_modified": kept["last_modified"] if len(kept["last_modified"]) <= 100 else "",
+        "etag": etag if len(etag) <= 500 and etag.isprintable() else "",
+        "last_modified": last_modified if len(last_modified) <= 100 and last_modified.isprintable() else "",
     }
 
 

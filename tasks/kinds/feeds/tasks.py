@@ -9,8 +9,9 @@ from typing import Annotated, Any
 
 from tasks.base import JobTask, job
 from tasks.engine.report import Report
+from tasks.engine.words import number_of
 from tasks.fetch.errors import FetchError
-from tasks.fetch.fetcher import Fetcher, Page
+from tasks.fetch.fetcher import FetchedPage, Fetcher
 from tasks.kinds.asking import GatewayError, Refused, answered, ask, in_words, judged
 from tasks.kinds.feeds import store
 from tasks.kinds.feeds.documents import Document, RefusedDocument, read
@@ -71,7 +72,7 @@ def once(report: Report, feed: Feed) -> dict[str, Any]:
     try:
         page = fetched(report, feed)
         if page.status == GONE:
-            store.gone(feed, "The server says that the feed is gone for good (410).")
+            store.mark_gone(feed, "The server says that the feed is gone for good (410).")
             report.log("The server answered 410 Gone: the feed is switched off.", "warning")
             return {"status": GONE, "off": True}
         answered(page)
@@ -80,25 +81,26 @@ def once(report: Report, feed: Feed) -> dict[str, Any]:
             store.unchanged(feed)
             report.progress(3, 3, "nothing has changed")
             return {"status": NOT_MODIFIED, "new": 0, "changed": 0}
-        report.progress(1, 3, f"reading {page.size:,} bytes")
+        report.progress(1, 3, f"reading {number_of(page.size, 'byte')}")
         document = understood(page)
     except (GatewayError, Refused) as error:
         store.failed(feed, str(error))
         raise
-    report.progress(2, 3, f"storing {len(document.items):,} entries")
+    report.progress(2, 3, f"storing {number_of(len(document.items), 'entry', 'entries')}")
     kept = store.store(feed, document, page.headers)
-    report.log(f"{in_words(page.status)}, {page.size:,} bytes: {kept.new:,} new entries, {kept.changed:,} changed.")
+    news = f"{number_of(kept.new, 'new entry', 'new entries')}, {kept.changed:,} changed"
+    report.log(f"{in_words(page.status)}, {number_of(page.size, 'byte')}: {news}.")
     if document.left_out:
-        report.log(f"{document.left_out:,} further entries were left out.", "warning")
+        report.log(f"{number_of(document.left_out, 'further entry was', 'further entries were')} left out.", "warning")
     report.progress(3, 3, f"{kept.new:,} new")
     return {"status": page.status, "format": document.format, "bytes": page.size, **kept._asdict()}
 
 
-def fetched(report: Report, feed: Feed) -> Page:
+def fetched(report: Report, feed: Feed) -> FetchedPage:
     """One conditional request. Raises GatewayError or Refused when there is no answer to it."""
     conditions = {"If-None-Match": feed.etag, "If-Modified-Since": feed.last_modified, "Accept": ACCEPT}
 
-    async def request() -> Page:
+    async def request() -> FetchedPage:
         async with Fetcher(total=TOTAL_S, connect=10, cap=LARGEST) as fetcher:
             return await fetcher.get(feed.url, headers={name: value for name, value in conditions.items() if value})
 
@@ -108,13 +110,13 @@ def fetched(report: Report, feed: Feed) -> Page:
         raise judged(error) from None
 
 
-def understood(page: Page) -> Document:
+def understood(page: FetchedPage) -> Document:
     try:
         return read(page.body, page.headers.get("Content-Type", ""), page.final_url)
     except RefusedDocument as refused:
         raise Refused(refused.reason, str(refused)) from None
 
 
-def tell_of_redirects(report: Report, page: Page) -> None:
+def tell_of_redirects(report: Report, page: FetchedPage) -> None:
     if page.hops and all(hop.status in PERMANENT for hop in page.hops):
         report.log(f"The feed has moved for good to {page.final_url}: its address should be changed.", "warning")

@@ -10,15 +10,14 @@ from django.views.generic import CreateView, DeleteView, DetailView, ListView, U
 
 from tasks.access import audit
 from tasks.access.permissions import may
-from tasks.kinds import deeds
 from tasks.kinds.feeds.forms import ChangeForm, FeedForm
 from tasks.kinds.feeds.models import Entry, Feed, Subscription
-from tasks.web.pages import Allowed, Shown, uid_or_404
+from tasks.web.pages import Allowed, PageContext, submit_and_say, uid_or_404
 
 FEEDS, ENTRIES = 50, 30  # on one page
 
 
-class FeedPage(Shown):
+class FeedPage(PageContext):
     here = "feeds"
     action = "see_rows"
     model = Feed
@@ -93,7 +92,7 @@ class FeedCreate(FeedForms, CreateView):
     def form_valid(self, form: FeedForm) -> HttpResponse:
         answer = super().form_valid(form)
         said = "The feed was added; it is being fetched."
-        deeds.submitted(self.request, "fetch_feed", said, feed=str(self.object.uid))
+        submit_and_say(self.request, "fetch_feed", said, feed=str(self.object.uid))
         return answer
 
 
@@ -143,4 +142,4 @@ class Fetch(FeedDeed):
     action = "submit"
 
     def do(self, feed: Feed) -> None:
-        deeds.submitted(self.request, "fetch_feed", "A fetch was queued.", feed=str(feed.uid))
+        submit_and_say(self.request, "fetch_feed", "A fetch was queued.", feed=str(feed.uid))

@@ -10,7 +10,7 @@ from rest_framework import serializers as s
 from rest_framework.response import Response
 
 from tasks.api import pagination, shapes
-from tasks.api.base import Endpoint, Strict, Text
+from tasks.api.base import ResourceView, Strict, Text
 from tasks.api.pagination import CURSOR, LIMIT
 from tasks.api.problems import Problem, wrong
 from tasks.engine.models import instant
@@ -82,7 +82,7 @@ def collection_or_404(uid: UUID) -> Collection:
     return found
 
 
-class Collections(Endpoint):
+class Collections(ResourceView):
     actions = {"GET": "see_rows", "POST": "change_rows"}
 
     @extend_schema(operation_id="list_collections", parameters=[LIMIT, CURSOR], responses=CollectionPage)
@@ -106,7 +106,7 @@ class Collections(Endpoint):
         return answer
 
 
-class OneCollection(Endpoint):
+class OneCollection(ResourceView):
     actions = {"GET": "see_rows", **dict.fromkeys(("PUT", "PATCH", "DELETE"), "change_rows")}
 
     @extend_schema(operation_id="get_collection", responses=CollectionShape)

@@ -149,7 +149,7 @@ class Tar(Archive):
     """A tar in which links, devices and sparse files count for nothing."""
 
     def __init__(self, file: IO[bytes], limit: int) -> None:
-        self._file = Counted(file, limit)
+        self._file = CountingReader(file, limit)
         kept, seen = [], 0
         with tarfile.open(fileobj=self._file, mode="r:") as tar:
             while (info := tar.next()) is not None:
@@ -171,7 +171,7 @@ class Tar(Archive):
         self._file.close()
 
 
-class Counted(io.RawIOBase):
+class CountingReader(io.RawIOBase):
     """What tarfile reads from: nothing beyond the limit, and no header larger than one may be."""
 
     def __init__(self, file: IO[bytes], limit: int) -> None:

@@ -19,8 +19,13 @@ DEEPEST = 30
 STEP = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # a pipe must not hold us up
 
+# Bytes of a name that are no UTF-8 are half characters in Python, which no database stores: each has a stand-in of
+# Unicode's private area.
+STAND_INS = {0xDC00 + byte: 0xF700 + byte for byte in range(0x80, 0x100)}
+MEANT = {stand_in: half for half, stand_in in STAND_INS.items()}
 
-class Found(NamedTuple):
+
+class FolderFile(NamedTuple):
     """A file of a folder; ``name`` is its path below that folder."""
 
     name: str
@@ -44,13 +49,14 @@ def allowed(folder: str) -> Path:
     return real
 
 
-def listed(folder: str) -> Iterator[Found]:
+def listed(folder: str) -> Iterator[FolderFile]:
     """Every plain file below the folder, in an order that does not change."""
     count = 0
     with descended(allowed(folder)) as top:
-        for place, _, names, fd in os.fwalk(".", dir_fd=top, follow_symlinks=False):
+        for place, folders, names, fd in os.fwalk(".", dir_fd=top, follow_symlinks=False):
             if place.count("/") > DEEPEST:
                 raise Refused("too-deep", f"The folder nests more than {DEEPEST} folders.")
+            folders.sort()  # in place: it is what the walk goes on with
             for name in sorted(names):
                 try:
                     about = os.stat(name, dir_fd=fd, follow_symlinks=False)
@@ -60,11 +66,21 @@ def listed(folder: str) -> Iterator[Found]:
                     count += 1
                     if count > FILES:
                         raise Refused("too-many-files", f"The folder has more than {FILES:,} files.")
-                    yield Found(os.path.normpath(os.path.join(place, name)), about.st_size, about.st_mtime_ns)
+                    path = os.path.normpath(os.path.join(place, name)).translate(STAND_INS)
+                    yield FolderFile(path, about.st_size, about.st_mtime_ns)
 
 
 def read(folder: str, name: str, most: int) -> bytes:
     """The content of one file, at most so much and a byte more. OSError if it is not there, or a link by now."""
+    try:
+        return _read(folder, name, most)
+    except FileNotFoundError:
+        if (other := name.translate(MEANT)) == name:
+            raise
+        return _read(folder, other, most)
+
+
+def _read(folder: str, name: str, most: int) -> bytes:
     path = Path(name)
     if path.is_absolute() or ".." in path.parts:
         raise OSError("a path that leads out of the folder")

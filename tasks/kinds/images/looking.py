@@ -43,7 +43,7 @@ class Unfit(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class ImageLook:
     """What is kept of an image. ``hash`` is 16 hexadecimal digits, ``thumbnail`` a JPEG."""
 
     format: str
@@ -53,7 +53,7 @@ class Look:
     thumbnail: bytes
 
 
-def look(data: bytes) -> Look:
+def look(data: bytes) -> ImageLook:
     """Decode one image, within bounds. Unfit if it is none, is damaged, or would cost too much.
 
     Any other exception is an error of ours and says nothing about the file.
@@ -72,8 +72,8 @@ def look(data: bytes) -> Look:
             turned = orientation(image)
     if turned >= 5:  # it lies on its side
         width, height = height, width
-    small = on_grey(upright(small, turned))
-    return Look(format, width, height, perceptual_hash(small), thumbnail(small))
+    small = flatten_on_grey(upright(small, turned))
+    return ImageLook(format, width, height, perceptual_hash(small), thumbnail(small))
 
 
 @contextmanager
@@ -164,7 +164,7 @@ def upright(image: Image.Image, turned: int) -> Image.Image:
     return ImageOps.exif_transpose(image)
 
 
-def on_grey(image: Image.Image) -> Image.Image:
+def flatten_on_grey(image: Image.Image) -> Image.Image:
     """In RGB; what is transparent lies on grey."""
     if image.mode.startswith("I"):  # 16 bits for each pixel
         image = image.convert("I").point(lambda value: value * (1 / 256)).convert("L")

@@ -14,11 +14,12 @@ from typing import NamedTuple
 from django.db.models import Max
 from django.utils import timezone
 
-from tasks.engine import lifecycle
-from tasks.engine.models import Job, State
+from tasks.engine import storable
 from tasks.engine.report import Report
+from tasks.engine.words import number_of
 from tasks.kinds.images import archives, folders, looking, storing
 from tasks.kinds.images.models import ALIKE, Collection, Image
+from tasks.worker import children
 
 PART = 50  # images
 SUFFIXES = {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".gif", ".webp"}
@@ -26,7 +27,7 @@ REFERENCES = {"reference", "references"}  # names of the folder of images that o
 MOST_REFERENCES = 2_000
 
 
-class Found(NamedTuple):
+class SourceFile(NamedTuple):
     """One image file of a source, not yet read."""
 
     name: str
@@ -119,7 +120,7 @@ class Reading:
                 collection=self.collection,
                 sha256=hashlib.sha256(data).hexdigest(),
                 reference=references,
-                path=found.name[:1000],
+                path=storable.text(found.name[:1000], 1000),
                 bytes=len(data),
                 changed_ns=found.changed_ns,
             )
@@ -156,8 +157,8 @@ class Reading:
 class Files(NamedTuple):
     """The image files of a source; ``total`` is 0 where it is not known."""
 
-    all: Callable[[], Iterable[Found]]
-    read: Callable[[Found], bytes | None]
+    all: Callable[[], Iterable[SourceFile]]
+    read: Callable[[SourceFile], bytes | None]
     total: int
 
 
@@ -165,7 +166,7 @@ class Files(NamedTuple):
 def source(collection: Collection, report: Report) -> Iterator[Files]:
     if folder := collection.folder:
         yield Files(
-            lambda: (Found(*file) for file in folders.listed(folder) if is_image(file.name)),
+            lambda: (SourceFile(*file) for file in folders.listed(folder) if is_image(file.name)),
             lambda found: readable(folder, found.name),
             0,
         )
@@ -173,8 +174,8 @@ def source(collection: Collection, report: Report) -> Iterator[Files]:
     with archives.opened(collection.archive) as archive:
         members = {member.name: member for member in archive.members if is_image(member.name)}
         if skipped := len(archive.members) - len(members):
-            report.log(f"{skipped:,} files that are no images, or have the name of another, were left out.")
-        found = [Found(member.name, member.bytes, 0) for member in members.values()]
+            report.log(f"Left out: {number_of(skipped, 'file')}, no images or with the name of another file.")
+        found = [SourceFile(member.name, member.bytes, 0) for member in members.values()]
         yield Files(lambda: found, lambda one: archive.read(members[one.name]), len(found))
 
 
@@ -232,14 +233,5 @@ def part_uid(run: uuid.UUID, part: int) -> uuid.UUID:
 
 def begin(run: uuid.UUID, collection: Collection, part: int) -> None:
     """Queue the part's job, or queue it again if it was stopped."""
-    parent = Job.objects.select_related("owner").filter(uid=run).first()
-    job, new = lifecycle.submit(
-        "match_part",
-        {"collection": str(collection.uid), "part": part},
-        owner=parent and parent.owner,
-        priority=parent and parent.priority,
-        parent=run if parent else None,
-        uid=part_uid(run, part),
-    )
-    if not new and job.state in (State.FAILED, State.CANCELLED):
-        lifecycle.retry(job.uid)
+    params = {"collection": str(collection.uid), "part": part}
+    children.begin_child("match_part", params, run, part_uid(run, part))

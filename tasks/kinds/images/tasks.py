@@ -11,11 +11,12 @@ from uuid import UUID
 
 from django.db.models import F, QuerySet
 
+from tasks.access import actions
 from tasks.base import job
-from tasks.engine import lifecycle
 from tasks.engine.models import Job
 from tasks.engine.report import Report, Stopped
 from tasks.engine.uid import uuid7
+from tasks.engine.words import number_of
 from tasks.kinds.asking import Refused
 from tasks.kinds.images import folders, looking, planning, storing
 from tasks.kinds.images.models import Collection, Image
@@ -45,7 +46,9 @@ def match_images(
     except Stopped:
         stop_parts(run)
         raise
-    report.log(f"{done['files']:,} image files, {done['new']:,} of them new, in {done['parts']:,} parts.")
+    report.log(
+        f"{number_of(done['files'], 'image file')}, {done['new']:,} of them new, in {number_of(done['parts'], 'part')}."
+    )
     return done
 
 
@@ -68,22 +71,16 @@ def collection_of(uid: str) -> Collection:
 
 def stop_run(collection: Collection, by: Any = None) -> int:
     """Cancel the plan of the last run, and then its parts: a plan that goes on would queue more. How many jobs."""
-    return cancelled(Job.objects.filter(uid=collection.run), by) + stop_parts(collection.run, by)
+    return _cancel(Job.objects.filter(uid=collection.run), by) + stop_parts(collection.run, by)
 
 
 def stop_parts(run: UUID | None, by: Any = None) -> int:
-    return cancelled(Job.objects.filter(parent=run, parent__isnull=False), by)
+    return _cancel(Job.objects.filter(parent=run, parent__isnull=False), by)
 
 
-def cancelled(jobs: QuerySet[Job], by: Any) -> int:
-    count = 0
-    for uid in jobs.filter(state__in=Job.LIVE).values_list("uid", flat=True):
-        try:
-            lifecycle.cancel(uid, by, "The run was stopped.")
-            count += 1
-        except lifecycle.NotInState:
-            pass  # it ended in that moment
-    return count
+def _cancel(jobs: QuerySet[Job], by: Any) -> int:
+    live = jobs.filter(state__in=Job.LIVE)
+    return sum(actions.act_on_many("cancel", [job], by, "The run was stopped.") for job in live)
 
 
 def do_part(report: Report, collection: Collection, part: int) -> dict[str, int]:

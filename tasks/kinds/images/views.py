@@ -13,12 +13,11 @@ from django.views.generic import CreateView, DeleteView, DetailView, ListView, U
 from tasks.access import audit
 from tasks.access.permissions import may
 from tasks.engine.models import Job
-from tasks.kinds import deeds
 from tasks.kinds.images import storing
 from tasks.kinds.images.forms import CollectionForm, RenameForm
 from tasks.kinds.images.models import Collection, Image
 from tasks.kinds.images.tasks import stop_run
-from tasks.web.pages import Allowed, Shown, uid_or_404
+from tasks.web.pages import Allowed, PageContext, submit_and_say, uid_or_404
 
 COLLECTIONS, IMAGES = 50, 48  # on one page
 SHOWN = {
@@ -29,7 +28,7 @@ SHOWN = {
 }
 
 
-class CollectionPage(Shown):
+class CollectionPage(PageContext):
     here = "collections"
     action = "see_rows"
     model = Collection
@@ -105,7 +104,7 @@ class CollectionCreate(CollectionForms, CreateView):
         form.instance.owner = self.request.user
         answer = super().form_valid(form)
         said = "The collection was added; its images are being compared."
-        deeds.submitted(self.request, "match_images", said, collection=str(self.object.uid))
+        submit_and_say(self.request, "match_images", said, collection=str(self.object.uid))
         return answer
 
 
@@ -134,7 +133,7 @@ class CollectionDelete(CollectionForms, DeleteView):
         return redirect("collections")
 
 
-class CollectionDeed(Allowed, View):
+class CollectionActionView(Allowed, View):
     action = "submit"
     http_method_names = ["post"]
 
@@ -147,13 +146,13 @@ class CollectionDeed(Allowed, View):
         raise NotImplementedError
 
 
-class Match(CollectionDeed):
+class Match(CollectionActionView):
     def do(self, collection: Collection) -> None:
         said = "The images are being compared; what is done already stays done."
-        deeds.submitted(self.request, "match_images", said, collection=str(collection.uid))
+        submit_and_say(self.request, "match_images", said, collection=str(collection.uid))
 
 
-class Stop(CollectionDeed):
+class Stop(CollectionActionView):
     action = "cancel"
 
     def do(self, collection: Collection) -> None:

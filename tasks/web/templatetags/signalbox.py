@@ -72,7 +72,8 @@ def told(at: str | None, tell: str = "clock") -> str:
     local = then.astimezone(timezone.get_current_timezone())
     if abs(seconds) < 12 * 3600:
         return f"{local:%H:%M}" if tell == "minute" else f"{local:%H:%M:%S}"
-    return f"{local.day} {local:%b}, {local:%H:%M}"
+    year = "" if local.year == now.astimezone(local.tzinfo).year else f" {local.year}"
+    return f"{local.day} {local:%b}{year}, {local:%H:%M}"
 
 
 def rough(seconds: float) -> str:
@@ -242,9 +243,10 @@ def brief(seconds: float | None) -> str:
     """How long something took, where little room is."""
     if not isinstance(seconds, float | int):
         return "–"
-    if seconds < 1:
-        return f"{int(seconds * 1000 + 0.5)} ms"
-    return f"{int(seconds * 10 + 0.5) / 10:.1f} s" if seconds < 10 else rough(seconds)
+    ms, tenths = int(seconds * 1000 + 0.5), int(seconds * 10 + 0.5)
+    if ms < 1000:
+        return f"{ms} ms"
+    return f"{tenths / 10:.1f} s" if tenths < 100 else rough(max(seconds, 10))
 
 
 @register.filter

@@ -1,0 +1,66 @@
+"""What an app brings to the product, said on its AppConfig: menu links, live topics, old rows, pages and API.
+
+    class ShopConfig(AppConfig):
+        name = "shop"
+        links = [Link("orders", "see_rows")]
+        topics = {"orders": Topic("see_rows", "shop.views.orders_mark")}
+        expired = {"orders": "shop.views.expired_orders"}
+        pages = "shop.views"
+        api = "shop.views"
+
+Each attribute is optional, for our own features as for an app of a team. A dotted path is imported when it is used.
+"""
+
+from collections.abc import Callable, Iterator
+from functools import cache
+from typing import Any, NamedTuple
+
+from django.apps import apps
+from django.urls import include, path
+from django.utils.module_loading import import_string
+
+
+class Link(NamedTuple):
+    """A page in the menu: the name of its address, and the action of ``tasks.access.permissions`` that opens it."""
+
+    name: str
+    action: str
+    label: str = ""  # in the menu, where it is not the name
+    first: bool = False  # in the bar itself, where there is room
+    place: int = 100  # in the menu, the lowest first
+
+
+class Topic(NamedTuple):
+    """A live topic: the action that lets somebody hear of it, and the dotted path of a function without arguments.
+
+    The function returns a value that differs when the rows behind the topic may have changed. It is called at each
+    reconcile while a page asks for the topic, so it must be a few cheap queries.
+    """
+
+    action: str
+    mark: str
+
+
+def links() -> list[Link]:
+    return sorted((link for app in _with("links") for link in app.links), key=lambda link: link.place)
+
+
+@cache
+def topics() -> dict[str, tuple[str, Callable[[], Any]]]:
+    """Topic → the action that lets somebody hear of it, and the function that reads its mark."""
+    found = {name: topic for app in _with("topics") for name, topic in app.topics.items()}
+    return {name: (topic.action, import_string(topic.mark)) for name, topic in found.items()}
+
+
+def expired() -> dict[str, Callable[..., Any]]:
+    """Name → the function that takes the time of now and returns the QuerySet of rows that ``prune`` deletes."""
+    return {name: import_string(place) for app in _with("expired") for name, place in app.expired.items()}
+
+
+def addresses(attribute: str) -> list[Any]:
+    """The includes of every app's ``pages`` or ``api``: modules with ``urlpatterns``."""
+    return [path("", include(getattr(app, attribute))) for app in _with(attribute)]
+
+
+def _with(attribute: str) -> Iterator[Any]:
+    return (app for app in apps.get_app_configs() if getattr(app, attribute, None))

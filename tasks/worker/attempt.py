@@ -1,0 +1,213 @@
+"""One attempt of a job, from the function's first line to the row that says how it ended.
+
+Whatever the code does, raises or leaves behind, exactly one end is written.
+"""
+
+import logging
+import os
+import pickle
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from os import getpid  # as it was before any job
+from typing import Any, NamedTuple
+
+from billiard.common import terminate_handler_fired
+from billiard.einfo import ExceptionInfo
+from celery.exceptions import Ignore, Retry, SoftTimeLimitExceeded
+from celery.utils.saferepr import saferepr
+from celery.utils.serialization import get_pickleable_exception
+from django.db import InterfaceError, OperationalError, connection
+
+from tasks.engine import creation, due, lifecycle, log_context, storable
+from tasks.engine.errors import Failure
+from tasks.engine.models import Job
+from tasks.engine.report import MOST_LINES, Cancelled, Fenced, Report
+from tasks.worker import cleanup, connections, pulse
+
+log = logging.getLogger(__name__)
+
+REFUSALS = 3  # of an end by a database that works, until it counts as one that cannot be stored
+STOPPING_S = 1.0  # between a signal to a child and the one to its worker, when somebody sends both
+RECORD_S = 30.0  # for a process that writes the end in place of one whose files were closed
+RECORDS = """import pickle, sys, django
+django.setup()
+from tasks.worker.attempt import record
+record(*pickle.load(sys.stdin.buffer))"""
+
+
+class Ended(NamedTuple):
+    """How an attempt ended: the verb that writes it, and what Celery hears: raised if it is an exception."""
+
+    write: Callable[..., Any]
+    heard: Any
+
+
+def perform(task: Any, job: Job) -> Any:
+    """Run a claimed job here and record how it ends. Raises what Celery must hear: Ignore, Retry or the failure."""
+    task.request.retries = job.failures
+    if isinstance(task.request.kwargs, dict):  # the one that on_success, on_failure and their signals are handed
+        task.request.kwargs.update(job.params)
+    try:
+        params, secrets = creation.open_params(job)
+    except Exception as error:  # such as secrets sealed with a key that is gone
+        record(job, partial(lifecycle.fail, job, Failure.of(error)))
+        raise
+    log_context.keep(str(job.uid), secrets)
+    report = Report(str(job.uid), job.attempt, job.log_seq, secrets)
+    beating, running = pulse.current(), pulse.Running(job, report, task.kind.cancel_grace, task.kind.lease)
+    if beating:
+        beating.watch(running)
+    pid, before = getpid(), cleanup.begin(str(job.uid), kept=beating is not None)
+    returned, error = run(task, report, params)
+    if getpid() != pid:
+        os._exit(0)  # a fork of the job's own that came back from it: the job is its parent's
+    left = once_more(cleanup.end, before)
+    ended = once_more(judge, task, job, report, returned, error)
+    connections.clean(before.inside)  # a result and an exception are asked for their words, which may ask the database
+    if left.put_back:
+        report.note(f"The job left this behind, and it was put back: {', '.join(left.put_back)}.", "warning")
+    if beating:
+        beating.leave(left.broken)
+        beating.unwatch(running)
+    write = partial(ended.write, news=report.take(most_lines=MOST_LINES + 1))
+    if left.cut_off:
+        record_elsewhere(job, write)
+    record(job, write)
+    if isinstance(ended.heard, BaseException):
+        raise ended.heard
+    return ended.heard
+
+
+def run(task: Any, report: Report, params: dict[str, Any]) -> tuple[Any, BaseException | None]:
+    """What the function returned, or raised."""
+    try:
+        with report:
+            return task.run_body(report, task.kind.signature.load(params)), None
+    except BaseException as error:
+        return None, error
+
+
+def judge(task: Any, job: Job, report: Report, returned: Any, error: BaseException | None) -> Ended:
+    """How the attempt ended. Raises nothing: what goes wrong while it is judged is how it ended."""
+    try:
+        if error is not None:
+            return judge_error(task, job, report, error)
+        kept = storable.result(returned, report.hidden)
+        heard = kept if report.has_secrets or not _can_be_shown(returned) else returned
+        return Ended(partial(lifecycle.succeed, job, kept), heard)
+    except SoftTimeLimitExceeded:
+        raise
+    except BaseException as worse:
+        worse.__context__ = worse.__context__ or error
+        failure = Failure.of(worse, report.hidden)
+        return Ended(partial(lifecycle.fail, job, failure), RuntimeError(failure.error))
+
+
+def judge_error(task: Any, job: Job, report: Report, error: BaseException) -> Ended:
+    """What an exception of the job's code means."""
+    kind = type(error)  # asked of the class: an exception may have a __class__ of its own
+    if issubclass(kind, Fenced):  # the verb finds that the attempt holds nothing any more, and says so in the attempt
+        return Ended(partial(lifecycle.cancel_acknowledged, job), Ignore())
+    if issubclass(kind, Cancelled):
+        return Ended(partial(lifecycle.cancel_acknowledged, job, sentence="Cancelled while it ran."), Ignore())
+    if issubclass(kind, Retry):
+        failure = Failure.of(error.__cause__ or error.exc or error, report.hidden)
+        return Ended(partial(lifecycle.retry_later, job, due.in_seconds(error.when), failure), error)
+    if issubclass(kind, Ignore):
+        return Ended(partial(lifecycle.succeed, job, None), error)
+    failure = Failure.of(error, report.hidden)
+    if issubclass(kind, SoftTimeLimitExceeded):
+        failure = failure._replace(error=f"Time limit: it ran for more than {task.soft_time_limit} s.")
+    if issubclass(kind, Exception):
+        return Ended(partial(lifecycle.fail, job, failure), _for_celery(error, failure))
+    if worker_stops(task, error):
+        return Ended(partial(lifecycle.release, job), error)  # the job goes back
+    if terminate_handler_fired():
+        sentence = "The process that ran the job was told to end (SIGTERM)."
+        return Ended(partial(lifecycle.rescue, job, sentence=sentence), error)
+    return Ended(partial(lifecycle.fail, job, failure), RuntimeError(failure.error))  # such as sys.exit()
+
+
+def worker_stops(task: Any, error: BaseException) -> bool:
+    """Whether it is the worker that ends, and not only a job that raises what ends a process."""
+    until = time.monotonic() + STOPPING_S * terminate_handler_fired()
+    while not pulse.stopping() and time.monotonic() < until:
+        time.sleep(0.02)
+    interrupted = isinstance(error, KeyboardInterrupt) and task.request.called_directly  # `manage.py run`
+    return pulse.stopping() or interrupted
+
+
+def _for_celery(error: Exception, failure: Failure) -> Exception:
+    """The exception, unless Celery would stumble over it: it pickles and shows what it is told."""
+    try:
+        repr(get_pickleable_exception(error))
+        ExceptionInfo((type(error), error, error.__traceback__))
+    except BaseException:
+        return RuntimeError(failure.error)
+    return error
+
+
+def _can_be_shown(result: Any) -> bool:
+    """Whether Celery may have a result: it shows each, and an exception as one would be raised."""
+    if result is None or type(result) in (bool, int, float, str):
+        return True
+    try:
+        saferepr(result)
+    except BaseException:
+        return False
+    return not isinstance(result, BaseException)
+
+
+def once_more(action: Callable[..., Any], *args: Any) -> Any:
+    """A soft time limit is told once, at any moment: also when the job has ended, and nothing but that is left."""
+    try:
+        return action(*args)
+    except SoftTimeLimitExceeded:
+        return action(*args)
+
+
+def record(job: Job, write: Callable[[], Any]) -> None:
+    """Write the end, as soon as the database can be reached, unless the job was given away meanwhile.
+
+    An end that the database can be reached for and yet refuses is written as a failure that says so.
+    """
+    pause, refused = 0.05, 0
+    while True:
+        try:
+            write()
+            return
+        except SoftTimeLimitExceeded:
+            connection.close()
+        except Exception as error:
+            log.warning("The end of a job cannot be written yet: %s", error)
+            connection.close()
+            refused += not isinstance(error, OperationalError | InterfaceError)
+            connections.free_from_strangers()
+            if refused > 2 * REFUSALS or (pulse.stopping() and pause >= 1):
+                raise
+            if refused == REFUSALS:
+                write = partial(lifecycle.fail, job, Failure.said(f"How it ended could not be stored: {error}"))
+            time.sleep(pause)
+            pause = min(pause * 2, 2.0)
+
+
+def record_elsewhere(job: Job, write: Callable[[], Any]) -> None:
+    """Write the end in a fresh process, and end this one, whose files a job has closed: SQLite would mistake others
+    for them."""
+    child = os.fork()
+    if child == 0:  # of the threads only this one is here, so no other one takes the file for its own
+        while os.open(os.devnull, os.O_RDWR) < 2:  # the standard ones, where they were closed
+            pass
+        with tempfile.TemporaryFile() as file:
+            pickle.dump((job, write), file)
+            file.seek(0)
+            os.dup2(file.fileno(), 0)
+            environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+            os.execve(sys.executable, [sys.executable, "-c", RECORDS], environment)  # noqa: S606 - our own words
+    until = time.monotonic() + RECORD_S
+    while time.monotonic() < until and os.waitpid(child, os.WNOHANG)[0] == 0:
+        time.sleep(0.02)
+    os._exit(1)

@@ -1,0 +1,24 @@
+// What a picture of that age is called.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { Freshness } from "../../static/js/live/freshness.js";
+
+test("a picture is live, then catching up, then stale, even if the machine slept", () => {
+  const clock = () => ({ at: 0, now() { return this.at; } });
+  const [tick, wall] = [clock(), clock()];
+  const freshness = new Freshness(tick, wall);
+  const words = [freshness.word()];
+  freshness.heard({ age: 1 });
+  for (const s of [0, 5.9, 6, 13.9, 14]) {
+    tick.at = wall.at = s * 1000;
+    words.push(freshness.word());
+  }
+  freshness.heard({ age: 0 });
+  words.push(freshness.word());
+  wall.at += 60_000;
+  words.push(freshness.word());
+  assert.deepEqual(words, [
+    "connecting", "live", "live", "catching-up", "catching-up", "stale", "live", "stale",
+  ]);
+});

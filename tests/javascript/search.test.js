@@ -1,0 +1,33 @@
+// The words that complete what is typed, and which new jobs belong to a search.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { matches } from "../../static/js/pages/jobs.js";
+import { matching, pieceAt } from "../../static/js/parts/search.js";
+
+test("the search box completes the piece at the caret", () => {
+  assert.equal(pieceAt("state:failed ki x", 15).piece, "ki");
+  assert.equal(pieceAt('owner:"anna ma', 14).piece, 'owner:"anna ma');
+  assert.deepEqual(pieceAt("ab cd", 1), { start: 0, end: 2, piece: "a" });
+});
+
+test("it offers what begins with the piece first, then values that do", () => {
+  const words = ["state:", "state:failed", "kind:", "kind:fetch", 'owner:"anna maria"', "owner:fay"]
+    .map((value) => ({ value, about: "" }));
+  const offered = (typed) => matching(words, typed).map(({ value }) => value);
+  assert.deepEqual(offered("fa"), ["state:failed", "owner:fay"]);
+  assert.deepEqual(offered("s"), ["state:", "state:failed"]);
+  assert.deepEqual(offered("state:F"), ["state:failed"]);
+  assert.deepEqual(offered(""), ["state:", "kind:"]);
+  assert.deepEqual(offered("anna"), ['owner:"anna maria"']);
+  assert.deepEqual(offered('owner:"a'), ['owner:"anna maria"']);
+  assert.deepEqual(offered("state:failed"), []);
+});
+
+test("a page tells which new jobs match its search", () => {
+  const job = { state: "failed", kind: "noop", queue: "io", owner: null, parent: "p" };
+  assert.equal(matches({ state: [["failed", "cancelled"]], kind: [], queue: [["io"]], owner: [] }, job), true);
+  assert.equal(matches({ state: [["failed"], ["queued"]], kind: [], queue: [], owner: [] }, job), false);
+  assert.equal(matches({ state: [], kind: [], queue: [], owner: [["alice"]] }, job), false);
+  assert.equal(matches({ state: [], kind: [], queue: [], owner: [], parent: [["p"]] }, job), true);
+});
