@@ -62,7 +62,7 @@ def authenticate(scope: dict[str, Any]) -> Visitor | None:
         request.get_host()
     except DisallowedHost:  # as every page refuses it: a name of another's that leads here
         return None
-    if b"authorization" in headers:
+    if _scheme(headers) == "token":  # any other is a proxy's in front of us, as for the API
         return _by_token(headers[b"authorization"])
     key = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
     if not key or not _same_origin(request, headers.get(b"origin", b"").decode("latin1")):
@@ -117,6 +117,10 @@ def _token(header: bytes) -> Token | None:
     except (TypeError, ValueError):  # not even the form of a token
         return None
     return _tokens({digest}).get(digest) if word.lower() == "token" else None
+
+
+def _scheme(headers: dict[bytes, bytes]) -> str:
+    return headers.get(b"authorization", b"").decode("latin1").partition(" ")[0].lower()
 
 
 def _by_token(header: bytes) -> Visitor | None:

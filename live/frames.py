@@ -35,12 +35,16 @@ def dumps(value: Any) -> str:
 
 def row(summary: dict[str, Any]) -> str:
     """A summary as it stands in a frame; a text that would burst it is cut."""
-    return dumps({name: cut(value) for name, value in summary.items()})
+    return dumps({name: cut(value) for name, value in (summary | {"progress": cut_in(summary["progress"])}).items()})
 
 
 def cut(value: Any) -> Any:
     """A long text ends with an ellipsis; everything else is as it was."""
     return value[:TEXT_LIMIT] + "…" if isinstance(value, str) and len(value) > TEXT_LIMIT else value
+
+
+def cut_in(progress: dict[str, Any]) -> dict[str, Any]:
+    return {name: cut(value) for name, value in progress.items()}
 
 
 def counts(value: Any) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 from django.conf import settings
 
-from live import channel_layer
+from live import channel_layer, hints
 
 DEAF_AFTER = 3  # rounds without the echo
 REST_S = 0.5
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 class Listener:
-    """Two tasks: one receives, one tends. ``take`` gets every ``{"type": "jobs", …}`` of the group."""
+    """Two tasks: one receives, one tends. ``take`` gets each message of the group that one of us signed."""
 
     def __init__(self, take: Callable[[dict[str, Any]], None]) -> None:
         self._take = take
@@ -59,7 +59,7 @@ class Listener:
                 while True:
                     message = await self._layer.receive(channel)
                     self._heard = time.monotonic()
-                    if message.get("type") == "jobs":
+                    if message.get("type") == "jobs" and hints.trusted(message):
                         self._take(message)
             except Exception as error:
                 if asyncio.current_task().cancelling():  # the layer's farewell on a dead link has hidden the cancel

@@ -12,10 +12,9 @@ import time
 from itertools import islice
 from typing import Any
 
-from live import channel_layer
+from live import channel_layer, hints
 
 PERIOD_S = 0.02
-AT_ONCE = 200
 KEPT = 10_000
 REST_S = 0.25  # after a failure: a refused connection must not turn into a busy loop
 
@@ -70,7 +69,7 @@ class Sender:
     def _take(self) -> list[dict[str, Any]]:
         """What waits, oldest first, at most one message full. Taking nothing is going to sleep."""
         with self._lock:
-            jobs = [self._waiting.pop(job) for job in list(islice(self._waiting, AT_ONCE))]
+            jobs = [self._waiting.pop(job) for job in list(islice(self._waiting, hints.AT_ONCE))]
             if not jobs:
                 self._rung = False
                 self._idle.set()
@@ -103,7 +102,7 @@ class Sender:
         try:
             self._layer = self._layer or channel_layer.fresh()
             async with asyncio.timeout(channel_layer.TIMEOUT_S):
-                await self._layer.group_send(channel_layer.group(), {"type": "jobs", "jobs": jobs})
+                await self._layer.group_send(channel_layer.group(), hints.signed(jobs))
         except Exception as error:
             if self._well:
                 log.warning("hints do not get through (%r); pages stay current by reading the database", error)

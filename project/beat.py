@@ -13,11 +13,12 @@ from typing import Any
 
 from celery import current_app
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, close_old_connections, connection
+from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections, connection
 from django.utils import timezone
 from django_celery_beat.schedulers import DatabaseScheduler
 
 from tasks.alerts import evaluate
+from tasks.engine.readable import readable
 from tasks.schedules import actions
 from tasks.schedules.models import Beat, Schedule
 
@@ -71,7 +72,11 @@ class Timekeeper(DatabaseScheduler):
 
     def _read(self) -> None:
         actions.adopt()
-        self._rows = {row.pk: (row, _next(row)) for row in actions.rows().filter(periodic__enabled=True)}
+        rows = readable(actions.rows().filter(periodic__enabled=True))
+        for row in rows:
+            if row.trouble:
+                log.warning("The schedule %s (%s) is not kept: %s", row, row.uid, row.trouble)
+        self._rows = {row.pk: (row, _next(row)) for row in rows}
         self._read_at = time.monotonic()
 
     def _settle(self, now: datetime) -> float:
@@ -82,7 +87,7 @@ class Timekeeper(DatabaseScheduler):
                 run = actions.keep(row, now)
             except Schedule.DoesNotExist:
                 run = None
-            except (DatabaseError, InterfaceError):
+            except (OperationalError, InterfaceError):
                 raise
             except Exception:  # one schedule that cannot be kept must not stop the others
                 log.exception("The schedule %s could not be kept.", row.uid)

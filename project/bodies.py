@@ -4,6 +4,7 @@ Twisted takes each posted form apart before anybody is asked, in thirteen times 
 body into a queue whole. Daphne is taught to do neither: what it queues are places in the file that holds the body.
 """
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -12,49 +13,72 @@ from django.conf import settings
 
 from project.prefix import within
 from tasks.api import problems, versions
+from tasks.web import upload_ticket
 
 UPLOAD = "/collections/new/"
 MOST = 4_000_000  # bytes of a body, but for an archive that is uploaded
 IN_MEMORY = 100_000  # what Twisted, too, keeps there
 PIECE = 64 * 1024
+BODY_S, SLOWEST = 30.0, 10_000  # seconds that a body may take, and one more for each so many bytes
+ANSWER_S = 60.0  # in which a reader takes the next piece of an answer
 
 Application = Callable[[Any, Any, Any], Awaitable[None]]
 
 
-def limit(path: str) -> int:
-    """Bytes that a request to this path may bring."""
-    return int(settings.SIGNALBOX_UPLOAD_MB * 1_000_000) + MOST if path == UPLOAD else MOST
+def limit(path: str, cookies: bytes) -> int:
+    """Bytes that a request to this path may bring; an archive only who has opened the page for it."""
+    if path != UPLOAD or not upload_ticket.is_valid(cookies):
+        return MOST
+    return int(settings.SIGNALBOX_UPLOAD_MB * 1_000_000) + MOST
 
 
 def bounded(application: Application) -> Application:
-    """An ASGI application that refuses larger bodies with 413, and hears pieces of daphne's as the bytes they are."""
+    """An ASGI application that refuses larger bodies with 413 and stalled ones with 408, hears pieces of daphne's as
+    the bytes they are, and cuts the line of whoever takes no answer."""
 
     async def bounded_application(scope: dict[str, Any], receive: Any, send: Any) -> None:
         if scope["type"] != "http":
             await application(scope, receive, send)
             return
         path = within(scope["path"], scope.get("root_path"))
-        most, taken = limit(path), 0
-        length = dict(scope["headers"]).get(b"content-length", b"0")
+        headers = dict(scope["headers"])
+        most, taken, more = limit(path, headers.get(b"cookie", b"")), 0, True
+        began = asyncio.get_running_loop().time()
+        length = headers.get(b"content-length", b"0")
         if length.isdigit() and int(length) > most:
             await refuse(path, send)
             return
 
         async def received() -> dict[str, Any]:
-            nonlocal taken
-            message = await receive()
+            nonlocal taken, more
+            try:
+                async with asyncio.timeout_at(began + BODY_S + taken / SLOWEST if more else None):
+                    message = await receive()
+            except TimeoutError:
+                await refuse(scope["path"], send, 408)
+                return {"type": "http.disconnect"}
             if isinstance(message.get("body"), Piece):
                 try:
                     message = {**message, "body": message["body"].read()}
                 except ValueError:  # the file is closed: the other side has left
                     return {"type": "http.disconnect"}
+            more = message.get("more_body", False)
             taken += len(message.get("body", b""))
             if taken > most:
                 await refuse(path, send)
                 return {"type": "http.disconnect"}
             return message
 
-        await application(scope, received, send)
+        async def sent(message: dict[str, Any]) -> None:
+            try:
+                async with asyncio.timeout(ANSWER_S):
+                    await send(message)
+            except TimeoutError:  # ASGI has no word for it: uvicorn's send is a method of what owns the transport
+                if transport := getattr(getattr(send, "__self__", None), "transport", None):
+                    transport.abort()
+                raise
+
+        await application(scope, received, sent)
 
     return bounded_application
 
@@ -67,7 +91,8 @@ async def refuse(path: str, send: Callable[[Any], Awaitable[None]], status: int 
 
 def refusal(path: str, status: int = 413) -> tuple[list[tuple[bytes, bytes]], bytes]:
     api = path.startswith("/api/")
-    body = json.dumps(problems.body("too-large", status)).encode() if api else b"Too large.\n"
+    code, words = ("bad-request", b"Too slow.\n") if status == 408 else ("too-large", b"Too large.\n")
+    body = json.dumps(problems.body(code, status)).encode() if api else words
     kind = problems.MEDIA_TYPE if api else "text/plain"
     headers = [(b"content-type", kind.encode()), (b"content-length", b"%d" % len(body)), (b"connection", b"close")]
     return headers + [(versions.HEADER.lower().encode(), versions.NEWEST.encode())] * api, body

@@ -33,7 +33,8 @@ def teach_bodies() -> None:
     def got_length(self: Any, length: int | None) -> None:
         path = getattr(self.channel, "_path", b"").partition(b"?")[0].decode("latin1")
         path = within(path)
-        self._path, self._left, self._refused = path, limit(path), False
+        cookies = b"; ".join(self.requestHeaders.getRawHeaders(b"cookie", []))
+        self._path, self._left, self._refused = path, limit(path, cookies), False
         old_length(self, None if length and length > self._left else length)
         if length and length > self._left:
             turn_away(self)
@@ -87,6 +88,8 @@ def teach_closing() -> None:
         if message.get("type") == "websocket.close" and self.state == self.STATE_OPEN:
             reason = (message.get("reason") or "").encode()[:123].decode(errors="ignore").encode()
             self.sendCloseFrame(code=message.get("code") or 1000, reasonUtf8=reason)
+        elif message.get("type") == "websocket.send" and self.state in (self.STATE_CLOSING, self.STATE_CLOSED):
+            pass  # the other side has left, and the disconnect is on its way: Autobahn would raise
         else:
             self._signalbox_reply(message)
 

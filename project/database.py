@@ -18,7 +18,8 @@ def settings(base: dict[str, Any], *, web: bool, worker: bool, pooler: bool, con
     """
     kept = {"CONN_MAX_AGE": 0 if web else None, "CONN_HEALTH_CHECKS": True, "ATOMIC_REQUESTS": False}
     if base["ENGINE"].endswith("sqlite3"):
-        return base | kept | {"OPTIONS": _sqlite(worker)}
+        # Django's backend, but one value that cannot be read does not cost the whole answer.
+        return base | kept | {"ENGINE": "project.sqlite3", "OPTIONS": _sqlite(worker)}
     options = base.get("OPTIONS", {})
     if web:
         options = options | {"pool": _pool(connections)}

@@ -24,6 +24,13 @@ secrets: set[str] = {"SIGNALBOX_ADMIN_PASSWORD"}
 LONGEST = 65_536  # bytes of a file with a secret
 
 
+def forget_first_admin() -> None:
+    """Take the passwords that only a command reads out of the environment: what is started from here needs none."""
+    for name in ("SIGNALBOX_ADMIN_USER", "SIGNALBOX_ADMIN_PASSWORD", "SIGNALBOX_TOKEN"):
+        os.environ.pop(name, None)
+        os.environ.pop(f"{name}_FILE", None)
+
+
 def refuse(name: str, value: str | None, wanted: str) -> ImproperlyConfigured:
     found = "is not what it must be:" if value is None else f"is {value!r}, but it must be"
     return ImproperlyConfigured(f"{name} {found} {wanted}.")

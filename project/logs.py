@@ -24,11 +24,10 @@ from celery.signals import (
 
 from tasks.engine.log_context import forget, job_id, mask_secrets, request_id
 from tasks.engine.report import current_report
+from tasks.engine.visible import in_lines, in_one_line
 
 HEADER = "signalbox_request"
 OWN = ("celery", "kombu", "amqp", "redis", "django", "live", "tasks", "project", "signalbox")  # what runs jobs
-BREAKS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))} | {0x2028: "\\u2028", 0x2029: "\\u2029"}
-BREAKS[ord("\n")], BREAKS[ord("\r")], BREAKS[ord("\t")] = "\\n", "\\r", "\\t"
 TEXT = logging.Formatter("%(message)s")
 printed = logging.getLogger("signalbox.printed")
 
@@ -38,6 +37,8 @@ class Context(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         record.request_id, record.job_id = request_id.get(), job_id.get()
+        if record.name.startswith("django.security.") or (record.name == "django.request" and record.levelno < 40):
+            record.exc_info = None  # somebody else's fault, such as a Host that is not ours: a line, and no traceback
         return True
 
 
@@ -51,9 +52,9 @@ class LineFormatter(logging.Formatter):
             for name, value in (("request", getattr(record, "request_id", "")), ("job", getattr(record, "job_id", "")))
             if value
         )
-        text = f"{at} {record.levelname} {record.name}:{ids} {mask_secrets(record.getMessage()).translate(BREAKS)}"
+        text = f"{at} {record.levelname} {record.name}:{ids} {mask_secrets(record.getMessage())}"
         trace = mask_secrets(self.formatException(record.exc_info)) if record.exc_info else ""
-        return text + "".join(f"\n    {line}" for line in trace.splitlines())
+        return in_one_line(text) + "".join(f"\n    {line}" for line in in_lines(trace).split("\n") if line)
 
 
 class JsonFormatter(logging.Formatter):
@@ -103,7 +104,7 @@ class Printed(io.TextIOBase):
 
     def write(self, text: str) -> int:
         if getattr(self._here, "busy", False):  # it is logging that complains
-            return self.instead_of.write(text)
+            return self.instead_of.write(in_lines(text))
         *lines, self._here.rest = (getattr(self._here, "rest", "") + text).split("\n")
         self._here.busy = True
         try:

@@ -9,9 +9,9 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import Any
 
-from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
@@ -23,7 +23,6 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from live import hub, push
 from tasks.access.permissions import may
 from tasks.api.auth import actor_of
-from tasks.engine.models import Job
 from tasks.queries import board, stats
 
 SETTLED = timedelta(seconds=5)  # what ended so long ago has been committed
@@ -42,15 +41,14 @@ class Durations:
 
     def count(self) -> None:
         with self._lock:
-            until, ready = timezone.now() - SETTLED, Coalesce("queued_at", "created_at")
-            rows = list(
-                Job.objects.filter(finished_at__gt=self.since, finished_at__lte=until)
-                .order_by("finished_at")
-                .values_list("kind", "state", ready, "started_at", "finished_at")[:AT_ONCE]
-            )
-            for kind, state, since, started, finished in rows:
-                if state in Job.FINAL:
-                    self._add((kind, state), since, started, finished)
+            until = timezone.now() - SETTLED
+            rows: list[tuple[Any, ...]] = []
+            for source in stats.ended_rows(self.since):
+                new = source.filter(at__gt=self.since, at__lte=until).order_by("at")
+                rows += new.values_list("kind", "outcome", "ready", "started_at", "at")[:AT_ONCE]
+            rows = sorted(rows, key=itemgetter(-1))[:AT_ONCE]
+            for kind, outcome, since, started, finished in rows:
+                self._add((kind, outcome), since, started, finished)
             self.since = rows[-1][-1] if len(rows) == AT_ONCE else max(self.since, until)
 
     def _add(self, key: tuple[str, str], ready: datetime, started: datetime | None, finished: datetime) -> None:

@@ -204,6 +204,7 @@ SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_NAME = "signalbox_session"
 CSRF_COOKIE_NAME = "signalbox_csrf"
+CSRF_FAILURE_VIEW = "project.guards.form_too_old"
 SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = f"{PREFIX}/"
 CSRF_TRUSTED_ORIGINS = SIGNALBOX_ORIGINS
 if env.flag("SIGNALBOX_HTTPS", False):  # a proxy in front speaks TLS, and sets this header whatever the client sent
@@ -219,6 +220,7 @@ REST_FRAMEWORK = {  # the views say the rest themselves; one that does not deriv
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
 }
 SPECTACULAR_SETTINGS = {
+    "PATH_CONVERTER_OVERRIDES": {"name": str},
     "TITLE": "Signalbox",
     "DESCRIPTION": f"""A live control room for Celery jobs. Begin with
 [the API in five minutes]({PREFIX}/docs/api/quickstart.md). Tokens, versions, idempotency, quotas:

@@ -18,13 +18,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tasks.engine.visible import in_one_line
 from tasks.engine.words import number_of
 
 BACKOFF_S = (0.2, 0.5, 1.0, 2.0, 4.0, 5.0)
 STEADY_S = 10.0  # a part that ran this long starts with the shortest pause again
 FIRST_TRIES = 5  # a part that ends this often before it was ever ready will not get ready by trying
 COLOURS = (36, 32, 33, 35, 34, 31)
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
 class GaveUp(Exception):
@@ -71,6 +71,7 @@ class Undertaker:
         script = Path(__file__).with_name("undertaker.py")
         self.process = subprocess.Popen(
             [sys.executable, "-I", "-S", str(script)],
+            env={name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ},
             stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
         for group in self.groups:
@@ -196,7 +197,7 @@ class Supervisor:
         return True
 
     def _heard(self, part: Part, line: bytes) -> None:
-        text = _CONTROL.sub("", line.decode(errors="replace")).rstrip()
+        text = in_one_line(line.decode(errors="replace").rstrip())
         if text.startswith("signalbox:"):  # a word from the part to us, such as "signalbox:ready"
             part.heard.add(text.removeprefix("signalbox:"))
         elif text and not (part.mute and part.mute.search(text)):

@@ -14,6 +14,7 @@ from django.conf import settings
 from django.db import close_old_connections
 
 from live import push
+from project import env
 from tasks.alerts import evaluate
 from tasks.webhooks import sender as webhooks
 from tasks.worker import connections, pulse, sweep
@@ -39,6 +40,11 @@ class Consumer(consumer.Consumer):
 @signals.celeryd_after_setup.connect
 def remember_worker(sender: str, instance: Any, **_: Any) -> None:
     pulse.remember_worker(instance)
+
+
+@signals.celeryd_init.connect
+def forget_passwords(**_: Any) -> None:
+    env.forget_first_admin()
 
 
 @signals.worker_init.connect

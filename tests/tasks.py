@@ -147,6 +147,12 @@ def waits_for_another() -> None:
     serial.delay(feed="x").get(timeout=1)
 
 
+@job(effects="none")
+def names_of_the_environment() -> list[str]:
+    """What a job, and whatever it starts, finds in its environment."""
+    return sorted(os.environ)
+
+
 @job
 def plain_task(a, b=2):
     return a + b
@@ -180,3 +186,14 @@ def logs(password: Annotated[str, Secret]) -> None:
     except ValueError:
         logging.getLogger("shop.till").exception("no change")
     logging.getLogger("celery.worker").info("none of the job's business")
+
+
+@job(effects="none", max_retries=0)
+def speaks(report, words: str, prints: bool = True) -> str:
+    """Says its words in every way there is, and ends with them."""
+    report.log(words)
+    report.progress(1, 2, words)
+    logging.getLogger("shop").warning("%s", words)
+    if prints:
+        print(words)
+    raise ValueError(words)

@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 from tasks.engine import registry
 from tasks.engine.models import Job
+from tasks.engine.visible import in_lines, in_one_line
 from tasks.params.signature import ParamError
 
 EXITS = {"succeeded": 0, "failed": 1, "cancelled": 2}
@@ -67,7 +68,7 @@ class ProgressBar:
         done, total, note = job["progress"]["done"], job["progress"]["total"], job["progress"]["note"]
         if job["state"] == "succeeded" and not total:
             done = total = 1
-        words = f"{job['kind']} {job['state']}"
+        words, note = in_one_line(f"{job['kind']} {job['state']}"), in_one_line(note)
         self._progress.update(self._task, description=words, completed=done, total=total or None, note=note)
         if not self.console.is_terminal and words != self._said:
             self.console.print(words, markup=False)
@@ -75,7 +76,7 @@ class ProgressBar:
 
     def end(self, job: Mapping[str, Any]) -> None:
         if job["error"] and job["state"] != "succeeded":
-            self.console.print(job["error"], markup=False, style="red")
+            self.console.print(in_lines(job["error"]), markup=False, style="red")
 
 
 def follow(uid: Any, show: Callable[[Mapping[str, Any]], None]) -> dict[str, Any]:

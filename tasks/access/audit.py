@@ -7,6 +7,7 @@ as the request itself, or as its Actor, so that the entry knows the address, the
 import logging
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -21,6 +22,8 @@ from tasks.engine.transition import retry_on_lock
 
 T = TypeVar("T")
 RATE, BURST = 20.0, 400.0  # refusals of strangers that one process writes a second, and at once
+OWN_RATE, OWN_BURST = 1.0, 100.0  # and of one person who is logged in
+REMEMBERED = 1_000  # people
 
 log = logging.getLogger(__name__)
 
@@ -65,8 +68,10 @@ def note(who: Any, action: str, target: Any = "", code: str = "", /, **detail: A
 
 def refused(who: Any, action: str, target: Any, code: str, /, **detail: Any) -> None:
     """An attempt that was not allowed. Never an error: the refusal stands even when it cannot be written."""
-    if Actor.of(who).is_anonymous and not _strangers.allow():
-        log.warning("an attempt of a stranger was refused and is not in the audit trail: there are too many of them")
+    actor = Actor.of(who)
+    if not (_strangers if actor.is_anonymous else _allowance(actor)).allow():
+        name = plain(actor.name, 150) or "a stranger"
+        log.warning("an attempt of %s was refused and is not in the audit trail: there are too many of them", name)
         return
     try:
         note(who, action, target, code, **detail)
@@ -102,3 +107,14 @@ class Allowance:
 
 
 _strangers = Allowance(RATE, BURST)
+_people: OrderedDict[Any, Allowance] = OrderedDict()
+_lock = threading.Lock()
+
+
+def _allowance(actor: Actor) -> Allowance:
+    """What one person, with all tokens and sessions, may have written: the trail of others stays readable."""
+    with _lock:
+        _people[actor.user.pk] = found = _people.pop(actor.user.pk, None) or Allowance(OWN_RATE, OWN_BURST)
+        while len(_people) > REMEMBERED:
+            _people.popitem(last=False)
+    return found

@@ -52,6 +52,7 @@ RULES = {
     "change_schedules": Grant(   NO,    NO,      YES,            NO,  NO,    YES),
     "see_webhooks": Grant(       NO,    YES,     YES,            NO,  NO,    YES),
     "change_webhooks": Grant(    NO,    NO,      YES,            NO,  NO,    YES),
+    "callback_secret": Grant(    NO,    YES,     YES,            NO,  NO,    YES),  # a new one, for one's own callbacks
     "see_rows": Grant(           YES,   YES,     YES,            YES, NO,    YES),  # feeds, alerts, failures …
     "change_rows": Grant(        NO,    YES,     YES,            NO,  NO,    YES),
     "see_tokens": Grant(         YES,   YES,     YES,            YES, NO,    YES),  # one's own, never the token itself

@@ -148,6 +148,8 @@ class PasswordView(PageContext, PasswordChangeView):
         audit.do(self.request, "change-password", name, form.user.save)
         update_session_auth_hash(self.request, form.user)
         messages.info(self.request, "Your password was changed. You are logged out everywhere else.")
+        if Token.objects.live().filter(user=form.user).exists():
+            messages.info(self.request, "Your tokens are valid still. Take back those that others may have seen.")
         return redirect(self.get_success_url())
 
     def form_invalid(self, form: Any) -> HttpResponse:

@@ -4,16 +4,16 @@ Evaluated by every worker's sweep and by every beat, side by side: of one key on
 and closing are guarded, so each is told once. Reads only, but for its own rows.
 """
 
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import close_old_connections, transaction
+from django.db import InterfaceError, OperationalError, close_old_connections, transaction
 from django.db.models import Count
 from django.utils import timezone
 
 from tasks.alerts.models import Alert, Rule, Watch
-from tasks.engine.models import Job, State, Worker
+from tasks.engine.models import Ending, State, Worker
+from tasks.engine.readable import complain, readable
 from tasks.engine.transition import retry_on_lock
 from tasks.queries import board
 from tasks.schedules.models import Run, Schedule
@@ -35,7 +35,15 @@ def evaluate() -> None:
     }
     found: set[str] = set()
     for rule in rules:
-        for subject, (name, sentence) in FINDERS[rule.watch](rule, now).items():
+        try:
+            subjects = FINDERS[rule.watch](rule, now)
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception as error:  # a rule that somebody else wrote stops no other, and closes nothing
+            complain(Rule, rule.pk, error)
+            found.update(key for key in standing if key.startswith(f"{rule.uid}:"))
+            continue
+        for subject, (name, sentence) in subjects.items():
             key = f"{rule.uid}:{subject}"[:300]
             found.add(key)
             if key not in standing:
@@ -92,7 +100,7 @@ Found = dict[str, tuple[str, str]]  # what keeps alerts apart → (subject, sent
 
 
 def _failures(rule: Rule, now: datetime) -> Found:
-    failed = Job.objects.filter(state=State.FAILED, finished_at__gte=now - timedelta(minutes=rule.minutes))
+    failed = Ending.objects.filter(state=State.FAILED, at__gte=now - timedelta(minutes=rule.minutes))
     if rule.kind:
         failed = failed.filter(kind=rule.kind)
     counts = failed.order_by().values_list("kind").annotate(n=Count("id")).filter(n__gt=rule.times)
@@ -120,11 +128,11 @@ def _workers(rule: Rule, now: datetime) -> Found:
 
 
 def _schedules(rule: Rule, now: datetime) -> Found:
-    rows: Iterable[Schedule] = Schedule.objects.filter(periodic__enabled=True).select_related(
+    rows = Schedule.objects.filter(periodic__enabled=True).select_related(
         "periodic__interval", "periodic__crontab", "periodic__clocked"
     )
     found: Found = {}
-    for row in rows:
+    for row in readable(rows):
         if rule.schedule and row.uid != rule.schedule:
             continue
         since = row.waiting_since

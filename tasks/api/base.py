@@ -4,7 +4,6 @@ A view names, for each of its methods, the action of ``tasks.access.permissions`
 without one does not exist. Views of other apps derive from ``Endpoint`` too.
 """
 
-import re
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, TypeVar
 from uuid import UUID
@@ -28,12 +27,12 @@ from tasks.access.permissions import OWN, Actor, grant, may
 from tasks.api import auth, versions
 from tasks.api.problems import Problem, answer, wrong
 from tasks.engine.models import Job
+from tasks.params.types import UNSTORABLE
 
 T = TypeVar("T")
 BODY_LIMIT = 1024 * 1024
 LONGEST, MOST = 1_000, 100  # characters of one value of a parameter of the query, and how often it may be given
 GONE = "It was deleted meanwhile."
-UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 class JsonRenderer(JSONRenderer):

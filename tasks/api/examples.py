@@ -31,6 +31,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "replace_alert_rule": {"watch": "waiting", "queue": "default", "seconds": 120},
     "change_alert_rule": {"enabled": False},
     "handle_failures": {"kind": "countdown", "key": "5f0c3f2ad3d1b8f35f0c3f2ad3d1b8f3"},
+    "merge_failures": {"into": "5f0c3f2ad3d1b8f35f0c3f2ad3d1b8f3:countdown"},
+    "split_failures": {},
     "reopen_failures": {"kind": "countdown", "key": "5f0c3f2ad3d1b8f35f0c3f2ad3d1b8f3"},
     "create_feed": {"url": "https://trains.example/feed.xml", "title": "Trains"},
     "replace_feed": {"url": "https://trains.example/news.xml", "status": "on"},

@@ -13,6 +13,7 @@ from rest_framework.response import Response
 
 from tasks.api.problems import wrong
 from tasks.engine import sealing
+from tasks.engine.readable import each, readable
 
 DEFAULT, MOST = 50, 100
 PARAMETERS = ("limit", "cursor")
@@ -63,7 +64,8 @@ def answer(
 ) -> Response:
     """A page of ``rows``, newest first. ``key``: a unique column that rises with time (a number, or a UUIDv7)."""
     at, most = place(query, of), limit(query)
-    found, more = read(rows, at, most, key)
+    unreadable: list[str] = []
+    found, more = read(rows, at, most, key, unreadable)
 
     def at_row(row: Any) -> Any:
         value = getattr(row, key)
@@ -71,23 +73,27 @@ def answer(
 
     onward = found and (more or at.newer is not None)
     backward = found and (more if at.newer is not None else at.older is not None)
-    return Response(
-        {
-            "results": [shown(row) for row in found],
-            "next": link(request, of, older=at_row(found[-1])) if onward else None,
-            "previous": link(request, of, newer=at_row(found[0])) if backward else None,
-        }
-    )
+    page = {
+        "results": each(found, shown, unreadable),
+        "next": link(request, of, older=at_row(found[-1])) if onward else None,
+        "previous": link(request, of, newer=at_row(found[0])) if backward else None,
+    }
+    return Response(page | ({"unreadable": unreadable} if unreadable else {}))
 
 
-def read(rows: QuerySet[Any], at: PageStart, most: int, key: str = "pk") -> tuple[list[Any], bool]:
+def read(
+    rows: QuerySet[Any], at: PageStart, most: int, key: str = "pk", unreadable: list[str] | None = None
+) -> tuple[list[Any], bool]:
     """Up to ``most`` rows from a place, newest first, and whether more lie in that direction."""
+    bad: list[str] = [] if unreadable is None else unreadable
     if at.newer is not None:
-        found = list(rows.filter(**{f"{key}__gt": at.newer}).order_by(key)[: most + 1])
-        return found[:most][::-1], len(found) > most
-    rows = rows if at.older is None else rows.filter(**{f"{key}__lt": at.older})
-    found = list(rows.order_by(f"-{key}")[: most + 1])
-    return found[:most], len(found) > most
+        found = readable(rows.filter(**{f"{key}__gt": at.newer}).order_by(key)[: most + 1], bad)
+    else:
+        rows = rows if at.older is None else rows.filter(**{f"{key}__lt": at.older})
+        found = readable(rows.order_by(f"-{key}")[: most + 1], bad)
+    more = len(found) + len(bad) > most
+    found = found[:-1] if more else found
+    return found[::-1] if at.newer is not None else found, more
 
 
 LIMIT = OpenApiParameter("limit", {"type": "integer", "minimum": 1, "maximum": 100, "default": 50})

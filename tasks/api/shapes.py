@@ -77,6 +77,11 @@ class Looked(s.Serializer):
 class Page(s.Serializer):
     next = s.URLField(allow_null=True)
     previous = s.URLField(allow_null=True)
+    unreadable = s.ListField(
+        child=s.CharField(),
+        required=False,
+        help_text="rows left out, since they cannot be read: a sentence each",
+    )
 
 
 class JobPage(Page):
@@ -232,16 +237,3 @@ class Counted(s.Serializer):
 
     count = s.IntegerField()
     exact = s.BooleanField()
-
-
-class ProblemShape(s.Serializer):
-    """RFC 9457. `type` is `/problems/<code>`."""
-
-    type = s.CharField()
-    title = s.CharField()
-    status = s.IntegerField()
-    detail = s.CharField()
-    errors = s.DictField(child=s.ListField(child=s.CharField()), required=False)
-    versions = s.ListField(child=s.CharField(), required=False)
-    job = JobSummary(required=False)
-    request = s.CharField(required=False)

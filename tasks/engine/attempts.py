@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tasks.engine.errors import Failure
-from tasks.engine.models import Attempt, Job, LogLine, Outcome
+from tasks.engine.models import Attempt, Ending, Job, LogLine, Outcome
 
 
 def fence(job: Job, outcome: Outcome) -> None:
@@ -24,6 +24,27 @@ def write_attempt(job: Job, outcome: Outcome, failure: Failure | None) -> None:
         outcome=outcome,
         error=failure.error if failure else "",
         traceback=failure.traceback if failure else "",
+    )
+
+
+def write_endings(jobs: Iterable[Job]) -> None:
+    """A row for each of these jobs that failed or was cancelled now."""
+    ended = [job for job in jobs if job.state in Ending.STATES]
+    if ended:
+        Ending.objects.bulk_create([_ending(job) for job in ended], batch_size=500)
+
+
+def _ending(job: Job) -> Ending:
+    queued = job.queued_at or job.created_at
+    started = job.started_at if job.started_at and job.started_at >= queued else None  # not of an attempt before
+    return Ending(
+        job_id=job.pk,
+        state=job.state,
+        at=job.finished_at,
+        kind=job.kind,
+        queue=job.queue,
+        queued_at=queued,
+        started_at=started,
     )
 
 

@@ -56,7 +56,7 @@ def transport_options(patience: float = 5.0) -> dict[str, Any]:
     return {
         "global_keyprefix": f"{settings.SIGNALBOX_NAME}:",
         "priority_steps": list(range(10)),
-        "queue_order_strategy": "priority",
+        "queue_order_strategy": "round_robin",  # within a priority queues take turns; "priority" empties one by one
         "visibility_timeout": 86_400,  # recovery comes from the job row; a second delivery would only be refused
         "socket_timeout": patience,
         "socket_connect_timeout": patience,

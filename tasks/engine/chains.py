@@ -6,6 +6,7 @@ the chain is asked for, but for the one that takes the result of the job before 
 """
 
 import json
+import logging
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
@@ -19,6 +20,8 @@ from tasks.engine.options import describe_option
 from tasks.engine.uid import uuid7
 from tasks.params.signature import MASK, ParamError, Signature
 from tasks.params.types import Wrong
+
+log = logging.getLogger(__name__)
 
 LARGEST = 256 * 1024  # bytes of JSON: each job of a chain carries what is still to come
 CHORD = "A chord is not supported: no job waits for the results of a whole group. End the chain with the group."
@@ -83,14 +86,17 @@ def begin(job: Job) -> list[Job]:
 
     What is there already stays: a canvas that was frozen once and called twice has the same ids twice.
     """
-    jobs = [next_ for branch in job.then or () for next_ in _build_branch(branch, job)]
+    jobs = [next_ for branch in job.then or () for next_ in _begun_if_readable(branch, job)]
     known = set(Job.objects.filter(uid__in=[each.uid for each in jobs]).values_list("uid", flat=True)) if jobs else ()
     return Job.objects.bulk_create([each for each in jobs if each.uid not in known])
 
 
 def in_words(then: list[Branch] | None) -> str:
     """What is to follow, for people: "add, then noop and add"."""
-    return " and ".join(", then ".join(_named(step) for step in branch) for branch in then or ())
+    try:
+        return " and ".join(", then ".join(_named(step) for step in branch) for branch in then or ())
+    except (TypeError, LookupError):
+        return "what cannot be read"
 
 
 def _named(step: Step) -> str:
@@ -155,6 +161,15 @@ def _cleaned(signature: Signature, bound: dict[str, Any]) -> dict[str, Any]:
     return cleaned
 
 
+def _begun_if_readable(branch: Branch, before: Job) -> list[Job]:
+    """What follows, unless it was stored by somebody else and says nothing: the job that succeeded has succeeded."""
+    try:
+        return list(_build_branch(branch, before))
+    except (TypeError, LookupError, AttributeError, ValueError):
+        log.exception("What was to follow job %s cannot be read, so nothing does.", before.uid)
+        return []
+
+
 def _build_branch(branch: Branch, before: Job) -> Iterator[Job]:
     head, rest = branch[0], branch[1:]
     if "group" in head:
@@ -162,9 +177,9 @@ def _build_branch(branch: Branch, before: Job) -> Iterator[Job]:
             yield from _build_branch(each, before)
         return
     taken = {head["takes"]: before.result} if "takes" in head else {}
-    params = {**head["params"], **sealing.unseal(head.get("secrets", "")), **taken}
     uid = UUID(head["id"])
     try:
+        params = {**head["params"], **sealing.unseal(head.get("secrets", "")), **taken}
         when = due.after(head["countdown"]) if "countdown" in head else None
         when = when or (datetime.fromisoformat(head["due_at"]) if "due_at" in head else None)
         job = creation.build_job(registry.get(head["kind"]), params, None, head.get("priority"), when, uid)

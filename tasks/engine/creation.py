@@ -9,7 +9,7 @@ from uuid import UUID
 from django.apps import apps
 from django.utils.crypto import salted_hmac
 
-from tasks.engine import registry, sealing
+from tasks.engine import due, registry, sealing
 from tasks.engine.errors import Failure, KeyReused
 from tasks.engine.models import Job, State
 from tasks.engine.transition import retry_on_lock
@@ -31,6 +31,7 @@ def build_job(
     rows_exist(kind, clean)
     secrets = {name: clean[name] for name in kind.signature.secrets if clean.get(name) is not None}
     made = datetime.now(UTC)
+    due_at = due_at and due.at(due_at)
     later = due_at is not None and due_at > made
     return Job(
         uid=uid or uuid7(),

@@ -1,7 +1,9 @@
 """Why an attempt ended badly, or a request was refused, in words fit to be stored and shown."""
 
 import hashlib
+import linecache
 import re
+import sysconfig
 import traceback as tracebacks
 from collections.abc import Callable, Iterator
 from types import TracebackType
@@ -10,6 +12,15 @@ from typing import Any, NamedTuple
 from tasks.engine import storable
 from tasks.engine.models import Job
 
+LIBRARIES = (*(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")), "<")
+# Quoted words, addresses, paths, and words with a digit: ids, hashes, numbers and times.
+VARYING = re.compile(
+    r"(?<!\w)'[^'\n]{0,500}'|\"[^\"\n]{0,500}\"|`[^`\n]{0,500}`"
+    r"|\b[a-z][a-z0-9+.-]{0,20}://[^\s'\"<>]+|\b[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+"
+    r"|(?<![\w/])(?:[A-Za-z]:)?[/\\][\w.@~+-]+(?:[/\\][\w.@~+-]+)*"
+    r"|\b[0-9a-f]{8,64}\b|(?<!\w)[^\W\d]*\d\w*(?:[-.:][\w]*\d\w*)*",
+)
+REPEATED = re.compile(r"…(?:[\s.:,/_-]?…)+")
 OURS = [["tasks", "worker"], ["celery", "app"], ["asyncio", "runners"]]
 MESSAGE = 10_000  # characters of an exception's text; what comes before it in a traceback is worth more
 DEEPEST = 20  # exceptions that led to each other
@@ -38,7 +49,8 @@ class KeyReused(Refused):
 
 
 class Failure(NamedTuple):
-    """Why an attempt ended badly; ``key`` is the same for failures that differ only in numbers and names."""
+    """Why an attempt ended badly. ``key`` groups failures: one class, raised in one line of a team's own code, with a
+    message that differs only in what ``pattern`` blanks."""
 
     error: str
     traceback: str = ""
@@ -55,7 +67,7 @@ class Failure(NamedTuple):
         return cls(
             storable.text(shown, 2_000),
             storable.text(trace[-60_000:], 60_000),
-            hashlib.sha256(pattern(shown).encode(errors="replace")).hexdigest()[:32],
+            hashlib.sha256(f"{_place(error)}\n{pattern(shown)}".encode(errors="replace")).hexdigest()[:32],
         )
 
     @classmethod
@@ -65,8 +77,26 @@ class Failure(NamedTuple):
 
 
 def pattern(error: str) -> str:
-    """What is the same in errors that differ only in numbers and quoted names."""
-    return re.sub(r"0x[0-9a-f]+|\d+|'[^']*'|\"[^\"]*\"", "…", error)
+    """What is the same in errors that differ only in ids, hashes, addresses, paths, times, numbers and quoted words."""
+    return REPEATED.sub("…", VARYING.sub("…", error))
+
+
+def _place(error: BaseException) -> str:
+    """Where the job's own code raised it, as module, function and line of source: what an edit elsewhere leaves alone.
+
+    Code of libraries does not count, unless there is nothing else.
+    """
+    try:
+        frames = [*tracebacks.walk_tb(_own_code(error))]
+        own = [each for each in frames if not each[0].f_code.co_filename.startswith(LIBRARIES)]
+        frame, line = (own or [(None, 0)])[-1]
+        if frame is None:
+            return ""
+        code = frame.f_code
+        source = linecache.getline(code.co_filename, line, frame.f_globals).strip()
+        return f"{frame.f_globals.get('__name__')}.{code.co_qualname} {source}"
+    except BaseException:  # the job's own globals may answer as they like
+        return ""
 
 
 def traceback(error: BaseException) -> str:

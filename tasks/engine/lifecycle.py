@@ -283,6 +283,7 @@ def _moved(sets: dict[str, Any], where: str, args: Sequence[Any]) -> list[Job]:
     with transaction.atomic():
         moved = move(sets, where, args)
         if moved:
+            attempts.write_endings(moved)
             outbox.queue_deliveries(moved)
     return moved
 
@@ -319,6 +320,7 @@ def _end_attempt(
                 attempts.write_lines(moved[0], lines)
                 if outcome != Outcome.SUCCEEDED:
                     attempts.write_attempt(moved[0], outcome, failure)
+                attempts.write_endings([*moved, *followers])
                 outbox.queue_deliveries([*moved, *followers])
     if not moved:
         attempts.fence(job, outcome)

@@ -16,7 +16,7 @@ from tasks.engine.uid import uuid7
 
 def instant(moment: datetime | None) -> str | None:
     """RFC 3339 in UTC with microseconds, as every surface shows a time."""
-    return moment and moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment and moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 class State(models.TextChoices):
@@ -89,7 +89,7 @@ class Job(models.Model):
     idempotency_digest = models.CharField(max_length=64, default="")
     parent = models.UUIDField(null=True)
     copy_of = models.UUIDField(null=True)
-    then = models.JSONField(null=True, db_column="follow_ups")  # "then" is a word of SQL
+    then = OrderedJSONField(null=True, db_column="follow_ups")  # "then" is a word of SQL
     callback_url = models.TextField(default="")
 
     class Meta:
@@ -203,6 +203,29 @@ class Attempt(models.Model):
             "error": self.error or None,
             "traceback": self.traceback or None,
         }
+
+
+class Ending(models.Model):
+    """That a job failed or was cancelled, written with that move and never changed: a retry does not unmake it.
+
+    A success is no row: nothing comes after it, so the job row itself says it.
+    """
+
+    STATES = frozenset({State.FAILED, State.CANCELLED})
+
+    job = models.ForeignKey(Job, models.CASCADE, related_name="endings")
+    state = models.CharField(max_length=9)
+    at = models.DateTimeField()
+    kind = models.CharField(max_length=200)
+    queue = models.CharField(max_length=100)
+    queued_at = models.DateTimeField()
+    started_at = models.DateTimeField(null=True)  # of the attempt that ended; NULL: it waited
+
+    class Meta:
+        indexes = [models.Index("at", "state", name="ending_at")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.state} {self.at}"
 
 
 class LogLine(models.Model):

@@ -10,6 +10,8 @@ from typing import Any
 
 from celery import Task
 
+from tasks.engine import due
+
 OWN = {"on_lost", "effects", "lease", "cancel_grace", "serial_key", "quiet"}  # options that Celery does not know
 CELERYS = {"queue", "bind", "name", "shared", "lazy", "autoretry_for", "dont_autoretry_for", "retry_kwargs", "base"}
 CELERYS |= {"retry_backoff", "retry_backoff_max", "retry_jitter"}  # beside the attributes of a Task
@@ -62,6 +64,18 @@ def _kept(ours: type[Task]) -> set[str]:
     """What is Celery's, and only a job may change. A ``before_start`` would run for each bell, and there may be two."""
     changed = {name for name in vars(ours) if hasattr(Task, name) and callable(getattr(Task, name))}
     return (changed | {"before_start"}) - {"__doc__", "__module__"}
+
+
+def check_delays(options: Mapping[str, Any]) -> None:
+    """TypeError for a retry that would be due at no moment that can be stored."""
+    given = {name: options.get(name) for name in ("default_retry_delay", "retry_backoff", "retry_backoff_max")}
+    given["retry_kwargs"] = (options.get("retry_kwargs") or {}).get("countdown")
+    for name, seconds in given.items():
+        try:
+            if not (seconds is None or isinstance(seconds, bool)):
+                due.after(seconds)
+        except (TypeError, ValueError) as wrong:
+            raise TypeError(f"{name}: {wrong}") from None
 
 
 def retry_policy(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ class UnknownKind(LookupError):
     """No kind of that name is registered in this process."""
 
 
+NAME, QUEUE = 200, 100  # characters, as the columns of a job have room
 MEANINGS = {"on_lost": ("retry", "fail"), "effects": ("none", "idempotent", "once")}
 
 
@@ -43,6 +44,9 @@ class Kind:
 
     def __post_init__(self) -> None:
         """TypeError for what would only be found out, or never, when a job runs."""
+        for what, text, most in (("name", self.name, NAME), ("queue", self.queue, QUEUE)):
+            if not (isinstance(text, str) and 0 < len(text) <= most and text.isprintable() and text == text.strip()):
+                raise TypeError(f"{self.where}: its {what} is a text of 1 to {most} printable characters")
         for name, words in MEANINGS.items():
             if (given := getattr(self, name)) not in words:
                 raise TypeError(f"{self.where}: {name} is one of {', '.join(words)}, and not {given!r}")
@@ -100,6 +104,8 @@ def is_chore(name: str) -> bool:
 
 def in_order(kind: str, params: dict[str, Any]) -> dict[str, Any]:
     """Parameters in the order of the kind's signature, which PostgreSQL does not keep; unknown ones come last."""
+    if not isinstance(params, dict):  # what somebody else has stored there
+        return params
     known = [field.name for field in _kinds[kind].signature.fields] if kind in _kinds else []
     return {name: params[name] for name in known if name in params} | params
 

@@ -20,6 +20,11 @@ def text(value: str, limit: int) -> str:
     return value if len(value) <= limit else value[: limit - 1] + "…"
 
 
+def texts(value: Any) -> list[str]:
+    """The texts in what should be a list of them, and was stored by somebody else."""
+    return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
+
+
 def result(value: Any, hide: Callable[[str], str] = str) -> Any:
     """A job's result as JSON; what is too large, as a note that says so. ``hide`` takes secrets out of its texts.
 

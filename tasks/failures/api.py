@@ -12,7 +12,7 @@ from rest_framework.response import Response
 
 from tasks.access.permissions import visible
 from tasks.api import pagination, shapes
-from tasks.api.base import ResourceView, Strict, Text
+from tasks.api.base import Nothing, ResourceView, Strict, Text
 from tasks.api.pagination import LIMIT
 from tasks.api.problems import wrong
 from tasks.engine.models import Job
@@ -20,9 +20,11 @@ from tasks.failures import groups
 
 
 class FailureShape(s.Serializer):
-    """Failed jobs of one kind whose errors differ only in numbers and names."""
+    """Failed jobs of one kind and one place in its code, whose errors differ only in ids, numbers and names."""
 
+    id = s.CharField(help_text="what names the group in addresses")
     key = s.CharField()
+    keys = s.ListField(child=s.CharField(allow_blank=True), help_text="its own key, and those of groups merged into it")
     kind = s.CharField()
     error = s.CharField(help_text="of the newest")
     pattern = s.CharField(help_text="what is the same in all of them")
@@ -105,7 +107,46 @@ class ReopenFailures(HandleFailures):
         groups.unmark(**given)
 
 
+class MergeIn(Strict):
+    """`into`: the `id` of another group of the same kind."""
+
+    into = Text(max_length=300)
+
+
+class MergeFailures(ResourceView):
+    actions = {"POST": "change_rows"}
+
+    @extend_schema(operation_id="merge_failures", request=MergeIn, responses=FailureShape)
+    def post(self, request: Any, group: str) -> Response:
+        """Put a group into another one of its kind: they are counted, handled and tried again as one from now on."""
+        into = self.given(MergeIn)["into"]
+        (kind, key), (other, root) = groups.read_id(group), groups.read_id(into)
+        if kind != other:
+            raise wrong(into="Groups of two kinds cannot be one.")
+        jobs = visible(self.actor, Job.objects.all())
+        groups.one(jobs, kind, key)
+        groups.one(jobs, kind, root)
+        self.do(f"failures of {kind}", lambda: groups.merge(kind, key, root, self.actor.name), merged=key, into=root)
+        return Response(groups.one(jobs, kind, key))
+
+
+class SplitFailures(ResourceView):
+    actions = {"POST": "change_rows"}
+
+    @extend_schema(operation_id="split_failures", request=Nothing, responses=FailureShape)
+    def post(self, request: Any, group: str) -> Response:
+        """Take apart what was merged into a group."""
+        self.given(Nothing)
+        kind, key = groups.read_id(group)
+        jobs = visible(self.actor, Job.objects.all())
+        groups.one(jobs, kind, key)
+        self.do(f"failures of {kind}", lambda: groups.split(kind, key), split=key)
+        return Response(groups.one(jobs, kind, key))
+
+
 urlpatterns = [
+    path("failures/<name:group>/merge/", MergeFailures.as_view(), name="failures-merge"),
+    path("failures/<name:group>/split/", SplitFailures.as_view(), name="failures-split"),
     path("failures/", Failures.as_view(), name="failures"),
     path("failures/handle/", HandleFailures.as_view(), name="failures-handle"),
     path("failures/reopen/", ReopenFailures.as_view(), name="failures-reopen"),

@@ -1,25 +1,34 @@
-"""Failed jobs in groups: one kind, and errors that differ only in numbers and names. What is read is bounded.
+"""Failed jobs in groups: one kind, one place in the code, and errors alike but for ids, numbers and names. Bounded.
 
 A group that somebody has handled comes back by itself when it fails again.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from django.db import transaction
 from django.db.models import Count, Max, Min, QuerySet
 from django.utils import timezone
 
 from tasks.engine.errors import Refused, pattern
 from tasks.engine.models import Job, instant
 from tasks.engine.transition import retry_on_lock
-from tasks.failures.models import Handled
+from tasks.failures.models import Handled, Merged
 from tasks.queries import stats
 from tasks.search import finder
-from tasks.search.language import Query
+from tasks.search.language import NO_KEY, Query
 
 FAILED = Query.of({"state": ["failed"]})
 MOST = 100
+MOST_MERGED = 10  # a search for them all has to fit into its box
 STEPS = 10  # looks further back for a group that is named
+
+
+class CannotMerge(Refused):
+    """There is nothing to merge or to split."""
+
+    code = "conflict"
 
 
 class NoSuchGroup(Refused):
@@ -56,13 +65,16 @@ def groups(
     else:
         window, edge = finder.window(FAILED, jobs.filter(pk__lt=older))
     window = window.filter(kind=kind) if kind else window
-    window = window if key is None else window.filter(error_key=key)
-    rows = (
+    merged = {(row.kind, row.key): row.into for row in Merged.objects.all()}
+    if key is not None:
+        window = window.filter(error_key__in=members(kind, merged.get((kind, key), key)))
+    counted = (
         window.order_by()
         .values("kind", "error_key")
         .annotate(count=Count("pk"), first=Min("finished_at"), last=Max("finished_at"), newest=Max("pk"))
         .order_by("-last", "-newest")
     )
+    rows = _put_together(counted, merged)
     marks = {(mark.kind, mark.key): mark for mark in Handled.objects.all()}
     found = []
     for row in rows:
@@ -76,10 +88,72 @@ def groups(
     return Groups([_shown(row, newest[row["newest"]]) for row in found if row["newest"] in newest], edge)
 
 
+def _put_together(counted: Iterable[dict[str, Any]], merged: dict[tuple[str, str], str]) -> list[dict[str, Any]]:
+    """The rows of groups, those that were merged as one; in the order of their newest failures."""
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    inside: dict[tuple[str, str], list[str]] = {}
+    for (kind, key), into in merged.items():
+        inside.setdefault((kind, into), []).append(key)
+    for row in counted:
+        kind, key = row["kind"], row["error_key"]
+        root = merged.get((kind, key), key)
+        group = found.setdefault((kind, root), {**row, "error_key": root, "count": 0})
+        group["count"] += row["count"]
+        group["first"] = min(group["first"], row["first"])
+        group["last"], group["newest"] = max(group["last"], row["last"]), max(group["newest"], row["newest"])
+    for (kind, root), group in found.items():
+        group["keys"] = [root, *sorted(inside.get((kind, root), ()))]
+    return list(found.values())
+
+
+def id_of(kind: str, key: str) -> str:
+    """What names a group in an address."""
+    return f"{key or NO_KEY}:{kind}"
+
+
+def read_id(text: str) -> tuple[str, str]:
+    """The kind and the key that an id names."""
+    key, _, kind = text.partition(":")
+    return kind, "" if key == NO_KEY else key
+
+
+def members(kind: str, root: str) -> list[str]:
+    """The keys of a group: its own, and those of the groups that were put into it."""
+    return [root, *Merged.objects.filter(kind=kind, into=root).order_by("id").values_list("key", flat=True)]
+
+
+@retry_on_lock
+def merge(kind: str, key: str, into: str, by: str) -> None:
+    """Put a group, with all that was put into it, into another one of its kind. Raises CannotMerge."""
+    with transaction.atomic():
+        above = dict(Merged.objects.filter(kind=kind, key__in=[key, into]).values_list("key", "into"))
+        key, into = above.get(key, key), above.get(into, into)
+        moved = members(kind, key)
+        if key == into:
+            raise CannotMerge("These are one group already.")
+        if len(moved) + len(members(kind, into)) > MOST_MERGED:
+            raise CannotMerge(f"A group is made of {MOST_MERGED} at most.")
+        for each in moved:
+            row = {"into": into, "at": timezone.now(), "by": by[:150]}
+            Merged.objects.update_or_create(kind=kind, key=each, defaults=row)
+
+
+@retry_on_lock
+def split(kind: str, key: str) -> int:
+    """Take apart what was put together into this group; how many groups leave it. Raises CannotMerge when none does."""
+    root = Merged.objects.filter(kind=kind, key=key).values_list("into", flat=True).first() or key
+    gone, _ = Merged.objects.filter(kind=kind, into=root).delete()
+    if not gone:
+        raise CannotMerge("Nothing was merged into this group.")
+    return gone
+
+
 def _shown(row: dict[str, Any], newest: Job) -> dict[str, Any]:
     mark = row["mark"]
     return {
+        "id": id_of(row["kind"], row["error_key"]),
         "key": row["error_key"],
+        "keys": row["keys"],
         "kind": row["kind"],
         "error": newest.error,
         "pattern": pattern(newest.error),

@@ -25,3 +25,19 @@ class Handled(models.Model):
 def expired_marks(now: datetime) -> models.QuerySet[Handled]:
     """Marks of failures that are themselves deleted by now, for ``prune``."""
     return Handled.objects.filter(until__lt=now - timedelta(days=settings.SIGNALBOX_KEEP_FAILED_D))
+
+
+class Merged(models.Model):
+    """A group that somebody has put into another one of its kind. New failures of it go there too."""
+
+    kind = models.CharField(max_length=200)
+    key = models.CharField(max_length=64, blank=True)  # Job.error_key
+    into = models.CharField(max_length=64, blank=True)  # the key of a group that is in no other
+    at = models.DateTimeField()
+    by = models.CharField(max_length=150)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["kind", "key"], name="merged_once")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.key} in {self.into}"

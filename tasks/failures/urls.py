@@ -6,6 +6,8 @@ from tasks.failures import views
 
 urlpatterns = [
     path("failures/", views.FailuresView.as_view(), name="failures"),
+    path("failures/merge/", views.MergeView.as_view(), name="failures-merge"),
+    path("failures/split/", views.SplitView.as_view(), name="failures-split"),
     path("failures/handle/", views.HandleView.as_view(), name="failures-handle"),
     path("failures/reopen/", views.ReopenView.as_view(), name="failures-reopen"),
 ]

@@ -38,7 +38,7 @@ class FailuresView(Page):
         edge = Job.objects.filter(pk=found.edge).first() if found.edge else None
         further = {"older": edge.uid, **({"show": "handled"} if handled else {})} if edge else {}
         return super().get_context_data(
-            groups=[group_context(group) for group in found.shown],
+            groups=[group_context(group, found.shown) for group in found.shown],
             handled=handled,
             older=older,
             looked=found.looked,
@@ -49,17 +49,19 @@ class FailuresView(Page):
         )
 
 
-def group_context(group: dict[str, Any]) -> dict[str, Any]:
+def group_context(group: dict[str, Any], shown: list[dict[str, Any]]) -> dict[str, Any]:
     """A group with what the page says of it: exception and pattern apart, and the search that finds its jobs."""
     exception, colon, rest = group["pattern"].partition(": ")
     named = colon and exception.replace(".", "").replace("_", "").isalnum()
-    text = f"state:failed kind:{quoted(group['kind'])} failure:{group['key'] or NO_KEY}"
+    keys = ",".join(key or NO_KEY for key in group["keys"])
+    text = f"state:failed kind:{quoted(group['kind'])} failure:{keys}"
     return group | {
         "exception": exception if named else "",
         "sentence": (rest if named else group["pattern"])[:SENTENCE],
         "newest": group["error"][:SENTENCE],
         "jobs_url": jobs_url(text),
         "retry_url": bulk_url("retry", text),
+        "others": [other for other in shown if other["kind"] == group["kind"] and other["key"] != group["key"]],
     }
 
 
@@ -77,10 +79,17 @@ class HandleView(Allowed, View):
         except groups.NoSuchGroup as no:
             messages.error(request, str(no))
         else:
-            detail = {"key": key, "pattern": group["pattern"]}
-            audit.do(request, self.action, f"failures of {kind}", lambda: self.write(kind, key), **detail)
-            messages.info(request, self.said)
+            detail = {"key": key, "pattern": group["pattern"]} | self.detail()
+            try:
+                audit.do(request, self.action, f"failures of {kind}", lambda: self.write(kind, key), **detail)
+            except groups.CannotMerge as no:
+                messages.error(request, str(no))
+            else:
+                messages.info(request, self.said)
         return redirect(reverse("failures"))
+
+    def detail(self) -> dict[str, str]:
+        return {}
 
     def write(self, kind: str, key: str) -> None:
         """The moment is as the page has it; without one, or with nonsense in its place, it is now."""
@@ -92,3 +101,20 @@ class ReopenView(HandleView):
 
     def write(self, kind: str, key: str) -> None:
         groups.unmark(kind, key)
+
+
+class MergeView(HandleView):
+    said = "They are one group now. Split takes them apart again."
+
+    def detail(self) -> dict[str, str]:
+        return {"into": self.request.POST.get("into", "")[:64]}
+
+    def write(self, kind: str, key: str) -> None:
+        groups.merge(kind, key, self.request.POST.get("into", "")[:64], self.request.user.get_username())
+
+
+class SplitView(HandleView):
+    said = "They are groups of their own again."
+
+    def write(self, kind: str, key: str) -> None:
+        groups.split(kind, key)

@@ -21,7 +21,7 @@ from tasks.engine.models import Job, State
 from tasks.engine.registry import Kind
 from tasks.params.signature import ParamError
 from tasks.web.links import jobs_url
-from tasks.web.pages import CANCELLED, Allowed, Page, known, uid_or_404
+from tasks.web.pages import CANCELLED, Allowed, Page, known, uid_or_404, wants_json
 
 PICKED = 500  # jobs one form may act on: more than a board shows
 
@@ -35,7 +35,7 @@ class JobActionView(Allowed, View):
         job = get_object_or_404(Job, uid=uid)
         if not may(request.user, self.action, job):
             raise PermissionDenied
-        stays = request.get_preferred_type(["text/html", "application/json"]) == "application/json"
+        stays = wants_json(request)
         try:
             job = self.do(job)
         except Refused as refused:

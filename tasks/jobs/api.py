@@ -1,6 +1,7 @@
 """Kinds, and jobs: submitted, listed, looked at, cancelled, tried again."""
 
 import re
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -15,7 +16,7 @@ from tasks.api import pagination, shapes, versions
 from tasks.api.base import Id, Nothing, ResourceView, Strict, Text, Whole
 from tasks.api.pagination import CURSOR, LIMIT
 from tasks.api.problems import wrong
-from tasks.engine import registry
+from tasks.engine import due, registry
 from tasks.engine.models import Job
 from tasks.params.signature import LARGEST, TooLarge, Url, size
 from tasks.params.types import Wrong
@@ -108,13 +109,21 @@ class CallbackUrl(Text):
             raise serializers.ValidationError([str(error)]) from None
 
 
+class Moment(serializers.DateTimeField):
+    def to_internal_value(self, data: Any) -> datetime:
+        try:
+            return due.at(super().to_internal_value(data))
+        except (ValueError, OverflowError):
+            raise serializers.ValidationError([f"Give a moment before the year {due.LATEST.year}."]) from None
+
+
 class JobIn(Strict):
     """`copy_of` takes kind and parameters from another job; what is given counts more. Secrets never come along."""
 
     kind = Text(max_length=200, required=False)
     params = serializers.DictField(required=False, help_text="as the kind's JSON Schema has them")
     priority = Whole(min_value=0, max_value=9, required=False, allow_null=True)
-    due_at = serializers.DateTimeField(required=False, allow_null=True)
+    due_at = Moment(required=False, allow_null=True)
     callback_url = CallbackUrl(max_length=2000, required=False)
     copy_of = Id(required=False, allow_null=True)
 

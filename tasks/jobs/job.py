@@ -3,6 +3,7 @@
 Read-only; what people do to a job stands in ``tasks.jobs.action_views``.
 """
 
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID, uuid4
@@ -13,7 +14,6 @@ from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils.cache import patch_vary_headers
-from django.utils.text import get_valid_filename
 from django.views.generic import View
 
 from tasks.access.permissions import ELSEWHERE, may, may_submit
@@ -23,7 +23,7 @@ from tasks.jobs import related
 from tasks.queries import board
 from tasks.web import json_tree
 from tasks.web.links import bulk_url
-from tasks.web.pages import Allowed, Page, known
+from tasks.web.pages import Allowed, Page, known, wants_json
 
 LEVELS = [level.value for level in LogLine.Level]  # the least urgent first
 LINES = 500  # of the log, in one answer
@@ -107,7 +107,7 @@ class ValueView(JobPartView):
             raise Http404("There is no such value.") from None
         if request.GET.get("as") == "tree":
             return HttpResponse(json_tree.shown(value, request.path, whole=pointer is not None, pointer=pointer or ""))
-        if request.get_preferred_type(["text/plain", "application/json"]) == "application/json":
+        if wants_json(request, "text/plain"):
             answer = self.json(value)
         else:
             answer = self.text(value if isinstance(value, str) else json_tree.format_json(value))
@@ -150,7 +150,8 @@ class LogView(JobPartView):
     def get(self, request: HttpRequest, uid: UUID) -> HttpResponseBase:
         job = get_visible_job(request, uid, "params", "result")
         answer = StreamingHttpResponse(pieces(job), content_type="text/plain; charset=utf-8")
-        answer["Content-Disposition"] = f'attachment; filename="{get_valid_filename(job.kind)}-{str(uid)[-6:]}.log"'
+        name = re.sub(r"[^A-Za-z0-9_.-]+", "_", job.kind)[:100]
+        answer["Content-Disposition"] = f'attachment; filename="{name}-{str(uid)[-6:]}.log"'
         return answer
 
 

@@ -7,7 +7,7 @@ from tasks.jobs import action_views, board, job, submit
 urlpatterns = [
     path("", board.BoardView.as_view(), name="board"),
     path("submit/", submit.SubmitView.as_view(), name="submit"),
-    path("submit/<str:kind>/", submit.SubmitKindView.as_view(), name="submit-kind"),
+    path("submit/<name:kind>/", submit.SubmitKindView.as_view(), name="submit-kind"),
     path("jobs/picked/", action_views.PickedView.as_view(), name="picked"),
     path("jobs/<uuid:uid>/", job.JobView.as_view(), name="job"),
     path("jobs/<uuid:uid>/params/", job.ValueView.as_view(part="params"), name="job-params"),

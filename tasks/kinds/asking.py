@@ -4,14 +4,13 @@ Shared by the kinds that make one request at a time. Whom they may reach is the 
 """
 
 import asyncio
-import email.utils
-from collections.abc import Callable, Coroutine, Mapping
-from datetime import UTC, datetime
+from collections.abc import Callable, Coroutine
 from http import HTTPStatus
 from typing import Any, TypeVar
 
 from tasks.fetch.errors import ConnectFailed, Disconnected, DnsFailed, FetchError, TimedOut
 from tasks.fetch.fetcher import FetchedPage
+from tasks.fetch.retry_after import retry_after
 
 T = TypeVar("T")
 HEAR_S = 0.2  # between two looks whether the job is still wanted
@@ -68,23 +67,12 @@ def judged(error: FetchError) -> GatewayError | Refused:
 def answered(page: FetchedPage) -> FetchedPage:
     """The page, if its status says that it is one (or that it has not changed). Raises GatewayError or Refused."""
     if page.status == TOO_MANY or page.status >= 500:
-        raise GatewayError("status", f"The server answered {in_words(page.status)}.", asked_wait(page.headers))
+        raise GatewayError(
+            "status", f"The server answered {in_words(page.status)}.", retry_after(page.headers, LONGEST_WAIT_S)
+        )
     if page.status != 304 and not 200 <= page.status < 300:
         raise Refused("status", f"The server answered {in_words(page.status)}.")
     return page
-
-
-def asked_wait(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
-    """Seconds that Retry-After asks for, as a number or a date; None when it asks for nothing that makes sense."""
-    asked = headers.get("Retry-After", "").strip()
-    if asked.isascii() and asked.isdigit():
-        return min(float(asked[:9]), LONGEST_WAIT_S)
-    try:
-        until = email.utils.parsedate_to_datetime(asked)
-    except (ValueError, TypeError, IndexError):
-        return None
-    until = until if until.tzinfo else until.replace(tzinfo=UTC)
-    return min(max(0.0, (until - (now or datetime.now(UTC))).total_seconds()), LONGEST_WAIT_S)
 
 
 def in_words(status: int) -> str:

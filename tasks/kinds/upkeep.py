@@ -6,13 +6,12 @@ little or nothing to do. What is kept for how long are settings.
 
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Case, Count, FloatField, Func, Max, Min, QuerySet, Value, When
-from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from tasks.access import audit
@@ -22,7 +21,7 @@ from tasks.engine import registry
 from tasks.engine.models import Bar, Job, LogLine, Minute, State, Worker, instant
 from tasks.engine.report import Report
 from tasks.engine.words import number_of
-from tasks.queries.stats import EDGES, MINUTE, SETTLED, WIDTHS, MinuteOf, floor
+from tasks.queries.stats import EDGES, MINUTE, SETTLED, WIDTHS, MinuteOf, ended_rows, floor, read_minute
 from tasks.web import features
 
 JOBS, LINES, ROWS = 20, 200, 200  # deleted in one transaction
@@ -155,13 +154,13 @@ def roll_up(
 
 def to_count(window: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
     """The window, a quarter of an hour at a time; before it what was missed, but for times in which nothing ended."""
-    last = Minute.objects.aggregate(at=Max("at"))["at"]
+    last = Minute.objects.filter(at__lt=end).aggregate(at=Max("at"))["at"]
     at = min(last + MINUTE if last else window - MINUTES_KEPT, window)
     while at < window:
-        missed = Job.objects.filter(finished_at__gte=at, finished_at__lt=window).aggregate(at=Min("finished_at"))["at"]
-        if missed is None:
+        missed = [rows.aggregate(first=Min("at"))["first"] for rows in ended_rows(at, window)]
+        if not any(missed):
             break
-        at = floor(missed, MINUTE)
+        at = floor(min(filter(None, missed)), MINUTE)
         yield at, (at := min(at + AT_ONCE, window))
     at = window
     while at < end:
@@ -170,10 +169,10 @@ def to_count(window: datetime, end: datetime) -> Iterator[tuple[datetime, dateti
 
 def to_sum(width: timedelta, window: datetime, end: datetime) -> list[datetime]:
     """The bars that are over: those of the window, in which minutes may have changed, and those not summed up yet."""
-    bars = Bar.objects.filter(minutes=width / MINUTE)
+    bars = Bar.objects.filter(minutes=width / MINUTE, at__lt=end)
     last = bars.aggregate(at=Max("at"))["at"]
     since = min(floor(window, width), last + width if last else window - MINUTES_KEPT)
-    minutes = Minute.objects.filter(at__gte=since).values_list("at", flat=True)
+    minutes = Minute.objects.filter(at__gte=since, at__lt=end).values_list("at", flat=True)
     known = bars.filter(at__gte=since).values_list("at", flat=True)
     return sorted(at for at in {*(floor(minute, width) for minute in minutes), *known} if at + width <= end)
 
@@ -216,7 +215,9 @@ def summed(at: datetime, width: int) -> list[Bar]:
         bar = found.setdefault((kind, outcome), Bar(minutes=width, at=at, kind=kind, outcome=outcome, **empty_bars()))
         bar.n += minute.n
         for name in ("waiting", "running"):
-            setattr(bar, name, [a + b for a, b in zip(getattr(bar, name), getattr(minute, name), strict=True)])
+            more = getattr(minute, name)
+            if isinstance(more, list) and len(more) == len(EDGES) + 1:  # as this version of the house counts
+                setattr(bar, name, [a + b for a, b in zip(getattr(bar, name), more, strict=True)])
     return list(found.values())
 
 
@@ -244,19 +245,18 @@ def bucket(seconds: str) -> Case:
 
 
 def counted(begin: datetime, end: datetime) -> list[Minute]:
-    """What finished in these minutes, by kind, queue and outcome: one query, however many jobs."""
-    ready = Coalesce("queued_at", "created_at")
-    rows = (
-        Job.objects.filter(finished_at__gte=begin, finished_at__lt=end, state__in=Job.FINAL)
-        .order_by()
-        .annotate(waited=Seconds("started_at", ready), ran=Seconds("finished_at", "started_at"))
-        .annotate(minute=MinuteOf("finished_at"), waiting=bucket("waited"), running=bucket("ran"))
-        .values_list("minute", "kind", "queue", "state", "waiting", "running")
-        .annotate(n=Count("id"))
-    )
+    """What ended in these minutes, by kind, queue and outcome: two queries, however many jobs."""
+    rows: list[tuple[Any, ...]] = []
+    for source in ended_rows(begin, end):
+        timed = source.order_by().annotate(
+            waited=Seconds("started_at", "ready"), ran=Seconds("at", "started_at"), minute=MinuteOf("at")
+        )
+        timed = timed.annotate(waiting=bucket("waited"), running=bucket("ran"))
+        rows += timed.values_list("minute", "kind", "queue", "outcome", "waiting", "running").annotate(n=Count("id"))
     found: dict[tuple[str, str, str, str], Minute] = {}
     for minute, kind, queue, state, waiting, running, n in rows:
-        at = datetime.fromisoformat(minute).replace(tzinfo=UTC)
+        if (at := read_minute(minute)) is None:
+            continue
         fresh = Minute(at=at, kind=kind, queue=queue, outcome=state, **empty_bars())
         row = found.setdefault((minute, kind, queue, state), fresh)
         row.n += n

@@ -76,8 +76,8 @@ class Statistics(ResourceView):
 
 urlpatterns = [
     path("queues/", Queues.as_view(), name="queues"),
-    path("queues/<str:name>/pause/", PauseQueue.as_view(), name="queue-pause"),
-    path("queues/<str:name>/resume/", ResumeQueue.as_view(), name="queue-resume"),
+    path("queues/<name:name>/pause/", PauseQueue.as_view(), name="queue-pause"),
+    path("queues/<name:name>/resume/", ResumeQueue.as_view(), name="queue-resume"),
     path("workers/", Workers.as_view(), name="workers"),
     path("stats/", Statistics.as_view(), name="stats"),
 ]

@@ -19,7 +19,7 @@ from tasks.access.quotas import TooMany
 from tasks.engine import broker, registry
 from tasks.engine.models import Job, Queue, State, instant
 from tasks.queries import board
-from tasks.web.pages import Page, uid_or_404
+from tasks.web.pages import Page, uid_or_404, wants_json
 
 KIND = "noop"
 
@@ -51,7 +51,7 @@ class SelfTestView(Page):
             job = Job.objects.select_related("owner").filter(uid=uid_or_404(wanted), kind=KIND).first()
             if job is None or not may(request.user, "see", job):
                 raise Http404("There is no such test.")
-            if asks_for_json(request):
+            if wants_json(request):
                 return JsonResponse({"job": job.summary(), "why": explain(job)})
             return self.render_to_response(
                 self.get_context_data(job=job.summary(), why=explain(job), took=leg_seconds(job))
@@ -70,7 +70,7 @@ class SelfTestView(Page):
                 transaction.on_commit(lambda: at.update(rung=datetime.now(UTC) if broker.reached() else None))
         except TooMany as many:
             return JsonResponse({"detail": f"{many} Try again in {many.wait_s} s."}, status=429)
-        if not asks_for_json(request):
+        if not wants_json(request):
             return redirect(f"{reverse('self-test')}?job={job.uid}")
         told = {name: instant(moment) for name, moment in at.items()}
         return JsonResponse({"job": job.summary(), "at": told, "answered": instant(datetime.now(UTC))})
@@ -78,10 +78,6 @@ class SelfTestView(Page):
     def get_context_data(self, **context: Any) -> dict[str, Any]:
         may_test = may_submit(self.request.user, registry.get(KIND))
         return super().get_context_data(legs=LEGS, may_test=may_test, **context)
-
-
-def asks_for_json(request: HttpRequest) -> bool:
-    return request.get_preferred_type(["text/html", "application/json"]) == "application/json"
 
 
 def leg_seconds(job: Job) -> dict[str, float | None]:

@@ -8,6 +8,6 @@ urlpatterns = [
     path("workers/", views.WorkersView.as_view(), name="workers"),
     path("self-test/", selftest.SelfTestView.as_view(), name="self-test"),
     path("charts/", views.ChartsView.as_view(), name="charts"),
-    path("queues/<str:name>/pause/", views.PauseView.as_view(), name="queue-pause"),
-    path("queues/<str:name>/resume/", views.ResumeView.as_view(), name="queue-resume"),
+    path("queues/<name:name>/pause/", views.PauseView.as_view(), name="queue-pause"),
+    path("queues/<name:name>/resume/", views.ResumeView.as_view(), name="queue-resume"),
 ]

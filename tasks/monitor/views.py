@@ -13,7 +13,7 @@ from tasks.engine import notify
 from tasks.monitor import diagnosis, plots
 from tasks.queries import board as picture
 from tasks.queries import stats
-from tasks.web.pages import Allowed, Page
+from tasks.web.pages import Allowed, Page, wants_json
 
 
 class WorkersView(Page):
@@ -70,7 +70,7 @@ class PauseView(Allowed, View):
         if name not in {queue["name"] for queue in picture.queues()}:
             raise Http404("There is no such queue.")
         audit.do(request, "pause", f"queue {name}", lambda: self.do(name), paused=self.paused)
-        if request.get_preferred_type(["text/html", "application/json"]) == "application/json":
+        if wants_json(request):
             return JsonResponse(next(queue for queue in picture.queues() if queue["name"] == name))
         messages.info(request, f"The queue {name} {'is paused' if self.paused else 'goes on'}.")
         return redirect("workers")

@@ -18,7 +18,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from tasks.access.models import Entry
-from tasks.engine import registry
+from tasks.engine import registry, storable
 from tasks.engine.models import Job, LogLine, Queue, State, Worker, instant
 from tasks.queries import stats as history
 
@@ -174,13 +174,19 @@ def _busy() -> Counter[str]:
 
 
 def _next_queued(waiting: Iterable[str]) -> list[tuple[UUID, int]]:
-    """The next to run of all queues. Asked queue by queue, or a million waiting jobs would be sorted each time."""
-    heads: list[tuple[int, int, UUID, int]] = []
+    """The next to run of all queues: the most urgent first; within a priority queues take turns; paused ones last.
+
+    Asked queue by queue, or a million waiting jobs would be sorted each time. Browsers sort alike (job_text.js).
+    """
+    paused = set(Queue.objects.filter(paused=True).values_list("name", flat=True))
+    heads: list[tuple[tuple[Any, ...], UUID, int]] = []
     for queue in waiting:
         jobs = state("queued").filter(queue=queue).order_by("-priority", "id")
-        heads += jobs.values_list("priority", "id", "uid", "version")[:QUEUED]
-    heads.sort(key=lambda head: (-head[0], head[1]))
-    return [(uid, version) for _, _, uid, version in heads[:QUEUED]]
+        before: Counter[int] = Counter()
+        for priority, key, uid, version in jobs.values_list("priority", "id", "uid", "version")[:QUEUED]:
+            heads.append(((queue in paused, -priority, before[priority], key), uid, version))
+            before[priority] += 1
+    return [(uid, version) for _, uid, version in sorted(heads)[:QUEUED]]
 
 
 def _newest_finished() -> list[tuple[UUID, int]]:
@@ -223,7 +229,7 @@ def _workers(held: dict[str, list[str]]) -> list[dict[str, Any]]:
             "name": worker.name,
             "host": worker.host,
             "pid": worker.pid,
-            "queues": worker.queues,
+            "queues": storable.texts(worker.queues),
             "concurrency": worker.concurrency,
             "running": held.get(worker.name, []),
             "beat_age_s": _age(worker.seen_at, now),
@@ -241,7 +247,7 @@ def _queues(waiting: dict[str, dict[str, Any]], busy: Counter[str], started: Cou
     started = started + _started_and_running(now)
     served: Counter[str] = Counter()
     for worker in Worker.objects.filter(seen_at__gt=now - SHOWN_FOR).order_by("-seen_at")[:WORKERS]:
-        served.update(worker.queues if _alive(worker, now) else ())
+        served.update(storable.texts(worker.queues) if _alive(worker, now) else ())
     return [
         {
             "name": name,

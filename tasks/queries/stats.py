@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-from django.db.models import CharField, Count, F, Func, Max, Q, QuerySet, Sum
-from django.db.models.functions import Coalesce
+from django.db.models import CharField, Count, F, FloatField, Func, Max, QuerySet, Sum
+from django.db.models.functions import Cast, Coalesce
 from django.utils import timezone
 
-from tasks.engine.models import Bar, Job, Minute, instant
+from tasks.engine.models import Bar, Ending, Job, Minute, State, instant
 
 MINUTE = timedelta(minutes=1)
 PERIODS = {  # name → length, width of a bar
@@ -35,7 +35,10 @@ TAIL = timedelta(hours=1)  # how much that nobody has counted yet is counted fro
 
 
 class Recent(NamedTuple):
-    """``last_hour``: outcome → jobs. ``started``: queue → jobs that started in the last minute and have finished."""
+    """``last_hour``: outcome → how many ended so.
+
+    ``started``: queue → jobs that started in the last minute and have finished.
+    """
 
     last_hour: dict[str, int]
     started: Counter[str]
@@ -72,23 +75,14 @@ def recent() -> Recent:
     """The last sixty whole minutes and the one that runs."""
     now = timezone.now()
     this = floor(now, MINUTE)
-    since = min(this - MINUTE, now - MINUTE)
+    since = now - MINUTE
     total: Counter[str] = Counter()
     for minute in _whole_minutes(this - 60 * MINUTE, this - MINUTE).values():
         total += minute
-    rows = (
-        Job.objects.filter(finished_at__gte=since)
-        .order_by()
-        .values_list("queue", "state")
-        .annotate(
-            n=Count("id", filter=Q(finished_at__gte=this - MINUTE)),
-            started=Count("id", filter=Q(started_at__gt=now - MINUTE)),
-        )
-    )
-    started: Counter[str] = Counter()
-    for queue, state, n, count in rows:
-        total[state] += n
-        started[queue] += count
+    for minute in _finished(this - MINUTE).values():
+        total += minute
+    began = Job.objects.filter(finished_at__gte=since, started_at__gt=now - MINUTE).order_by().values_list("queue")
+    started = Counter(dict(began.annotate(n=Count("id"))))
     return Recent({outcome: total[outcome] for outcome in OUTCOMES}, started)
 
 
@@ -124,7 +118,7 @@ def count(period: str, by: str = "kind") -> Counts:
             begin = end
     tail = max(begin, floor(now, MINUTE) - TAIL)
     _count_rows(counts, tail, width, by)
-    if Job.objects.filter(finished_at__gte=begin, finished_at__lt=tail).exists():
+    if any(rows.exists() for rows in ended_rows(begin, tail)):
         counts = counts._replace(missing=(begin, tail))
     return counts
 
@@ -169,12 +163,13 @@ def forget() -> None:
 
 def _counted(width: timedelta) -> list[tuple[timedelta, QuerySet[Any], datetime]]:
     """Rows that count whole bars and minutes, the widest that fit first: how wide, which, and up to which moment."""
-    found = []
-    for minutes in WIDTHS:
-        if minutes * MINUTE <= width:
-            bars = Bar.objects.filter(minutes=minutes)
-            found.append((bars, minutes * MINUTE, bars.aggregate(at=Max("at"))["at"]))
-    found.append((Minute.objects.all(), MINUTE, Minute.objects.aggregate(at=Max("at"))["at"]))
+    found, now = [], timezone.now()
+    for wide in WIDTHS:
+        if wide * MINUTE <= width:
+            bars = Bar.objects.filter(minutes=wide, at__lte=now)
+            found.append((bars, wide * MINUTE, bars.aggregate(at=Max("at"))["at"]))
+    minutes = Minute.objects.filter(at__lte=now)  # what is still to come was counted by nobody
+    found.append((minutes, MINUTE, minutes.aggregate(at=Max("at"))["at"]))
     return [(each, rows, at + each) for rows, each, at in found if at]
 
 
@@ -184,7 +179,8 @@ def _part(
     """What rows of counts say of the time between. What is as it was when this process read it is not read again."""
     rows = rows.filter(at__gte=begin, at__lt=end).order_by()
     name = level, width, by
-    mark = begin, end, *rows.aggregate(Count("id"), Max("id"), Sum("n"), squares=Sum(F("n") * F("n"))).values()
+    number = Cast("n", FloatField())  # whole ones would overflow: some 50,000 jobs of a kind in a bar are enough
+    mark = begin, end, *rows.aggregate(Count("id"), Max("id"), Sum("n"), squares=Sum(number * number)).values()
     if (kept := _parts.get(name)) and kept[0] == mark:
         return kept[1]
     part = StatsPart({}, {})
@@ -192,7 +188,8 @@ def _part(
     for at, key, outcome, n, waiting, running in rows.values_list("at", by, "outcome", "n", "waiting", "running"):
         part.bars.setdefault(floor(at, width), Counter())[outcome] += n
         for histograms, histogram in zip(read.setdefault(key, ([], [])), (waiting, running), strict=True):
-            histograms.append(histogram)
+            if isinstance(histogram, list) and len(histogram) == len(EDGES) + 1:
+                histograms.append(histogram)
     for key, both in read.items():
         part.times[key] = tuple([sum(column) for column in zip(*each, strict=True)] for each in both)
     _parts[name] = mark, part
@@ -212,9 +209,11 @@ def _count_rows(counts: Counts, since: datetime, width: timedelta, by: str) -> N
     for minute, ended in _finished(since).items():
         if (bar := floor(minute, width)) in counts.bars:  # not of a bar that began since
             counts.bars[bar].update(ended)
-    newest = Job.objects.filter(finished_at__gte=since, started_at__isnull=False).order_by("-finished_at")
-    rows = newest.values_list(by, Coalesce("queued_at", "created_at"), "started_at", "finished_at")
-    for name, ready, started, finished in rows[:SAMPLE]:
+    newest: list[tuple[Any, ...]] = []
+    for rows in ended_rows(since):
+        times = rows.filter(started_at__isnull=False).values_list(by, "ready", "started_at", "at")
+        newest += times.order_by("-at")[:SAMPLE]
+    for name, ready, started, finished in newest:
         waiting, running = counts.times.setdefault(name, Times(Counter(), Counter()))
         waiting[bucket((started - ready).total_seconds())] += 1
         running[bucket((finished - started).total_seconds())] += 1
@@ -265,13 +264,33 @@ class MinuteOf(Func):
         return self.as_sql(compiler, connection, template=template, **more)
 
 
+def read_minute(text: str | None) -> datetime | None:
+    """What MinuteOf said; None for what was no moment."""
+    try:
+        return datetime.fromisoformat(text or "").replace(tzinfo=UTC)
+    except ValueError:
+        return None
+
+
 def _finished(since: datetime, until: datetime | None = None) -> dict[datetime, Counter[str]]:
-    """Minute → outcome → jobs, from rows, in one query."""
-    rows = Job.objects.filter(finished_at__gte=since, state__in=OUTCOMES).order_by()
-    rows = rows.filter(finished_at__lt=until) if until else rows
+    """Minute → outcome → how often jobs ended so, from rows."""
     found: dict[datetime, Counter[str]] = {}
-    for minute, state, n in (
-        rows.annotate(minute=MinuteOf("finished_at")).values_list("minute", "state").annotate(n=Count("id"))
-    ):
-        found.setdefault(datetime.fromisoformat(minute).replace(tzinfo=UTC), Counter())[state] = n
+    for rows in ended_rows(since, until):
+        counted = rows.order_by().annotate(minute=MinuteOf("at")).values_list("minute", "outcome")
+        for minute, outcome, n in counted.annotate(n=Count("id")):
+            if at := read_minute(minute):
+                found.setdefault(at, Counter())[outcome] += n
     return found
+
+
+def ended_rows(since: datetime, until: datetime | None = None) -> list[QuerySet[Any]]:
+    """Rows of all that ended since then: ``outcome, kind, queue, ready, started_at, at``.
+
+    A success is the job's row, since nothing comes after it. That a job failed or was cancelled is a row of its own,
+    which no retry takes away: what is counted once stays counted.
+    """
+    good = Job.objects.filter(finished_at__gte=since, state=State.SUCCEEDED).annotate(
+        at=F("finished_at"), outcome=F("state"), ready=Coalesce("queued_at", "created_at")
+    )
+    bad = Ending.objects.filter(at__gte=since).annotate(outcome=F("state"), ready=F("queued_at"))
+    return [rows.filter(at__lt=until) if until else rows for rows in (good, bad)]

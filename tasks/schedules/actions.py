@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.db import DatabaseError, transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import F
 from django.utils import timezone
 from django_celery_beat.models import ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask, PeriodicTasks
@@ -21,6 +21,7 @@ from tasks.engine.models import Job
 from tasks.engine.transition import retry_on_lock
 from tasks.engine.uid import uuid7
 from tasks.params.signature import MASK
+from tasks.schedules import crontab as fields
 from tasks.schedules import slots
 from tasks.schedules.models import Run, Schedule
 
@@ -46,23 +47,19 @@ def every(seconds: int, start: datetime | None = None) -> dict[str, Any]:
 
 def crontab(text: str, zone: str) -> dict[str, Any]:
     """Five fields (minute, hour, day of month, month, day of week) in a time zone, as Celery reads them."""
-    fields = text.split()
-    if len(fields) != 5:
+    texts = text.split()
+    if len(texts) != 5:
         raise WrongTiming("Give five fields: minute, hour, day of the month, month, day of the week.")
     try:
-        ZoneInfo(zone)
+        moments = slots.Crontab(*fields.read(tuple(texts)), ZoneInfo(zone))
+    except fields.WrongField as wrong:
+        raise WrongTiming(str(wrong)) from None
     except (KeyError, ValueError, OSError):
         raise WrongTiming("There is no such time zone.") from None
-    names = ("minute", "hour", "day_of_month", "month_of_year", "day_of_week")
-    row = CrontabSchedule(**dict(zip(names, fields, strict=True)), timezone=zone)
-    try:
-        row.full_clean()
-        coming = draft({"crontab": row}).next(1)
-    except Exception:  # validators of two libraries, each with errors of its own
-        raise WrongTiming("This is not a crontab, such as 30 9 * * 1-5.") from None
-    if not coming:
+    if moments.following(timezone.now()) is None:
         raise WrongTiming("No day is ever like that.")
-    return {"crontab": row}
+    columns = {field.column: text for field, text in zip(fields.FIELDS, texts, strict=True)}
+    return {"crontab": CrontabSchedule(**columns, timezone=moments.zone)}
 
 
 def once(at: datetime) -> dict[str, Any]:
@@ -195,9 +192,9 @@ def _split(kind: str, params: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
 
 def adopt() -> None:
     """Give rows that others made (Django's admin, ``beat_schedule`` in code) a Schedule of their own."""
-    bare = PeriodicTask.objects.filter(schedule_row__isnull=True, task__in=[kind.name for kind in registry.kinds()])
-    for periodic in bare:
-        Schedule.objects.get_or_create(periodic=periodic)
+    bare = PeriodicTask.objects.filter(schedule_row__isnull=True, task__in=registry.names())
+    for key in bare.values_list("pk", flat=True):  # whether such a row can be kept is found out when it is read
+        Schedule.objects.get_or_create(periodic_id=key)
 
 
 @retry_on_lock
@@ -244,7 +241,7 @@ def _run(schedule: Schedule, slot: datetime, now: datetime) -> Run:
     try:
         with transaction.atomic():
             job = _submit(schedule, slots.name(slot), schedule.owner).uid
-    except DatabaseError:
+    except (OperationalError, InterfaceError):  # the database is away: another beat, or another look, will do it
         raise
     except Exception as error:  # parameters that no longer fit, a kind that is gone, secrets of a lost key
         outcome, note = Run.Outcome.REFUSED, str(error)

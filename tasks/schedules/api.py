@@ -13,6 +13,7 @@ from tasks.api import pagination, shapes
 from tasks.api.base import Flag, Nothing, ResourceView, Strict, Text, Whole
 from tasks.api.pagination import CURSOR, LIMIT
 from tasks.api.problems import Problem, wrong
+from tasks.engine.readable import readable
 from tasks.schedules import actions as schedules
 from tasks.schedules.actions import WrongTiming
 from tasks.schedules.models import Run, Schedule
@@ -68,6 +69,7 @@ class ScheduleShape(s.Serializer):
     owner = s.CharField(allow_null=True)
     created_at = s.DateTimeField()
     next = s.ListField(child=s.DateTimeField(), help_text="the next five times; none while it is paused")
+    trouble = s.CharField(allow_null=True, help_text="why it can never run as it is, in a sentence")
     late_since = s.DateTimeField(allow_null=True, help_text="the run that is due and that no beat has started")
     last_run = RunShape(allow_null=True)
 
@@ -81,10 +83,10 @@ class RunPage(shapes.Page):
 
 
 def schedule_or_404(uid: UUID) -> Schedule:
-    found = schedules.rows().filter(uid=uid).first()
-    if found is None:
-        raise Problem("not-found", "There is no such schedule.")
-    return found
+    found = readable(schedules.rows().filter(uid=uid), unreadable := [])
+    if not found:
+        raise Problem("not-found", " ".join(unreadable) or "There is no such schedule.")
+    return found[0]
 
 
 def timing_of(given: dict[str, Any]) -> dict[str, Any] | None:

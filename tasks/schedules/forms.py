@@ -111,10 +111,12 @@ def initial_values(schedule: Schedule | None) -> dict[str, Any]:
     }
     zone = str(periodic.crontab.timezone) if periodic.crontab else timezone.get_current_timezone_name()
     shown |= {"timezone": zone, "crontab": schedule.crontab_text}
-    if periodic.interval:
-        seconds = int(schedule.timing.every.total_seconds())
+    if every := schedule.every:
+        seconds = max(1, int(every.total_seconds()))
         unit, size = next((unit, size) for unit, size in UNITS if seconds % size == 0)
         return shown | {"when": "every", "number": seconds // size, "unit": unit, "start_at": periodic.start_time}
+    if periodic.interval:
+        return shown | {"when": "every", "start_at": periodic.start_time}
     if periodic.clocked:
         return shown | {"when": "at", "at": periodic.clocked.clocked_time}
     return shown | {"when": "crontab"}

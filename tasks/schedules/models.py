@@ -8,16 +8,16 @@ import json
 from datetime import datetime, timedelta
 from typing import Any
 
-from cron_descriptor import ExpressionDescriptor, FormatException, MissingFieldException, Options
 from django.conf import settings
 from django.db import models
 from django.db.models import Max
 from django.utils import timezone
 from django_celery_beat.models import PeriodicTask, PeriodicTasks
 
+from tasks.engine import registry
 from tasks.engine.models import instant
 from tasks.engine.uid import uuid7
-from tasks.schedules import slots
+from tasks.schedules import crontab, slots
 
 UNITS = (("week", 604_800), ("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
 
@@ -49,7 +49,13 @@ class Schedule(models.Model):
 
     @property
     def timing(self) -> slots.Timing | None:
-        """None for a kind of timing that we do not keep, such as a solar one."""
+        """None for what cannot be kept: ``trouble`` says why."""
+        try:
+            return self._timing()
+        except Exception:  # whatever somebody else wrote into these rows
+            return None
+
+    def _timing(self) -> slots.Timing | None:
         periodic = self.periodic
         if periodic.interval:
             every = timedelta(**{periodic.interval.period: periodic.interval.every})
@@ -58,10 +64,29 @@ class Schedule(models.Model):
         if periodic.clocked:
             return slots.Once(periodic.clocked.clocked_time)
         if periodic.crontab:
-            fields, zone = periodic.crontab.schedule, periodic.crontab.timezone
-            sets = (fields.minute, fields.hour, fields.day_of_month, fields.month_of_year, fields.day_of_week)
-            return slots.Crontab(*map(frozenset, sets), zone)
+            return slots.Crontab(*crontab.read(self.crontab_fields), periodic.crontab.timezone)
         return None
+
+    @property
+    def trouble(self) -> str:
+        """Why this can never be kept, or its jobs never be made, in one sentence; empty: it can."""
+        try:
+            timing = self._timing()
+        except crontab.WrongField as wrong:
+            return str(wrong)
+        except Exception as error:
+            return f"Its times cannot be read. {type(error).__name__}: {error}"[:300]
+        if timing is None:
+            return "It has no interval, crontab or moment, so it never runs."
+        if self.periodic.crontab and timing.following(timezone.now()) is None:
+            return "No day is ever like that, so it never runs."
+        if self.periodic.task not in registry.names():
+            return f"There is no kind of job named {self.periodic.task!r}, so no run can start."
+        try:
+            self.params  # noqa: B018 - raises what is wrong with them
+        except ValueError as error:
+            return f"Its parameters cannot be read: {error}"[:300]
+        return ""
 
     def next(self, most: int = 5, after: datetime | None = None) -> list[datetime]:
         """The slots to come; none while it is paused."""
@@ -82,30 +107,39 @@ class Schedule(models.Model):
     def in_words(self) -> str:
         periodic = self.periodic
         if periodic.interval:
-            return every_in_words(timedelta(**{periodic.interval.period: periodic.interval.every}))
+            return every_in_words(every) if (every := self.every) else "never"
         if periodic.crontab:
-            return f"{crontab_in_words(self.crontab_text)} ({periodic.crontab.timezone})"
+            return f"{crontab.in_words(self.crontab_text)} ({periodic.crontab.timezone})"
         return "once" if periodic.clocked else "never"
 
     @property
-    def crontab_text(self) -> str:
+    def every(self) -> timedelta | None:
+        """The length of its interval; None without one, or with one that cannot be read."""
+        interval = self.periodic.interval
+        try:
+            return interval and timedelta(**{interval.period: interval.every})
+        except (TypeError, ValueError, OverflowError):
+            return None
+
+    @property
+    def crontab_fields(self) -> tuple[str, ...]:
         cron = self.periodic.crontab
-        if cron is None:
-            return ""
-        fields = (cron.minute, cron.hour, cron.day_of_month, cron.month_of_year, cron.day_of_week)
-        return " ".join(field.replace(" ", "") for field in fields)
+        return tuple(getattr(cron, field.column).replace(" ", "") for field in crontab.FIELDS) if cron else ()
+
+    @property
+    def crontab_text(self) -> str:
+        return " ".join(self.crontab_fields)
 
     def to_dict(self) -> dict[str, Any]:
         """The schedule as the API shows it; the parameters with their secrets hidden."""
         periodic = self.periodic
-        every = periodic.interval and timedelta(**{periodic.interval.period: periodic.interval.every})
         newest = self.runs.first()
         return {
             "id": str(self.uid),
             "name": periodic.name,
             "kind": periodic.task,
-            "params": self.params,
-            "every_s": every and every.total_seconds(),
+            "params": self.shown_params if isinstance(self.shown_params, dict) else {},
+            "every_s": self.every and self.every.total_seconds(),
             "start_at": instant(periodic.start_time),
             "crontab": self.crontab_text or None,
             "timezone": periodic.crontab and str(periodic.crontab.timezone),
@@ -118,13 +152,26 @@ class Schedule(models.Model):
             "owner": self.owner and self.owner.get_username(),
             "created_at": instant(self.created_at),
             "next": [instant(slot) for slot in self.next()],
+            "trouble": self.trouble or None,
             "late_since": instant(self.waiting_since),
             "last_run": newest and newest.to_dict(),
         }
 
     @property
     def params(self) -> dict[str, Any]:
-        return json.loads(self.periodic.kwargs or "{}")
+        """Raises ValueError for what was typed by hand into Django's admin and is no JSON object."""
+        params = json.loads(self.periodic.kwargs or "{}")
+        if not isinstance(params, dict):
+            raise ValueError("they are no JSON object")
+        return params
+
+    @property
+    def shown_params(self) -> Any:
+        """The parameters; what cannot be read, as the text that it is."""
+        try:
+            return self.params
+        except (ValueError, RecursionError):
+            return self.periodic.kwargs
 
 
 class Run(models.Model):
@@ -160,7 +207,10 @@ class Run(models.Model):
     @property
     def due(self) -> datetime:
         """When it should have begun."""
-        return self.at if self.is_by_hand else datetime.fromisoformat(self.slot)
+        try:
+            return self.at if self.is_by_hand else datetime.fromisoformat(self.slot)
+        except ValueError:  # a slot that somebody else wrote
+            return self.at
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -191,16 +241,6 @@ def every_in_words(every: timedelta) -> str:
     unit, size = next((unit, size) for unit, size in UNITS if seconds % size == 0 or size == 1)
     n = seconds / size
     return f"every {unit}" if n == 1 else f"every {n:g} {unit}s"
-
-
-def crontab_in_words(text: str) -> str:
-    options = Options()
-    options.use_24hour_time_format = True
-    try:
-        said = ExpressionDescriptor(text, options).get_description()
-    except (FormatException, MissingFieldException):
-        return text
-    return said[:1].lower() + said[1:]
 
 
 def beats() -> bool:

@@ -4,9 +4,10 @@ A slot is the nominal moment of a run, in UTC. Beats that wake early, late or tw
 that makes a run happen once. Knows no rows.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import wraps
 from typing import NamedTuple, Protocol
 from zoneinfo import ZoneInfo
 
@@ -26,6 +27,21 @@ class Timing(Protocol):
         """The first slot after a moment."""
 
 
+def within_the_calendar(
+    slot: Callable[[Timing, datetime], datetime | None],
+) -> Callable[[Timing, datetime], datetime | None]:
+    """There is no slot before the year 1 and none after 9999."""
+
+    @wraps(slot)
+    def within(timing: Timing, moment: datetime) -> datetime | None:
+        try:
+            return slot(timing, moment)
+        except OverflowError:
+            return None
+
+    return within
+
+
 @dataclass(frozen=True)
 class Every:
     """Slots ``start``, ``start + every``, and so on."""
@@ -33,9 +49,11 @@ class Every:
     start: datetime
     every: timedelta
 
+    @within_the_calendar
     def latest(self, now: datetime) -> datetime | None:
         return self.start + (now - self.start) // self.every * self.every if now >= self.start else None
 
+    @within_the_calendar
     def following(self, after: datetime) -> datetime | None:
         return self.start + ((after - self.start) // self.every + 1) * self.every if after >= self.start else self.start
 
@@ -66,6 +84,7 @@ class Crontab:
     weekdays: frozenset[int]
     zone: ZoneInfo
 
+    @within_the_calendar
     def latest(self, now: datetime) -> datetime | None:
         if self.hours == ALL_HOURS:
             return self._walk(_whole_minute(now), -1)
@@ -75,6 +94,7 @@ class Crontab:
                 return found[-1]
         return None
 
+    @within_the_calendar
     def following(self, after: datetime) -> datetime | None:
         if self.hours == ALL_HOURS:
             return self._walk(_whole_minute(after) + MINUTE, 1)

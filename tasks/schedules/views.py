@@ -13,6 +13,7 @@ from tasks.access.permissions import may, submittable_kinds
 from tasks.engine import registry
 from tasks.engine.errors import Refused
 from tasks.engine.models import Job
+from tasks.engine.readable import each, readable
 from tasks.params.signature import MASK, ParamError
 from tasks.schedules import actions
 from tasks.schedules.forms import ParamsForm, ScheduleForm
@@ -24,10 +25,10 @@ PLAIN = {"text", "url", "ref"}  # types of parameters that a link can give
 
 
 def schedule_or_404(uid: UUID) -> Schedule:
-    found = actions.rows().filter(uid=uid).first()
-    if found is None:
-        raise Http404("There is no such schedule.")
-    return found
+    found = readable(actions.rows().filter(uid=uid), unreadable := [])
+    if not found:
+        raise Http404(" ".join(unreadable) or "There is no such schedule.")
+    return found[0]
 
 
 def kind_or_404(name: str) -> registry.Kind:
@@ -55,8 +56,10 @@ class ScheduleList(SchedulePage):
     template_name = "schedules/list.html"
 
     def get_context_data(self, **context: Any) -> dict[str, Any]:
-        rows = actions.rows().prefetch_related("runs").order_by("periodic__name")
-        return super().get_context_data(schedules=[(row, row.next(1), row.waiting_since) for row in rows], **context)
+        unreadable: list[str] = []
+        rows = readable(actions.rows().prefetch_related("runs").order_by("periodic__name"), unreadable)
+        shown = each(rows, lambda row: (row, row.next(1), row.waiting_since, row.trouble), unreadable)
+        return super().get_context_data(schedules=shown, unreadable=unreadable, **context)
 
 
 class ScheduleDetail(SchedulePage):
@@ -70,19 +73,13 @@ class ScheduleDetail(SchedulePage):
             run.became = states.get(run.job, "")
         return super().get_context_data(
             schedule=schedule,
-            params=visible_params(schedule),
+            params=schedule.shown_params,
             next=schedule.next(5),
             late_since=schedule.waiting_since,
+            trouble=schedule.trouble,
             runs=runs,
             **context,
         )
-
-
-def visible_params(schedule: Schedule) -> Any:
-    try:
-        return schedule.params
-    except ValueError:  # typed by hand into Django's admin
-        return schedule.periodic.kwargs
 
 
 class ChooseKind(SchedulePage):
@@ -154,9 +151,13 @@ class ScheduleChangeView(ScheduleCreate):
         return kind_or_404(self.schedule.periodic.task)
 
     def forms(self, data: Any = None) -> tuple[ScheduleForm, ParamsForm]:
-        params = visible_params(self.schedule)
+        params = self.schedule.shown_params
         known = params if isinstance(params, dict) else {}
-        kept = {name: value for name, value in actions.opened(self.schedule).items() if known.get(name) == MASK}
+        try:
+            opened = actions.opened(self.schedule)
+        except ValueError:  # sealed with a key that is gone, or no JSON: what was secret is typed again
+            opened = {}
+        kept = {name: value for name, value in opened.items() if known.get(name) == MASK}
         return ScheduleForm(data, schedule=self.schedule), ParamsForm(self.kind, data, copied=known, kept=kept)
 
     def save(self, when: ScheduleForm, what: ParamsForm) -> Schedule:

@@ -12,7 +12,7 @@ from tasks.access.permissions import Actor
 from tasks.access.quotas import TooMany
 from tasks.engine.models import instant
 from tasks.search import bulk, wording
-from tasks.search.language import Query, edited, read
+from tasks.search.language import MOMENTS, Query, edited, read
 from tasks.web.links import jobs_url
 from tasks.web.pages import Page
 
@@ -72,7 +72,7 @@ class BulkView(Page):
 
 def pin_times(text: str, query: Query) -> dict[str, list[str]]:
     """The search as a job can take it later and elsewhere: its times are moments, whatever zone they were typed in."""
-    moments = {name: [instant(at)] for name in ("since", "until") if (at := getattr(query, name))}
+    moments = {name: [instant(at)] for name in MOMENTS if (at := getattr(query, name))}
     for name in moments:
         text = edited(text, name)
     return {**({"q": [text]} if text else {}), **moments}

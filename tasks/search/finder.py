@@ -15,7 +15,7 @@ from django.db.models import F, Max, Q, QuerySet, TextField, Value
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Cast, Collate, Concat, Upper
 
-from tasks.engine.models import Job, State, instant
+from tasks.engine.models import Ending, Job, State, instant
 from tasks.queries import board
 from tasks.search.language import Query
 
@@ -103,6 +103,10 @@ def _lead(query: Query, jobs: QuerySet[Job]) -> tuple[QuerySet[Job], dict[str, A
     rest["failure"] = [] if query.failure is None else [query.failure]
     rest["bulk"] = [query.bulk] if query.bulk else []
     rest["words"] = query.words
+    rest["succeeded"] = [query.succeeded] if query.succeeded else []
+    for state in (State.FAILED, State.CANCELLED):
+        if since := getattr(query, state):  # by the rows that no retry takes away
+            jobs = jobs.filter(pk__in=Ending.objects.filter(state=state, at__gte=since).values("job"))
     if query.id or query.parent or query.schedule:  # a few rows
         jobs = jobs.filter(uid__range=query.id) if query.id else jobs
         jobs = jobs.filter(parent=query.parent) if query.parent else jobs
@@ -143,7 +147,9 @@ def _narrow(rest: dict[str, Any], jobs: QuerySet[Job]) -> QuerySet[Job]:
         for values in rest.get(name, ()):
             jobs = jobs.alias(**{f"_{name}": Concat(name, Value(""))}).filter(**{f"_{name}__in": values})
     for key in rest.get("failure", ()):
-        jobs = jobs.filter(error_key=key)
+        jobs = jobs.filter(error_key__in=key.split(","))  # groups that were merged have several
+    for since in rest.get("succeeded", ()):
+        jobs = _in_states(jobs, [State.SUCCEEDED]).filter(finished_at__gte=since)
     for uid in rest.get("bulk", ()):
         jobs = jobs.filter(cancel_reason=by_bulk(uid))
     if words := rest.get("words"):

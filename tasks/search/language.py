@@ -26,6 +26,8 @@ TOKEN = re.compile(r'(?:[^\s"]|"[^"]*")+')
 FILTER = re.compile(r"([A-Za-z_]+):(?!//)(.*)", re.DOTALL)
 HEX = re.compile(r"[0-9a-f]{4,32}")
 NAME = re.compile(r"[^\0\ud800-\udfff]{1,200}")
+LEFT_OUT = re.compile(r"-([A-Za-z_]+):(?!//)")
+JOINED = ("OR", "AND", "NOT")  # words of other search boxes
 SPACE = re.compile(r"(:[0-9:.]{1,20}) (?=[0-9]{2}:[0-9]{2}$)")  # what a URL makes of the + of a time zone
 GROUP = re.compile(r"[0-9A-Za-z]{1,64}")
 NO_KEY = "none"  # how the failures without a pattern are asked for
@@ -49,6 +51,9 @@ class Query:
     owner: tuple[frozenset[str], ...] = ()
     since: datetime | None = None
     until: datetime | None = None
+    succeeded: datetime | None = None
+    failed: datetime | None = None
+    cancelled: datetime | None = None
     id: tuple[UUID, UUID] | None = None
     parent: UUID | None = None
     schedule: UUID | None = None
@@ -83,7 +88,7 @@ class Query:
             if name in SETS:
                 found[name] = tuple(frozenset(SETS[name](values, me)) for values in sources)
             elif name in SINGLE:
-                values = [value for source in sources for value in source]
+                values = [_plain(value) for source in sources for value in source]
                 if len(set(values)) > 1:
                     raise SearchError(**{name: f"{name}: may be given once only."})
                 found[name] = SINGLE[name](values[0], now)
@@ -111,20 +116,35 @@ def parse(text: str) -> tuple[dict[str, list[str]], tuple[str, ...]]:
     filters: dict[str, list[str]] = {}
     words: list[str] = []
     for token in TOKEN.findall(text):
+        _must_be_ours(token)
         match = None if token.startswith('"') else FILTER.fullmatch(token)
         if match is None:
             words.append(_word(token.replace('"', "")))
             continue
-        name, value = match[1].lower(), match[2].replace('"', "")
+        name, value = match[1].lower(), match[2]
         if name not in FILTERS:
             raise SearchError(q=unknown(name))
-        if not value:
+        value = _plain(value) if value.startswith('"') else value.replace('"', "")
+        if not _parts([value]):
             raise SearchError(q=f"{name}: needs a value, without a space after the colon.")
         filters.setdefault(name, []).append(value)
     words = [word for word in words if word]
     if len(words) > MOST_WORDS:
         raise SearchError(q=f"A search has at most {MOST_WORDS} words.")
     return filters, tuple(words)
+
+
+def _must_be_ours(token: str) -> None:
+    """Refuse what other search boxes know and this one does not, instead of looking for it as a word."""
+    if (left_out := LEFT_OUT.match(token)) and left_out[1].lower() in FILTERS:
+        name = left_out[1].lower()
+        wanted = "state:queued,running" if name == "state" else f"{name}: with those that you want"
+        raise SearchError(q=f"-{name}: is not understood: nothing can be left out. Ask for what you want: {wanted}.")
+    if token in JOINED:
+        raise SearchError(
+            q=f"{token} is not understood. Filters and words must all be true; a comma means either, as in "
+            f'state:failed,cancelled. The word itself goes in quotation marks: "{token}".'
+        )
 
 
 def edited(text: str, name: str, value: str = "") -> str:
@@ -148,7 +168,25 @@ def _word(text: str) -> str:
 
 
 def _parts(values: Iterable[str]) -> list[str]:
-    return [part.strip() for value in values for part in value.split(",") if part.strip()]
+    return [part.strip() for value in values for part in _split(value) if part.strip()]
+
+
+def _split(value: str) -> list[str]:
+    """At its commas, but for those between quotation marks; there a doubled quotation mark stands for one."""
+    parts, inside, i = [""], False, 0
+    while i < len(value):
+        letter = value[i]
+        if inside and value[i : i + 2] == '""':
+            parts[-1] += '"'
+            i += 1
+        elif letter == '"' and (inside or not parts[-1].strip()):
+            inside = not inside
+        elif letter == "," and not inside:
+            parts.append("")
+        else:
+            parts[-1] += letter
+        i += 1
+    return parts
 
 
 def _states(values: Iterable[str], me: str) -> list[str]:
@@ -159,6 +197,12 @@ def _states(values: Iterable[str], me: str) -> list[str]:
         if part not in State.values:
             raise SearchError(state=f"There is no state {part[:40]!r}. There are: {', '.join(State.values)}.")
     return parts
+
+
+def _plain(value: str) -> str:
+    """One value without its quotation marks, if it means the same without them."""
+    parts = _split(value)
+    return parts[0] if len(parts) == 1 and not set(parts[0]) & set(',"') else value
 
 
 def _names(filter_name: str) -> Callable[[Iterable[str], str], list[str]]:
@@ -188,6 +232,12 @@ def _moment(name: str) -> Callable[[str, datetime], datetime]:
     return read
 
 
+def _ended(name: str) -> Callable[[str, datetime], datetime]:
+    """Ages count in whole minutes, as the counts of the last hour do: the two give the same jobs."""
+    read = _moment(name)
+    return lambda text, now: read(text, now.replace(second=0, microsecond=0) if AGO.fullmatch(text) else now)
+
+
 def _id_range(text: str, now: datetime) -> tuple[UUID, UUID]:
     digits = text.lower().replace("-", "")
     if not HEX.fullmatch(digits):
@@ -206,15 +256,18 @@ def _uuid(name: str) -> Callable[[str, datetime], UUID]:
 
 
 def _group(text: str, now: datetime) -> str:
-    if not GROUP.fullmatch(text):
+    if not all(GROUP.fullmatch(key) for key in text.split(",")):
         raise SearchError(failure="failure: takes the key of a group of failures.")
-    return "" if text == NO_KEY else text
+    return ",".join("" if key == NO_KEY else key for key in text.split(","))
 
 
 SETS = {"state": _states, "kind": _names("kind"), "queue": _names("queue"), "owner": _names("owner")}
 SINGLE: dict[str, Callable[[str, datetime], Any]] = {
     "since": _moment("since"),
     "until": _moment("until"),
+    "succeeded": _ended("succeeded"),
+    "failed": _ended("failed"),
+    "cancelled": _ended("cancelled"),
     "id": _id_range,
     "parent": _uuid("parent"),
     "schedule": _uuid("schedule"),
@@ -222,6 +275,7 @@ SINGLE: dict[str, Callable[[str, datetime], Any]] = {
     "failure": _group,
 }
 FILTERS = (*SETS, *SINGLE)
+MOMENTS = ("since", "until", "succeeded", "failed", "cancelled")
 
 
 def read(text: str, me: str) -> tuple[Query | None, list[str]]:

@@ -35,7 +35,7 @@ class JobsView(Page):
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """``?state=failed`` and the like, as links elsewhere have them, lead to the same in the box."""
-        named = [f"{name}:{value}" for name in FILTERS for value in request.GET.getlist(name) if value]
+        named = [f"{name}:{spelt(value)}" for name in FILTERS for value in request.GET.getlist(name) if value]
         if named:
             return redirect(jobs_url(" ".join([*named, request.GET.get("q", "")]).strip()))
         return super().get(request, *args, **kwargs)
@@ -87,6 +87,11 @@ def in_states(text: str, query: Query | None) -> Iterator[tuple[str, str, bool]]
         yield state.label, jobs_url(edited(text, "state", state)), chosen == {state}
 
 
+def spelt(value: str) -> str:
+    """The value of an address as one would type it: alternatives stay alternatives, a name with spaces is quoted."""
+    return value if value.startswith('"') else ",".join(quoted(part) for part in value.split(",") if part)
+
+
 def suggested() -> Iterator[tuple[str, str]]:
     """What one may want to type, with what it means; it comes with the page, so typing asks nobody."""
     yield from ((f"{name}:", about) for name, about in ABOUT.items())
@@ -102,7 +107,8 @@ def suggested() -> Iterator[tuple[str, str]]:
 
 def matching(query: Query) -> str:
     """The search as JSON, if a page can hold a new job's summary against it; else nothing."""
-    if query.words or query.until or query.id or query.bulk or query.failure is not None:
+    unseen = (query.words, query.until, query.succeeded, query.failed, query.cancelled, query.id, query.bulk)
+    if any(unseen) or query.failure is not None:
         return ""
     sets = {name: [sorted(values) for values in getattr(query, name)] for name in ("state", "kind", "queue", "owner")}
     ids = {name: str(getattr(query, name)) for name in ("parent", "schedule") if getattr(query, name)}
@@ -116,6 +122,9 @@ ABOUT = {
     "owner": "user name, or me",
     "since": "made since: 30m, 2h, 7d, a date or a time",
     "until": "made before",
+    "succeeded": "succeeded since: 1h, a date or a time",
+    "failed": "failed since, even if it was tried again",
+    "cancelled": "cancelled since, even if it was tried again",
     "id": "an id, or its first digits",
     "parent": "id of the job that made it",
     "schedule": "id of the schedule that made it",

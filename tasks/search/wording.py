@@ -7,6 +7,8 @@ from django.utils import timezone
 
 from tasks.search.language import Query
 
+ENDS = ("succeeded", "failed", "cancelled")
+
 
 def describe_query(query: Query) -> str:
     """As in ``jobs that are failed or cancelled, of kind noop, in queue io, owned by alice, made since 23 Nov …``."""
@@ -17,6 +19,7 @@ def describe_query(query: Query) -> str:
         *(f"owned by {_any(names)}" for names in query.owner),
         f"made since {_moment(query.since)}" if query.since else "",
         f"made before {_moment(query.until)}" if query.until else "",
+        *(f"that {_past(name)} since {_moment(at)}" for name in ENDS if (at := getattr(query, name))),
         _id(query),
         f"made by job {query.parent}" if query.parent else "",
         f"made by schedule {query.schedule}" if query.schedule else "",
@@ -25,6 +28,10 @@ def describe_query(query: Query) -> str:
         "with " + " and ".join(f"“{word}”" for word in query.words) if query.words else "",
     ]
     return "jobs " + ", ".join(part for part in parts if part) if any(parts) else "all jobs"
+
+
+def _past(name: str) -> str:
+    return f"were {name}" if name == "cancelled" else name
 
 
 def _any(names: Collection[str]) -> str:

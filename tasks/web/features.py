@@ -5,14 +5,15 @@
         links = [Link("orders", "see_rows")]
         topics = {"orders": Topic("see_rows", "shop.views.orders_mark")}
         expired = {"orders": "shop.views.expired_orders"}
-        pages = "shop.views"
-        api = "shop.views"
+        pages = "shop.views.pages"
+        api = "shop.views.resources"
 
 Each attribute is optional, for our own features as for an app of a team. A dotted path is imported when it is used.
 """
 
 from collections.abc import Callable, Iterator
 from functools import cache
+from importlib import import_module
 from typing import Any, NamedTuple
 
 from django.apps import apps
@@ -58,8 +59,17 @@ def expired() -> dict[str, Callable[..., Any]]:
 
 
 def addresses(attribute: str) -> list[Any]:
-    """The includes of every app's ``pages`` or ``api``: modules with ``urlpatterns``."""
-    return [path("", include(getattr(app, attribute))) for app in _with(attribute)]
+    """The includes of every app's ``pages`` or ``api``: a module with ``urlpatterns``, or the dotted path of a list."""
+    return [path("", include(_patterns(getattr(app, attribute)))) for app in _with(attribute)]
+
+
+def _patterns(place: str) -> Any:
+    try:
+        return import_module(place)
+    except ModuleNotFoundError as missing:
+        if missing.name != place:  # a module that the module itself imports
+            raise
+        return import_string(place)
 
 
 def _with(attribute: str) -> Iterator[Any]:

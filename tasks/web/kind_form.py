@@ -13,6 +13,7 @@ from django import forms
 from django.forms.utils import ErrorDict
 from django.utils import timezone
 
+from tasks.engine import due
 from tasks.engine.creation import rows_exist
 from tasks.engine.registry import Kind
 from tasks.params.signature import Field, ParamError
@@ -120,6 +121,13 @@ class MomentField(forms.DateTimeField):
     def __init__(self, **options: Any) -> None:
         widget = forms.DateTimeInput({"type": "datetime-local", "step": 1}, format="%Y-%m-%dT%H:%M:%S")
         super().__init__(required=False, widget=widget, **options)
+
+    def to_python(self, value: Any) -> datetime | None:
+        found = super().to_python(value)
+        try:
+            return found and due.at(found)
+        except ValueError:
+            raise forms.ValidationError(f"Give a moment before the year {due.LATEST.year}.") from None
 
 
 def widget(field: Field) -> forms.Widget:

@@ -16,4 +16,6 @@ def bulk_url(action: str, text: str) -> str:
 
 
 def quoted(name: str) -> str:
-    return f'"{name}"' if " " in name else name
+    """A name as a search takes it for one: ``kind:"a, b"``."""
+    plain = name and not set(name) & set(',"') and not name.startswith("//") and name.split() == [name]
+    return name if plain else '"' + name.replace('"', '""') + '"'

@@ -32,6 +32,11 @@ def modules() -> list[str]:
     return sorted(f"{path.relative_to(static)}" for path in static.glob("js/**/*.js") if path.parent.name != "alone")
 
 
+def wants_json(request: HttpRequest, instead_of: str = "text/html") -> bool:
+    """Whether the client would rather have JSON than the other media type."""
+    return request.get_preferred_type([instead_of, "application/json"]) == "application/json"
+
+
 class Allowed(LoginRequiredMixin):
     """Only for those who may do ``action``; and in the reader's own time zone, if a cookie tells it."""
 

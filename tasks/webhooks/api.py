@@ -255,7 +255,7 @@ class Replay(View):
 
 
 class CallbackSecret(View):
-    actions = {"POST": "submit"}
+    actions = {"POST": "callback_secret"}
 
     @extend_schema(operation_id="make_callback_secret", request=Nothing, responses={201: Secret})
     def post(self, request: Any) -> Response:

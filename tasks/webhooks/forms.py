@@ -45,11 +45,12 @@ class HookForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.initial |= self.instance.filters
         if self.instance.pk is None:
             self.initial |= {"states": USUAL, "alerts": True}
         known = {"kinds": [kind.name for kind in registry.kinds()], "queues": registry.queues()}
         for name, values in known.items():
-            kept = sorted({*values, *(getattr(self.instance, name) or ())})
+            kept = sorted({*values, *self.instance.filters[name]})
             self.fields[name].choices = [(value, value) for value in kept]
 
     def clean_url(self) -> str:

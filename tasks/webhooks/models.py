@@ -10,9 +10,11 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Max, Q
 
-from tasks.engine import sealing
+from tasks.engine import sealing, storable
 from tasks.engine.models import State, instant
 from tasks.engine.uid import uuid7
+
+FILTERS = ("states", "kinds", "queues")
 
 
 class Endpoint(models.Model):
@@ -46,16 +48,30 @@ class Endpoint(models.Model):
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         hears = self.callbacks_of is None
-        self.hears_running = hears and (not self.states or State.RUNNING in self.states)
-        self.hears_succeeded = hears and (not self.states or State.SUCCEEDED in self.states)
+        states = storable.texts(self.states)
+        self.hears_running = hears and (not self.states or State.RUNNING in states)
+        self.hears_succeeded = hears and (not self.states or State.SUCCEEDED in states)
         super().save(*args, **kwargs)
 
     def wants(self, summary: dict[str, Any], chore: bool = False) -> bool:
         """Whether it hears of a job in this state. Of a chore only the failures, unless its kind is named."""
+        if self.trouble:  # whom it is meant for is not known: better nobody hears than the wrong ones
+            return False
         if chore and summary["kind"] not in self.kinds and summary["state"] != State.FAILED:
             return False
         asked = ((self.states, "state"), (self.kinds, "kind"), (self.queues, "queue"))
         return all(not wanted or summary[what] in wanted for wanted, what in asked)
+
+    @property
+    def filters(self) -> dict[str, list[str]]:
+        """``states``, ``kinds`` and ``queues``, whatever somebody else has written there."""
+        return {name: storable.texts(getattr(self, name)) for name in FILTERS}
+
+    @property
+    def trouble(self) -> str:
+        """Why nothing is sent, in one sentence; empty: it can be."""
+        wrong = [name for name in FILTERS if getattr(self, name) != self.filters[name]]
+        return f"Its {' and '.join(wrong)} cannot be read, so nothing is sent: set them again." if wrong else ""
 
     def secrets(self, now: datetime) -> list[str]:
         """What signs a delivery now, the newest first: two while a rotation is young."""
@@ -68,9 +84,7 @@ class Endpoint(models.Model):
             "id": str(self.uid),
             "name": self.name,
             "url": self.url,
-            "states": self.states,
-            "kinds": self.kinds,
-            "queues": self.queues,
+            **self.filters,
             "alerts": self.alerts,
             "enabled": self.enabled,
             "off_because": self.off_because or None,

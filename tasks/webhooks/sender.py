@@ -14,13 +14,13 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
 from standardwebhooks import Webhook
 
 from tasks.fetch.errors import FetchError
 from tasks.fetch.fetcher import Fetcher
+from tasks.fetch.retry_after import retry_after
 from tasks.webhooks import deliveries, outbox
 from tasks.webhooks.deliveries import Answer
 from tasks.webhooks.models import Delivery
@@ -63,16 +63,9 @@ async def attempt(fetcher: Fetcher, delivery: Delivery) -> Answer:
         log.exception("The delivery %s could not be tried.", delivery.uid)
         return Answer(at, time.monotonic() - started, error=f"{type(error).__name__}: {error}")
     reply = page.body[:2_000].decode(errors="replace")
-    return Answer(at, page.seconds, page.status, "", reply, waits(page.headers.get("Retry-After", "")))
-
-
-def waits(said: str) -> float | None:
-    """Seconds that a Retry-After asks for, given as a number or as a date."""
-    with contextlib.suppress(ValueError):
-        return max(0.0, float(int(said)))
-    with contextlib.suppress(ValueError, TypeError):
-        return max(0.0, (parsedate_to_datetime(said) - datetime.now(UTC)).total_seconds())
-    return None
+    return Answer(
+        at, page.seconds, page.status, "", reply, retry_after(page.headers, deliveries.LONGEST.total_seconds())
+    )
 
 
 class Sender(threading.Thread):

@@ -161,7 +161,7 @@ class SendTest(HookDeed):
 class OwnSecret(Allowed, View):
     """A new secret for the callbacks of one's own jobs."""
 
-    action = "submit"
+    action = "callback_secret"
     http_method_names = ["post"]
 
     def post(self, request: HttpRequest) -> HttpResponse:

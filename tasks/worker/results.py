@@ -1,6 +1,12 @@
 """What asking for a job gives back: Celery's AsyncResult, answered from the job's row."""
 
+import builtins
+import re
+import sys
 import time
+from ast import literal_eval
+from contextlib import suppress
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -48,13 +54,16 @@ class JobResult(AsyncResult):
         job = Job.objects.filter(uid=self.id).first()
         if job is None:
             return {"status": self.state, "result": None}
-        ended = None if job.state == Job.State.SUCCEEDED or not job.error else RuntimeError(job.error)
-        shown = {"status": job.state, "result": ended or job.result, "traceback": job.traceback or None}
+        ended = raised(job) if job.state == Job.State.FAILED or job.error else job.result
+        shown = {"status": job.state, "result": ended, "traceback": job.traceback or None}
         about = {"name": job.kind, "args": [], "kwargs": job.params, "queue": job.queue, "worker": job.worker}
         return {**shown, **about, "retries": job.failures, "date_done": job.finished_at}
 
     def get(self, timeout: float | None = None, propagate: bool = True, interval: float = 0.25, **options: Any) -> Any:
-        """Wait for the result, in a script or shell. Refused inside a job, which would hold its slot while it waits."""
+        """Wait for the result, in a script or shell. Refused inside a job, which would hold its slot while it waits.
+
+        Of a job that has failed or was cancelled, the exception: raised, or returned with ``propagate=False``.
+        """
         if current_report().job_id is not None:
             raise RuntimeError(
                 "A job cannot wait for another job: both could wait for the same worker slot. Use a chain."
@@ -66,9 +75,11 @@ class JobResult(AsyncResult):
             if until is not None and time.monotonic() > until:
                 raise TimeoutError(f"The job was still {self.state} after {timeout:g} s.")
             time.sleep(interval)
-        if propagate and job.state != Job.State.SUCCEEDED:
-            raise RuntimeError(job.error or f"The job was {job.state}.")
-        return job.result
+        if job.state == Job.State.SUCCEEDED:
+            return job.result
+        if propagate:
+            raise raised(job)
+        return raised(job)
 
     wait = get
 
@@ -96,9 +107,36 @@ class NoResults(DisabledBackend):
         job = Job.objects.filter(uid=task_id).first() if is_uuid(task_id) else None
         if job is None:
             return {"status": "PENDING", "result": None}
-        ended = RuntimeError(job.error or f"The job was {job.state}.")
-        result = ended if job.state in (Job.State.FAILED, Job.State.CANCELLED) else job.result
+        result = raised(job) if job.state in (Job.State.FAILED, Job.State.CANCELLED) else job.result
         return {"status": CELERYS_WORDS.get(job.state, "PENDING"), "result": result, "traceback": job.traceback or None}
+
+
+def raised(job: Job) -> Exception:
+    """What a job that has ended raised: of its own class where this process has imported that, with the text as its
+    only argument. Else a RuntimeError with the class's name before the text."""
+    name, _, message = job.error.partition(": ")
+    found = _class_of(name, job.traceback) if name.isidentifier() else None
+    if found is not None:
+        with suppress(Exception):
+            args = (literal_eval(message),) if issubclass(found, KeyError) else (message,) * bool(message)
+            for make in (found, partial(found.__new__, found)):
+                with suppress(TypeError):
+                    if str(error := make(*args)) == message:
+                        return error
+    return RuntimeError(job.error or f"The job was {job.state}.")
+
+
+def _class_of(name: str, traceback: str) -> type[Exception] | None:
+    """The class that a traceback ends with. Nothing is imported: a text from the database is no reason to."""
+    where = re.findall(rf"^((?:\w+\.)*){name}(?::|$)", traceback, re.MULTILINE)
+    module, qualified = where[-1].rstrip(".") if where else "", [name]
+    while module and module not in sys.modules:
+        module, _, outer = module.rpartition(".")
+        qualified.insert(0, outer)
+    found: Any = sys.modules.get(module) if module else builtins
+    for part in qualified:
+        found = getattr(found, part, None)
+    return found if isinstance(found, type) and issubclass(found, Exception) else None
 
 
 def is_uuid(text: str) -> bool:

@@ -183,6 +183,7 @@ def _make_task(function: Callable[..., Any], given: dict[str, Any]) -> Any:
                 "a generator runs only as far as somebody asks for its values, and nobody does: return a list"
             )
         options.check_options(given)
+        options.check_delays(given)
         base = options.mix_base(JobTask, given.pop("base", None))
     except TypeError as error:
         raise TypeError(f"{where}: {error}") from None

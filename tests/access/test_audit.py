@@ -1,8 +1,14 @@
 """The audit trail: every action and every refused attempt, who, what, on what, from where, and how it went."""
 
+import io
+import logging
+from collections import OrderedDict
+
 import pytest
 from django.contrib.auth.models import Group
+from django.test import Client
 
+from project.logs import Context, LineFormatter
 from tasks.access import audit
 from tasks.access.models import Entry
 from tasks.engine import lifecycle
@@ -117,6 +123,35 @@ def test_a_flood_of_strangers_does_not_fill_the_trail(monkeypatch):
     assert Entry.objects.count() == 4  # whoever has a name is always written
 
 
+def test_a_flood_of_one_person_does_not_fill_the_trail_and_hides_nobody_elses(monkeypatch):
+    monkeypatch.setattr(audit, "_people", OrderedDict())
+    monkeypatch.setattr(audit, "OWN_BURST", 3)
+    monkeypatch.setattr(audit, "OWN_RATE", 0.0)
+    for scope in ("read", None, "submit", "read", None):
+        assert call("vera", scope).post("jobs/", {"kind": "noop"}).status_code == 403
+    call("charlie").get("jobs/")
+    assert [who for who, *_ in trail()] == ["vera"] * 3 + ["charlie"]
+    call("alice").post("jobs/", {"kind": "noop"})
+    assert trail()[-1][2:4] == ("submit", "done"), "what is done is written, whatever was refused before"
+
+
 def test_what_others_typed_stays_in_one_line():
     audit.refused(None, "open", "a\r\n2026-11-23 INFO ada: all is well \x1b[2J", "forbidden")
     assert Entry.objects.get().target == "a��2026-11-23 INFO ada: all is well �[2J"
+
+
+def test_what_others_do_wrong_is_a_line_of_the_log_and_no_traceback():
+    root = logging.getLogger()
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.addFilter(Context())
+    handler.setFormatter(LineFormatter())
+    root.addHandler(handler)
+    try:
+        assert Client(headers={"host": "evil.example"}).get("/").status_code == 400
+        assert call("vera").client.get("/audit/").status_code == 403
+    finally:
+        root.removeHandler(handler)
+    text = stream.getvalue()
+    assert "evil.example" in text and "/audit/" in text
+    assert "Traceback" not in text and len(text.splitlines()) < 8

@@ -36,7 +36,7 @@ def path_of(route: str, job: str = NOBODYS) -> str:
     if route == IMAGE:
         return f"/collections/{NOBODYS}/{'0' * 64}.jpg"
     owned = re.sub(r"jobs/<uuid:uid>", f"jobs/{job}", route)
-    filled = re.sub(r"<uuid:\w+>", NOBODYS, owned).replace("<str:kind>", "noop")
+    filled = re.sub(r"<uuid:\w+>", NOBODYS, owned).replace("<name:kind>", "noop")
     filled = re.sub(r"<(str|path|slug):\w+>", "x", filled)
     return "/" + re.sub(r"<int:\w+>", "7", filled)
 

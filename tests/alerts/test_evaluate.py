@@ -11,7 +11,7 @@ from tasks.alerts import evaluate
 from tasks.alerts.models import Alert, Rule
 from tasks.engine import lifecycle, notify
 from tasks.engine.errors import Failure
-from tasks.engine.models import Job, Worker
+from tasks.engine.models import Ending, Job, Worker
 from tasks.kinds.upkeep import prune
 from tasks.schedules import actions
 from tasks.schedules.models import Run, Schedule
@@ -52,7 +52,7 @@ def test_a_kind_that_fails_too_often_opens_one_alert_and_ends_it():
     assert looked() == []
     failed()
     assert looked() == looked() == ["noop failed 3 times in 10 min."]
-    Job.objects.update(finished_at=datetime.now(UTC) - timedelta(minutes=11))
+    Ending.objects.update(at=datetime.now(UTC) - timedelta(minutes=11))
     assert looked() == []
     closed = Alert.objects.get()
     assert closed.closed_at is not None
@@ -157,7 +157,7 @@ def test_dismissed_is_not_shown_and_opens_again_only_after_it_was_over():
     evaluate.dismiss(Alert.objects.get(), "bob")
     assert looked() == []
     assert (Alert.objects.get().closed_at, Alert.objects.get().dismissed_by) == (None, "bob")
-    Job.objects.update(finished_at=datetime.now(UTC) - timedelta(minutes=11))
+    Ending.objects.update(at=datetime.now(UTC) - timedelta(minutes=11))
     evaluate.evaluate()
     failed()
     assert len(looked()) == 1
@@ -192,7 +192,7 @@ def test_many_who_look_at_once_open_and_close_one_alert():
             each.join()
 
     at_once()
-    Job.objects.update(finished_at=datetime.now(UTC) - timedelta(minutes=11))
+    Ending.objects.update(at=datetime.now(UTC) - timedelta(minutes=11))
     at_once()
     assert told() == [("alert.opened", "noop"), ("alert.closed", "noop")]
 

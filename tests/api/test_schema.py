@@ -16,6 +16,7 @@ from tasks.alerts.models import Alert, Rule
 from tasks.api import examples, schema
 from tasks.engine import lifecycle
 from tasks.engine.errors import Failure
+from tasks.failures import groups
 from tasks.kinds.feeds.models import Feed
 from tasks.kinds.images.models import Collection
 from tasks.schedules import actions
@@ -65,6 +66,17 @@ def alert(operation: str) -> Any:
     return rule.uid if operation.endswith("alert_rule") else Alert.objects.get().uid
 
 
+def failures(operation: str) -> dict[str, Any]:
+    """The id of a group of failures; another one, into which it may be put, or is."""
+    into = examples.BODIES["merge_failures"]["into"].partition(":")[0]
+    for key in (into, "a" * 32):
+        made = lifecycle.submit("countdown", {}, owner=person("ada"))[0]
+        lifecycle.fail(lifecycle.claim(made.uid, "w1@here", 1), Failure("it broke", key=key))
+    if operation == "split_failures":
+        groups.merge("countdown", "a" * 32, into, "ada")
+    return {"group": f"{'a' * 32}:countdown"}
+
+
 # What stands in a path, by its first word: made afresh for each operation.
 MADE = {
     "jobs": job,
@@ -73,6 +85,7 @@ MADE = {
     "deliveries": lambda _: delivery(),
     "schedules": lambda _: {"uid": actions.create("nightly", "noop", {}, actions.every(3600, None), person("ada")).uid},
     "alerts": lambda operation: {"uid": alert(operation)},
+    "failures": failures,
     "queues": lambda _: {"name": "default"},
     "feeds": lambda _: {"uid": Feed.objects.create(url="https://old.example/feed.xml").uid},
     "collections": lambda _: {"uid": Collection.objects.create(name="Spring", folder="/srv/photos/spring").uid},

@@ -1,13 +1,14 @@
 """Order: long jobs starve nobody, the urgent go first, then the oldest; one key runs alone; deadlocks end well."""
 
 import threading
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 import pytest
 from django.db import OperationalError, connection, transaction
 
 from tasks.engine import lifecycle, notify, transition
 from tasks.engine.models import Job
+from tasks.queries import board
 from tests.support.processes import wait_until
 from tests.worker.test_worker import ended
 
@@ -38,6 +39,23 @@ def test_the_urgent_go_first_and_then_the_oldest(start_worker):
     start_worker("w1", concurrency=1)
     done = sorted(wait_until(lambda: all_ended(jobs)), key=lambda job: job.started_at)
     assert [job.pk for job in done] == [jobs[i].pk for i in (2, 5, 1, 3, 0, 4)]
+
+
+@pytest.mark.process
+def test_queues_take_turns_within_a_priority_and_the_board_says_so(start_worker):
+    """A queue whose name comes first in the alphabet keeps nobody waiting; the urgent of any queue go before all."""
+    jobs = [lifecycle.submit(kind, {})[0] for kind in ["noop"] * 12 + ["in_a_coroutine"] * 12]
+    urgent, _ = lifecycle.submit("in_a_coroutine", {}, priority=9)
+    shown = [job["id"] for job in board.board()["jobs"] if job["state"] == "queued"]
+    assert shown[:3] == [str(job.uid) for job in (urgent, jobs[0], jobs[12])]
+    start_worker("w1", concurrency=1)
+    done = sorted(wait_until(lambda: all_ended([*jobs, urgent]), 60), key=lambda job: job.started_at)
+    assert done[0].pk == urgent.pk
+    queues = [job.queue for job in done[1:]]
+    assert max(len(list(run)) for _, run in groupby(queues)) <= 3, queues
+    for queue in set(queues):
+        keys = [job.pk for job in done[1:] if job.queue == queue]
+        assert keys == sorted(keys), "within a queue the oldest goes first"
 
 
 @pytest.mark.process
@@ -108,3 +126,15 @@ def test_a_busy_database_is_tried_again_from_the_start():
 
     assert busy() == "written"
     assert len(tries) == 3
+
+
+def test_what_is_next_over_all_queues():
+    """Within a priority one of each queue in turn, however long one of them is; what is paused is not next."""
+    kinds = ["noop"] * board.QUEUED + ["in_a_coroutine"] * 3 + ["prune"]
+    jobs = [lifecycle.submit(kind, {})[0] for kind in kinds]
+    urgent, _ = lifecycle.submit("noop", {}, priority=6)
+    notify.pause(jobs[-1].queue)
+    shown = [job["id"] for job in board.board()["jobs"]]
+    first = [urgent, jobs[0], jobs[board.QUEUED], jobs[1], jobs[board.QUEUED + 1], jobs[2], jobs[board.QUEUED + 2]]
+    assert shown[:7] == [str(job.uid) for job in first]
+    assert len(shown) == board.QUEUED and str(jobs[-1].uid) not in shown

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from celery import chain
 from django.core.management import call_command
 from django.db import connection
 
@@ -11,7 +12,9 @@ from tasks.access.models import Entry
 from tasks.engine import lifecycle
 from tasks.engine.models import Job
 from tasks.engine.ordered_json import TEXT, is_kept
+from tasks.kinds.basic import noop
 from tasks.queries import board
+from tests.tasks import plain_task
 from tests.web.test_pages import browser, made
 
 pytestmark = pytest.mark.django_db
@@ -84,6 +87,16 @@ def test_parameters_come_in_the_order_of_the_signature_and_what_they_hold_in_its
     assert list(countdown["params"]) == ["seconds", "steps", "fail"]
     Job.objects.update(params={"unknown": 1, "fail": False, "steps": 2})
     assert list(board.detail(countdown["id"])["params"]) == ["steps", "fail", "unknown"]
+
+
+def test_a_step_of_a_chain_gets_what_it_was_given_and_what_came_before_it() -> None:
+    result = chain(noop.si(), plain_task.si(ORDERED), plain_task.s()).delay()
+    before = Job.objects.get(uid=result.parent.parent.id)
+    lifecycle.succeed(lifecycle.claim(before.uid, "w1@here", 1), None)
+    middle = Job.objects.get(uid=result.parent.id)
+    assert written(middle.params["a"]) == written(ORDERED)
+    lifecycle.succeed(lifecycle.claim(middle.uid, "w1@here", 1), [ORDERED])
+    assert written(Job.objects.get(uid=result.id).params["a"]) == written([ORDERED])
 
 
 def test_an_audit_entry_keeps_the_order_of_what_it_says() -> None:

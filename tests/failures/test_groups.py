@@ -28,6 +28,7 @@ class GatewayError(Exception):
 
 
 def failed(error: Exception, kind: str = "noop") -> Job:
+    """As if the kind's own code had raised it, always in the same line."""
     job = lifecycle.submit(kind, {}, owner=person("alice"))[0]
     return lifecycle.fail(lifecycle.claim(job.uid, "w@h", 1), Failure.of(error))
 
@@ -192,3 +193,48 @@ def test_marks_go_when_the_failures_they_are_about_are_gone(settings: Any) -> No
     Handled.objects.create(kind="noop", key="new", until=timezone.now(), at=old, by="bob")
     upkeep.prune()
     assert [mark.key for mark in Handled.objects.all()] == ["new"]
+
+
+def test_groups_are_merged_and_split_by_hand_and_new_failures_follow() -> None:
+    """Two exceptions of one outage are one trouble: counted, handled, searched for and tried again as one."""
+    for error in (GatewayError("no answer"), ConnectionError("reset"), ConnectionError("reset")):
+        failed(error)
+    reset, gateway = listed()
+    assert (reset["count"], gateway["count"]) == (2, 1)
+    client = Client()
+    client.force_login(person("bob"))
+    form = {"kind": "noop", "key": gateway["key"], "into": reset["key"]}
+    assert "They are one group now." in client.post("/failures/merge/", form, follow=True).text
+    [group] = listed()
+    assert (group["key"], group["count"]) == (reset["key"], 3)
+    assert group["keys"] == [reset["key"], gateway["key"]]
+    failed(GatewayError("no answer"))
+    [group] = listed()
+    assert group["count"] == 4
+    retry = next(each for each in re.findall(r'href="(/jobs/bulk/[^"]+)"', page()) if "retry" in each)
+    assert re.search(r"<b>(\d+)</b> jobs? to try again", client.get(unescape(retry)).text)[1] == "4"
+    send("handle", group)
+    assert [each["handled_by"] for each in listed("?handled=true")] == ["bob"]
+    assert "groups of their own again" in client.post("/failures/split/", form, follow=True).text
+    assert sorted(each["count"] for each in listed()) == [2, 2]
+    assert "Nothing was merged" in unescape(client.post("/failures/split/", form, follow=True).text)
+    told = Entry.objects.filter(action="change_rows", outcome="done").order_by("at").values_list("detail", flat=True)
+    assert told[0]["into"] == reset["key"]
+
+
+def test_a_program_merges_and_splits() -> None:
+    for error in (GatewayError("no answer"), ConnectionError("reset"), KeyError("x")):
+        failed(error)
+    failed(ValueError("1"), "countdown")
+    other, key, reset, gateway = listed()
+    bob = call("bob", "manage")
+    answer = bob.post(f"failures/{gateway['id']}/merge/", {"into": reset["id"]})
+    assert (answer.status_code, answer.json()["id"], answer.json()["count"]) == (200, reset["id"], 2)
+    answer = bob.post(f"failures/{reset['id']}/merge/", {"into": key["id"]})
+    assert (answer.json()["id"], answer.json()["count"]) == (key["id"], 3), "all that was in it moves along"
+    assert bob.post(f"failures/{reset['id']}/merge/", {"into": key["id"]}).problem == "conflict"
+    assert bob.post(f"failures/{key['id']}/merge/", {"into": other["id"]}).status_code == 400
+    assert bob.post(f"failures/{key['id']}/merge/", {"into": "x:noop"}).problem == "not-found"
+    assert call("vera").post(f"failures/{key['id']}/split/", {}).status_code == 403
+    assert bob.post(f"failures/{gateway['id']}/split/", {}).json()["count"] == 1
+    assert len(listed()) == 4

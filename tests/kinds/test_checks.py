@@ -149,6 +149,9 @@ def test_the_pages(service):
         text = client.get(url).content.decode()
         assert "https://x.example/health" in text and "54 of the last 60 checks found it up" in text
         assert text.count("data-up=") == 60
+        assert ": up, 6.9 s " in text
+    service.observe(uuid7(), timezone.now(), True, seconds=0.003)
+    assert ": up, 3 ms " in client.get("/checks/").content.decode()
     assert text.count('<tr data-key="') == 70
     assert client.get(f"/checks/{uuid7()}/").status_code == client.get("/checks/?before=x").status_code == 404
 

@@ -11,7 +11,8 @@ from django.utils import timezone
 
 from tasks.engine import lifecycle
 from tasks.engine.models import Job
-from tasks.kinds.asking import LONGEST_WAIT_S, asked_wait
+from tasks.fetch.retry_after import retry_after
+from tasks.kinds.asking import LONGEST_WAIT_S
 from tasks.kinds.feeds import store
 from tasks.kinds.feeds.documents import read
 from tasks.kinds.feeds.models import Entry, Feed, Subscription
@@ -153,10 +154,12 @@ def test_retry_after_is_honoured(status):
 def test_retry_after_as_a_date_as_nonsense_and_beyond_measure():
     now = datetime(2026, 3, 1, tzinfo=UTC)
     later = format_datetime(now + timedelta(seconds=90), usegmt=True)
-    assert asked_wait({"Retry-After": later}, now) == 90
-    assert asked_wait({"Retry-After": "99999999999999999999"}) == LONGEST_WAIT_S
-    assert asked_wait({"Retry-After": format_datetime(now - timedelta(days=1))}, now) == 0
-    assert [asked_wait({"Retry-After": text}) for text in ("", "-5", "soon", "1.5", "٣", "Mon, 99")] == [None] * 6
+    assert retry_after({"Retry-After": later}, LONGEST_WAIT_S, now) == 90
+    assert retry_after({"Retry-After": "99999999999999999999"}, LONGEST_WAIT_S) == LONGEST_WAIT_S
+    assert retry_after({"Retry-After": format_datetime(now - timedelta(days=1))}, LONGEST_WAIT_S, now) == 0
+    assert [
+        retry_after({"Retry-After": text}, LONGEST_WAIT_S) for text in ("", "-5", "soon", "1.5", "٣", "Mon, 99")
+    ] == [None] * 6
 
 
 def test_the_last_of_six_attempts_is_the_end_of_it():

@@ -1,5 +1,6 @@
 """What a feed's document may say and cost: three formats, clean HTML, and named reasons for all that is refused."""
 
+import gzip
 import json
 import time
 from datetime import UTC, datetime
@@ -180,6 +181,16 @@ HOSTILE = {
     "empty items": in_rss(b"<item/>" * 49_000),
     "broken items": in_rss(b"& " + b"<item>" * 49_000),
     "ampersands": in_rss(b"<item><description>" + b"&" * 190_000 + b"x" * 4_500_000 + b"</description></item>"),
+    "numbers": in_rss(b"<item><description>" + b"&#65;" * 980_000 + b"</description></item>"),
+    "halves": in_rss(b"<item><description>" + b"&#55357;&#56832;" * 310_000 + b"</description></item>"),
+    "cdata": in_rss(b"<item><description>" + b"<![CDATA[" * 500_000 + b"</description></item>"),
+    "closed cdata": in_rss(b"<item><description>" + b"<![CDATA[]]>&#9;" * 290_000 + b"</description></item>"),
+    "one byte wrong": in_rss(b"<item><description>\xff" + "ü".encode() * 2_400_000 + b"</description></item>"),
+    "utf-16": in_rss(b"<item><description>" + b"x" * 2_400_000 + b"</description></item>").decode().encode("utf-16"),
+    "utf-32": in_rss(b"<item><description>" + b"x" * 1_200_000 + b"</description></item>").decode().encode("utf-32"),
+    "gb18030": b"<?xml version='1.0' encoding='gbk'?>" + in_rss("囍".encode("gbk") * 2_400_000),
+    "iso-2022-jp": b"<?xml version='1.0' encoding='iso-2022-jp'?>" + in_rss(b"\x1b$B\x1b(B" * 800_000),
+    "gzip": gzip.compress(in_rss(b"<item><description>" + b"&amp;" * 980_000 + b"</description></item>")),
     "html": in_rss((b"<item><description><![CDATA[" + b"<b><i>" * 16_000 + b"]]></description></item>") * 45),
     "tables": in_rss((b"<item><description><![CDATA[" + b"<table><tr><td>" * 6_500 + b"]]></description></item>") * 45),
     "text": in_rss(b"<item><description>" + "😀".encode() * 1_200_000 + b"</description></item>"),

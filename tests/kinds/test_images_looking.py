@@ -202,6 +202,8 @@ HOSTILE = {
     "palette just allowed": lambda: encoded(Image.new("P", (6_000, 4_990)), "PNG"),
     "progressive just allowed": lambda: encoded(Image.new("RGB", (5_000, 3_990)), progressive=True),
     "jpeg of 150 megapixels": lambda: encoded(Image.new("RGB", (15_000, 10_000))),
+    "jpeg without its end": lambda: encoded(Image.new("RGB", (15_000, 10_000)))[:-2],
+    "progressive without its end": lambda: encoded(Image.new("RGB", (5_000, 3_990)), progressive=True)[:-2],
     "webp just allowed": lambda: encoded(Image.new("RGBA", (3_000, 1_990)), "WEBP"),
     "gif just allowed": lambda: encoded(Image.new("P", (4_000, 3_740)), "GIF"),
     "gif of many frames": lambda: encoded(

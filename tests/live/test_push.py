@@ -8,7 +8,7 @@ import time
 import psutil
 import pytest
 
-from live import channel_layer, push
+from live import channel_layer, hints, push
 from tests.support.live_parts import CORE, PUBSUB, OwnValkey, ear, layers, summary, uid, until
 from tests.support.processes import wait_until
 
@@ -56,7 +56,7 @@ async def test_many_changes_are_few_messages(any_layer):
             for number in range(500):
                 push.job_changed(summary(uid(number), version, "running"))
         messages = await newest(listen, {uid(number): 50 for number in range(500)})
-    assert max(len(message["jobs"]) for message in messages) <= push.AT_ONCE
+    assert max(len(message["jobs"]) for message in messages) <= hints.AT_ONCE
     assert sum(len(message["jobs"]) for message in messages) < 5_000  # of 25,000 changes
 
 
@@ -100,9 +100,9 @@ def test_a_hung_redis_neither_blocks_nor_leaks(own_valkey):
         push.job_changed(summary(uid(number)))
     assert time.monotonic() - began < 1
     assert not push.flush(0.1)
-    wait_until(lambda: push.counters()["failed"] >= 2 * push.AT_ONCE, 10)
+    wait_until(lambda: push.counters()["failed"] >= 2 * hints.AT_ONCE, 10)
     files, threads = process.num_fds(), process.num_threads()
-    wait_until(lambda: push.counters()["failed"] >= 5 * push.AT_ONCE, 10)
+    wait_until(lambda: push.counters()["failed"] >= 5 * hints.AT_ONCE, 10)
     assert process.num_fds() <= files + 1
     assert process.num_threads() <= threads
     own_valkey.wake()
@@ -120,7 +120,7 @@ def test_a_dead_redis_costs_nothing(settings):
     wait_until(lambda: push.counters()["failed"] > 0, 10)
     counted = push.counters()
     assert counted["waiting"] <= push.KEPT
-    assert counted["dropped"] >= 2_000 - push.AT_ONCE * 4
+    assert counted["dropped"] >= 2_000 - hints.AT_ONCE * 4
     assert counted["sent"] == 0
 
 

@@ -8,7 +8,7 @@ from django.test import Client
 from django.utils import timezone
 
 from tasks.access.models import Entry
-from tasks.engine import lifecycle
+from tasks.engine import attempts, lifecycle
 from tasks.engine.models import Job, Queue, Worker
 from tasks.monitor import plots
 from tasks.monitor.diagnosis import troubles
@@ -156,7 +156,8 @@ def test_a_scale_ends_at_a_round_number_and_the_least_bar_can_be_seen():
 def test_a_chart_and_its_table_say_the_same_without_javascript(period):
     now = timezone.now()
     for state in ("succeeded", "failed", "failed", "cancelled"):
-        Job.objects.create(kind="noop", queue="default", state=state, created_at=now, started_at=now, finished_at=now)
+        times = {"created_at": now, "started_at": now, "finished_at": now}
+        attempts.write_endings([Job.objects.create(kind="noop", queue="default", state=state, **times)])
     text = browser("vera").get(f"/charts/?period={period}").content.decode()
     bars = stats.PERIODS[period][0] // stats.PERIODS[period][1]
     assert text.count('data-of="failed" x=') == text.count('data-part="failed"') == bars
@@ -168,9 +169,8 @@ def test_a_chart_and_its_table_say_the_same_without_javascript(period):
 
 def test_a_chart_that_is_not_whole_says_so():
     now = timezone.now()
-    Job.objects.create(
-        kind="noop", queue="default", state="failed", created_at=now, finished_at=now - timedelta(hours=4)
-    )
+    times = {"created_at": now, "finished_at": now - timedelta(hours=4)}
+    attempts.write_endings([Job.objects.create(kind="noop", queue="default", state="failed", **times)])
     client = browser("vera")
     assert "data-missing hidden" in client.get("/charts/?period=1h").content.decode()
     assert "data-missing>" in client.get("/charts/?period=24h").content.decode()

@@ -1,13 +1,17 @@
 """Large bodies, sent to real servers: little memory, a clear refusal, and uploads that arrive whole."""
 
+import contextlib
 import hashlib
+import socket
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import requests
 
+from project import bodies
 from tasks.access.models import Token
 from tasks.kinds.images.models import Collection
 from tests.conftest import database_url_of_the_test
@@ -56,7 +60,10 @@ def post(served: Served, path: str, size: int, chunked: bool) -> requests.Respon
 
 
 @pytest.mark.parametrize("chunked", [False, True], ids=["announced", "chunked"])
-@pytest.mark.parametrize(("path", "megabytes"), [("/login/", 100), ("/collections/new/", 200), ("/api/v1/jobs/", 5)])
+@pytest.mark.parametrize(
+    ("path", "megabytes"),
+    [("/login/", 100), ("/collections/new/", 200), ("/collections/new/", 20), ("/api/v1/jobs/", 5)],
+)
 def test_a_body_beyond_its_bounds_is_refused_and_takes_no_memory(served, path, megabytes, chunked):
     answer = post(served, path, megabytes * 1_000_000, chunked)
     assert answer is None or answer.status_code == 413, answer.text
@@ -80,6 +87,8 @@ def test_a_large_archive_arrives_whole_in_little_memory(served):
     images = {f"photos/{n}.jpg": jpeg(n) for n in range(4)}
     archive = zipped(images | {"photos/rest.jpg": b"x" * 100_000_000})
     cookies = {"signalbox_session": session(person("alice")), "signalbox_csrf": "a" * 32}
+    page = requests.get(served.origin + "/collections/new/", cookies=cookies, timeout=30)
+    cookies["signalbox_upload"] = page.cookies["signalbox_upload"]
     answer = requests.post(
         served.origin + "/collections/new/",
         data={"name": "Large", "folder": "", "csrfmiddlewaretoken": "a" * 32},
@@ -95,3 +104,58 @@ def test_a_large_archive_arrives_whole_in_little_memory(served):
     assert hashlib.sha256(kept.read_bytes()).digest() == hashlib.sha256(archive).digest()
     assert peak_mb(served) < MOST_MB
     print(f"{served.server}: {len(archive) / 1e6:.0f} MB uploaded, the server took {peak_mb(served)} MB at most")
+
+
+def test_a_large_body_is_only_taken_from_who_opened_its_page(served):
+    """Before a byte of it: the answer comes although nothing but the head was sent."""
+    key, other = session(person("alice")), session(person("vera"))
+    page = requests.get(served.origin + "/collections/new/", cookies={"signalbox_session": key}, timeout=30)
+    ticket = page.cookies["signalbox_upload"]
+    for cookies, taken in (
+        ("", False), (f"signalbox_session={key}", False), (f"signalbox_upload={ticket}", False),
+        (f"signalbox_session={other}; signalbox_upload={ticket}", False),
+        (f"signalbox_session={key}; signalbox_upload={ticket}x", False),
+        (f"signalbox_session={key}; signalbox_upload={ticket}", True),
+    ):  # fmt: skip
+        with socket.create_connection(("127.0.0.1", served.port), 10) as line:
+            head = "POST /collections/new/ HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 50000000\r\n"
+            more = f"Cookie: {cookies}\r\nContent-Type: multipart/form-data; boundary=x\r\n\r\n"
+            line.sendall((head + more).encode())
+            line.settimeout(1.5)
+            try:
+                said = line.recv(100)
+            except TimeoutError:
+                said = b""
+        assert (said == b"") is taken, (cookies, said)
+        assert taken or b" 413 " in said
+
+
+def test_a_connection_on_which_nothing_goes_on_is_closed(served):
+    if served.server == "daphne":
+        pytest.skip("Twisted closes them itself, after a minute")
+    host = b" HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+    starts = (
+        b"", b"GET / HT", b"GET /healthz" + host + b"X-Slow: ", b"GET /healthz" + host + b"\r\nGET /he",
+        b"POST /login/" + host + b"Content-Length: 100\r\n\r\nhalf",
+    )  # fmt: skip
+    lines = [socket.create_connection(("127.0.0.1", served.port), 10) for _ in starts]
+    began = time.monotonic()
+    for line, start in zip(lines, starts, strict=True):
+        line.sendall(start)
+        line.settimeout(60)
+    for line in lines:
+        with contextlib.suppress(ConnectionResetError):
+            while line.recv(10_000):
+                pass
+        line.close()
+    assert time.monotonic() - began < bodies.BODY_S + 10
+
+
+def test_a_head_that_never_ends_takes_no_memory(served):
+    before = peak_mb(served)
+    with socket.create_connection(("127.0.0.1", served.port), 10) as line, contextlib.suppress(OSError):
+        line.sendall(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Long: ")
+        for _ in range(500):
+            line.sendall(b"a" * 100_000)
+    assert peak_mb(served) < before + 20
+    assert requests.get(served.origin + "/healthz", timeout=30).status_code == 200

@@ -29,7 +29,7 @@ RULE: dict[str, set[str]] = {
     "tasks.params": set(),
     "tasks.fetch": set(),
     "tasks.engine": {"tasks.params", *DOORS},
-    "live.push": {"tasks.engine", "live.channel_layer"},
+    "live.push": {"tasks.engine", "live.channel_layer", "live.hints"},
     "tasks.webhooks.outbox": {"tasks.engine", "tasks.webhooks.models"},
     "tasks.access": BASE,
     "tasks.queries": BASE | {"tasks.access.models"},

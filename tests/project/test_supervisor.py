@@ -67,7 +67,7 @@ def test_a_part_that_was_ready_is_started_again_for_ever(supervisor: Supervisor,
 
 def test_the_last_words_of_a_part_are_heard_also_without_an_end_of_line(supervisor: Supervisor) -> None:
     supervisor.start(part("import sys; sys.stdout.write('a\\x1b[31m tail'); sys.exit(1)"))
-    until(supervisor, "part   | a[31m tail")
+    until(supervisor, r"part   | a\x1b[31m tail")
 
 
 def test_words_for_the_supervisor_are_not_shown(supervisor: Supervisor) -> None:

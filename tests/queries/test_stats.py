@@ -2,6 +2,7 @@
 
 import random
 from collections import Counter
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 import pytest
@@ -9,9 +10,13 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from tasks.engine.models import Bar, Job, Minute
+from tasks.engine import attempts, lifecycle
+from tasks.engine.errors import Failure
+from tasks.engine.models import Bar, Ending, Job, Minute
 from tasks.kinds import upkeep
 from tasks.queries import board, stats
+from tasks.search import finder
+from tasks.search.language import Query
 from tests.support.runs import run
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -28,13 +33,20 @@ def ended(when: datetime, state: str = "succeeded", queue: str = "default", wait
     return Job(kind="noop", queue=queue, state=state, **times)
 
 
+def stored(jobs: Iterable[Job]) -> list[Job]:
+    """These jobs in the database, and the endings that the moves would have written."""
+    made = Job.objects.bulk_create(jobs)
+    attempts.write_endings(made)
+    return made
+
+
 def scattered(number: int, ago: timedelta) -> list[Job]:
     """Jobs that ended at random moments, many of them in the first and last instants of minutes and bars."""
     now, rnd = timezone.now(), random.Random(7)
     moments = [now - ago * rnd.random() for _ in range(number)]
     edges = [stats.floor(moment, stats.PERIODS[rnd.choice(list(stats.PERIODS))][1]) for moment in moments[::2]]
     edges += [edge - timedelta(microseconds=1) for edge in edges]
-    return Job.objects.bulk_create(
+    return stored(
         ended(moment, rnd.choice(stats.OUTCOMES), rnd.choice("ab")) for moment in moments + edges if moment < now
     )
 
@@ -91,21 +103,78 @@ def test_what_is_rolled_up_while_a_chart_is_read_is_not_counted_twice(monkeypatc
     assert told("1h") == truth("1h")
 
 
-def test_a_failure_that_is_tried_again_leaves_the_bars_that_are_summed_up():
+def retried(job: Job) -> None:
+    """Tried again, with success."""
+    lifecycle.retry(job.uid)
+    assert lifecycle.succeed(lifecycle.claim(job.uid, "w@h", 1))
+
+
+def test_what_failed_has_failed_whatever_becomes_of_it_later():
     bar = stats.floor(timezone.now() - 3 * stats.MINUTE, timedelta(minutes=15))
-    Job.objects.bulk_create([ended(bar - timedelta(seconds=30), "failed")])
+    [old] = stored([ended(bar - timedelta(seconds=30), "failed")])
     rolled_up_until(bar)
-    assert Bar.objects.get(minutes=15).outcome == "failed"
-    Job.objects.update(state="succeeded")
+    retried(old)
     run("roll_up", minutes=60)
-    assert Bar.objects.get(minutes=15).outcome == "succeeded"
-    assert not Minute.objects.filter(outcome="failed").exists()
+    assert Bar.objects.get(minutes=15, outcome="failed").n == 1
+    assert Minute.objects.get(outcome="failed").n == 1
+
+
+def test_card_chart_search_and_database_say_the_same_before_and_after_a_retry():
+    """179 failures of an outage, 60 of them tried again with success: 179 have failed, and 60 more have succeeded."""
+    first = stats.floor(timezone.now(), stats.MINUTE) - timedelta(minutes=20)
+    jobs = stored(ended(first + timedelta(seconds=n % 60), "failed") for n in range(179))
+
+    def said() -> dict[str, list[int]]:
+        shown, chart = board.stats(), stats.chart("1h")["buckets"]
+        return {
+            outcome: [
+                shown["last_hour"][outcome],
+                sum(bar[outcome] for bar in shown["buckets"]),
+                sum(bar[outcome] for bar in chart),
+                sum(map(len, finder.walk(Query.of({"q": [f"{outcome}:1h kind:noop"]}), Job.objects.all()))),
+            ]
+            for outcome in ("failed", "succeeded")
+        }
+
+    assert said() == {"failed": [179] * 4, "succeeded": [0] * 4}
+    assert Ending.objects.filter(state="failed").count() == 179
+    for job in jobs[:60]:
+        retried(job)
+    assert said() == {"failed": [179] * 4, "succeeded": [60] * 4}
+    assert Ending.objects.filter(state="failed").count() == 179
+    assert Job.objects.filter(state="failed").count() == 119
+    run("roll_up")
+    stats.forget()
+    assert said()["failed"] == [179] * 4
+    outage = [bar for bar in stats.chart("1h")["buckets"] if bar["failed"]]
+    assert sum(bar["failed"] for bar in outage) == 179
+
+
+def test_each_way_to_fail_or_to_be_cancelled_is_an_ending():
+    def claimed() -> Job:
+        return lifecycle.claim(lifecycle.submit("noop", {})[0].uid, "w@h", 1)
+
+    lifecycle.fail(claimed(), Failure.said("No."))
+    lifecycle.cancel(lifecycle.submit("noop", {})[0].uid)
+    running = claimed()
+    lifecycle.cancel(running.uid)
+    lifecycle.cancel_acknowledged(running)
+    lost = claimed()
+    Job.objects.filter(pk=lost.pk).update(max_attempts=1)
+    lost.max_attempts = 1
+    lifecycle.rescue(lost)
+    lifecycle.retry_later(claimed(), 60, Failure.said("Later."))
+    lifecycle.succeed(claimed())
+    told = list(Ending.objects.order_by("id").values_list("state", "job__state", "at"))
+    assert [state for state, *_ in told] == ["failed", "cancelled", "cancelled", "failed"]
+    assert all(state == now for state, now, _ in told)
+    assert {at for *_, at in told} == set(Ending.objects.values_list("job__finished_at", flat=True))
 
 
 def test_a_chart_says_what_nobody_has_counted():
     """More than an hour of rows is not read for a chart: it says so instead of drawing nothing."""
     now = timezone.now()
-    Job.objects.bulk_create([ended(now - timedelta(hours=5)), ended(now - timedelta(minutes=5))])
+    stored([ended(now - timedelta(hours=5)), ended(now - timedelta(minutes=5))])
     chart = stats.chart("24h")
     assert sum(bar["succeeded"] for bar in chart["buckets"]) == 1
     begin, end = map(datetime.fromisoformat, chart["missing"])
@@ -130,10 +199,13 @@ def test_waiting_is_counted_from_when_a_job_was_queued_for_the_attempt_that_ran(
 
 def test_what_a_process_has_read_is_read_again_when_it_has_changed():
     bar = stats.floor(timezone.now() - timedelta(hours=3), timedelta(minutes=15))
-    Job.objects.bulk_create([ended(bar, wait=1), ended(bar, wait=1)])
+    stored([ended(bar, wait=1), ended(bar, wait=1)])
     rolled_up_until(bar + timedelta(hours=1))
     assert told("24h") == truth("24h") == told("24h")
-    Job.objects.filter(pk=Job.objects.first().pk).update(finished_at=bar + timedelta(seconds=70), state="failed")
+    changed = Job.objects.first()
+    changed.finished_at, changed.state = bar + timedelta(seconds=70), "failed"
+    changed.save()
+    attempts.write_endings([changed])
     upkeep.count(bar, bar + timedelta(minutes=15))
     upkeep.put(Bar.objects.filter(minutes=15, at=bar), upkeep.summed(bar, 15))
     assert told("24h") == truth("24h")
@@ -141,7 +213,7 @@ def test_what_a_process_has_read_is_read_again_when_it_has_changed():
 
 def test_times_of_queues():
     now = timezone.now()
-    Job.objects.bulk_create([
+    stored([
         ended(now - timedelta(minutes=30), queue="io", wait=8), ended(now, queue="io", wait=8),
         ended(now, queue="default", wait=0.01, ran=100),
     ])  # fmt: skip

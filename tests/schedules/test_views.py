@@ -51,7 +51,7 @@ def test_a_link_from_what_a_kind_works_on_brings_first_values():
 def test_wrong_input_comes_back_as_it_was_typed():
     answer = browser("ada").post("/schedules/new/countdown/", WHEN | {"crontab": "0 99 * * *", "p-seconds": "soon"})
     assert answer.status_code == 422
-    assert "This is not a crontab" in answer.text
+    assert "The hour &#x27;99&#x27; is wrong: 99 is out of range." in answer.text
     assert "Give a whole number." in answer.text
     assert 'value="0 99 * * *"' in answer.text
     assert not Schedule.objects.exists()

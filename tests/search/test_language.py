@@ -14,6 +14,7 @@ from tasks.engine.models import Job
 from tasks.engine.uid import uuid7
 from tasks.search import finder
 from tasks.search.language import Query, SearchError, parse
+from tasks.web.links import quoted
 from tests.support.calls import call
 from tests.support.people import person
 
@@ -241,3 +242,30 @@ def test_many_live_jobs_are_searched_as_any_others(monkeypatch):
     failed("x")
     assert ids("jobs/?q=state:queued") == uid(*waiting)
     assert ids("jobs/?q=state:queued,running,retrying,scheduled") == uid(*waiting)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("-state:failed", "-state: is not understood: nothing can be left out."),
+        ("kind:noop -queue:io", "-queue: is not understood: nothing can be left out."),
+        ("state:failed OR state:cancelled", "OR is not understood. Filters and words must all be true; a comma means"),
+        ("timeout AND refused", "AND is not understood."),
+        ("NOT timeout", "NOT is not understood."),
+    ],
+)
+def test_what_other_search_boxes_know_is_refused_and_not_taken_for_a_word(text, said):
+    with pytest.raises(SearchError) as wrong:
+        parse(text)
+    assert str(wrong.value).startswith(said)
+
+
+@pytest.mark.parametrize("text", ['"OR"', "or", "-v", "--state", "-1", '"-state:failed"', "Oregon"])
+def test_what_only_looks_like_it_is_a_word(text):
+    assert parse(text) == ({}, (text.replace('"', ""),))
+
+
+@pytest.mark.parametrize("name", ["a b", "a,b", 'say "so"', '"', ",", "//a", "a:b", " x", "a\tb", "state:failed", "x"])
+def test_any_name_can_be_searched_for(name):
+    query = Query.of({"q": [f"kind:{quoted(name)} one"]})
+    assert (query.kind, query.words) == ((frozenset({name.strip()}),), ("one",))

@@ -109,7 +109,9 @@ def test_the_log_of_deliveries_and_its_pages():
 
 
 def test_a_callback_secret_is_ones_own():
-    mine = call("alice", "submit").post("callback-secret/").json()["secret"]
+    for scope in ("read", "submit"):  # such a program could forge the messages of all others
+        assert call("alice", scope).post("callback-secret/").problem == "forbidden"
+    mine = call("alice", "manage").post("callback-secret/").json()["secret"]
     assert mine.startswith("whsec_")
     assert Endpoint.objects.get().callbacks_of == f"user:{person('alice').pk}"
     assert call("bob").get("webhooks/").json()["results"] == []

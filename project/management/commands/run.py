@@ -16,6 +16,7 @@ from tasks.access import actions
 from tasks.access.permissions import Actor
 from tasks.engine import lifecycle
 from tasks.engine.models import Job
+from tasks.engine.visible import in_lines, in_one_line
 from tasks.worker import pulse
 
 
@@ -54,12 +55,12 @@ class Command(BaseCommand):
         """Print how it ended, as a worker would have recorded it."""
         job = Job.objects.get(uid=uid)
         for line in job.log.order_by("seq"):
-            self.stdout.write(f"{line.level}: {line.text}")
-        self.stdout.write(f"{kind_and_state(job)}")
+            self.stdout.write(in_lines(f"{line.level}: {line.text}"))
+        self.stdout.write(in_lines(kind_and_state(job)))
         if job.traceback:
-            self.stderr.write(job.traceback)
+            self.stderr.write(in_lines(job.traceback))
         if job.result is not None:
-            self.stdout.write(json.dumps(job.result, ensure_ascii=False))
+            self.stdout.write(in_one_line(json.dumps(job.result, ensure_ascii=False)))
         return EXITS.get(job.state, 1)
 
 

@@ -16,7 +16,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandParser, SystemCheckError
 from django.db import DatabaseError, connections
 
-from project import parts, start, valkey
+from project import env, parts, start, valkey
 from project.supervisor import GaveUp, Supervisor
 
 
@@ -157,6 +157,7 @@ def prepare_database() -> None:
     try:
         call_command("migrate", interactive=False, verbosity=0, skip_checks=True)
         start.admin_from_environment()
+        env.forget_first_admin()
     except DatabaseError as error:
         reason = str(error).partition("\n")[0].rstrip(".")
         raise StartRefused(f"The database cannot be used: {reason}.") from None

@@ -20,6 +20,7 @@ from rich.table import Table
 from live.client import Board, Client, Problem, Unreachable
 from project.management.terminal import EXITS, ProgressBar
 from tasks.access.models import Token
+from tasks.engine.visible import in_lines, in_one_line
 
 LOOKS = {"running": "cyan", "failed": "red", "retrying": "yellow", "succeeded": "green", "cancelled": "dim"}
 ROWS = 30
@@ -43,7 +44,7 @@ class Command(BaseCommand):
             client.send("GET", "kinds/")  # whoever is not there, or lets nobody in, is not tried for ever
             sys.exit(one(client, job) if job else asyncio.run(board(client)))
         except (Problem, Unreachable) as problem:
-            raise CommandError(str(problem)) from None
+            raise CommandError(in_lines(problem)) from None
         except KeyboardInterrupt:
             sys.exit(130)
         finally:
@@ -88,7 +89,7 @@ async def board(client: Client) -> int:
 
 def table(picture: Board) -> Table:
     now = picture.stats.get("now", {})
-    title = " · ".join(f"{n} {state}" for state, n in now.items())
+    title = escape(in_one_line(" · ".join(f"{n} {state}" for state, n in now.items())))
     shown = Table("state", "kind", "progress", "note", "owner", "worker", title=title, expand=True)
     order = ("running", "retrying", "queued", "failed", "cancelled", "succeeded")
     jobs = sorted(picture.jobs.values(), key=lambda job: order.index(job["state"]) if job["state"] in order else 9)
@@ -96,6 +97,6 @@ def table(picture: Board) -> Table:
         done, total = job["progress"]["done"], job["progress"]["total"]
         cells = (job["kind"], f"{done}/{total}" if total else "", job["progress"]["note"], job["owner"], job["worker"])
         look = LOOKS.get(job["state"], "")
-        state = f"[{look}]{job['state']}[/]" if look else job["state"]
-        shown.add_row(state, *(escape(str(cell or "")) for cell in cells))
+        state = f"[{look}]{job['state']}[/]" if look else escape(in_one_line(job["state"]))
+        shown.add_row(state, *(escape(in_one_line(cell or "")) for cell in cells))
     return shown

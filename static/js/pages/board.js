@@ -8,7 +8,7 @@ import { Hold } from "../parts/hold.js";
 import { List } from "../parts/list.js";
 import { put } from "../parts/put.js";
 import { fill, make } from "../parts/row.js";
-import { ORDERS, SECTIONS } from "../parts/job_text.js";
+import { inTurns, ORDERS, SECTIONS } from "../parts/job_text.js";
 import { Tallies } from "../parts/tallies.js";
 
 /** @typedef {import("../live/store.js").Summary} Summary */
@@ -20,6 +20,8 @@ export class Board {
   #sections = new Map();
   /** @type {Set<string>} */
   #changed = new Set();
+  /** Queues of which nothing starts. @type {Set<string>} */
+  #paused = new Set();
   #frame = 0;
 
   /** @param {HTMLElement} root @param {import("../live/store.js").Store} store */
@@ -53,6 +55,11 @@ export class Board {
       this.#spoil(from);
       this.#spoil(to);
     }
+    const paused = this.store.queues.filter((queue) => queue.paused).map((queue) => queue.name);
+    if (paused.join("\n") !== [...this.#paused].join("\n")) {
+      this.#paused = new Set(paused);
+      this.#spoil("queued");
+    }
     // A job that is gone may stand in any list: in the one where it was last seen, if its move was held back.
     if (change.gone.size || change.frame === "snapshot") for (const name of this.#sections.keys()) this.#spoil(name);
     if (change.jobs.size || change.gone.size || change.stats || change.queues || change.gauge || change.frame === "snapshot") this.#soon();
@@ -79,7 +86,7 @@ export class Board {
     const held = this.hold.rows && !now;
     for (const [name, section] of this.#sections) {
       if (section.stale) {
-        const jobs = [...this.store.jobs.values()].filter((job) => SECTIONS[job.state] === name).sort(ORDERS[name]);
+        const jobs = this.#sorted(name);
         if (!held) {
           section.list.arrange(jobs);
           section.stale = false;
@@ -88,6 +95,12 @@ export class Board {
       }
       this.#head(name, section);
     }
+  }
+
+  /** @param {string} name */
+  #sorted(name) {
+    const jobs = [...this.store.jobs.values()].filter((job) => SECTIONS[job.state] === name);
+    return name === "queued" ? inTurns(jobs, this.#paused) : jobs.sort(ORDERS[name]);
   }
 
   /** What rows say, the longest known change first; what takes too long is left to the next frame. */

@@ -61,7 +61,7 @@ function inherit(old, fresh) {
 
 /** @param {HTMLElement} main */
 function start(main) {
-  const topics = (main.dataset.news ?? "").split(" ").filter(Boolean);
+  const topics = (main.dataset.news ?? "").split(" ").filter(Boolean).map(decodeURIComponent);
   /** @type {WeakMap<Element, string>} */
   const said = new WeakMap();
   const freshness = new Freshness();

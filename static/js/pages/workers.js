@@ -73,11 +73,17 @@ function fillQueue(row, queue) {
   if (paused instanceof HTMLElement) paused.hidden = !queue.paused;
 }
 
+/** A name as a part of an address; tasks/names.py reads it. @param {string} name */
+function inAddress(name) {
+  if (/^\.+$/.test(name)) return name.replaceAll(".", "~2E");
+  return encodeURIComponent(name).replaceAll("~", "~7E").replaceAll("%", "~") || "~";
+}
+
 /** @param {string} name */
 function makeQueue(name) {
   const row = copy(template("queue-row"));
   for (const form of row.querySelectorAll("form")) {
-    form.setAttribute("action", form.getAttribute("action").replace("/-/", `/${encodeURIComponent(name)}/`));
+    form.setAttribute("action", form.getAttribute("action").replace("/-/", `/${inAddress(name)}/`));
   }
   return row;
 }

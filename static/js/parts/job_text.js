@@ -36,6 +36,24 @@ export const ORDERS = {
   finished: (a, b) => text(b.finished_at, a.finished_at) || text(b.id, a.id),
 };
 
+/**
+ * Waiting jobs as workers take them: the most urgent first, within a priority one of each queue in turn, and those of
+ * paused queues last. The server's page sorts alike (tasks/queries/board.py).
+ * @param {Summary[]} jobs @param {Set<string>} paused  names of queues
+ */
+export function inTurns(jobs, paused) {
+  /** @type {Map<string, number>} */
+  const before = new Map();
+  const ranked = [...jobs].sort(ORDERS.queued).map((job) => {
+    const line = `${job.priority} ${job.queue}`;
+    const turn = before.get(line) ?? 0;
+    before.set(line, turn + 1);
+    return { job, rests: Number(paused.has(job.queue)), turn };
+  });
+  ranked.sort((a, b) => a.rests - b.rests || b.job.priority - a.job.priority || a.turn - b.turn || text(a.job.id, b.job.id));
+  return ranked.map(({ job }) => job);
+}
+
 /** @param {string|null} a @param {string|null} b */
 function text(a, b) {
   const [left, right] = [a ?? "", b ?? ""];

@@ -43,13 +43,18 @@ export class Tallies {
   }
 }
 
+/** A name as a search takes it for one, as tasks/web/links.py writes it. @param {string} name */
+function quoted(name) {
+  return /[\s,"]|^\/\/|^$/.test(name) ? `"${name.replaceAll('"', '""')}"` : name;
+}
+
 /** @param {HTMLTemplateElement} template @param {string} by @param {Tally} tally */
 function make(template, by, tally) {
   const chip = /** @type {HTMLElement} */ (document.importNode(template.content, true).firstElementChild);
   chip.dataset.name = tally.id;
   put(chip.querySelector("b"), tally.id);
   const link = /** @type {HTMLAnchorElement} */ (chip.querySelector("a"));
-  link.search = link.search.replace("?q=%3A", `?q=${by}%3A${encodeURIComponent(tally.id)}`);
+  link.search = link.search.replace("?q=%3A", `?q=${by}%3A${encodeURIComponent(quoted(tally.id))}`);
   fill(chip, tally);
   return chip;
 }

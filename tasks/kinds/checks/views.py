@@ -91,4 +91,4 @@ def strip(observations: list[Observation]) -> dict[str, Any]:
 
 def height(seen: Observation) -> int:
     """The slower the taller; what is down is as tall as can be."""
-    return TALL if not seen.up else max(3, min(TALL, round(TALL * (seen.seconds / SLOW_S) ** 0.5)))
+    return TALL if not seen.up else max(3, min(TALL, round(TALL * (max(0.0, seen.seconds) / SLOW_S) ** 0.5)))

@@ -17,6 +17,7 @@ from tasks.kinds.images import storing
 from tasks.kinds.images.forms import CollectionForm, RenameForm
 from tasks.kinds.images.models import Collection, Image
 from tasks.kinds.images.tasks import stop_run
+from tasks.web import upload_ticket
 from tasks.web.pages import Allowed, PageContext, submit_and_say, uid_or_404
 
 COLLECTIONS, IMAGES = 50, 48  # on one page
@@ -99,6 +100,11 @@ class CollectionForms(CollectionPage):
 class CollectionCreate(CollectionForms, CreateView):
     form_class = CollectionForm
     extra_context = {"heading": "Add a collection", "button": "Add it and compare its images"}
+
+    def render_to_response(self, context: dict[str, Any], **options: Any) -> HttpResponse:
+        answer = super().render_to_response(context, **options)
+        upload_ticket.give(self.request, answer)
+        return answer
 
     def form_valid(self, form: CollectionForm) -> HttpResponse:
         form.instance.owner = self.request.user

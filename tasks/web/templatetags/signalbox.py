@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from tasks.web import json_tree
+from tasks.web.links import quoted
 
 register = template.Library()
 
@@ -26,6 +27,11 @@ DEEDS = {
 }  # fmt: skip
 
 Job = Mapping[str, Any]
+
+
+@register.filter
+def in_search(name: str) -> str:
+    return quoted(name)
 
 
 @register.filter

@@ -1,0 +1,43 @@
+"""Hints as they travel: signed, so that whoever writes to Redis has nothing believed, and of a size.
+
+A message has the summaries, the moment at which it was sent and a signature over both with a key of SECRET_KEY. One
+that was sent again later is refused by its moment; within MEMORY_S the versions of its rows are older than those shown.
+"""
+
+import json
+import time
+from typing import Any
+
+from django.conf import settings
+from django.utils.crypto import constant_time_compare, salted_hmac
+
+AT_ONCE = 200  # summaries of one message
+SIZE = 2_000_000  # characters of them; a summary has some thousand
+MEMORY_S = 60.0  # clocks of machines may differ by so much
+SALT = "signalbox.hints"
+
+
+def signed(jobs: list[dict[str, Any]]) -> dict[str, Any]:
+    at = round(time.time(), 3)
+    return {"type": "jobs", "jobs": jobs, "at": at, "signature": _signature(_text(jobs, at), settings.SECRET_KEY)}
+
+
+def trusted(message: dict[str, Any]) -> bool:
+    """Whether one of us sent this message, and lately."""
+    try:
+        jobs, at, signature = message["jobs"], message["at"], message["signature"]
+        if not isinstance(jobs, list) or len(jobs) > AT_ONCE or not abs(time.time() - at) < MEMORY_S:
+            return False
+        text = _text(jobs, at)
+        keys = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
+        return len(text) < SIZE and any(constant_time_compare(signature, _signature(text, key)) for key in keys)
+    except (KeyError, TypeError, ValueError, RecursionError):
+        return False
+
+
+def _text(jobs: list[dict[str, Any]], at: float) -> str:
+    return json.dumps([jobs, at], sort_keys=True, separators=(",", ":"))
+
+
+def _signature(text: str, key: str) -> str:
+    return salted_hmac(SALT, text, key, algorithm="sha256").hexdigest()

@@ -1,0 +1,59 @@
+"""What uvicorn is taught: to close a connection on which no whole head of a request comes, or none that ever ends.
+
+It waits for ever, and keeps whatever comes in memory. (Bodies that stall are `bodies`' affair, under every server.)
+"""
+
+import sys
+from importlib import import_module
+from typing import Any
+
+HEAD_S = 20.0  # seconds from the first byte, or from the connection, to the end of the head
+HEAD_BYTES = 64 * 1024
+
+
+def teach() -> None:
+    """If this process has uvicorn. Harmless when repeated."""
+    if "uvicorn" not in sys.modules:
+        return
+    try:
+        protocol = import_module("uvicorn.protocols.http.httptools_impl").HttpToolsProtocol
+    except ImportError:  # without httptools it takes h11, which has a bound of its own for a head
+        return
+    if hasattr(protocol, "_signalbox_timer"):
+        return
+    protocol._signalbox_timer, protocol._signalbox_bytes = None, 0
+    made, received, complete, lost = (
+        protocol.connection_made, protocol.data_received, protocol.on_headers_complete, protocol.connection_lost,
+    )  # fmt: skip
+
+    def wait_for_head(self: Any) -> None:
+        self._signalbox_timer, self._signalbox_bytes = self.loop.call_later(HEAD_S, self.transport.abort), 0
+
+    def stop_waiting(self: Any) -> None:
+        if self._signalbox_timer is not None:
+            self._signalbox_timer.cancel()
+            self._signalbox_timer = None
+
+    def connection_made(self: Any, transport: Any) -> None:
+        made(self, transport)
+        wait_for_head(self)
+
+    def data_received(self: Any, data: bytes) -> None:
+        if self._signalbox_timer is None and (self.cycle is None or self.cycle.response_complete):
+            wait_for_head(self)  # of the next request on the same connection
+        if self._signalbox_timer is not None and self._signalbox_bytes > HEAD_BYTES:
+            self.transport.abort()
+            return
+        self._signalbox_bytes += len(data)
+        received(self, data)
+
+    def on_headers_complete(self: Any) -> None:
+        stop_waiting(self)
+        complete(self)
+
+    def connection_lost(self: Any, error: Exception | None) -> None:
+        stop_waiting(self)
+        lost(self, error)
+
+    protocol.connection_made, protocol.data_received = connection_made, data_received
+    protocol.on_headers_complete, protocol.connection_lost = on_headers_complete, connection_lost

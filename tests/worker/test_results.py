@@ -1,0 +1,87 @@
+"""A result raises what its job raised, as Celery's does; code that catches the class goes on to catch it."""
+
+import pytest
+from celery.result import AsyncResult
+
+from tasks.engine.models import Job
+from tasks.worker.results import raised
+from tasks.worker.task import job
+from tests.support.runs import perform
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class Special(Exception):
+    """One argument, as most have."""
+
+
+class Answer(Exception):
+    """Made of a number, and shown as a text."""
+
+    def __init__(self, status: int) -> None:
+        self.status = status
+        super().__init__(f"answered {status}")
+
+
+class Odd(Exception):
+    def __str__(self) -> str:
+        return f"odd: {self.nothing}"
+
+
+ERRORS = {
+    "special": Special("w: x"),
+    "answer": Answer(502),
+    "key": KeyError("order"),
+    "value": ValueError("two\nlines: and a colon"),
+    "empty": Special(),
+    "file": FileNotFoundError(2, "No such file", "/x"),
+}
+
+
+@job(name="results_raise", effects="none", max_retries=0)
+def raises(which: str) -> None:
+    raise ERRORS[which]
+
+
+@pytest.mark.parametrize("which", ERRORS)
+def test_a_result_raises_the_class_that_the_job_raised(which: str) -> None:
+    result, was = raises.delay(which), ERRORS[which]
+    perform(Job.objects.get())
+    for get in (result.get, AsyncResult(result.id).get):
+        with pytest.raises(type(was)) as caught:
+            get(timeout=1)
+        assert str(caught.value) == str(was)
+    assert isinstance(result.get(propagate=False), type(was))
+    assert isinstance(result.result, type(was))
+
+
+def test_what_cannot_be_made_again_is_a_runtime_error_that_names_it() -> None:
+    ERRORS["odd"] = Odd()
+    ERRORS["odd"].nothing = 1
+    result = raises.delay("odd")
+    perform(Job.objects.get())
+    with pytest.raises(RuntimeError, match="Odd: odd: 1"):
+        result.get(timeout=1)
+    del ERRORS["odd"]
+
+
+@pytest.mark.parametrize(
+    ("error", "traceback"),
+    [
+        ("SystemExit: 1", "Traceback\nSystemExit: 1"),
+        ("system: x", "Traceback\nos.system: x"),
+        ("Popen: x", "Traceback\nsubprocess.Popen: x"),
+        ("nothing: x", "Traceback\nnot_imported.nothing: x"),
+        ("Time limit: it ran for more than 1 s.", "Traceback\nbilliard.exceptions.SoftTimeLimitExceeded: 1"),
+        ("The worker died.", ""),
+    ],
+)
+def test_a_text_makes_no_other_objects_and_ends_no_process(error: str, traceback: str) -> None:
+    made = raised(Job(state="failed", error=error, traceback=traceback))
+    assert (type(made), str(made)) == (RuntimeError, error)
+
+
+def test_a_cancelled_job_has_no_result_to_give() -> None:
+    result = raises.delay("special")
+    result.revoke()
+    assert str(result.get(propagate=False)) == "The job was cancelled."
