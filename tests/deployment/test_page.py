@@ -254,6 +254,7 @@ def uploads(site: Site, session: requests.Session) -> None:
     form = {"name": "Trip", "csrfmiddlewaretoken": session.cookies["signalbox_csrf"]}
     archive = {"archive": ("photos.zip", zipped(collection_of(2) | noise))}
     address = f"{site.base}/collections/new/"
+    session.get(address, timeout=30)  # the ticket for a large body
     answer = session.post(address, form, files=archive, allow_redirects=False, timeout=120)
     assert answer.status_code == 302, answer.text
     headers = {"Authorization": "Token x"}
