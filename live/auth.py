@@ -82,7 +82,7 @@ def note_refusal(scope: dict[str, Any]) -> None:
     said = {"origin": request.headers.get("Origin"), "host": request.headers.get("Host")}
     said["protocols"] = ", ".join(scope.get("subprotocols") or ())
     detail = {name: audit.plain(text, 200) for name, text in said.items() if text}
-    audit.refused(request, "live", request.path, code, **detail)
+    audit.refused(request, "live", request.path_info, code, **detail)
 
 
 def withdrawn_visitors(visitors: Iterable[Visitor]) -> dict[Visitor, tuple[int, str]]:

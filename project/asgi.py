@@ -8,12 +8,11 @@ from project import startup
 startup.set_up()
 
 from live.routing import websocket_urlpatterns  # noqa: E402 - models can be imported only after the apps are ready
-from project import bodies, daphne, lengths, uvicorn  # noqa: E402
+from project import bodies, daphne, lengths, prefix, uvicorn  # noqa: E402
 
 daphne.teach()
 uvicorn.teach()
 pages = get_asgi_application()
 pages.request_class = lengths.Request
-application = lengths.bounded(
-    ProtocolTypeRouter({"http": bodies.bounded(pages), "websocket": URLRouter(websocket_urlpatterns)})
-)
+routes = ProtocolTypeRouter({"http": bodies.bounded(pages), "websocket": URLRouter(websocket_urlpatterns)})
+application = lengths.bounded(prefix.prefixed(routes))

@@ -11,6 +11,7 @@ from typing import Any
 
 from django.conf import settings
 
+from project.prefix import within
 from tasks.api import problems, versions
 from tasks.web import upload_ticket
 
@@ -39,12 +40,13 @@ def bounded(application: Application) -> Application:
         if scope["type"] != "http":
             await application(scope, receive, send)
             return
+        path = within(scope["path"], scope.get("root_path"))
         headers = dict(scope["headers"])
-        most, taken, more = limit(scope["path"], headers.get(b"cookie", b"")), 0, True
+        most, taken, more = limit(path, headers.get(b"cookie", b"")), 0, True
         began = asyncio.get_running_loop().time()
         length = headers.get(b"content-length", b"0")
         if length.isdigit() and int(length) > most:
-            await refuse(scope["path"], send)
+            await refuse(path, send)
             return
 
         async def received() -> dict[str, Any]:
@@ -63,7 +65,7 @@ def bounded(application: Application) -> Application:
             more = message.get("more_body", False)
             taken += len(message.get("body", b""))
             if taken > most:
-                await refuse(scope["path"], send)
+                await refuse(path, send)
                 return {"type": "http.disconnect"}
             return message
 

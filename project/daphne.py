@@ -11,6 +11,7 @@ import sys
 from typing import Any
 
 from project.bodies import IN_MEMORY, PIECE, Pieces, limit, refusal
+from project.prefix import within
 
 
 def teach() -> None:
@@ -31,6 +32,7 @@ def teach_bodies() -> None:
 
     def got_length(self: Any, length: int | None) -> None:
         path = getattr(self.channel, "_path", b"").partition(b"?")[0].decode("latin1")
+        path = within(path)
         cookies = b"; ".join(self.requestHeaders.getRawHeaders(b"cookie", []))
         self._path, self._left, self._refused = path, limit(path, cookies), False
         old_length(self, None if length and length > self._left else length)

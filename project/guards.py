@@ -77,14 +77,14 @@ def note(request: HttpRequest, response: HttpResponseBase) -> None:
     match = request.resolver_match
     action = getattr(request, "acted", "") or (match and match.url_name) or "open"
     code = getattr(request, "refusal", "") or REFUSED[response.status_code]
-    audit.refused(request, action, mask_secrets(request.path), code, method=request.method)
+    audit.refused(request, action, mask_secrets(request.path_info), code, method=request.method)
 
 
 def end(request: HttpRequest, response: HttpResponseBase, began: float) -> HttpResponseBase:
     response["X-Request-ID"] = request.request_id
     for name, value in HEADERS.items():
         response.setdefault(name, value)
-    if request.path.startswith("/api/"):
+    if request.path_info.startswith("/api/"):
         response.setdefault(versions.HEADER, versions.NEWEST)
     level = logging.DEBUG if request.method in ("GET", "HEAD") and response.status_code < 500 else logging.INFO
     took = (time.monotonic() - began) * 1000
@@ -139,7 +139,7 @@ def broken(request: HttpRequest) -> HttpResponse:
 
 def problem(request: HttpRequest, code: str) -> HttpResponse | None:
     """The problem, if it is the API that was called."""
-    if not request.path.startswith("/api/"):
+    if not request.path_info.startswith("/api/"):
         return None
     body = problems.body(code)
     answer = JsonResponse(body, status=body["status"], content_type=problems.MEDIA_TYPE)

@@ -62,7 +62,8 @@ DEBUG = env.flag("DEBUG", False)
 SECRET_KEY = env.key("SECRET_KEY") or keys.read_or_make(SIGNALBOX_HOME / "secret_key")
 SECRET_KEY_FALLBACKS = env.keys("SECRET_KEY_FALLBACKS")
 ALLOWED_HOSTS = env.hosts("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
-FORCE_SCRIPT_NAME = env.prefix("SIGNALBOX_PREFIX") or None
+PREFIX = env.prefix("SIGNALBOX_PREFIX")
+FORCE_SCRIPT_NAME = PREFIX or None
 ROOT_URLCONF = "project.urls"
 ASGI_APPLICATION = "project.asgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -204,7 +205,7 @@ SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_NAME = "signalbox_session"
 CSRF_COOKIE_NAME = "signalbox_csrf"
 CSRF_FAILURE_VIEW = "project.guards.form_too_old"
-SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = f"{FORCE_SCRIPT_NAME or ''}/"
+SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = f"{PREFIX}/"
 CSRF_TRUSTED_ORIGINS = SIGNALBOX_ORIGINS
 if env.flag("SIGNALBOX_HTTPS", False):  # a proxy in front speaks TLS, and sets this header whatever the client sent
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
@@ -221,10 +222,13 @@ REST_FRAMEWORK = {  # the views say the rest themselves; one that does not deriv
 SPECTACULAR_SETTINGS = {
     "PATH_CONVERTER_OVERRIDES": {"name": str},
     "TITLE": "Signalbox",
-    "DESCRIPTION": "A live control room for Celery jobs. Begin with [the API in five minutes]"
-    "(/docs/api/quickstart.md). Tokens, versions, idempotency, quotas: [the guide](/docs/api/guide.md). Also "
-    "[the life of a job](/docs/lifecycle.md), [what is guaranteed](/docs/guarantees.md), [webhooks](/docs/webhooks.md),"
-    " [the live protocol](/docs/protocol.md), [errors](/problems/), [changes](/docs/api/changelog.md).",
+    "DESCRIPTION": f"""A live control room for Celery jobs. Begin with
+[the API in five minutes]({PREFIX}/docs/api/quickstart.md). Tokens, versions, idempotency, quotas:
+[the guide]({PREFIX}/docs/api/guide.md). Also [the life of a job]({PREFIX}/docs/lifecycle.md),
+[what is guaranteed]({PREFIX}/docs/guarantees.md), [webhooks]({PREFIX}/docs/webhooks.md),
+[the live protocol]({PREFIX}/docs/protocol.md), [errors]({PREFIX}/problems/),
+[changes]({PREFIX}/docs/api/changelog.md).""",
+    "SERVERS": [{"url": PREFIX}] if PREFIX else [],
     "VERSION": "",
     "OAS_VERSION": "3.1.0",
     "ENFORCE_NON_BLANK_FIELDS": True,
@@ -237,13 +241,13 @@ SPECTACULAR_SETTINGS = {
     ],
 }
 
-STATIC_URL = "static/"
+STATIC_URL = "/static/"  # project.prefix.StaticFiles puts the prefix in front
 STATIC_ROOT = env.folder("SIGNALBOX_STATIC", SIGNALBOX_HOME / "static", make=False)
 # A web server in front reads them as another user, whatever the umask is under which they were collected.
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
-        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage",
+        "BACKEND": "project.prefix.StaticFiles",
         "OPTIONS": {"file_permissions_mode": 0o644, "directory_permissions_mode": 0o755},
     },
 }

@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponsePermanentRedirect
-from django.urls import Resolver404, resolve
+from django.urls import Resolver404, resolve, reverse
 from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 
@@ -23,7 +23,7 @@ class Root(ResourceView):
         """Where to begin."""
         names = ("kinds", "jobs", "queues", "workers", "stats", "failures", "tokens")
         links = {name: link(request, name) for name in names}
-        more = {name: request.build_absolute_uri(f"/api/{name}/") for name in ("schema", "docs")}
+        more = {name: request.build_absolute_uri(reverse(f"api:{name}")) for name in ("schema", "docs")}
         return Response({"versions": list(VERSIONS), **links, **more})
 
 
@@ -36,7 +36,7 @@ class Missing(ResourceView):
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """An address without its last slash leads there, as everywhere in Django; a body is sent again, to there."""
-        if not request.path.endswith("/") and exists(f"{request.path}/"):
+        if not request.path.endswith("/") and exists(f"{request.path_info}/"):
             to = f"{request.path}/{'?' * bool(query(request))}{query(request)}"
             return HttpResponsePermanentRedirect(to, preserve_request=request.method not in ("GET", "HEAD"))
         return super().dispatch(request, *args, **kwargs)

@@ -146,13 +146,13 @@ async def until(true: Callable[[], object], seconds: float = 15, what: str = "it
 class Served:
     """A real daphne or uvicorn on the database of the running test."""
 
-    def __init__(self, servers: Servers, server: str, database_url: str, log: Path, **more: str) -> None:
+    def __init__(self, servers: Servers, server: str, database_url: str, log: Path, *words: str, **more: str) -> None:
         self.servers, self.server, self.log_file, self.port = servers, server, log, valkey.free_port()
         where = ["--port", str(self.port)] if server == "uvicorn" else ["-b", "127.0.0.1", "-p", str(self.port)]
         options = parts.UVICORN if server == "uvicorn" else parts.DAPHNE
         with open(log, "ab") as out:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", server, *options, *where, "project.asgi:application"],
+                [sys.executable, "-m", server, *options, *where, *words, "project.asgi:application"],
                 env=os.environ | FAST | {"DATABASE_URL": database_url} | more, cwd=ROOT, start_new_session=True,
                 stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
             )  # fmt: skip

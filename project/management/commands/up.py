@@ -52,7 +52,7 @@ class Command(BaseCommand):
             refuse_taken_port(host, port)
             supervisor = Supervisor(changed=lambda now: write_state(home, now, url))
             shown = f"[{parts.reachable(host)}]" if ":" in host else parts.reachable(host)
-            url = f"http://{shown}:{port}/"
+            url = f"http://{shown}:{port}{settings.PREFIX}/"
             try:
                 supervisor.say(f"Home is {home}; preparing the database.")
                 prepare_database()

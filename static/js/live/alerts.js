@@ -1,6 +1,7 @@
 // @ts-check
 /** The notices above the page: one for each open alert, as the server painted them and as news say them since. */
 
+import { at } from "../parts/address.js";
 import { address } from "./link.js";
 import { Socket } from "./socket.js";
 
@@ -40,7 +41,7 @@ function notice(alert) {
   const words = document.createElement("span");
   words.textContent = alert.sentence;
   const link = document.createElement("a");
-  link.href = "/alerts/";
+  link.href = at("alerts/");
   link.textContent = "Alerts";
   line.append(words, " ", link);
   return line;

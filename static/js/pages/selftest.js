@@ -5,6 +5,7 @@
  * its answer say of the two clocks. What does not come within ten seconds is explained.
  */
 
+import { at } from "../parts/address.js";
 import { put } from "../parts/put.js";
 
 const PATIENCE_MS = 10_000;
@@ -144,7 +145,7 @@ export class SelfTest {
     const line = this.root.querySelector("[data-clocks]");
     if (!line) return;
     const link = document.createElement("a");
-    link.href = `/jobs/${id}/`;
+    link.href = at(`jobs/${id}/`);
     link.textContent = id.slice(-6);
     const said = `Server and browser are compared to within ${words(times.error)}${Math.abs(times.offset) > 50 ? `; their clocks differ by ${words(Math.abs(times.offset))}` : ""}. A leg below zero means that the clocks of two computers differ. The job: `;
     line.replaceChildren(said, link);

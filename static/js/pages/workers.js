@@ -1,6 +1,7 @@
 // @ts-check
 /** The workers page: one card for each worker, one row for each queue, from the same frames as the board. */
 
+import { at } from "../parts/address.js";
 import { brief, rough } from "../parts/duration.js";
 import { List } from "../parts/list.js";
 import { put } from "../parts/put.js";
@@ -45,7 +46,7 @@ function fillWorker(card, worker) {
 function link({ id, kind }) {
   const item = document.createElement("li");
   const a = document.createElement("a");
-  a.href = `/jobs/${id}/`;
+  a.href = at(`jobs/${id}/`);
   a.textContent = `${kind} ${id.slice(-6)}`;
   item.append(a);
   return { item, a };

@@ -1,6 +1,7 @@
 // @ts-check
 /** The attempts of a job on one line of time: each a stretch of it, with how it ended, why, and how long it took. */
 
+import { at } from "./address.js";
 import { length } from "./duration.js";
 import { put } from "./put.js";
 import { WORDS } from "./job_text.js";
@@ -40,7 +41,7 @@ function fill(row, attempt, id) {
   put(row.querySelector("[data-error]"), attempt.error ?? "");
   const trace = /** @type {HTMLAnchorElement} */ (row.querySelector("[data-trace]"));
   trace.hidden = !attempt.traceback;
-  if (attempt.traceback) trace.href = `/jobs/${id}/attempts/${attempt.number}/`;
+  if (attempt.traceback) trace.href = at(`jobs/${id}/attempts/${attempt.number}/`);
 }
 
 /** Where an attempt stands on the line, and how long it is there. @param {Detail} job @returns {(attempt: Attempt) => [number, number]} */
