@@ -1,6 +1,6 @@
-"""The only file that talks to the broker: rings the bells of queued jobs and counts the bells that wait.
+"""The only file that talks to the broker: sends the messages of queued jobs and counts the messages that wait.
 
-A bell carries a job's id. It may be lost, doubled or late without harm, so ringing never waits long and never raises.
+A message carries a job's id. It may be lost, doubled or late without harm. So sending never waits long or raises.
 """
 
 import logging
@@ -20,14 +20,14 @@ from kombu.exceptions import ChannelError
 log = logging.getLogger(__name__)
 
 PATIENCE_S = 0.25  # for each step of the broker's protocol
-SULK_S = 2.0  # after a failure nothing is sent for so long: the dispatcher rings what was missed
+SULK_S = 2.0  # after a failure nothing is sent for so long: the dispatcher sends what was missed
 _ring_lock = threading.Lock()
 _producers: dict[int, Any] = {}  # by process id: a forked child must not share its parent's socket
 _quiet_until = 0.0
 
 
-class Bell(NamedTuple):
-    """What a message needs to say: those that differ by ``uid`` only are copies of one."""
+class Message(NamedTuple):
+    """What a message says. Messages that differ in ``uid`` only are sent as copies of one."""
 
     uid: UUID
     kind: str
@@ -36,7 +36,7 @@ class Bell(NamedTuple):
 
 
 def broker_name(queue: str) -> str:
-    """The broker's name of a queue: several installations can share a broker."""
+    """The queue's name in the broker. It begins with SIGNALBOX_NAME, as several installations can share a broker."""
     return f"{settings.SIGNALBOX_NAME}.{queue}"
 
 
@@ -65,8 +65,8 @@ def transport_options(patience: float = 5.0) -> dict[str, Any]:
     }
 
 
-def ring(bells: Iterable[Bell]) -> int:
-    """Send a message for each job; returns how many were sent. Never raises; waits about half a second at most."""
+def notify_workers(messages: Iterable[Message]) -> int:
+    """Send the messages and return how many were sent. Never raises. Waits half a second at most."""
     global _quiet_until
     sent = 0
     with _ring_lock:
@@ -74,18 +74,18 @@ def ring(bells: Iterable[Bell]) -> int:
             return 0
         try:
             producer = _producer()
-            with producer.batch():  # many bells are one way there and back
-                for _, alike in groupby(bells, lambda bell: bell[1:]):
+            with producer.batch():  # one round trip for all messages
+                for _, alike in groupby(messages, lambda message: message[1:]):
                     sent += _send(producer, *alike)
         except Exception as error:
             _forget()
             _quiet_until = time.monotonic() + SULK_S
-            log.warning("The broker cannot be reached (%s); the dispatcher will ring again.", type(error).__name__)
+            log.warning("The broker cannot be reached (%s); the dispatcher will send again.", type(error).__name__)
     return sent
 
 
 def reached() -> bool:
-    """Whether the last ringing of this process got through, as far as it knows."""
+    """Whether this process could send its last messages, as far as it knows."""
     return time.monotonic() >= _quiet_until
 
 
@@ -100,17 +100,17 @@ def ready(queue: str) -> int:
             return 0
 
 
-def _send(producer: Any, bell: Bell, *others: Bell) -> int:
-    """Send a bell, and others of its kind, queue and priority; returns how many. The channel makes copies."""
+def _send(producer: Any, message: Message, *others: Message) -> int:
+    """Send a message, and others of its kind, queue and priority. Returns how many. The channel makes the copies."""
     copies = producer.channel if hasattr(producer.channel, "also") else None
     if copies:
         copies.also = [str(other.uid) for other in others]
     try:
         current_app.send_task(
-            bell.kind,
-            task_id=str(bell.uid),
-            queue=broker_name(bell.queue),
-            priority=_urgency(bell.priority),
+            message.kind,
+            task_id=str(message.uid),
+            queue=broker_name(message.queue),
+            priority=_urgency(message.priority),
             producer=producer,
             retry=False,
             ignore_result=True,

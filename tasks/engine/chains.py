@@ -133,7 +133,7 @@ def _step(signature: Mapping[str, Any], options: dict[str, Any]) -> Step:
     bound = kind.signature.bind(args if signature.get("immutable") else (RESULT, *args), kwargs)
     takes = next((name for name, value in bound.items() if value is RESULT), None)
     bound.pop(takes, None)
-    params = kind.signature.clean(bound) if takes is None else _cleaned(kind.signature, bound)
+    params = kind.signature.clean(bound) if takes is None else _clean_params(kind.signature, bound)
     secrets = {name: params[name] for name in kind.signature.secrets if params.get(name) is not None}
     step = {
         "id": uid,
@@ -148,7 +148,7 @@ def _step(signature: Mapping[str, Any], options: dict[str, Any]) -> Step:
     return {name: value for name, value in step.items() if value not in (None, "")}
 
 
-def _cleaned(signature: Signature, bound: dict[str, Any]) -> dict[str, Any]:
+def _clean_params(signature: Signature, bound: dict[str, Any]) -> dict[str, Any]:
     """Some parameters as stable JSON; the others come with a result, or keep their defaults."""
     fields, cleaned, errors = {field.name: field for field in signature.fields}, {}, {}
     for name, value in bound.items():

@@ -1,8 +1,8 @@
-"""THE state machine: every verb that moves a job, and the only code that writes a job's state.
+"""The state machine: every verb that moves a job, and the only code that writes a job's state.
 
-Each verb is one guarded UPDATE (docs/lifecycle.md shows the table of moves); None in place of a job means that
-somebody else moved it first and nothing was written. What a move owes is written in its own transaction by
-tasks.webhooks.outbox; browsers are told, and bells rung, after the commit.
+Each verb is one guarded UPDATE (docs/lifecycle.md shows the table of moves). A verb that returns None wrote nothing,
+since another process had moved the job first. tasks.webhooks.outbox queues webhook deliveries in the transaction of the
+move. Browsers and workers are notified after the commit.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,12 +22,13 @@ from tasks.webhooks import outbox
 NOTHING_DONE = {"progress_done": 0, "progress_total": 0, "progress_note": ""}
 NO_ERROR = {"error": "", "traceback": "", "error_key": ""}
 UNASKED = {"cancel_requested_at": None, "cancel_requested_by_id": None, "cancel_reason": ""}
-# What waited was cancelled in the moment of the wish, and kept its due time; what ran ended later, and had none.
+# A waiting job is cancelled at once (finished_at = cancel_requested_at) and keeps its due_at, which undo needs.
+# A running job ends later than the request, and has no due_at.
 AS_IT_WAITED = "CASE WHEN due_at IS NULL THEN 'queued' WHEN attempt = 0 THEN 'scheduled' ELSE 'retrying' END"
 CANCELLED_WAITING = "uid = %s AND state = 'cancelled' AND finished_at = cancel_requested_at"
 
 
-# --- asked for -------------------------------------------------------------------------------------------------
+# --- asked for by people and programs --------------------------------------------------------------------------
 
 
 def submit(
@@ -46,10 +47,10 @@ def submit(
     uid: UUID | None = None,
     then: list[Any] | None = None,
 ) -> tuple[Job, bool]:
-    """Accept a job; returns it and whether it is new: a repeated key, slot or uid gives the job that has it.
+    """Create a job and return it with True. For a key, slot or uid that is taken, return that job with False.
 
-    Raises UnknownKind, ParamError (wrong parameters, field by field), KeyReused. Once this returns and its
-    transaction is committed, the job exists whatever happens to the broker.
+    Raises UnknownKind, ParamError (wrong parameters, field by field), KeyReused. Once its transaction is committed,
+    the job exists whatever happens to the broker.
     """
     job = creation.build_job(registry.get(kind), params, owner, priority, due_at, uid)
     job.idempotency_key = idempotency_key or None
@@ -61,7 +62,7 @@ def submit(
 
 @retry_on_lock
 def _accept(job: Job, repeatable: bool) -> tuple[Job, bool]:
-    """Insert a job, unless it is there. Tried again, when the answer to a commit was lost, it finds itself: new."""
+    """Insert a job, unless it exists. A repetition after a lost commit answer finds its own row: that is new too."""
     found = creation.find_duplicate(job) if repeatable else None
     if found is None:
         job.pk = None
@@ -74,12 +75,12 @@ def _accept(job: Job, repeatable: bool) -> tuple[Job, bool]:
                 raise
     if found is not None and (found.uid, found.created_at) != (job.uid, job.created_at):
         return found, False
-    notify.push_and_ring([found or job])
+    notify.push_and_notify([found or job])
     return found or job, True
 
 
 def submit_many(kind: str, many: Sequence[Mapping[str, Any]], *, owner: Any = None, **common: Any) -> list[Job]:
-    """Accept many jobs of one kind at once; all or none. ``common``: priority, due_at, and columns such as parent."""
+    """Create many jobs of one kind, all or none. ``common``: priority, due_at, and columns such as parent."""
     options = {name: common.pop(name, None) for name in ("priority", "due_at")}
     jobs = [creation.build_job(registry.get(kind), params, owner, **options) for params in many]
     for job in jobs:
@@ -90,7 +91,7 @@ def submit_many(kind: str, many: Sequence[Mapping[str, Any]], *, owner: Any = No
 
 @retry_on_lock
 def _accept_all(jobs: list[Job]) -> list[Job]:
-    """Insert new jobs, all or none. Tried again, when the answer to a commit was lost, it finds them."""
+    """Insert new jobs, all or none. A repetition after a lost commit answer finds them there."""
     for job in jobs:
         job.pk = None
     try:
@@ -102,13 +103,13 @@ def _accept_all(jobs: list[Job]) -> list[Job]:
         if len(keys) < len(jobs):
             raise
         jobs = [keys[job.uid] for job in jobs]
-    notify.push_and_ring(jobs)
+    notify.push_and_notify(jobs)
     return jobs
 
 
 @retry_on_lock
 def cancel(uid: UUID, by: Any = None, reason: str = "") -> Job:
-    """Cancel what waits; ask what runs to stop. The same again is no error. Raises Job.DoesNotExist, NotInState."""
+    """Cancel a waiting job; ask a running one to stop. Can be repeated. Raises Job.DoesNotExist, NotInState."""
     asked = {
         "cancel_requested_at": now(),
         "cancel_requested_by_id": by and by.pk,
@@ -119,7 +120,7 @@ def cancel(uid: UUID, by: Any = None, reason: str = "") -> Job:
     moved = moved or move(asked, "uid = %s AND state = 'running' AND cancel_requested_at IS NULL", [uid])
     if moved:
         notify.push_changes(moved)
-        notify.ring_next_of_key(moved[0])
+        notify.notify_next_of_key(moved[0])
         return moved[0]
     job = _read(uid)
     if job.state == State.CANCELLED or (job.state == State.RUNNING and job.cancel_requested_at):
@@ -128,7 +129,7 @@ def cancel(uid: UUID, by: Any = None, reason: str = "") -> Job:
 
 
 def retry(uid: UUID, by: Any = None) -> Job:
-    """Queue a failed or cancelled job again, with a full budget. Raises Job.DoesNotExist, NotInState."""
+    """Queue a failed or cancelled job again, with all its attempts. Raises Job.DoesNotExist, NotInState."""
     fresh = {"failures": 0, "finished_at": None, "due_at": None, **_queued_again(), **NO_ERROR, **UNASKED}
     job, done = _requeue(uid, fresh, "uid = %s AND state IN ('failed', 'cancelled')")
     if not done:
@@ -138,11 +139,11 @@ def retry(uid: UUID, by: Any = None) -> Job:
 
 
 def take_back(uid: UUID, by: Any = None) -> Job:
-    """Undo the cancel of a job that waited: it is what it was, due when it was. Raises Job.DoesNotExist, NotInState."""
+    """Undo the cancel of a job that waited: its state and due_at are as before. Raises Job.DoesNotExist, NotInState."""
     was = {"state": Raw(AS_IT_WAITED), "finished_at": None, "rung_at": now(), **UNASKED}
     try:
         job, done = _requeue(uid, was, CANCELLED_WAITING)
-    except IntegrityError:  # it would wait for its next attempt with a serial key that another job holds now
+    except IntegrityError:  # it would be retrying with a serial key that another job holds now
         raise NotInState(
             _read(uid), "Another job of its serial key has its turn: try this one again instead."
         ) from None
@@ -154,12 +155,14 @@ def take_back(uid: UUID, by: Any = None) -> Job:
 
 @retry_on_lock
 def _requeue(uid: UUID, sets: dict[str, Any], where: str) -> tuple[Job, bool]:
-    """Move an ended job and ring; or the job as it is, and False. Tried again, when the answer to a commit was lost,
-    it finds in the row the very moment that it wrote there."""
+    """Move an ended job, notify, and return it with True; or return the job as it is with False.
+
+    A repetition after a lost commit answer recognises its own write by the time in the row.
+    """
     moved = _moved(sets, where, [uid])
     job = moved[0] if moved else _read(uid)
     if done := job.rung_at == sets["rung_at"]:
-        notify.push_and_ring([job])
+        notify.push_and_notify([job])
     return job, done
 
 
@@ -167,16 +170,16 @@ def _requeue(uid: UUID, sets: dict[str, Any], where: str) -> tuple[Job, bool]:
 
 
 def claim(uid: UUID, worker: str, pid: int, kind: str | None = None) -> Job | None:
-    """Take a queued job, due, in turn and of no paused queue: attempt + 1, and running. None: it was not to be had.
+    """Start the next attempt of a queued job whose queue is not paused and whose serial key is free, or return None.
 
-    ``kind``: only if it is of that kind. A message names both, and whoever writes to the broker can write any two.
+    ``kind``: only if the job is of that kind. A message names both, and a forged message can name any two.
     """
     return _claim(uid, {"worker": worker, "pid": pid, "started_at": now()}, {"kind": kind} if kind else {})
 
 
 @retry_on_lock
 def _claim(uid: UUID, holder: dict[str, Any], of: dict[str, str]) -> Job | None:
-    """Tried again, when the answer to an UPDATE was lost, it finds the job held by this very claim."""
+    """A repetition after a lost answer finds the job held by this claim."""
     fresh = {"state": State.RUNNING, **holder}
     fresh |= {"finished_at": None, "due_at": None, **NOTHING_DONE, **NO_ERROR}
     sets = {"attempt": Raw("attempt + 1"), "beat": Raw("beat + 1"), **fresh}
@@ -196,13 +199,13 @@ def _claim(uid: UUID, holder: dict[str, Any], of: dict[str, str]) -> Job | None:
 
 
 def succeed(job: Job, result: Any = None, news: Any = None) -> Job | None:
-    """The attempt did its work; what comes after it in a chain is queued in the same transaction."""
+    """End the attempt as succeeded, and queue the next steps of its chain in the same transaction."""
     ended = {"state": State.SUCCEEDED, "result": storable.result(result), "finished_at": now()}
     return _end_attempt(job, ended, Outcome.SUCCEEDED, news)
 
 
 def fail(job: Job, failure: Failure, news: Any = None, outcome: Outcome = Outcome.FAILED) -> Job | None:
-    """The attempt failed and no other follows."""
+    """End the attempt as failed; no other follows."""
     ended = {
         "state": State.FAILED,
         "finished_at": now(),
@@ -213,7 +216,7 @@ def fail(job: Job, failure: Failure, news: Any = None, outcome: Outcome = Outcom
 
 
 def retry_later(job: Job, delay_s: float, failure: Failure, news: Any = None) -> Job | None:
-    """The attempt failed and another follows in ``delay_s`` seconds."""
+    """End the attempt as failed; another follows in ``delay_s`` seconds."""
     due = now() + timedelta(seconds=max(0.0, delay_s))
     ended = {"state": State.RETRYING, "due_at": due, "failures": Raw("failures + 1"), **attempts.error_columns(failure)}
     left = _end_attempt(job, ended, Outcome.RETRYING, news, failure, unasked=True)
@@ -221,22 +224,22 @@ def retry_later(job: Job, delay_s: float, failure: Failure, news: Any = None) ->
 
 
 def cancel_acknowledged(job: Job, sentence: str = "", news: Any = None) -> Job | None:
-    """The attempt heard the cancel and stopped."""
+    """End the attempt as cancelled: it read the request and stopped."""
     ended = {"state": State.CANCELLED, "finished_at": now()}
     return _end_attempt(job, ended, Outcome.CANCELLED, news, Failure(sentence))
 
 
 def release(job: Job, news: Any = None) -> Job | None:
-    """The worker stops and gives the job back; not counted as a failure."""
+    """Queue the job again because its worker stops. This counts as no failure."""
     stopped = Failure("The worker was stopped.")
     left = _end_attempt(job, _queued_again(), Outcome.RELEASED, news, stopped, unasked=True)
     return left or cancel_acknowledged(job, "Cancelled while its worker was stopped.", news)
 
 
 def rescue(job: Job, beat: int | None = None, sentence: str = "The worker died.", news: Any = None) -> Job | None:
-    """Take a job from a lost attempt: queued again, cancelled if that was asked, failed when its attempts are spent.
+    """End a lost attempt. The job is queued again, cancelled if that was requested, or failed after its last attempt.
 
-    ``beat``: only if the lease has not moved since.
+    ``beat``: only if the column still has this value.
     """
     lost = Failure.said(sentence)
     spent = job.failures + 1 >= job.max_attempts or not registry.repeatable(job.kind)
@@ -249,7 +252,7 @@ def rescue(job: Job, beat: int | None = None, sentence: str = "The worker died."
     return left or _end_attempt(job, {"state": State.CANCELLED, "finished_at": now()}, Outcome.LOST, news, lost, beat)
 
 
-# --- what falls due --------------------------------------------------------------------------------------------
+# --- due jobs --------------------------------------------------------------------------------------------
 
 
 @retry_on_lock
@@ -258,15 +261,17 @@ def wake(most: int = 500) -> int:
     due = "SELECT id FROM tasks_job WHERE state IN ('scheduled', 'retrying') AND due_at <= %s ORDER BY due_at LIMIT %s"
     clock = now()
     if not Job.objects.filter(state__in=(State.SCHEDULED, State.RETRYING), due_at__lte=clock).exists():
-        return 0  # read first: asked twice a second, an UPDATE would stand in SQLite's queue of writers each time
+        return (
+            0  # a read first: this runs twice a second, and on SQLite an UPDATE would lock out other writers each time
+        )
     moved = _moved(
         {**_queued_again(), "due_at": None},
         f"id IN ({due}) AND state IN ('scheduled', 'retrying') AND due_at <= %s",
         [clock, most, clock],
     )
-    notify.push_and_ring(sorted(moved, key=lambda job: job.id))
+    notify.push_and_notify(sorted(moved, key=lambda job: job.id))
     for job in moved:
-        notify.ring_next_of_key(job)
+        notify.notify_next_of_key(job)
     return len(moved)
 
 
@@ -274,12 +279,12 @@ def wake(most: int = 500) -> int:
 
 
 def _queued_again() -> dict[str, Any]:
-    """Columns of a job that waits for an attempt anew: what an earlier one had done is no progress of the next."""
+    """Columns of a job that is queued again; the progress of an earlier attempt is reset."""
     return {"state": State.QUEUED, "rung_at": (clock := now()), "queued_at": clock, **NOTHING_DONE}
 
 
 def _moved(sets: dict[str, Any], where: str, args: Sequence[Any]) -> list[Job]:
-    """A move, and what it owes, in one transaction."""
+    """Move jobs and queue their webhook deliveries in one transaction."""
     with transaction.atomic():
         moved = move(sets, where, args)
         if moved:
@@ -298,9 +303,9 @@ def _end_attempt(
     beat: int | None = None,
     unasked: bool = False,
 ) -> Job | None:
-    """End a running attempt: the row, the attempt, last lines and what is owed, in one transaction.
+    """End a running attempt: job row, attempt row, last log lines and webhook deliveries, in one transaction.
 
-    ``beat``: only if the lease has not moved since. ``unasked``: only if nobody wants the job cancelled.
+    ``beat``: only if the column still has this value. ``unasked``: only if no cancel was requested.
     """
     sets = {**(attempts.progress_columns(news) if news else {}), **ended}
     where, args = f"{HELD} AND beat = %s" if beat is not None else HELD, [job.uid, job.attempt]
@@ -327,11 +332,11 @@ def _end_attempt(
         return None
     left = moved[0]
     if left.state == State.QUEUED:
-        notify.push_and_ring(moved, sooner=1)  # it has waited once: its bell goes before those of its own priority
+        notify.push_and_notify(moved, sooner=1)  # the job has waited once already, so it goes first
     else:
         notify.push_changes(moved)
-        notify.ring_next_of_key(left)
-    notify.push_and_ring(followers)
+        notify.notify_next_of_key(left)
+    notify.push_and_notify(followers)
     return left
 
 

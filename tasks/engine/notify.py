@@ -1,6 +1,6 @@
-"""Who hears that a job moved, once that is committed: every browser by a hint, a worker by the job's bell.
+"""Notifies browsers and workers of a job's move after its commit: browsers by a hint, workers by a message.
 
-Knows which queued jobs may start (of no paused queue, in the turn of their serial key); pauses queues. Moves no job.
+A queued job may start if its queue is not paused and no older job has its serial key. Nothing here moves a job.
 """
 
 from collections.abc import Sequence
@@ -23,41 +23,49 @@ RING_AT_ONCE = 500
 
 @retry_on_lock
 def pause(queue: str, by: Any = None) -> None:
-    """From now on no job of the queue is rung or claimed; what runs goes on."""
+    """Pause a queue: workers claim none of its jobs and get no messages for them. Running jobs go on."""
     Queue.objects.update_or_create(name=queue, defaults={"paused": True, "paused_by": by, "paused_at": now()})
 
 
 @retry_on_lock
 def resume(queue: str) -> None:
-    """Let the queue's jobs start again; the oldest are rung at once, the dispatcher rings the rest."""
+    """Let the queue's jobs start again. Sends messages for the first RING_AT_ONCE; the dispatcher sends the rest."""
     Queue.objects.update_or_create(name=queue, defaults={"paused": False, "paused_by": None, "paused_at": None})
     waiting = Job.objects.filter(queue=queue, state=State.QUEUED).order_by("-priority", "id")[:RING_AT_ONCE]
-    push_and_ring(list(waiting.select_related("owner")))
+    push_and_notify(list(waiting.select_related("owner")))
 
 
 @retry_on_lock
-def ring_again(queue: str, before: datetime, most: int) -> int:
-    """Ring up to ``most`` startable jobs of a queue whose last bell is older than ``before``, the most urgent first."""
+def notify_again(queue: str, before: datetime, most: int) -> int:
+    """Send another message for up to ``most`` startable jobs whose last one is older than ``before``.
+
+    The most urgent come first. Returns how many jobs that were.
+    """
     old = f"state = 'queued' AND queue = %s AND rung_at < %s AND {NOT_PAUSED} AND {IN_TURN}"
     oldest = f"SELECT id FROM tasks_job WHERE {old} ORDER BY priority DESC, id LIMIT %s"  # noqa: S608 - constants
     again = "state = 'queued' AND rung_at < %s"
     moved = move({"rung_at": now()}, f"id IN ({oldest}) AND {again}", [queue, before, most, before], raises="")
-    _ring([broker.Bell(job.uid, job.kind, job.queue, job.priority) for job in sorted(moved, key=lambda job: job.id)])
+    _notify_workers(
+        [broker.Message(job.uid, job.kind, job.queue, job.priority) for job in sorted(moved, key=lambda job: job.id)]
+    )
     return len(moved)
 
 
-def push_and_ring(jobs: Sequence[Job], sooner: int = 0) -> None:
-    """Tell browsers of jobs that are queued or scheduled now, and ring for the queued ones."""
+def push_and_notify(jobs: Sequence[Job], sooner: int = 0) -> None:
+    """Push jobs that are queued or scheduled now to browsers, and send workers a message for each queued one.
+
+    ``sooner`` is added to the priority of the messages.
+    """
     push_changes(jobs)
     waiting = [job for job in jobs if job.state == State.QUEUED]
-    bells = [broker.Bell(job.uid, job.kind, job.queue, min(9, job.priority + sooner)) for job in waiting]
-    if bells:
-        on_commit(lambda: _ring(bells))
+    messages = [broker.Message(job.uid, job.kind, job.queue, min(9, job.priority + sooner)) for job in waiting]
+    if messages:
+        on_commit(lambda: _notify_workers(messages))
 
 
-def _ring(bells: Sequence[broker.Bell]) -> None:
+def _notify_workers(messages: Sequence[broker.Message]) -> None:
     paused = set(Queue.objects.filter(paused=True).values_list("name", flat=True))
-    broker.ring([bell for bell in bells if bell.queue not in paused])
+    broker.notify_workers([message for message in messages if message.queue not in paused])
 
 
 def push_changes(jobs: Sequence[Job]) -> None:
@@ -66,8 +74,12 @@ def push_changes(jobs: Sequence[Job]) -> None:
         on_commit(lambda summary=summary: push.job_changed(summary))
 
 
-def ring_next_of_key(job: Job) -> None:
-    """A serial key is free again: ring the oldest job that waits for it."""
+def notify_next_of_key(job: Job) -> None:
+    """Send a message for the oldest queued job with the same serial key, which is free now."""
     if job.serial_key and job.state != State.RETRYING:
         waiting = Job.objects.filter(serial_key=job.serial_key, state=State.QUEUED).order_by("id")[:1]
-        on_commit(lambda: _ring([broker.Bell(next_.uid, next_.kind, next_.queue, next_.priority) for next_ in waiting]))
+        on_commit(
+            lambda: _notify_workers(
+                [broker.Message(next_.uid, next_.kind, next_.queue, next_.priority) for next_ in waiting]
+            )
+        )

@@ -53,15 +53,15 @@ def mix_base(ours: type[Task], base: Any) -> type[Task]:
     """The class of a task with ``base=``: a job first, and then what the given class adds, such as ``on_failure``."""
     if base is None or issubclass(base, ours):
         return base or ours
-    lost = {name for each in base.__mro__ if each not in Task.__mro__ for name in vars(each)} & _kept(ours)
+    lost = {name for each in base.__mro__ if each not in Task.__mro__ for name in vars(each)} & _protected_names(ours)
     if lost:
         name = sorted(lost)[0]
         raise TypeError(f"{base.__name__} has a {name} of its own, and so has every job; do it in the function")
     return type(base.__name__, (ours, base), {"abstract": True})
 
 
-def _kept(ours: type[Task]) -> set[str]:
-    """What is Celery's, and only a job may change. A ``before_start`` would run for each bell, and there may be two."""
+def _protected_names(ours: type[Task]) -> set[str]:
+    """Names of Celery's own that ``base=`` must not override. ``before_start`` would run once for each message."""
     changed = {name for name in vars(ours) if hasattr(Task, name) and callable(getattr(Task, name))}
     return (changed | {"before_start"}) - {"__doc__", "__module__"}
 

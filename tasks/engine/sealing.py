@@ -54,7 +54,7 @@ def hide(text: str, secrets: Iterable[str]) -> str:
     Hide before cutting a text: half of a secret is not recognised. Neither is one that was encoded in other ways.
     """
     values = frozenset(secret for secret in secrets if secret)
-    return _masked(text, _shown(values)) if values else text
+    return _mask(text, _forms_of(values)) if values else text
 
 
 def _keys() -> tuple[str | bytes, ...]:
@@ -63,28 +63,28 @@ def _keys() -> tuple[str | bytes, ...]:
 
 @lru_cache(maxsize=4)
 def _box(keys: tuple[str | bytes, ...]) -> MultiFernet:
-    return MultiFernet([Fernet(urlsafe_b64encode(_derived(key))) for key in keys])
+    return MultiFernet([Fernet(urlsafe_b64encode(_derive(key))) for key in keys])
 
 
-def _derived(key: str | bytes) -> bytes:
+def _derive(key: str | bytes) -> bytes:
     return HKDF(SHA256(), length=32, salt=None, info=PURPOSE).derive(key.encode() if isinstance(key, str) else key)
 
 
 @lru_cache(maxsize=16)
-def _shown(secrets: frozenset[str]) -> tuple[str, ...]:
+def _forms_of(secrets: frozenset[str]) -> tuple[str, ...]:
     """All forms that are looked for, the longest first."""
     wholes = {secret.strip() for secret in secrets}
     lines = {line.strip() for secret in wholes for line in secret.splitlines() if len(line.strip()) >= A_LINE}
     shown = {form for value in (wholes | lines) - {""} for form in _forms(value)}
-    return tuple(sorted({_folded(form) if "%" in form else form for form in shown}, key=len, reverse=True))
+    return tuple(sorted({_fold(form) if "%" in form else form for form in shown}, key=len, reverse=True))
 
 
-def _masked(text: str, forms: tuple[str, ...]) -> str:
+def _mask(text: str, forms: tuple[str, ...]) -> str:
     """One pass from left to right: at each place the longest form, and a mask is never masked again.
 
     Each form is looked for by ``str.find``, whose time is linear whatever the letters are; a pattern's is not.
     """
-    folded = _folded(text) if any("%" in form for form in forms) else text
+    folded = _fold(text) if any("%" in form for form in forms) else text
     waiting = [(at, rank) for rank, form in enumerate(forms) if (at := _find(text, folded, form, 0)) >= 0]
     heapify(waiting)
     kept: list[str] = []
@@ -116,7 +116,7 @@ def _is_word(character: str) -> bool:
     return character.isalnum() or character == "_"
 
 
-def _folded(text: str) -> str:
+def _fold(text: str) -> str:
     """Its ASCII letters as small ones, so that every place stays where it is."""
     return text.translate(SMALL)
 

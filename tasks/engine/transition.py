@@ -1,7 +1,7 @@
-"""One guarded UPDATE … RETURNING: how every change of a job's row is made.
+"""Every change of a job's row is one guarded UPDATE … RETURNING.
 
-The same text runs on PostgreSQL and SQLite. Nothing is read before or after: the row that comes back is the
-row that was written, and no row means that somebody else moved the job first.
+The same SQL runs on PostgreSQL and SQLite. Nothing is read before or after: the returned row is the written one.
+No row means that another process moved the job first.
 """
 
 import random
@@ -19,7 +19,7 @@ from tasks.engine.models import Job
 P = ParamSpec("P")
 T = TypeVar("T")
 PAUSES_S = (0.02, 0.1, 0.3)
-PATIENCE_S = 1.9  # what has waited so long waited for a lock, and would again: who asked is told instead
+PATIENCE_S = 1.9  # a statement that took longer waited for a lock; it is not repeated, the caller gets the error
 
 
 class Raw(NamedTuple):
@@ -35,7 +35,7 @@ def now() -> datetime:
 def move(
     sets: dict[str, Any], where: str, args: Iterable[Any] = (), raises: str = "version = version + 1, "
 ) -> list[Job]:
-    """UPDATE the jobs that ``where`` names, raise their version, and return them as they are now, with owners' names.
+    """UPDATE the jobs that match ``where``, raise their version, and return the new rows with owners' names.
 
     ``sets`` maps columns to values or Raw; ``args`` fill the ``%s`` of ``where``.
     """
@@ -44,8 +44,8 @@ def move(
     table, returning = Job._meta.db_table, _returning()
     sql = f"UPDATE {table} SET {raises}{columns} WHERE {where} RETURNING {returning}"  # noqa: S608 - our own words
     with connection.cursor() as cursor:
-        cursor.execute(sql, [*values, *(adapted(arg) for arg in args)])
-        return [_built(row) for row in cursor.fetchall()]
+        cursor.execute(sql, [*values, *(adapt_argument(arg) for arg in args)])
+        return [_build(row) for row in cursor.fetchall()]
 
 
 def adapt_values(column: str, value: Any) -> Any:
@@ -53,7 +53,7 @@ def adapt_values(column: str, value: Any) -> Any:
     return _fields()[column].get_db_prep_save(value, connection)
 
 
-def adapted(value: Any) -> Any:
+def adapt_argument(value: Any) -> Any:
     """A value of a WHERE clause as the driver wants it."""
     for kind, adapt in (("UUID", "uid"), ("datetime", "due_at")):
         if type(value).__name__ == kind:
@@ -82,7 +82,7 @@ def retry_on_lock(action: Callable[P, T]) -> Callable[P, T]:
 
 
 def on_commit(action: Callable[[], Any]) -> None:
-    """Run ``action`` when what was written is committed; an error in it concerns nobody who wrote."""
+    """Run ``action`` after the commit. An error in it is logged and does not reach the writer."""
     transaction.on_commit(action, robust=True)
 
 
@@ -102,13 +102,13 @@ def _returning() -> str:
 
 @cache
 def _converters(vendor: str) -> list[tuple[int, list[Callable[..., Any]], Any]]:
-    """What turns a driver's values into Python's, by position, taken from Django's own compiler."""
+    """The converters from driver values to Python values, by position, from Django's own SQL compiler."""
     columns = [field.get_col(Job._meta.db_table) for field in Job._meta.concrete_fields]
     compiler = Job.objects.all().query.get_compiler(connection=connection)
     return [(i, converters, column) for i, (converters, column) in compiler.get_converters(columns).items()]
 
 
-def _built(row: tuple[Any, ...]) -> Job:
+def _build(row: tuple[Any, ...]) -> Job:
     values = list(row)
     owner = values.pop()
     for i, converters, column in _converters(connection.vendor):

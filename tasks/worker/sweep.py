@@ -94,7 +94,7 @@ def wake() -> None:
 def dispatch() -> None:
     """Ring for queued jobs that the broker seems to have no message for."""
     with bounded():
-        _ring_missing()
+        _notify_missing()
 
 
 @contextlib.contextmanager
@@ -114,7 +114,7 @@ def bounded() -> Iterator[None]:
                 cursor.execute("RESET statement_timeout")
 
 
-def _ring_missing() -> None:
+def _notify_missing() -> None:
     clock = lifecycle.now()
     waiting = Job.objects.filter(state=State.QUEUED).values("queue").annotate(n=Count("id"), oldest=Min("rung_at"))
     for row in waiting.order_by():
@@ -127,5 +127,5 @@ def _ring_missing() -> None:
             log.debug("The broker could not be asked: %s", error)
             return
         if missing > 0:
-            notify.ring_again(row["queue"], before, min(missing, MOST_BELLS))
-        notify.ring_again(row["queue"], clock - FORGOTTEN, MOST_BELLS)
+            notify.notify_again(row["queue"], before, min(missing, MOST_BELLS))
+        notify.notify_again(row["queue"], clock - FORGOTTEN, MOST_BELLS)

@@ -44,10 +44,10 @@ def test_a_bell_waits_for_no_broker(scheme, broker, settings, monkeypatch):
     with broker() as port:
         settings.CELERY_BROKER_URL = f"{scheme}://127.0.0.1:{port}/0"
         began = time.monotonic()
-        assert queues.ring([queues.Bell(uuid7(), "noop", "default", 5)]) == 0
+        assert queues.notify_workers([queues.Message(uuid7(), "noop", "default", 5)]) == 0
         assert time.monotonic() - began < MOST_S
         began = time.monotonic()
-        assert queues.ring([queues.Bell(uuid7(), "noop", "default", 5)]) == 0
+        assert queues.notify_workers([queues.Message(uuid7(), "noop", "default", 5)]) == 0
         assert time.monotonic() - began < 0.02  # it sulks
 
 
@@ -62,30 +62,30 @@ def broker():
 
 def test_many_bells_are_one_way_there_and_back(broker):
     """As they come from ``submit_many``: a broker that is far away makes one wait of it, not hundreds."""
-    queues.ring([queues.Bell(uuid7(), "noop", "default", 5)])  # opens the connection
+    queues.notify_workers([queues.Message(uuid7(), "noop", "default", 5)])  # opens the connection
     before = broker.info("stats")["total_reads_processed"]
-    assert queues.ring([queues.Bell(uuid7(), "noop", "default", 5) for _ in range(300)]) == 300
+    assert queues.notify_workers([queues.Message(uuid7(), "noop", "default", 5) for _ in range(300)]) == 300
     assert broker.info("stats")["total_reads_processed"] - before < 150  # by size, not by number
 
 
 def test_bells_that_wait_are_counted_whatever_their_priority(broker):
     assert queues.ready("default") == 0
-    queues.ring([queues.Bell(uuid7(), "noop", "default", n % 10) for n in range(25)])
+    queues.notify_workers([queues.Message(uuid7(), "noop", "default", n % 10) for n in range(25)])
     assert queues.ready("default") == 25
 
 
 def test_each_of_many_bells_calls_its_own_job(broker):
-    bells = [queues.Bell(uuid7(), "noop", "default", 9) for _ in range(20)]
-    queues.ring(bells)
+    messages = [queues.Message(uuid7(), "noop", "default", 9) for _ in range(20)]
+    queues.notify_workers(messages)
     letters = [json.loads(text) for text in broker.lrange(f"{settings.SIGNALBOX_NAME}:signalbox.default", 0, -1)]
     calls = [(letter["headers"]["id"], letter["properties"]["correlation_id"]) for letter in letters]
-    assert calls == [(str(bell.uid), str(bell.uid)) for bell in reversed(bells)]
-    assert len({letter["properties"]["delivery_tag"] for letter in letters}) == len(bells)
+    assert calls == [(str(message.uid), str(message.uid)) for message in reversed(messages)]
+    assert len({letter["properties"]["delivery_tag"] for letter in letters}) == len(messages)
 
 
 @pytest.mark.django_db(transaction=True)
 def test_a_job_whose_bell_waits_is_not_rung_again(broker):
-    """Or a queue that is served slowly would be filled with bells that call nobody."""
+    """Or a queue that is served slowly would be filled with messages that call nobody."""
     lifecycle.submit_many("noop", [{}] * 20)
     Job.objects.update(rung_at=lifecycle.now() - timedelta(minutes=1))
     sweep.dispatch()

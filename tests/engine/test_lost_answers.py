@@ -51,7 +51,7 @@ def lose_the_answer(monkeypatch):
 def rung(monkeypatch):
     """The ids that bells were rung for."""
     uids = []
-    monkeypatch.setattr(broker, "ring", lambda bells: uids.extend(bell.uid for bell in bells))
+    monkeypatch.setattr(broker, "notify_workers", lambda bells: uids.extend(bell.uid for bell in bells))
     return uids
 
 

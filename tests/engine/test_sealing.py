@@ -162,10 +162,10 @@ def test_hiding_takes_linear_time_for_hostile_texts(secret, text):
 @given(st.text("ab%41\\'", max_size=40), st.lists(st.text("ab%4\\'", min_size=1, max_size=5), min_size=1, max_size=3))
 def test_what_is_hidden_is_the_longest_form_at_each_place_from_left_to_right(text, secrets):
     """As a pattern of all forms side by side would have it."""
-    forms = [re.escape(form) for form in sealing._shown(frozenset(secrets))]
+    forms = [re.escape(form) for form in sealing._forms_of(frozenset(secrets))]
     whole = [
         rf"(?<!\w){form}(?!\w)" if len(raw) < 4 else form
-        for form, raw in zip(forms, sealing._shown(frozenset(secrets)), strict=True)
+        for form, raw in zip(forms, sealing._forms_of(frozenset(secrets)), strict=True)
     ]
     pattern = re.compile("|".join(f"(?i:{form})" if "%" in form else form for form in whole) or "(?!)")
     assert hide(text, secrets) == pattern.sub(MASK, text)

@@ -274,7 +274,9 @@ told: list[dict[str, Any]] = []
 @pytest.mark.django_db(transaction=True)
 def test_the_life_of_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(push, "job_changed", told.append)
-    monkeypatch.setattr(broker, "ring", lambda bells: len(list(bells)))  # a bell is lost, late or doubled: no matter
+    monkeypatch.setattr(
+        broker, "notify_workers", lambda bells: len(list(bells))
+    )  # a bell is lost, late or doubled: no matter
     profile = settings(
         max_examples=100, stateful_step_count=50, deadline=None, derandomize=True, database=None,
         suppress_health_check=list(HealthCheck), phases=[Phase.generate, Phase.shrink],

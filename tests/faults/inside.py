@@ -92,10 +92,10 @@ def retry(job: str) -> str:
 
 
 def ring(jobs: list[str], times: int = 1) -> None:
-    """Ring bells again that were rung before: what a broker does that delivers twice."""
+    """Send messages again, as a broker does that delivers twice."""
     for job in Job.objects.filter(uid__in=jobs):
-        bell = notify.broker.Bell(job.uid, job.kind, job.queue, job.priority)
-        notify.broker.ring([bell] * times)
+        message = notify.broker.Message(job.uid, job.kind, job.queue, job.priority)
+        notify.broker.notify_workers([message] * times)
 
 
 def board() -> dict[str, Any]:
