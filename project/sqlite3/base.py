@@ -1,9 +1,11 @@
-"""Django's backend for SQLite, for which one value that cannot be read is no reason to lose the whole answer.
+"""Django's backend for SQLite, with two differences.
 
-SQLite's columns have no types: whoever writes by hand may leave a date that is none in a table, and Django would raise
-for every page, chore and process that reads the row. Such a value is logged, and read as one that stands out.
+A search can fold the letters of every alphabet. And one value that cannot be read does not cost the whole answer:
+SQLite's columns have no types, so whoever writes by hand may leave a date that is none in a table, and Django would
+raise for every page, chore and process that reads the row. Such a value is logged, and read as one that stands out.
 """
 
+import json
 import logging
 from datetime import UTC, datetime
 from typing import Any
@@ -49,6 +51,27 @@ class DatabaseOperations(operations.DatabaseOperations):
 
 class DatabaseWrapper(base.DatabaseWrapper):
     ops_class = DatabaseOperations
+
+    def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
+        made = super().get_new_connection(conn_params)
+        made.create_function("SIGNALBOX_HAS", 2, has, deterministic=True)
+        made.create_function("SIGNALBOX_JSON_HAS", 2, json_has, deterministic=True)
+        return made
+
+
+def has(text: Any, upper: str) -> bool:
+    """Whether a text has a word, given in capitals: SQLite's own LIKE knows the letters of ASCII only."""
+    return isinstance(text, str) and not text.isascii() and upper in text.upper()
+
+
+def json_has(text: Any, upper: str) -> bool:
+    """The same of a column of JSON, in which letters beyond ASCII are escaped."""
+    if not isinstance(text, str) or "\\u" not in text:
+        return has(text, upper)
+    try:
+        return upper in json.dumps(json.loads(text), ensure_ascii=False).upper()
+    except ValueError:
+        return False
 
 
 def _complained(value: Any, expression: Any, instead: Any) -> Any:

@@ -26,13 +26,17 @@ def troubles(queues: Sequence[dict[str, Any]], workers: Sequence[dict[str, Any]]
         return [{"about": "", "look": "danger", "words": words}]
     found = []
     for queue in queues:
-        look, words = _trouble(queue, [worker for worker in alive if queue["name"] in worker["queues"]], prefix)
+        serving = [worker for worker in alive if queue["name"] in worker["queues"]]
+        theirs = {name for worker in serving for name in worker["queues"]}
+        elsewhere = sum(other["started_per_min"] for other in queues if other["name"] in theirs)
+        look, words = _trouble(queue, serving, elsewhere, prefix)
         if words:
             found.append({"about": queue["name"], "look": look, "words": words})
     return found
 
 
-def _trouble(queue: dict[str, Any], workers: list[dict[str, Any]], prefix: str) -> tuple[str, str]:
+def _trouble(queue: dict[str, Any], workers: list[dict[str, Any]], elsewhere: int, prefix: str) -> tuple[str, str]:
+    """``elsewhere``: jobs that the queue's workers started in the last minute, all of other queues."""
     name, n = queue["name"], queue["queued"]
     if not n:
         return "", ""
@@ -45,11 +49,17 @@ def _trouble(queue: dict[str, Any], workers: list[dict[str, Any]], prefix: str) 
         return "", ""
     free = sum(max(0, worker["concurrency"] - len(worker["running"])) for worker in workers)
     stands = f"Nothing in the queue {name} has started for a minute, and {jobs(n)} in it."
+    if elsewhere:
+        started = f"{elsewhere:,} job{'s' * (elsewhere != 1)}"
+        return (
+            "caution",
+            f"{stands} Its workers started {started} of other queues meanwhile: what is more urgent goes first.",
+        )
     if free:
         slots = f"{free} slot{'s' * (free != 1)} of its workers {'are' if free != 1 else 'is'} free"
         return "danger", (
-            f"{stands} {slots}: look whether Redis answers, and into the workers' logs. "
-            "(Jobs with one serial key wait for each other.)"
+            f"{stands} {slots}, and they started nothing else either. Why is not known here: the self test finds out "
+            "where a job stops. (Jobs with one serial key wait for each other.)"
         )
     busy = "Its workers are busy with other jobs: wait, cancel what runs too long, or start a worker."
     return "caution", f"{stands} {busy}"

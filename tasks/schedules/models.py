@@ -113,6 +113,11 @@ class Schedule(models.Model):
         return "once" if periodic.clocked else "never"
 
     @property
+    def owner_is_off(self) -> bool:
+        """Its owner may not log in any more. It goes on in that name all the same, and its page says so."""
+        return self.owner is not None and not self.owner.is_active
+
+    @property
     def every(self) -> timedelta | None:
         """The length of its interval; None without one, or with one that cannot be read."""
         interval = self.periodic.interval

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from django.contrib.auth import get_user_model
 from django.db import connection
-from django.db.models import F, Max, Q, QuerySet, TextField, Value
+from django.db.models import BooleanField, F, Func, Max, Q, QuerySet, TextField, Value
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Cast, Collate, Concat, Upper
 
@@ -160,10 +160,24 @@ def _narrow(rest: dict[str, Any], jobs: QuerySet[Job]) -> QuerySet[Job]:
             words = [word.upper() for word in words]
         jobs = jobs.alias(**texts)
         for word in words:
+            if sqlite and not word.isascii():
+                jobs = jobs.filter(_has(word))
+                continue
             stored = json.dumps(word, ensure_ascii=sqlite)[1:-1]
             looked_for = {"_params": stored, "_error": word, "_kind": word}
             jobs = jobs.filter(Q(*((f"{name}__{has}", text) for name, text in looked_for.items()), _connector=Q.OR))
     return jobs
+
+
+def _has(word: str) -> Q:
+    """Whether a row has a word with letters beyond ASCII, on SQLite: by functions of project.sqlite3."""
+    columns = {"params": "SIGNALBOX_JSON_HAS", "error": "SIGNALBOX_HAS", "kind": "SIGNALBOX_HAS"}
+    stored = {"params": json.dumps(word, ensure_ascii=False)[1:-1]}
+    has = [
+        Func(Cast(name, TextField()), Value(stored.get(name, word).upper()), function=sql, output_field=BooleanField())
+        for name, sql in columns.items()
+    ]
+    return Q(has[0]) | Q(has[1]) | Q(has[2])
 
 
 def _in_states(jobs: QuerySet[Job], names: Iterable[str]) -> QuerySet[Job]:

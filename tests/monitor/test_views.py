@@ -49,7 +49,21 @@ CASES = [
     ([queue(queued=3, workers=0)], [worker("x")], ["No worker serves the queue io, and 3 jobs wait in it."]),
     ([queue(queued=3, paused=True, oldest_s=900)], [], ["The queue io is paused, and 3 jobs wait in it"]),
     ([queue(queued=1, paused=True)], [worker("io")], ["The queue io is paused, and 1 job waits in it"]),
-    ([queue(queued=9, oldest_s=61)], [worker("io", running=1)], ["1 slot of its workers is free: look whether Redis"]),
+    (
+        [queue(queued=9, oldest_s=61)],
+        [worker("io", running=1)],
+        ["1 slot of its workers is free, and they started nothing else either. Why is not known here"],
+    ),
+    (
+        [queue(queued=9, oldest_s=61), queue("x", started_per_min=1200)],
+        [worker("io", "x")],
+        ["Its workers started 1,200 jobs of other queues meanwhile: what is more urgent goes first."],
+    ),
+    (
+        [queue(queued=9, oldest_s=61), queue("x", started_per_min=7)],
+        [worker("io"), worker("x")],
+        ["2 slots of its workers are free, and they started nothing else"],
+    ),
     ([queue(queued=9, oldest_s=61)], [worker("io"), worker("x")], ["2 slots of its workers are free"]),
     ([queue(queued=9, oldest_s=61)], [worker("io", running=2)], ["Its workers are busy with other jobs"]),
     ([queue("a", queued=1, workers=0), queue("b", queued=1, workers=0)], [worker("x")], ["queue a,", "queue b,"]),

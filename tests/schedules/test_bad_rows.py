@@ -108,3 +108,14 @@ def test_a_slot_whose_job_the_database_refuses_is_a_run_that_says_so(good):
     ticked()
     assert Job.objects.get().schedule == good.uid
     assert Run.objects.filter(schedule=bad).first().outcome == "refused"
+
+
+def test_a_schedule_of_a_switched_off_person_goes_on_and_says_so(good):
+    assert "may not log in any more" not in page("/schedules/")
+    alice = person("alice")
+    alice.is_active = False
+    alice.save()
+    ticked()
+    assert Job.objects.get().owner == alice
+    for address in ("/schedules/", f"/schedules/{good.uid}/"):
+        assert "Its owner, alice, may not log in any more" in page(address)

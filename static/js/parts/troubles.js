@@ -17,11 +17,16 @@ export function troubles(queues, workers, prefix) {
   if (waiting && !alive.length) {
     return [{ about: "", look: "danger", words: `No worker is alive, and ${jobs(waiting)}. Start one: celery -A project worker, or manage.py up.` }];
   }
-  return queues.flatMap((queue) => trouble(queue, alive.filter((worker) => worker.queues.includes(queue.name)), prefix));
+  return queues.flatMap((queue) => {
+    const serving = alive.filter((worker) => worker.queues.includes(queue.name));
+    const theirs = new Set(serving.flatMap((worker) => worker.queues));
+    const elsewhere = queues.reduce((sum, other) => sum + (theirs.has(other.name) ? other.started_per_min : 0), 0);
+    return trouble(queue, serving, elsewhere, prefix);
+  });
 }
 
-/** @param {QueueInfo} queue @param {WorkerInfo[]} workers @param {string} prefix @returns {Trouble[]} */
-function trouble({ name, queued, paused, workers: serving, started_per_min: rate, oldest_s: oldest }, workers, prefix) {
+/** @param {QueueInfo} queue @param {WorkerInfo[]} workers @param {number} elsewhere @param {string} prefix @returns {Trouble[]} */
+function trouble({ name, queued, paused, workers: serving, started_per_min: rate, oldest_s: oldest }, workers, elsewhere, prefix) {
   /** @param {string} look @param {string} words */
   const said = (look, words) => [{ about: name, look, words }];
   if (!queued) return [];
@@ -30,9 +35,13 @@ function trouble({ name, queued, paused, workers: serving, started_per_min: rate
   if (rate || (oldest ?? 0) < STUCK_S) return [];
   const free = workers.reduce((sum, worker) => sum + Math.max(0, worker.concurrency - worker.running.length), 0);
   const stands = `Nothing in the queue ${name} has started for a minute, and ${jobs(queued)} in it.`;
+  if (elsewhere) {
+    const started = `${elsewhere.toLocaleString("en")} job${elsewhere === 1 ? "" : "s"}`;
+    return said("caution", `${stands} Its workers started ${started} of other queues meanwhile: what is more urgent goes first.`);
+  }
   if (!free) return said("caution", `${stands} Its workers are busy with other jobs: wait, cancel what runs too long, or start a worker.`);
   const slots = `${free} slot${free === 1 ? "" : "s"} of its workers ${free === 1 ? "is" : "are"} free`;
-  return said("danger", `${stands} ${slots}: look whether Redis answers, and into the workers' logs. (Jobs with one serial key wait for each other.)`);
+  return said("danger", `${stands} ${slots}, and they started nothing else either. Why is not known here: the self test finds out where a job stops. (Jobs with one serial key wait for each other.)`);
 }
 
 /** The banners of a page, kept up from frames: what is new is said once. @param {HTMLElement} region @param {import("../live/store.js").Store} store @param {(words: string) => void} say */
