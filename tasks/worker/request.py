@@ -16,6 +16,7 @@ from kombu.transport import virtual
 from tasks.engine import lifecycle
 from tasks.engine.errors import Failure
 from tasks.engine.models import Job
+from tasks.worker import pulse
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +44,9 @@ class JobRequest(Request):
 
     def on_failure(self, exc_info: Any, send_failed_event: bool = True, return_ok: bool = False) -> Any:
         error = getattr(exc_info.exception, "exc", exc_info.exception)  # billiard wraps what does not come from a child
-        if isinstance(error, WorkerLostError):
+        if isinstance(error, WorkerLostError) and pulse.stopping() and "(SIGTERM)" in str(error):
+            self._report(lifecycle.release)  # somebody told worker and children alike to end
+        elif isinstance(error, WorkerLostError):
             self._report(lambda job: lifecycle.rescue(job, sentence=how_it_died(str(error))))
         elif isinstance(error, MemoryError):  # Celery would end the whole worker for it
             exc_info.exception = RuntimeError(f"MemoryError: {error}")

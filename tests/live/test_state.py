@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from tasks.engine import lifecycle, notify
+from tasks.engine import attempts, lifecycle, notify
 from tasks.engine.models import Job, LogLine, Minute, Worker
 from tasks.engine.uid import uuid7
 from tasks.queries import board
@@ -25,7 +25,9 @@ def make(count, state, **more):
         Job(uid=uuid7(), state=state, **fixed | {name: f(i) if callable(f) else f for name, f in more.items()})
         for i in range(count)
     ]
-    return Job.objects.bulk_create(rows)
+    made = Job.objects.bulk_create(rows)
+    attempts.write_endings(made)
+    return made
 
 
 def test_the_board_has_the_first_of_each_section():

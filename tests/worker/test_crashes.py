@@ -1,5 +1,8 @@
 """A process that dies under a job is told at once, and how it died."""
 
+import os
+import signal
+
 import pytest
 
 from tasks.engine import lifecycle
@@ -35,3 +38,14 @@ def test_a_job_whose_process_is_told_to_end_again_and_again_stops_at_its_limit(s
     done = wait_until(lambda: Job.objects.filter(pk=job.pk, state="failed").first(), 30, "the last attempt")
     assert done.error == "The process that ran the job was told to end (SIGTERM)."
     assert [each.outcome for each in done.attempts.all()] == ["lost", "lost"]
+
+
+def test_a_signal_to_worker_and_children_alike_gives_the_job_back_and_counts_nothing(start_worker) -> None:
+    """As systemd sends it without KillMode=mixed: who is asked first to end is a matter of chance."""
+    worker = start_worker("w1", concurrency=1, **SLOW)
+    job, _ = lifecycle.submit("deaf", {"seconds": 300})
+    wait_until(lambda: Job.objects.get(pk=job.pk).state == "running", 20, "its beginning")
+    os.killpg(worker.pid, signal.SIGTERM)
+    back = wait_until(lambda: Job.objects.filter(pk=job.pk, state="queued").first(), 10, "the job given back")
+    attempt = back.attempts.get()
+    assert (back.failures, attempt.outcome) == (0, "released"), f"{attempt.error}\n{worker.log()}"
