@@ -1,17 +1,20 @@
 """Jobs over HTTP: submitted once for each key, listed page by page, cancelled, tried again."""
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.contrib.auth.models import Group
 
+from live import client
 from tasks.api import shapes
 from tasks.engine import lifecycle
 from tasks.engine.errors import Failure
 from tasks.engine.models import Job
 from tests.support.calls import call
 from tests.support.people import person
+from tests.support.processes import ROOT
 
 pytestmark = pytest.mark.django_db
 NOBODYS = "0199c1f2-7d3a-7e61-8b5c-1f2e3d4c5b6a"
@@ -247,6 +250,14 @@ def test_kinds_say_their_parameters_as_json_schema():
     kinds = {kind["name"]: kind for kind in call("vera").get("kinds/").json()["results"]}
     assert kinds["countdown"]["params"]["properties"]["seconds"]["type"] == "integer"
     assert (kinds["countdown"]["max_attempts"], kinds["countdown"]["queue"]) == (4, "default")
+
+
+def test_the_client_and_the_pages_know_every_field_of_a_job():
+    assert client.Job.__annotations__.keys() == SUMMARY
+    (told,) = re.findall(
+        r"@typedef \{\{(id: string, version.*?)\}\} Summary", (ROOT / "static/js/live/store.js").read_text(), re.DOTALL
+    )
+    assert set(re.findall(r"(\w+):", told)) == SUMMARY
 
 
 def test_a_quota_by_user_and_by_token(settings):
