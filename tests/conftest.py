@@ -15,19 +15,12 @@ from django.db import connection
 from django.test import override_settings
 from django_celery_beat.models import PeriodicTask
 from whitenoise.middleware import WhiteNoiseMiddleware
+from xdist.scheduler import LoadFileScheduling
 
 from live.db_thread import DatabaseThread
 from tests.support.processes import Product, Worker
 from tests.support.servers import FAST, Servers
 
-# Files that take longest, the longest first: what begins last is what all processes wait for.
-SLOWEST = (
-    "test_up", "test_api_fuzz", "test_client", "test_live_kinds", "test_retries", "test_state_machine", "test_settings",
-    "test_images_looking", "test_webhooks_sender", "test_submit_page", "test_job_page", "test_images_archives",
-    "test_leases", "test_pulse", "test_limits", "test_jobs_page", "test_first_start", "test_schedules_beats",
-    "test_live_job", "test_failures_page", "test_live_workers", "test_stored_script", "test_looks", "test_live_board",
-    "test_alerts", "test_keys", "test_site_sizes",
-)  # fmt: skip
 REACH_A_DATABASE = {"db", "transactional_db", "django_db_setup", "product", "new_product", "start_worker"}
 
 
@@ -41,8 +34,27 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Slow files first, for ``--dist loadfile --no-loadscope-reorder``; the order within a file stays."""
-    items.sort(key=lambda item: SLOWEST.index(item.path.stem) if item.path.stem in SLOWEST else len(SLOWEST))
+    """The files that take longest come first: a long one that begins last is what all processes wait for."""
+    files: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(item.path, []).append(item)
+    real = {path: sum(item.get_closest_marker("process") is not None for item in files[path]) for path in files}
+    items.sort(key=lambda item: (item.path.parent.name != "browser", -real[item.path], -len(files[item.path])))
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    config.option.loadscopereorder = False  # or it would sort by the number of tests
+    return Chromiums(config, log)
+
+
+class Chromiums(LoadFileScheduling):
+    """A file's tests stay together, in their order; the browser's files share two Chromiums and two products."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        if not file.startswith("tests/browser/"):
+            return file
+        return "looks" if file.endswith("/test_looks.py") else "browser"
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
