@@ -1,6 +1,6 @@
 """Reads the database for all sockets of the process.
 
-A reconcile reads the board, marks of topics, open alerts and withdrawn visitors. Soon after a move it reads counts only.
+A reconcile reads the board, marks of topics, open alerts and withdrawn visitors. After a move it reads counts only.
 """
 
 from collections.abc import Callable, Iterable
