@@ -30,7 +30,7 @@ def test_a_home_that_others_may_enter_is_tightened_and_nothing_in_it_is_theirs(s
     folder = Path(tempfile.mkdtemp(prefix="signalbox-tests-"))  # pytest's own folders are closed to others anyway
     folder.chmod(0o755)
     product = Product(servers, folder)
-    product.home.mkdir()
+    product.home.mkdir(exist_ok=True)
     product.home.chmod(0o755)
     if not servers.database_url:
         sqlite3.connect(product.home / "signalbox.sqlite3").execute("PRAGMA journal_mode=WAL").close()
