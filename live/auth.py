@@ -1,6 +1,6 @@
-"""Who may come in, and who may stay: sessions with an allowed Origin, API tokens, and what they let one see.
+"""Authentication of sockets: sessions with an allowed Origin, API tokens, and what each may see.
 
-Synchronous: it runs on a thread of its own. It writes nothing but who was refused. Knows no hub and no sockets.
+Synchronous: it runs on a thread of its own. It writes nothing except audit entries of refusals. Knows no hub or socket.
 """
 
 from collections.abc import Iterable
@@ -33,7 +33,7 @@ FORBIDDEN = (4403, "no longer allowed")
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """Somebody who was let in, and what that rests on. Equal visitors came by the same login."""
+    """An authenticated client and its credentials. Visitors with the same login are equal."""
 
     user: int
     name: str
@@ -56,7 +56,7 @@ class Visitor:
 
 
 def authenticate(scope: dict[str, Any]) -> Visitor | None:
-    """The visitor of a handshake, or None: refused. Only headers count; a token in the URL is never looked at."""
+    """Return the visitor of a handshake, or None if it is refused. Reads headers only, never a token in the URL."""
     headers, request = dict(scope["headers"]), _request(scope)
     try:
         request.get_host()
@@ -71,7 +71,7 @@ def authenticate(scope: dict[str, Any]) -> Visitor | None:
 
 
 def note_refusal(scope: dict[str, Any]) -> None:
-    """Whoever was refused, into the audit trail: with the name that a cookie or a token gives, whatever it is worth."""
+    """Write an audit entry for a refused handshake, with the user name of its cookie or token, valid or not."""
     request = _request(scope)
     try:
         token = _token(dict(scope["headers"]).get(b"authorization", b""))
@@ -86,7 +86,7 @@ def note_refusal(scope: dict[str, Any]) -> None:
 
 
 def withdrawn_visitors(visitors: Iterable[Visitor]) -> dict[Visitor, tuple[int, str]]:
-    """Those who may not stay, with the close code and reason. A few queries, however many visitors."""
+    """Return the visitors whose login is no longer valid, with close code and reason. A few queries for all."""
     visitors = list(visitors)
     users = get_user_model().objects.prefetch_related("groups").in_bulk({visitor.user for visitor in visitors})
     sessions = _sessions({visitor.session for visitor in visitors if visitor.session})
@@ -102,7 +102,7 @@ def withdrawn_visitors(visitors: Iterable[Visitor]) -> dict[Visitor, tuple[int, 
 
 
 def rows(who: Any) -> frozenset[str]:
-    """The topics beside jobs that somebody may hear of."""
+    """The topics beside jobs that ``who`` may watch."""
     return frozenset(topic for topic, (action, _) in features.topics().items() if permissions.may(who, action))
 
 
@@ -131,7 +131,7 @@ def _by_token(header: bytes) -> Visitor | None:
 
 
 def _user(request: ASGIRequest) -> Any:
-    """Whose session it is, or nobody's."""
+    """The user of the session, or an anonymous user."""
     key = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
     visitor = _by_session(key) if key else None
     return get_user_model().objects.get(pk=visitor.user) if visitor else AnonymousUser()
@@ -175,7 +175,7 @@ def _web(scheme: str) -> str:
 
 
 def _sessions(keys: set[str]) -> dict[str, Any]:
-    """Session key → what is stored under it (rows as text, other stores decoded), those that live."""
+    """Session key → stored data of valid sessions: text from rows, decoded from other stores."""
     engine = import_module(settings.SESSION_ENGINE)
     store, kept_as = engine.SessionStore, getattr(engine, "kept_as", lambda key: [key])
     if issubclass(store, RowStore):
@@ -206,5 +206,5 @@ def _proves(proof: str, user: Any) -> bool:
 
 
 def _tokens(digests: set[str]) -> dict[str, Token]:
-    """Digest → token, those that live."""
+    """Digest → token, for valid tokens."""
     return {token.digest: token for token in Token.objects.live().filter(digest__in=digests)}

@@ -1,8 +1,8 @@
-"""The picture that every browser shares, in memory: rows by id, each with the place of its last change.
+"""The board in memory, shared by all browsers: rows by id, each with the place (number) of its last change.
 
-Pure: no I/O, no clock, no loop. ``apply`` takes hints, ``diff`` takes what the database says; only ``diff`` removes.
-A reader is a place in the order of changes: what it has missed is whatever changed later, merged by nature. So a slow
-reader costs nothing, and the newest version wins without a queue.
+Pure: no I/O, no clock, no loop. ``apply`` takes hints, ``diff`` takes rows of the database; only ``diff`` removes rows.
+A reader is a place in the order of changes. It has missed all rows with a later place, each in its newest version. So
+a slow reader costs nothing and needs no queue.
 """
 
 from bisect import bisect_left, insort
@@ -32,14 +32,14 @@ class Row(NamedTuple):
 
 
 class Place(NamedTuple):
-    """How far a reader has come: with the rows (a large snapshot takes several frames), and with all the rest."""
+    """How far a reader is, with the rows (a large snapshot takes several frames) and with the rest."""
 
     rows: int
     rest: int
 
 
 class BoardChanges(NamedTuple):
-    """What a reader has missed: ready members of a frame, and the place it has reached with them."""
+    """The changes that a reader has missed, as members of a frame, and its place after them."""
 
     members: tuple[str, ...]
     place: Place
@@ -72,19 +72,19 @@ class Board:
         self.rows: dict[str, Row] = {}  # in the order of their last change
         self.gone: dict[str, int] = {}  # likewise
         self._past: dict[str, int] = {}  # of these, the version that was shown last: a late hint brings none back
-        self.floor = 0  # a reader behind this place may have missed a removal that is forgotten
+        self.floor = 0  # a reader behind this place gets a snapshot: older removals are forgotten
         self.extras: dict[str, tuple[str, int]] = {}
         self._signs: dict[str, Any] = {}
         self._order: dict[str, list[tuple]] = {section: [] for section in LIMITS}
         self._touched: set[str] = set()
-        self.restless = False  # a hint told of a job in another state than was known: counts are behind
+        self.restless = False  # a hint brought a new state of a job, so the counts must be read again
         self.stirred: list[Summary] = []  # rows that the last ``diff`` put, or took away
-        self.repairs = 0  # rows that a ``diff`` had to correct, since no hint told of them
+        self.repairs = 0  # rows that a ``diff`` had to correct because no hint had arrived
         self._ends: dict[str, tuple] = {}  # of full sections: their last row at the last ``diff``
         self.untold: dict[str, int] = {}  # corrected by the last ``diff``, to that version; a hint may still come
 
     def apply(self, summaries: Iterable[Summary]) -> bool:
-        """Take hints: known rows move to their newest version, and who ranks within a section's limit comes in."""
+        """Take hints: update known rows to newer versions, and add rows that rank within their section's limit."""
         before = self.now
         for summary in summaries:
             job, section = summary["id"], SECTIONS.get(summary["state"])
@@ -101,14 +101,14 @@ class Board:
         return self.now != before
 
     def begin(self) -> None:
-        """A read of the database starts now: what hints say from here on may be newer than what it returns."""
+        """Mark the start of a read of the database. Hints from here on may be newer than its rows."""
         self._touched.clear()
 
     def diff(self, picture: dict[str, Any]) -> bool:
-        """Agree with the picture that was read since ``begin``; true if that changed anything.
+        """Replace the rows by those read since ``begin``. Returns whether anything changed.
 
-        A row that a hint touched since then is left alone. A row that is newer here than in the database, although
-        nothing touched it, was never committed: it goes, and comes back as it is with the next picture.
+        Rows that a hint changed since then stay. A row that is newer here than in the database, although no hint
+        changed it, was never committed: it is removed, and the next read brings the committed one.
         """
         before = self.now
         self.stirred.clear()
@@ -139,7 +139,7 @@ class Board:
         return self.now != before
 
     def count(self, counts: dict[str, Any]) -> bool:
-        """Take ``stats``, ``workers`` and ``queues`` that were read just now; true if that changed anything."""
+        """Take ``stats``, ``workers`` and ``queues`` that were read just now. Returns whether anything changed."""
         before = self.now
         for name in EXTRAS:
             self._extra(name, counts[name])
@@ -153,7 +153,7 @@ class Board:
         return self._ranks(section, key) and (section not in self._ends or key < self._ends[section])
 
     def snapshot(self, limit: int = frames.LIMIT) -> BoardChanges:
-        """All rows; or, if they burst a frame, those that changed longest ago, and ``since`` has the rest."""
+        """All rows. If a frame cannot hold them, those that changed longest ago; ``since`` returns the rest."""
         return self._news(Place(-1, -1), limit)
 
     def since(self, place: Place, limit: int = frames.LIMIT) -> BoardChanges:
@@ -229,7 +229,7 @@ AGES = ("beat_age_s", "oldest_s")
 
 
 def _sign(value: Any) -> Any:
-    """What must differ to be worth a frame: an age that only grew by a moment is no news, five seconds are."""
+    """Round ages to five seconds: a change smaller than that is not worth a frame."""
     if isinstance(value, list):
         return [{k: (v or 0) // 5 if k in AGES else v for k, v in item.items()} for item in value]
     return value

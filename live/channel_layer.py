@@ -1,6 +1,6 @@
 """The channel layer as push and hub use it: an instance of their own for each loop, and a way to drop its connections.
 
-Only differences between the layers of channels_redis live here. What is sent, and to whom, is not its business.
+Only the differences between the layers of channels_redis are here. It does not know what is sent or to whom.
 """
 
 import asyncio
@@ -34,5 +34,5 @@ async def drop(layer: Any) -> None:
             await (getattr(layer, "close_pools", None) or layer.flush)()
     except Exception:  # noqa: S110 - a connection that cannot even be closed is already lost
         pass
-    if asyncio.current_task().cancelling():  # flush takes every cancel for that of its own receiver, and goes on
+    if asyncio.current_task().cancelling():  # flush swallows every cancel, since it expects that of its own receiver
         raise asyncio.CancelledError

@@ -70,7 +70,7 @@ class Detail(Job):
 
 
 class Problem(Exception):
-    """The server said no. ``code`` is one of /problems/, ``errors`` names the fields that are wrong."""
+    """The server refused the request. ``code`` is one of /problems/, ``errors`` names the fields that are wrong."""
 
     def __init__(self, status: int, body: Mapping[str, Any]) -> None:
         self.status = status
@@ -82,7 +82,7 @@ class Problem(Exception):
 
 
 class Unreachable(OSError):
-    """No answer came, however often it was tried."""
+    """No answer came, also after all retries."""
 
 
 @dataclass
@@ -100,7 +100,7 @@ class Board:
         return time.monotonic() - self._agreed
 
     def take(self, frame: Mapping[str, Any]) -> None:
-        """Apply a snapshot or a patch. What is older than what is known changes nothing."""
+        """Apply a snapshot or a patch. Older versions than the known ones change nothing."""
         if frame["type"] == "snapshot":
             self.jobs = {}
         for gone in frame.get("gone", ()):
@@ -159,7 +159,7 @@ class Client:
     def send(self, method: str, path: str, body: Any = None, *, key: str | None = None) -> Any:
         """One request to a path below ``/api/v1/``, or to the ``next`` of a page; answers what the JSON says.
 
-        Raises Problem, or Unreachable. Tried again, with growing pauses, only what may be sent twice.
+        Raises Problem or Unreachable. Retries, with growing pauses, only requests that are safe to repeat.
         """
         address = path if path.startswith("http") else f"{self.url}/api/v1/{path}"
         if urlsplit(address)[:2] != urlsplit(self.url)[:2]:
@@ -265,7 +265,7 @@ class Client:
 
 
 def _pause(failures: int) -> float:
-    """Full jitter: a server that comes back is not met by everybody at once."""
+    """Full jitter, so that clients do not all reconnect at once to a server that comes back."""
     return random.uniform(0, min(LAST_PAUSE_S, FIRST_PAUSE_S * 2 ** min(failures, 10)))  # noqa: S311 - no secret
 
 

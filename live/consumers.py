@@ -1,7 +1,7 @@
-"""One browser's WebSocket: let in or refused, then only listened to. Commands go by HTTP.
+"""One browser's WebSocket: it authenticates the client and reads its frames. Commands go by HTTP.
 
-A Channels consumer with a dispatch of its own: Channels hops to a thread before every message, and a channel of its own
-for each socket would be one too many: the hub writes to sockets itself.
+A Channels consumer with its own dispatch: Channels would enter a thread before every message. It has no channel of its
+own, since the hub writes to sockets itself.
 """
 
 import json
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 
 class BadFrame(ValueError):
-    """What the client sent is not of the protocol; the text says why."""
+    """The client's frame is not part of the protocol; the text says why."""
 
 
 class LiveConsumer(AsyncConsumer):
@@ -46,7 +46,7 @@ class LiveConsumer(AsyncConsumer):
             await send({"type": "websocket.accept"})
             return await send({"type": "websocket.close", "code": 1013, "reason": "the database does not answer"})
         finally:
-            self.hub = hub.current()  # the one before may have stopped meanwhile, a minute after its last socket
+            self.hub = hub.current()  # an earlier hub stops a minute after its last socket
             self.hub.linger()
         if visitor is None or (offered and SUBPROTOCOL not in offered):
             await self.hub.clerk.run(auth.note_refusal, scope)
@@ -154,7 +154,7 @@ class LiveConsumer(AsyncConsumer):
 
 
 async def nowhere(scope: dict[str, Any], receive: Any, send: Any) -> None:
-    """A socket at an address where there is none: refused like any other."""
+    """Refuse a socket at an unknown address."""
     await receive()
     await send({"type": "websocket.close"})  # before accept: HTTP 403
 
@@ -171,6 +171,6 @@ def parse(text: str) -> Any:
 
 
 def close(mailbox: Mailbox, code: int, error: str, reason: str) -> None:
-    """Close with the reason in the close frame, and before it in an error, for clients that cannot read it there."""
+    """Send the reason in an error frame and then close with it: some clients cannot read close frames."""
     mailbox.tell(frames.error(error, reason))
     mailbox.close(code, reason)

@@ -1,4 +1,4 @@
-"""A thread of one's own with one database connection, for a loop that must never wait for the database.
+"""A thread with one database connection, for an event loop that must never wait for the database.
 
 A daemon thread, not an executor: a database that hangs must not keep the process from ending.
 """
@@ -38,7 +38,7 @@ class DatabaseThread:
         self._thread: threading.Thread | None = None
 
     async def run(self, function: Callable[P, T], *args: P.args) -> T:
-        """What the function returns or raises; if the caller is cancelled, its answer is thrown away."""
+        """Return or raise what the function does. If the caller is cancelled, the result is dropped."""
         loop = asyncio.get_running_loop()
         answer = loop.create_future()
         self._work.put((loop, answer, function, args))
@@ -48,7 +48,7 @@ class DatabaseThread:
         return await answer
 
     def stop(self) -> None:
-        """End the thread when it has done what was asked so far. The next ``run`` starts another."""
+        """End the thread after the functions that wait already. The next ``run`` starts another thread."""
         if self._thread is not None:
             self._work.put(None)
             self._thread = None

@@ -1,6 +1,6 @@
-"""Writes the frames of the hub: each once for all who need it, numbered as one count for the process.
+"""Writes the frames of the hub, each once for all sockets that need it. Their numbers rise in the whole process.
 
-Knows the board and how old its picture is, no sockets. A frame says its age, so a written one is used for a moment.
+Knows the board and its age, no sockets. A frame contains its age, so a written frame is reused only for a short time.
 """
 
 import time

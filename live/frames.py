@@ -1,6 +1,6 @@
 """How frames are written: JSON as ASCII text, so that its length is its size, never more than 512 KiB.
 
-Pure text. Pieces are encoded once and joined for many sockets; which pieces go to whom is decided elsewhere.
+Pure text. Pieces are encoded once and joined for many sockets; other modules decide who gets which.
 """
 
 import json
@@ -16,7 +16,7 @@ EXTRA_LIMIT = 128 * 1024  # of all workers, or of all queues: rows must find roo
 
 
 class Agreed(NamedTuple):
-    """The last moment at which the picture is known to agree with the database: as people say it, and monotonic."""
+    """The last time at which the picture is known to agree with the database, as UTC text and as monotonic seconds."""
 
     as_of: str
     at: float
@@ -26,7 +26,7 @@ _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
 def dumps(value: Any) -> str:
-    """JSON that every parser reads; what JSON cannot say (NaN, a foreign object) becomes a note that says so."""
+    """Write standard JSON. A value that JSON cannot express (NaN, a foreign object) becomes a note that says so."""
     try:
         return _encode(value)
     except (TypeError, ValueError) as error:
@@ -34,7 +34,7 @@ def dumps(value: Any) -> str:
 
 
 def row(summary: dict[str, Any]) -> str:
-    """A summary as it stands in a frame; a text that would burst it is cut."""
+    """Write a summary for a frame; long texts are cut."""
     return dumps({name: cut(value) for name, value in (summary | {"progress": cut_in(summary["progress"])}).items()})
 
 
@@ -86,6 +86,6 @@ def beat(now: float, agreed: Agreed, every: float) -> str:
 
 
 def error(code: str, detail: str, **more: str) -> str:
-    """Not a word of it repeats more than a client has sent."""
+    """Write an error frame. It never repeats more text than the client has sent."""
     members = {"code": code, "detail": detail} | more
     return frame("error", None, *(f'"{name}":{dumps(text)}' for name, text in members.items()))

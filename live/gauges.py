@@ -15,7 +15,7 @@ class Gauges:
         self._shown: dict[str, tuple[int, str]] = {}  # name → how often it changed, and its value as text
 
     def take(self, read: dict[str, Any], asked: Container[str]) -> bool:
-        """What was read now; true if any of it is news. What nobody asks for any more is forgotten."""
+        """Take values that were read now. Returns whether any changed. Values that nobody asks for are forgotten."""
         before = {name: shown for name, shown in self._shown.items() if name in asked}
         self._shown = dict(before)
         for name, value in read.items():
@@ -28,7 +28,7 @@ class Gauges:
         return any(self._shown.get(name, (0, ""))[0] > seen for name, seen in mailbox.gauges.items())
 
     def feed(self, mailbox: Mailbox) -> str | None:
-        """The members of the next gauge frame for a mailbox, which then has it; None when it has them all."""
+        """Return the members of a mailbox's next gauge frame and count it as sent, or None if it has all values."""
         for name, seen in mailbox.gauges.items():
             revision, text = self._shown.get(name, (0, ""))
             if revision > seen:

@@ -1,7 +1,7 @@
-"""Hints as they travel: signed, so that whoever writes to Redis has nothing believed, and of a size.
+"""The messages that carry hints: limited in size and signed, so that nobody who can write to Redis can forge one.
 
-A message has the summaries, the moment at which it was sent and a signature over both with a key of SECRET_KEY. One
-that was sent again later is refused by its moment; within MEMORY_S the versions of its rows are older than those shown.
+A message has the summaries, its time of sending and a signature over both with a key of SECRET_KEY. A message that is
+replayed after MEMORY_S is refused by its time. One replayed earlier has older versions than the rows shown already.
 """
 
 import json
@@ -23,7 +23,7 @@ def signed(jobs: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def trusted(message: dict[str, Any]) -> bool:
-    """Whether one of us sent this message, and lately."""
+    """Whether the signature is ours and the message is recent."""
     try:
         jobs, at, signature = message["jobs"], message["at"], message["signature"]
         if not isinstance(jobs, list) or len(jobs) > AT_ONCE or not abs(time.time() - at) < MEMORY_S:

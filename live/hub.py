@@ -1,6 +1,6 @@
-"""One for each process and running loop: every socket of the process is kept current with the picture that all share.
+"""The hub keeps every socket of the process up to date. There is one for each process and event loop.
 
-A frame is encoded once for all. Knows what a mailbox is, not what a WebSocket is; ``live.state`` says what is true.
+A frame is encoded once for all sockets. The hub knows mailboxes, not WebSockets. ``live.state`` holds the data.
 """
 
 import asyncio
@@ -62,7 +62,7 @@ class Hub:
     # --- sockets come and go ------------------------------------------------------------------------------------
 
     def join(self, send: Callable[[dict[str, Any]], Awaitable[None]], visitor: Visitor) -> Mailbox:
-        """Take a socket in. It gets what it watches as soon as it says so, and beats. Raises Full."""
+        """Add a socket. It gets beats, and frames for what it asks to watch. Raises Full."""
         if len(self.mailboxes) >= settings.SIGNALBOX_SOCKETS:
             raise Full("too many sockets in this process")
         own = sum(mailbox.visitor.user == visitor.user for mailbox in self.mailboxes)
@@ -85,7 +85,7 @@ class Hub:
         self.linger()
 
     def linger(self) -> None:
-        """Stay for a minute without sockets: a page that is loaded again finds the picture ready."""
+        """Go on for a minute without sockets, so that a page that is loaded again finds the data ready."""
         if not self.mailboxes and self._farewell is None:
             self._farewell = asyncio.get_running_loop().call_later(LINGER_S, self.stop)
 
@@ -113,7 +113,7 @@ class Hub:
     # --- what a socket asks for ---------------------------------------------------------------------------------
 
     def watch_board(self, mailbox: Mailbox) -> None:
-        """Ask for a snapshot and what follows; asking again is the way to start over."""
+        """Send a mailbox a snapshot and all changes. A second call starts again with a snapshot."""
         mailbox.board, mailbox.place = True, None
         if self.agreed:
             self._changed.set()
@@ -128,7 +128,7 @@ class Hub:
         self._watches.unfollow(mailbox, job)
 
     def watch_news(self, mailbox: Mailbox, topics: frozenset[str]) -> None:
-        """These topics instead of those before; of none, nothing. At first all of them are news."""
+        """Replace the topics of a mailbox. Each topic counts as changed at first."""
         self.picture.news.watched.subtract(mailbox.topics)
         self.picture.news.watched.update(topics)
         self.picture.news.watched = +self.picture.news.watched
@@ -143,7 +143,7 @@ class Hub:
     # --- what it gets -------------------------------------------------------------------------------------------
 
     def serve(self, mailbox: Mailbox) -> None:
-        """Send a mailbox what it has missed, as far as it can take it."""
+        """Send a mailbox the frames that it has missed, as many as it can take."""
         self._tell_news(mailbox)
         while mailbox.ready:
             if not (
@@ -157,7 +157,7 @@ class Hub:
             mailbox.wait(time.monotonic())
 
     def _tell_news(self, mailbox: Mailbox) -> None:
-        """News never count: whoever cannot take them now gets them merged later."""
+        """Send news of topics. They need no acknowledgement: a mailbox that is full gets them merged later."""
         if not mailbox.topics or mailbox.task is not None or mailbox.closing or self.agreed is None:
             return
         if self.picture.news.is_behind(mailbox.heard, mailbox.topics):
@@ -198,7 +198,7 @@ class Hub:
         self._post(mailbox, *self._press.job(text))
 
     async def _pump(self) -> None:
-        """The first change goes out at once, the next ones together a tick later."""
+        """Send the first change at once, and further ones together one tick later."""
         while True:
             await self._changed.wait()
             self._changed.clear()
@@ -217,7 +217,7 @@ class Hub:
                 await self._beat_once()
 
     async def _beat_early(self) -> None:
-        """Right after a reconcile the picture's age is least: a beat that is due before the next one goes now."""
+        """Send beats right after a reconcile, when the age is lowest, if they are due before the next one."""
         if time.monotonic() - self._beaten > settings.SIGNALBOX_BEAT_S - settings.SIGNALBOX_RECONCILE_S:
             await self._beat_once()
 
@@ -228,7 +228,7 @@ class Hub:
             await self._everyone(lambda mailbox: self._beat_to(mailbox, text, now))
 
     def _beat_to(self, mailbox: Mailbox, text: str, now: float) -> None:
-        """A beat claims no more than its reader was shown: what is missed goes first, or the beat is as old."""
+        """Send a beat whose age fits the frames that this mailbox has got: missed frames first, or an older age."""
         if mailbox.too_slow(now) and not mailbox.closing:
             self.counters.closed_slow += 1
             mailbox.close(1013, "too slow: nothing was acknowledged for 30 s")

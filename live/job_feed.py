@@ -1,7 +1,7 @@
-"""One watched job as all its watchers share it: its detail, its attempts and the end of its log, in memory.
+"""One watched job in memory, shared by all its watchers: its detail, its attempts and the end of its log.
 
-Pure: it is handed what was read, and writes the members of ``job`` frames. A watcher is a place (revision, last log
-line); what it has missed comes merged, and lines that are no longer in memory are read for it again.
+Pure: it takes what was read and writes the members of ``job`` frames. A watcher is a place (revision, last log line).
+It gets all changes after its place merged. Lines that are no longer in memory are read again for it.
 """
 
 from collections import deque
@@ -25,7 +25,7 @@ NEVER = 0  # the revision of a watcher who has seen nothing
 
 
 class Follow(NamedTuple):
-    """How far one watcher has come."""
+    """The place of one watcher: revision and last log line."""
 
     revision: int
     seq: int
@@ -37,7 +37,7 @@ class FeedLine(NamedTuple):
 
 
 class JobFeed:
-    """The newest that is known of one job. ``loaded`` is false until its first read."""
+    """The newest known data of one job. ``loaded`` is false until its first read."""
 
     def __init__(self, job: str) -> None:
         self.job = job
@@ -56,12 +56,12 @@ class JobFeed:
         return Follow(self.revision, self.last)
 
     def behind(self, summary: dict[str, Any]) -> bool:
-        """Does a hint, or a summary that was read, tell of something newer than what is here?"""
+        """Whether a summary is newer than the data here."""
         mine = self.summary
         return self.loaded and (summary["version"] > mine["version"] or summary["log_seq"] > mine["log_seq"])
 
     def load(self, detail: dict[str, Any]) -> None:
-        """Take what was read: a whole detail, whose log is what followed ``self.last`` (at first: the end of it)."""
+        """Take a detail that was read, with the log lines after ``self.last`` (the first time: the last lines)."""
         self.summary = {name: detail[name] for name in detail if name not in SHARED}
         parts = {name: frames.dumps(frames.cut(value)) for name, value in self.summary.items()}
         parts |= {name: frames.value(detail.get(name)) for name in ("params", "result", "trail")}

@@ -1,6 +1,6 @@
-"""The jobs that somebody watches: each is read once for the process, at most four times a second, for all its watchers.
+"""The watched jobs. The process reads each for all its watchers together, at most four times a second.
 
-Decides when to read and who may see it; ``live.job_feed`` writes what is sent, the hub sends it.
+This module decides when to read and who may see the job. ``live.job_feed`` writes the frames, the hub sends them.
 """
 
 import asyncio
@@ -51,7 +51,7 @@ class JobFeeds:
         return list(self._watches)
 
     def follow(self, mailbox: Mailbox, job: str, after: int) -> None:
-        """From now on this mailbox gets the job: whole, then what changes."""
+        """Send a mailbox the whole job now, and later its changes."""
         if job not in self._watches:
             self._watches[job] = JobFeed(job)
             self._watchers[job] = {}
@@ -71,14 +71,14 @@ class JobFeeds:
             self._watches.pop(job, None)
 
     def hint(self, summaries: list[dict[str, Any]]) -> None:
-        """Take hints, or what a reconcile read: whoever is watched and has changed is read again."""
+        """Take summaries of hints or of a reconcile: watched jobs that have changed are read again."""
         for summary in summaries:
             watch = self._watches.get(summary["id"])
             if watch and watch.behind(summary):
                 self._refresh(watch.job)
 
     def missing(self, jobs: Iterable[str]) -> None:
-        """Watched jobs that a reconcile did not find: they were pruned, and their watchers are told."""
+        """Tell the watchers of these jobs that they do not exist any more: a reconcile did not find them."""
         for job in jobs:
             if job in self._watches:
                 self._refresh(job)
@@ -117,7 +117,7 @@ class JobFeeds:
         self._start(job, self._read(job))
 
     def _start(self, key: Any, work: Any) -> None:
-        """One task for each key at a time. One that has ended counts no more, although nobody was told of it yet."""
+        """Start a task unless one runs for this key. A finished task does not count, even before its callback ran."""
         if key in self._tasks and not self._tasks[key].done():
             work.close()
             return
@@ -161,7 +161,7 @@ class JobFeeds:
             self._show(mailbox, watch)
 
     async def _fetch_older(self, mailbox: Mailbox, watch: JobFeed, follow: Follow) -> None:
-        """Send lines that are no longer in memory, then let things take their course."""
+        """Read and send log lines that are no longer in memory, then go on as usual."""
         try:
             older = await self._reader.run(board.log_after, watch.job, follow.seq, LINES)
         except (DatabaseError, InterfaceError) as error:

@@ -1,7 +1,7 @@
-"""The hub's ear: a member of the group on the channel layer, for as long as it takes.
+"""Receives the hub's messages: it joins the group on the channel layer and reconnects when the layer fails.
 
-Layers lose things in silence: core a membership after a day or a FLUSHALL, pubsub a dead link. So membership is
-repeated, a word to itself must come back, and whoever hears nothing connects anew. It hands on messages, judges none.
+Layers fail silently: core loses a membership after a day or a FLUSHALL, pubsub does not notice a dead connection. So
+the listener repeats its membership and sends an echo to itself. Without echo it connects again.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 class Listener:
-    """Two tasks: one receives, one tends. ``take`` gets each message of the group that one of us signed."""
+    """Two tasks: one receives, one checks the connection. ``take`` gets each message with our signature."""
 
     def __init__(self, take: Callable[[dict[str, Any]], None]) -> None:
         self._take = take

@@ -1,7 +1,7 @@
-"""One browser's side of the hub: what it wants, what it has, and whether it can take more.
+"""The hub's state for one browser: what it watches, what it has got, and whether it can take more.
 
-At most four frames stay unacknowledged and at most one write is under way, so nothing piles up for a slow reader: what
-it misses stays in the shared picture. Knows the ASGI ``send`` of its socket, no jobs and no database.
+At most four frames stay unacknowledged and at most one write runs, so no queue grows for a slow reader. What it misses
+stays in the shared board. Knows the ASGI ``send`` of its socket, no jobs and no database.
 """
 
 import asyncio
@@ -58,14 +58,14 @@ class Mailbox:
         return self.task is None and len(self.inflight) < WINDOW and not self.closing
 
     def post(self, n: int, text: str) -> None:
-        """Send a frame that counts."""
+        """Send a numbered frame, which the client must acknowledge."""
         self.n = n
         self.inflight.append(n)
         self.waiting_since = None
         self._write({"type": "websocket.send", "text": text})
 
     def tell(self, text: str) -> None:
-        """Send a beat or an error: they never count."""
+        """Send a beat or an error, which have no number and need no acknowledgement."""
         if not self.closing:
             self._write({"type": "websocket.send", "text": text})
 
@@ -77,7 +77,7 @@ class Mailbox:
             self.waiting_since = None
 
     def wait(self, now: float) -> None:
-        """Something is there that it cannot take yet."""
+        """Note that a frame waits which this socket cannot take yet."""
         if self.waiting_since is None:
             self.waiting_since = now
 
@@ -85,7 +85,7 @@ class Mailbox:
         return self.waiting_since is not None and now - self.waiting_since > PATIENCE_S
 
     def close(self, code: int, reason: str) -> None:
-        """Say goodbye, and cut the connection if that does not get through. The consumer then sees a disconnect."""
+        """Send a close frame, and abort the connection if that does not get through. The consumer sees a disconnect."""
         if self.closing:
             return
         self.closing = True
@@ -95,14 +95,14 @@ class Mailbox:
             asyncio.get_running_loop().call_later(FAREWELL_S, self._cut)
 
     def left(self) -> None:
-        """The socket is gone: whatever is being written to it may stop."""
+        """Stop a running write: the socket is gone."""
         self.closing = True
         self.unsent.clear()
         if self.task is not None:
             self.task.cancel()
 
     def _write(self, message: dict[str, Any]) -> None:
-        """Write at once, without a task, as nearly every write can; only what blocks gets a task of its own."""
+        """Write without a task, as nearly every write can. Only a write that blocks gets a task."""
         if self.task is not None:
             if len(self.unsent) < UNSENT:
                 self.unsent.append(message)
@@ -133,7 +133,7 @@ class Mailbox:
             self.written(self)
 
     def _failed(self, error: Exception) -> None:
-        """Nearly always the peer has left, and the disconnect is on its way. Else: no open socket that gets nothing."""
+        """Close after a failed write. An OSError means that the client has left and the disconnect will follow."""
         self.closing = True
         if not isinstance(error, OSError):
             log.error("a frame could not be written", exc_info=error)

@@ -1,7 +1,7 @@
-"""Tell every server process that a job changed: a hint, at most once, never an error and never a wait.
+"""Sends hints to all server processes that a job changed: at most once, without error and without waiting.
 
-Owns the only ``group_send`` of the project and one daemon thread for each process, started by the first hint. Knows no
-models: it is handed ``Job.summary()``. Whoever needs certainty reads the row.
+It has the only ``group_send`` of the project and one daemon thread for each process, started by the first hint. It
+knows no models: callers pass ``Job.summary()``. A hint can be lost; the row is certain.
 """
 
 import asyncio
@@ -67,7 +67,7 @@ class Sender:
         return {"sent": self.sent, "failed": self.failed, "dropped": self.dropped, "waiting": len(self._waiting)}
 
     def _take(self) -> list[dict[str, Any]]:
-        """What waits, oldest first, at most one message full. Taking nothing is going to sleep."""
+        """Take the waiting summaries, oldest first, at most one message. With none, the thread goes to sleep."""
         with self._lock:
             jobs = [self._waiting.pop(job) for job in list(islice(self._waiting, hints.AT_ONCE))]
             if not jobs:
@@ -120,7 +120,7 @@ _sender = Sender()
 
 
 def _forked() -> None:
-    """A child has its parent's memory but neither its thread nor, perhaps, an unlocked lock: it starts afresh."""
+    """Start afresh in a forked child: it has neither the parent's thread nor, perhaps, an unlocked lock."""
     global _sender
     _sender = Sender()
 

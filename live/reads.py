@@ -1,5 +1,6 @@
-"""What is read from the database for all sockets: at a reconcile the board, marks of other rows, open alerts and who
-may no longer watch; soon after a move the counts alone.
+"""Reads the database for all sockets of the process.
+
+A reconcile reads the board, marks of topics, open alerts and withdrawn visitors. After a move it reads counts only.
 """
 
 from collections.abc import Callable, Iterable
@@ -25,7 +26,7 @@ class Reading(NamedTuple):
 def read_all(
     watched: list[str], topics: set[str], visitors: set[Visitor], judge: Callable[[set[Visitor]], Withdrawn]
 ) -> Reading:
-    """``watched``: ids of jobs; ``topics``: of news; ``judge``: which of the visitors may not stay."""
+    """``watched``: job ids; ``topics``: watched topics; ``judge``: the visitors whose login is checked."""
     # Marks first: what changes while the rows are read has another mark at the next reading.
     marks = read_marks(topics)
     found = board.summaries(watched) if watched else []
@@ -35,11 +36,11 @@ def read_all(
 
 
 def read_marks(topics: Iterable[str]) -> dict[str, Any]:
-    """The mark of each topic that an app has: a new one means that the rows behind the topic may have changed."""
+    """Read the mark of each topic. A new mark means that the rows behind the topic may have changed."""
     known = features.topics()
     return {topic: known[topic][1]() for topic in topics if topic in known}
 
 
 def recount(asked: set[str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What the board says beside its jobs, and these gauges."""
+    """Read the counts of the board and these gauges."""
     return board.counts(), gauges.read(asked)

@@ -1,7 +1,7 @@
-"""How many sockets each person has in all server processes together: each says in Redis how many are its own.
+"""Counts each user's sockets in all server processes: each process writes its own number to Redis.
 
-Without an answer from Redis each process counts by itself, as if it were alone. Redis tells the time, so that clocks of
-machines need not agree; what a process has said is forgotten three beats later, unless it says it again.
+Without an answer from Redis a process counts only its own sockets. Redis measures the time, so clocks of machines need
+not agree. A number expires after three beats, unless the process writes it again.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 
 
 class Crowd:
-    """Of one process and loop. One connection, and one round at a time for all who came and went meanwhile."""
+    """The counter of one process and loop. It has one connection and one request at a time for all changes."""
 
     def __init__(self, mailboxes: Collection[Mailbox]) -> None:
         self._mailboxes, self._me = mailboxes, uuid4().hex
@@ -50,7 +50,7 @@ class Crowd:
         self._well = True
 
     def came(self, mailbox: Mailbox) -> None:
-        """Close this one if its user has too many with it. It works meanwhile: nobody waits for Redis."""
+        """Close this socket if its user has too many now. The socket works meanwhile: nothing waits for Redis."""
         self._came.setdefault(mailbox.visitor.user, []).append(mailbox)
         self._wake()
 

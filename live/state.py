@@ -1,7 +1,7 @@
-"""What all sockets of a process share, and what keeps it current: board, news and gauges.
+"""The data that all sockets of a process share, and what keeps it up to date: board, news and gauges.
 
-Hints move it at once; the database is read for it every few seconds, whole, and for the counts soon after a move. Owns
-when to read and how to agree with what was read; it knows of mailboxes only what they ask for, and writes no frames.
+Hints change it at once. A reconcile reads everything from the database every few seconds; counts are read soon after a
+move. This module decides when to read. It knows only what mailboxes ask for, and writes no frames.
 """
 
 import asyncio
@@ -75,7 +75,7 @@ class Picture:
             self._moved.set()
 
     async def reconcile(self) -> None:
-        """Read everything and agree with it, again and again."""
+        """Read everything from the database, again and again, and correct the shared data."""
         while True:
             now, began = datetime.now(UTC), time.monotonic()
             visitors = {mailbox.visitor for mailbox in self._mailboxes}
@@ -111,7 +111,7 @@ class Picture:
             self._changed()
 
     async def recount(self) -> None:
-        """Counts follow the rows: whenever a hint told of a move, they are read, if anybody looks at them."""
+        """Read the counts after a hint of a move, if any page shows them."""
         while True:
             await self._moved.wait()
             self._moved.clear()

@@ -1,7 +1,7 @@
-"""What happens beside the board, as topics and the place of the last news of each: ``kind:noop``, ``schedules``, …
+"""Topics of news beside the board, such as ``kind:noop`` or ``schedules``, each with the place of its last change.
 
-Pure, like the board: a reader is a place, and what it has missed is merged by nature. News say that something is other
-than it was, not what; only open alerts come with their words, since every page shows them.
+Pure, like the board: a reader is a place and gets all later changes merged. News only say that something has changed.
+Open alerts alone come with their texts, since every page shows them.
 """
 
 from collections import Counter
@@ -25,7 +25,7 @@ class TopicMarks:
         self._alerts = "[]"  # ready text
 
     def moved(self, jobs: Iterable[Mapping[str, Any]]) -> bool:
-        """Jobs moved; true if that is news to anybody."""
+        """Note that jobs moved. Returns whether a reader watches a topic that this changes."""
         topics = set()
         for job in jobs:
             topics.add(KIND + job["kind"])
@@ -36,7 +36,7 @@ class TopicMarks:
         return bool(topics)
 
     def agree(self, marks: Mapping[str, Any], alerts: list[dict[str, Any]]) -> bool:
-        """Take what the database said: a mark of each topic, and the alerts that are open. True if that is news."""
+        """Take the marks of topics and the open alerts that were read. Returns whether any changed."""
         other = {topic for topic, mark in marks.items() if self._marks.get(topic) != mark}
         self._marks = dict(marks)  # what nobody watches is not read, and an old mark would mislead
         self._alerts = frames.dumps(alerts)
@@ -47,7 +47,7 @@ class TopicMarks:
         return place < self.now and any(self._is_news(topic, place) for topic in topics)
 
     def since(self, place: int, topics: Iterable[str]) -> tuple[str, ...]:
-        """The members of a frame for a reader of these topics who has come so far."""
+        """The members of a frame for a reader of these topics at this place."""
         changed = [topic for topic in sorted(topics) if self._is_news(topic, place)]
         alerts = (f'"alerts":{self._alerts}',) if ALERTS in changed else ()
         return (f'"topics":{frames.dumps(changed)}', *alerts)

@@ -1,4 +1,4 @@
-"""The Celery app. Messages are bells that carry a job's id; everything else is in the database."""
+"""The Celery app. A message carries a job's id; everything else is in the database."""
 
 import os
 

@@ -1,7 +1,7 @@
 """Log lines of all processes: one line each, with the request and the job that the code worked for.
 
-From the HTTP request to the worker: a bell carries the id of the request that asked for it, if there was one. The
-ids are correlation, not truth: a bell that is rung again knows no request any more.
+From the HTTP request to the worker: a message carries the id of the request that caused it, if there was one. The ids
+serve correlation only: a message that the dispatcher sends again has no request id.
 """
 
 import codecs

@@ -165,7 +165,7 @@ DATABASES = {
 }
 private.database(DATABASES["default"])
 
-# --- Redis: bells and hints ------------------------------------------------------------------------------------
+# --- Redis: messages and hints ---------------------------------------------------------------------------------
 OWN_REDIS = env.redis("REDIS_URL", "")  # empty: `up` starts the embedded Valkey
 REDIS_URL = OWN_REDIS or keys.read_if_there(SIGNALBOX_HOME / "valkey.url") or "redis://127.0.0.1:6379/0"
 CELERY_BROKER_URL = env.broker("CELERY_BROKER_URL", REDIS_URL)

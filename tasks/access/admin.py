@@ -1,4 +1,4 @@
-"""The door in Django's admin: tokens and links can be taken back, the trail can be read. Nothing can be made."""
+"""Access rows in Django's admin: tokens and share links can be withdrawn, the audit trail read, nothing created."""
 
 from typing import Any
 
@@ -46,7 +46,7 @@ class EntryAdmin(ReadOnly):
 
 @receiver(post_save, sender=LogEntry)
 def what_admins_do(sender: Any, instance: LogEntry, created: bool, **_: Any) -> None:
-    """What is done in Django's admin (users, roles, schedules) is in the trail too."""
+    """Write an audit entry for each change in Django's admin (users, roles, schedules)."""
     if created:
         what = {1: "added", 2: "changed", 3: "deleted"}.get(instance.action_flag, "did")
         target = f"{instance.content_type.model if instance.content_type else ''} {instance.object_repr}"

@@ -1,4 +1,4 @@
-"""The rows of the door: API tokens, sessions, share links, the audit trail. And Django's admin, for admins only."""
+"""The app of access: API tokens, sessions, share links, the audit trail, and Django's admin for admins only."""
 
 from django.apps import AppConfig
 from django.contrib.admin import apps as djangos

@@ -1,7 +1,7 @@
-"""The audit trail: every action together with what it did, in one transaction, and every attempt that was refused.
+"""The audit trail: an entry for every action, in the same transaction, and for every refused request.
 
-``do`` is for what changes something, ``refused`` for what was not allowed, ``note`` for the rest. Whoever acts is given
-as the request itself, or as its Actor, so that the entry knows the address, the token and the request's id.
+``do`` is for changes, ``refused`` for what was not allowed, ``note`` for the rest. ``who`` is the request or its Actor,
+from which the entry takes the address, the token and the request's id.
 """
 
 import logging
@@ -29,9 +29,9 @@ log = logging.getLogger(__name__)
 
 
 def do(who: Any, action: str, target: Any, deed: Callable[[], T], /, **detail: Any) -> T:
-    """Do it and write that it was done: both or neither. What the lifecycle refuses is written as refused.
+    """Call ``deed`` and write the audit entry in one transaction. A Refused of the lifecycle gets a refused entry.
 
-    ``target``: what it is done to, or a function that tells it from what ``deed`` returns.
+    ``target``: the object of the action, or a function that returns it for the result of ``deed``.
     """
     try:
         return _together(who, action, target, deed, detail)
@@ -49,7 +49,7 @@ def _together(who: Any, action: str, target: Any, deed: Callable[[], T], detail:
 
 
 def note(who: Any, action: str, target: Any = "", code: str = "", /, **detail: Any) -> None:
-    """One entry, in whatever transaction is open. With a ``code`` it is a refusal."""
+    """Write one entry, in the open transaction if there is one. With a ``code`` it is a refusal."""
     actor = Actor.of(who)
     request = actor.request
     Entry.objects.create(
@@ -67,7 +67,7 @@ def note(who: Any, action: str, target: Any = "", code: str = "", /, **detail: A
 
 
 def refused(who: Any, action: str, target: Any, code: str, /, **detail: Any) -> None:
-    """An attempt that was not allowed. Never an error: the refusal stands even when it cannot be written."""
+    """Write an entry for a request that was not allowed. Never raises: the refusal stands even without an entry."""
     actor = Actor.of(who)
     if not (_strangers if actor.is_anonymous else _allowance(actor)).allow():
         name = plain(actor.name, 150) or "a stranger"
@@ -90,7 +90,7 @@ def plain(text: Any, length: int) -> str:
 
 
 class Allowance:
-    """So many a second, and a burst: a flood of strangers must not fill the trail."""
+    """A token bucket: a rate per second and a burst. A flood of requests must not fill the trail."""
 
     def __init__(self, rate: float, burst: float) -> None:
         self.rate, self.burst, self.left, self.at = rate, burst, burst, time.monotonic()
@@ -112,7 +112,7 @@ _lock = threading.Lock()
 
 
 def _allowance(actor: Actor) -> Allowance:
-    """What one person, with all tokens and sessions, may have written: the trail of others stays readable."""
+    """The token bucket of one person, for all tokens and sessions, so that the trail of others stays readable."""
     with _lock:
         _people[actor.user.pk] = found = _people.pop(actor.user.pk, None) or Allowance(OWN_RATE, OWN_BURST)
         while len(_people) > REMEMBERED:

@@ -1,7 +1,6 @@
-"""What the door keeps: API tokens (digests only), sessions, share links, and the audit trail that nobody edits.
+"""The tables of access: API tokens (digests only), sessions, share links, and the audit trail that nobody edits.
 
-Columns and shapes only. Who may do what is for ``tasks.access.permissions`` to say; who writes an entry,
-for ``tasks.access.audit``.
+Columns and shapes only. ``tasks.access.permissions`` says who may do what; ``tasks.access.audit`` writes entries.
 """
 
 from datetime import datetime, timedelta
@@ -35,7 +34,7 @@ class Scope(models.TextChoices):
 
 class TokenManager(models.Manager):
     def live(self) -> models.QuerySet["Token"]:
-        """Those that have not expired and whose owner is active, the owner and the owner's groups with them."""
+        """Tokens that have not expired and whose owner is active, with owners and their groups loaded."""
         unspent = Q(expiry__isnull=True) | Q(expiry__gt=timezone.now())
         return self.filter(unspent, user__is_active=True).select_related("user").prefetch_related("user__groups")
 
@@ -65,7 +64,7 @@ class TokenManager(models.Manager):
 
 
 class Token(AbstractAuthToken):
-    """A program's way in. Knox gives digest, owner and expiry; a token that made others takes them along."""
+    """An API token. Digest, owner and expiry are Knox's. Deleting a token deletes the tokens made with it."""
 
     uid = models.UUIDField(default=uuid7, unique=True, editable=False)
     name = models.CharField(max_length=100, blank=True)
@@ -92,7 +91,7 @@ class Token(AbstractAuthToken):
 
 
 class Session(AbstractBaseSession):
-    """A browser's login. That it knows its user lets one log out everywhere."""
+    """A browser session. It stores its user, so that a user can log out everywhere."""
 
     user = models.BigIntegerField(null=True, db_index=True)
 
@@ -102,7 +101,7 @@ class Session(AbstractBaseSession):
 
 
 class Guess(models.Model):
-    """A password that is being looked at: until its row is gone it counts as a wrong one."""
+    """A password that is being checked. While the row exists, it counts as a wrong one."""
 
     place = models.CharField(max_length=45)
     name = models.CharField(max_length=150)
@@ -149,7 +148,7 @@ class EntryRows(models.QuerySet):
         raise Unchangeable("Audit entries are not deleted; only prune takes away those whose time is over.")
 
     def done_to(self, uid: UUID) -> Self:
-        """What was done to a job, and not refused."""
+        """Entries of actions on a job that were not refused."""
         return self.filter(target=str(uid), outcome=Entry.Outcome.DONE)
 
     def forget(self, before: datetime, most: int) -> int:
@@ -162,7 +161,10 @@ class EntryRows(models.QuerySet):
 
 
 class Entry(models.Model):
-    """Who did, or tried, what, on what, when, from where, and how that went. Names as text: people may leave."""
+    """An audit entry: who did or tried what, on what, when, from where, and the outcome.
+
+    Names are stored as text, since users can be deleted.
+    """
 
     class Outcome(models.TextChoices):
         DONE = "done"
@@ -206,7 +208,7 @@ class Entry(models.Model):
         raise Unchangeable("An audit entry is not deleted.")
 
     def deed(self) -> dict[str, Any]:
-        """As everybody sees it who sees what it was done to."""
+        """The entry for everybody who may see its target."""
         action = "end_share" if self.action == "share" and self.detail.get("revoked") else self.action
         note = str(self.detail.get("reason") or "")
         return {"at": instant(self.at), "who": self.who or None, "action": action, "note": note}

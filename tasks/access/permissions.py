@@ -1,6 +1,6 @@
-"""Who may do what: the whole of it is the table RULES, which pages, API, socket and tests read. Deny by default.
+"""Permissions: the table RULES, which pages, API, socket and tests read. Deny by default.
 
-A role comes from a user's groups, a scope from the token in hand; what both allow is allowed. Knows no URLs.
+A role comes from the user's groups, a scope from the API token. An action needs both. Knows no URLs.
 """
 
 from dataclasses import dataclass, field, replace
@@ -20,7 +20,7 @@ ROLES = ("viewer", "operator", "admin")  # names of groups, the weaker first; a 
 
 
 class Grant(NamedTuple):
-    """A row of the table: what each role, and each scope of a token, lets one do. Anonymous and nobody may nothing."""
+    """A row of the table: what each role and each token scope allows. Anonymous and nobody may do nothing."""
 
     viewer: str
     operator: str
@@ -67,7 +67,7 @@ ELSEWHERE = {"bulk_action", "match_part"}  # asked for where one sees what they 
 
 @dataclass(frozen=True)
 class Actor:
-    """Who asks: a user (or None), the user's role now, the token in hand, and the request that it came by, if any."""
+    """Who asks: a user or None, the user's role now, the API token or None, and the request or None."""
 
     user: Any
     role: str
@@ -136,7 +136,7 @@ def may(who: Any, action: str, job: Job | None = None) -> bool:
 
 
 def visible(who: Any, jobs: QuerySet[Job], action: str = "see") -> QuerySet[Job]:
-    """Those of the jobs that ``who`` may see, or may do ``action`` to."""
+    """Filter ``jobs`` to those that ``who`` may see, or may do ``action`` to."""
     granted = grant(who, action)
     if granted == NO:
         return jobs.none()
@@ -144,7 +144,7 @@ def visible(who: Any, jobs: QuerySet[Job], action: str = "see") -> QuerySet[Job]
 
 
 def may_submit(who: Any, kind: Kind) -> bool:
-    """Whether ``who`` may make jobs of that kind: a bulk action acts on other jobs, a chore on the house."""
+    """Whether ``who`` may submit jobs of that kind. Bulk actions and chores need rights of their own."""
     action = {"bulk_action": "bulk"}.get(kind.name, "chores" if kind.quiet else "submit")
     return may(who, "submit") and may(who, action)
 
@@ -156,7 +156,7 @@ def submittable_kinds(user: Any) -> list[Kind]:
 
 
 class AdminsAreAdmins(BaseBackend):
-    """Django's own permissions, for its admin: whoever has the role has them all, nobody else has one."""
+    """Gives users with the role admin all permissions in Django's admin, and everybody else none."""
 
     def has_perm(self, user_obj: Any, perm: str, obj: Any = None) -> bool:
         return role_of(user_obj) == "admin"

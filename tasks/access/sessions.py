@@ -1,7 +1,7 @@
-"""Sessions as rows that know whose they are, and that let nobody in who reads them: a row has a digest of its key.
+"""Session rows store their user and a digest of the session key, so that a reader of the table cannot log in.
 
-Server processes of an older version know the keys themselves, and look for nothing else. So after an upgrade keys are
-kept as they were for an hour, while the one version takes the place of the other; then all become digests.
+Server processes of an older version look for the key itself. So for an hour after an upgrade keys are stored as
+before, while the new version replaces the old one. Then all keys become digests.
 """
 
 import hashlib
@@ -31,7 +31,7 @@ def digest(key: str) -> str:
 
 
 def kept_as(key: str) -> list[str]:
-    """What the row of a key may be found by."""
+    """The values under which the row of a key may be stored."""
     return [digest(key), *([key] if KEY.fullmatch(key) else [])]
 
 

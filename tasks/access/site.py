@@ -18,13 +18,13 @@ class Site(AdminSite):
         return may(request.user, "people")
 
     def login(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        """Django's own form would be a second door, without the throttle of the first."""
+        """Redirect to the login page: Django's own form has no throttle."""
         if request.user.is_authenticated:
             raise PermissionDenied
         return redirect_to_login(request.GET.get("next", "/admin/"))
 
     def password_change(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        """Nor is there a second page that takes guesses of a password, without a wait and without a trail."""
+        """Redirect too: Django's own page would take guesses of a password without throttle and audit entry."""
         return redirect("password")
 
     def password_change_done(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:

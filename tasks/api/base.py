@@ -1,7 +1,7 @@
-"""What every endpoint of the API is made of: who may use it, how bodies are read, how answers are written.
+"""Base classes of the API: permissions, parsing of bodies and rendering of answers.
 
-A view names, for each of its methods, the action of ``tasks.access.permissions`` that it is (``actions``). A method
-without one does not exist. Views of other apps derive from ``Endpoint`` too.
+``actions`` of a view maps each method to its action of ``tasks.access.permissions``. Other methods answer 405. Views of
+a team's apps derive from ``ResourceView`` too.
 """
 
 from collections.abc import Callable, Iterator
@@ -61,7 +61,7 @@ class VendorStrictJson(StrictJson):
 
 
 class Negotiation(DefaultContentNegotiation):
-    """No ?format=: what is asked for stands in Accept."""
+    """Reads the Accept header only; there is no ?format=."""
 
     def select_renderer(self, request: Any, renderers: Any, format_suffix: Any = None) -> Any:
         renderer, _ = super().select_renderer(request, renderers)
@@ -69,7 +69,7 @@ class Negotiation(DefaultContentNegotiation):
 
 
 class Permitted(BasePermission):
-    """What the table of ``tasks.access.permissions`` allows; a method without an action is for nobody."""
+    """Checks the table of ``tasks.access.permissions``."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
         actor = Actor.of(request)
@@ -110,7 +110,7 @@ class ResourceView(APIView):
         return super().dispatch(request, *args, **kwargs)
 
     def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
-        """DRF takes a body without a Content-Length, one sent in chunks, for none."""
+        """Accept chunked bodies, which DRF takes for empty because they have no Content-Length."""
         request.META["CONTENT_LENGTH"] = str(size(request))
         return super().initialize_request(request, *args, **kwargs)
 
@@ -133,7 +133,7 @@ class ResourceView(APIView):
         return response
 
     def given(self, form: type[serializers.Serializer], **options: Any) -> dict[str, Any]:
-        """The body, checked. What the form does not name is refused."""
+        """Return the validated body. Fields that the form does not have are refused."""
         checked = form(data=self.request.data, context={"view": self}, **options)
         checked.is_valid(raise_exception=True)
         return checked.validated_data
@@ -152,7 +152,7 @@ class ResourceView(APIView):
         return query
 
     def do(self, target: Any, deed: Callable[[], T], /, **detail: Any) -> T:
-        """Do what this request is for, and write that it was done, by whom and from where.
+        """Call ``deed`` and write the audit entry of this request.
 
         A row that was there when the request came and is gone now is a 404, as if the request had come later.
         """

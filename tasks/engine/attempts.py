@@ -1,4 +1,4 @@
-"""What stays of an attempt beside its job's row: how it ended, and its log lines. Part of a move's transaction."""
+"""Rows written when an attempt ends, in the transaction of the move: the attempt, its log lines, the ending."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -9,7 +9,7 @@ from tasks.engine.models import Attempt, Ending, Job, LogLine, Outcome
 
 
 def fence(job: Job, outcome: Outcome) -> None:
-    """An attempt that lost its job meanwhile and ends only now: show it as what it is."""
+    """Mark an attempt as fenced: it was recorded as lost, but ran on and ends only now."""
     if outcome != Outcome.LOST:
         Attempt.objects.filter(job_id=job.pk, number=job.attempt, outcome=Outcome.LOST).update(outcome=Outcome.FENCED)
 
@@ -28,7 +28,7 @@ def write_attempt(job: Job, outcome: Outcome, failure: Failure | None) -> None:
 
 
 def write_endings(jobs: Iterable[Job]) -> None:
-    """A row for each of these jobs that failed or was cancelled now."""
+    """Insert an Ending for each of these jobs that has just failed or been cancelled."""
     ended = [job for job in jobs if job.state in Ending.STATES]
     if ended:
         Ending.objects.bulk_create([_ending(job) for job in ended], batch_size=500)

@@ -1,8 +1,8 @@
-"""Chains and groups of Celery's canvas as rows: what follows a job is kept in ``Job.then`` until the job has succeeded.
+"""Chains and groups of Celery's canvas, stored in ``Job.then`` until the job has succeeded.
 
-``then`` is a list of branches, all begun at once; a branch is a list of steps, done one after the other; its last step
-may be a group: ``{"group": [branch, …]}``. Every step has its id from the beginning, and its parameters are judged when
-the chain is asked for, but for the one that takes the result of the job before it.
+``then`` is a list of branches, which all begin at once. A branch is a list of steps, which run one after the other.
+The last step of a branch may be a group: ``{"group": [branch, …]}``. Every step has its job id from the beginning.
+Its parameters are validated when the chain is submitted, except the one that takes the result of the job before.
 """
 
 import json
@@ -38,7 +38,7 @@ Branch = list[Step]
 
 
 def split_options(kind: registry.Kind, options: dict[str, Any]) -> dict[str, Any]:
-    """``priority``, ``due_at`` and ``countdown`` out of a call's options; TypeError names one that means nothing."""
+    """Take ``priority``, ``due_at`` and ``countdown`` out of a call's options. TypeError names an unsupported one."""
     found = {name: options.pop(name, None) for name in ("priority", "countdown", "eta")}
     eta = found.pop("eta")
     try:
@@ -57,7 +57,7 @@ def split_options(kind: registry.Kind, options: dict[str, Any]) -> dict[str, Any
 
 
 def parse_task_id(kind: str, task_id: str | None) -> UUID | None:
-    """The id that canvas, or a caller, gave a job before it was asked for."""
+    """Return the job id that canvas or a caller chose, or None. ValueError if it is no UUID."""
     try:
         return UUID(task_id) if task_id else None
     except ValueError:
@@ -65,7 +65,7 @@ def parse_task_id(kind: str, task_id: str | None) -> UUID | None:
 
 
 def plan_chain(chain: Iterable[Any] | None, link: Any) -> list[Branch] | None:
-    """``Job.then`` from what canvas passes along: ``chain``, the last step first, and ``link``, one or many signatures.
+    """Build ``Job.then`` from canvas options: ``chain``, the last step first, and ``link``, one or many signatures.
 
     Raises what a call with wrong arguments raises, and NotImplementedError for a chord. Nothing is written.
     """
@@ -82,9 +82,9 @@ def plan_chain(chain: Iterable[Any] | None, link: Any) -> list[Branch] | None:
 
 
 def begin(job: Job) -> list[Job]:
-    """Insert the jobs that a succeeded job begins, in its transaction. One that cannot begin is failed, and says why.
+    """Insert the next jobs of a succeeded job, in its transaction. A job that cannot begin is inserted as failed.
 
-    What is there already stays: a canvas that was frozen once and called twice has the same ids twice.
+    Jobs that exist already stay as they are: a canvas that was frozen once and called twice has the same ids twice.
     """
     jobs = [next_ for branch in job.then or () for next_ in _begun_if_readable(branch, job)]
     known = set(Job.objects.filter(uid__in=[each.uid for each in jobs]).values_list("uid", flat=True)) if jobs else ()
@@ -92,7 +92,7 @@ def begin(job: Job) -> list[Job]:
 
 
 def in_words(then: list[Branch] | None) -> str:
-    """What is to follow, for people: "add, then noop and add"."""
+    """Return ``then`` as text for people: "add, then noop and add"."""
     try:
         return " and ".join(", then ".join(_named(step) for step in branch) for branch in then or ())
     except (TypeError, LookupError):
@@ -149,7 +149,7 @@ def _step(signature: Mapping[str, Any], options: dict[str, Any]) -> Step:
 
 
 def _clean_params(signature: Signature, bound: dict[str, Any]) -> dict[str, Any]:
-    """Some parameters as stable JSON; the others come with a result, or keep their defaults."""
+    """Validate the given parameters only. The others come with a result, or keep their defaults."""
     fields, cleaned, errors = {field.name: field for field in signature.fields}, {}, {}
     for name, value in bound.items():
         try:

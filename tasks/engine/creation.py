@@ -1,4 +1,4 @@
-"""From a request to a job's row, not yet saved: parameters checked, secrets sealed apart."""
+"""Builds unsaved Job rows from requests: checks parameters and encrypts secrets into their own column."""
 
 import json
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ def build_job(
     due_at: datetime | None,
     uid: UUID | None = None,
 ) -> Job:
-    """A job of ``kind`` that is not yet saved; its secrets are sealed apart from its parameters."""
+    """Return an unsaved job of ``kind``. Its secret parameters are encrypted in ``Job.secrets``."""
     clean = kind.signature.clean(params)
     rows_exist(kind, clean)
     secrets = {name: clean[name] for name in kind.signature.secrets if clean.get(name) is not None}
@@ -51,15 +51,15 @@ def build_job(
 
 
 def open_params(job: Job) -> tuple[dict[str, Any], list[str]]:
-    """A claimed job's parameters as stored, its secrets put back in their places, and the secret texts to hide."""
+    """Return a claimed job's parameters with its secrets decrypted, and the secret texts to hide from logs."""
     secrets = sealing.unseal(job.secrets) if job.secrets else {}
     return {**job.params, **secrets}, [value for value in secrets.values() if isinstance(value, str)]
 
 
 def build_failed_job(kind: str, params: Mapping[str, Any], secrets: str, uid: UUID, error: Exception) -> Job:
-    """A job that failed before it could be queued, not yet saved: a chain came to it and its parameters did not fit.
+    """Return an unsaved, failed job: the next step of a chain whose parameters are invalid.
 
-    It keeps them as they came, with the sealed secrets apart: tried again, it fails again, and never runs with less.
+    It keeps the parameters as they came and the encrypted secrets, so a retry fails too and never runs without them.
     """
     why, now = Failure.of(error), datetime.now(UTC)
     queue = next((each.queue for each in registry.kinds() if each.name == kind), "default")
@@ -79,7 +79,7 @@ def build_failed_job(kind: str, params: Mapping[str, Any], secrets: str, uid: UU
 
 
 def find_duplicate(job: Job) -> Job | None:
-    """The job that was already accepted in this one's place."""
+    """Return the existing job with the same key, slot or uid, or None. KeyReused: the key came with another request."""
     found = Job.objects.select_related("owner")
     if job.idempotency_key and job.owner_id:
         twin = found.filter(owner_id=job.owner_id, idempotency_key=job.idempotency_key).first()
@@ -93,7 +93,7 @@ def find_duplicate(job: Job) -> Job | None:
 
 
 def digest(job: Job, due_at: datetime | None, params: Mapping[str, Any]) -> str:
-    """What must be equal for a repeated key to mean the same request."""
+    """Return a digest of the request. A repeated idempotency key must come with the same digest."""
     asked = [job.kind, dict(params), job.priority, str(due_at), job.callback_url, str(job.copy_of)]
     return salted_hmac("idempotency", json.dumps(asked, sort_keys=True, default=str), algorithm="sha256").hexdigest()
 

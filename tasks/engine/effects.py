@@ -1,4 +1,4 @@
-"""Effects that happen once for each job, however often its attempts run: a fact committed with the effect itself."""
+"""Effects that happen once for each job, however many attempts run: a row is committed with the effect itself."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,9 +15,9 @@ from tasks.engine.report import Fenced, current_report
 def once(name: str) -> Iterator[bool]:
     """``with once("invoice") as first:`` is True the first time in this job's life, False in every later attempt.
 
-    What is written inside commits together with that fact, or not at all. Raises Fenced, and writes nothing, when the
-    attempt does not hold its job any more. Outside a job it is always True. Effects on other systems cannot be kept to
-    once by anybody: give those the job's id as their idempotency key.
+    Writes inside the block commit together with the Effect row, or not at all. Raises Fenced, and writes nothing, when
+    the attempt does not hold its job any more. Outside a job it is always True. No database can make effects on other
+    systems happen once: give those systems the job's id as their idempotency key.
     """
     report = current_report()
     if report.job_id is None:

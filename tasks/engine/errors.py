@@ -1,4 +1,4 @@
-"""Why an attempt ended badly, or a request was refused, in words fit to be stored and shown."""
+"""Failures of attempts and refusals of requests, as texts that can be stored and shown."""
 
 import hashlib
 import linecache
@@ -27,13 +27,13 @@ DEEPEST = 20  # exceptions that led to each other
 
 
 class Refused(Exception):
-    """What was asked cannot be done; ``code`` names the problem, the text says it in one sentence."""
+    """The request cannot be carried out. ``code`` names the problem; the text is one sentence about it."""
 
     code = "refused"
 
 
 class NotInState(Refused):
-    """The job is in no state that allows this; ``job`` is what is true instead."""
+    """The job's state does not allow this. ``job`` is the job as it is now."""
 
     code = "not-in-this-state"
 
@@ -77,7 +77,7 @@ class Failure(NamedTuple):
 
 
 def pattern(error: str) -> str:
-    """What is the same in errors that differ only in ids, hashes, addresses, paths, times, numbers and quoted words."""
+    """Blank ids, hashes, addresses, paths, times, numbers and quoted words, so that similar errors are equal."""
     return REPEATED.sub("…", VARYING.sub("…", error))
 
 
@@ -100,15 +100,15 @@ def _place(error: BaseException) -> str:
 
 
 def traceback(error: BaseException) -> str:
-    """As Python shows it, from the job's own code on; or as much of that as an exception that breaks it lets be had."""
+    """Return the traceback from the job's own code on. An exception that breaks this gets a plainer one."""
     try:
         return "".join(tracebacks.format_exception(type(error), error, _own_code(error)))
-    except BaseException:  # it asks the exception for notes and more, and code of the job's own answers
+    except BaseException:  # formatting calls methods of the exception, which are code of the job and may raise anything
         return "\nwhich led to\n\n".join(reversed([*_plainly(error)]))
 
 
 def _plainly(error: BaseException | None) -> Iterator[str]:
-    """An exception, and those that led to it, by what no class can override."""
+    """Yield a traceback for the exception and for each of its causes. Uses only what no class can override."""
     for _ in range(DEEPEST):
         if error is None:
             return
@@ -118,7 +118,7 @@ def _plainly(error: BaseException | None) -> Iterator[str]:
 
 
 def _own_code(error: BaseException) -> TracebackType | None:
-    """The traceback from the job's own code on: what calls it is the same for every job."""
+    """Return the traceback from the job's own code on. The frames before it are the same for every job."""
     whole = trace = _of(error, "__traceback__")
     while trace and trace.tb_frame.f_globals.get("__name__", "").split(".")[0:2] in OURS:
         trace = trace.tb_next
@@ -126,7 +126,7 @@ def _own_code(error: BaseException) -> TracebackType | None:
 
 
 def name_of(error: BaseException) -> str:
-    """Of its class, which may have a class that answers otherwise."""
+    """Return the name of the exception's class, even if its metaclass overrides ``__name__``."""
     return type.__dict__["__name__"].__get__(type(error))
 
 

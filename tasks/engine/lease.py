@@ -1,6 +1,6 @@
-"""What the holder of an attempt writes while it runs: progress, log lines and the beat of its lease; and what it hears.
+"""Writes of a running attempt: progress, log lines and ``Job.beat``. Each answers whether a cancel was requested.
 
-None of it moves a job: that is for ``tasks.engine.lifecycle``, which guards the holder's last word by the same token.
+Nothing here moves a job. ``tasks.engine.lifecycle`` does, and guards the end of an attempt by the same fencing token.
 """
 
 from typing import Any, NamedTuple
@@ -16,7 +16,7 @@ HELD = "uid = %s AND attempt = %s AND state = 'running'"  # the fencing token: t
 
 
 class Heard(NamedTuple):
-    """What the holder learns when it writes."""
+    """What a running attempt learns when it writes."""
 
     cancel_requested: bool
 
@@ -34,7 +34,7 @@ def flush(job: Job, news: Any) -> Heard | None:
 
 @retry_on_lock
 def beat(job: Job) -> Heard | None:
-    """Raise the lease. No version and no push: nobody looks at a beat but the reaper."""
+    """Raise ``Job.beat``. Neither ``version`` nor browsers change: only the reaper reads this column."""
     held = Job.objects.filter(uid=job.uid, attempt=job.attempt, state=State.RUNNING)
     return hear(job) if held.update(beat=F("beat") + 1) else None
 

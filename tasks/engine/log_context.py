@@ -1,7 +1,7 @@
-"""Which request, and which job, the running code works for: what log lines and audit entries say, and what none may.
+"""The request and the job that the running code works for, and the secrets that no log line may contain.
 
-Request and job are context variables, so that threads, coroutines and tests each have their own. A job's secrets are
-the process's: a thread that the job started logs too, and so does Celery when the job has ended.
+Request and job are context variables, so threads, coroutines and tests each have their own. Secrets are kept for the
+whole process: threads of the job write log lines too, and so does Celery after the job has ended.
 """
 
 import re
@@ -18,7 +18,7 @@ SECRET_PATH = re.compile(r"(?<![\w-])/(start|share)/[^/\s\"'<>?]+")
 
 
 def keep(job: str, secrets: Iterable[str]) -> None:
-    """From now on these are in no log line of this process, until ``forget``."""
+    """Mask these secrets in every log line of this process until ``forget``."""
     if kept := tuple(secrets):
         _secrets[job] = kept
 
@@ -28,6 +28,6 @@ def forget(job: str) -> None:
 
 
 def mask_secrets(text: str) -> str:
-    """Without the addresses of share links and of the first admin's, and without secrets of the jobs that run here."""
+    """Return the text without share links, the first admin's login link, and secrets of the jobs that run here."""
     text = SECRET_PATH.sub(r"/\1/•••", text)
     return hide(text, [each for kept in tuple(_secrets.values()) for each in kept]) if _secrets else text

@@ -1,4 +1,4 @@
-"""What a job is: its row, its attempts, its log lines, and the rows of workers and queues.
+"""The tables of jobs: Job, its attempts, log lines and effects, and the rows of workers and queues.
 
 Columns, constraints, indexes and shapes only. Nothing here moves a job from one state to another.
 """
@@ -42,7 +42,7 @@ class Outcome(models.TextChoices):
 
 
 class Job(models.Model):
-    """One job: the truth about it. Only tasks.engine.lifecycle writes its state."""
+    """One job. Only tasks.engine.lifecycle writes its state."""
 
     State = State
     LIVE = frozenset({State.SCHEDULED, State.QUEUED, State.RUNNING, State.RETRYING})
@@ -81,7 +81,9 @@ class Job(models.Model):
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
     worker = models.CharField(max_length=200, default="")
-    pid = models.IntegerField(null=True)  # of the process that runs it: a parent reports only its own dead child
+    pid = models.IntegerField(
+        null=True
+    )  # of the process that runs the job: a parent process reports only its own dead child
     schedule = models.UUIDField(null=True)
     slot = models.CharField(max_length=40, null=True)  # noqa: DJ001 - NULL: no slot, and NULLs do not collide
     serial_key = models.CharField(max_length=200, default="")
@@ -158,7 +160,7 @@ class Job(models.Model):
         }
 
     def attempt_list(self) -> list[dict[str, Any]]:
-        """All attempts, oldest first. The one that succeeded, or runs now, is this very row."""
+        """All attempts, oldest first. The running or succeeded attempt is taken from the job's own row."""
         rows = [attempt.to_dict() for attempt in self.attempts.order_by("number", "id")]
         if self.state in (State.RUNNING, State.SUCCEEDED):
             rows.append(
@@ -176,7 +178,7 @@ class Job(models.Model):
 
 
 class Attempt(models.Model):
-    """How one attempt ended, written once, at its end. A success is no row: it is the job row itself."""
+    """How one attempt ended, written once. A success has no row here: the job's own row says it."""
 
     job = models.ForeignKey(Job, models.CASCADE, related_name="attempts")
     number = models.IntegerField()
@@ -254,7 +256,7 @@ class LogLine(models.Model):
 
 
 class Effect(models.Model):
-    """A thing that a job did once and must not do again, whatever attempt comes next."""
+    """An effect that a job has had and that no later attempt may repeat."""
 
     job = models.ForeignKey(Job, models.CASCADE, related_name="effects", db_index=False)
     name = models.CharField(max_length=200)
@@ -268,7 +270,7 @@ class Effect(models.Model):
 
 
 class Worker(models.Model):
-    """A Celery worker that has called in. Its beat rises while it lives."""
+    """A Celery worker. It raises ``beat`` while it lives."""
 
     name = models.CharField(max_length=200, unique=True)
     host = models.CharField(max_length=200)
@@ -285,7 +287,7 @@ class Worker(models.Model):
 
 
 class Queue(models.Model):
-    """What people have said of a queue. A queue without a row is simply not paused."""
+    """Whether a queue is paused, and by whom. A queue without a row is not paused."""
 
     name = models.CharField(max_length=100, unique=True)
     paused = models.BooleanField(default=False)
@@ -297,7 +299,7 @@ class Queue(models.Model):
 
 
 class Counted(models.Model):
-    """What finished in some time, by kind and outcome, counted from rows again whenever it is asked for."""
+    """Counts of jobs that finished in a period, by kind and outcome. They can be counted again from the rows."""
 
     at = models.DateTimeField()
     kind = models.CharField(max_length=200)

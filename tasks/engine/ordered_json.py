@@ -1,8 +1,8 @@
-"""JSON that comes back from every database as it was written: names in their order, numbers with their digits.
+"""JSON that every database returns as it was written: names in their order, numbers with their digits.
 
 PostgreSQL's ``jsonb`` sorts the names of objects and rewrites some numbers (1e16, -0.0). A value that it would change
-is stored together with its own text, under a name that no job gives. What jsonb keeps as it is, is stored as ever, and
-so are rows of earlier versions; ``params__name`` finds both.
+is stored together with its JSON text, under a name that no job uses. Other values are stored unchanged, as in earlier
+versions. The lookup ``params__name`` finds both.
 """
 
 import json

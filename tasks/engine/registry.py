@@ -21,7 +21,7 @@ MEANINGS = {"on_lost": ("retry", "fail"), "effects": ("none", "idempotent", "onc
 
 @dataclass(frozen=True)
 class Kind:
-    """What is true of every job of one kind: where it waits, how often it is tried, what repeating it means."""
+    """The settings of a kind of job: its queue, its number of attempts, whether it may be repeated."""
 
     name: str
     signature: Signature
@@ -43,7 +43,7 @@ class Kind:
     retry: Mapping[str, Any] = field(default_factory=dict)  # for readers: Celery's own options as given
 
     def __post_init__(self) -> None:
-        """TypeError for what would only be found out, or never, when a job runs."""
+        """Raise TypeError for settings that would fail only when a job runs, or silently."""
         for what, text, most in (("name", self.name, NAME), ("queue", self.queue, QUEUE)):
             if not (isinstance(text, str) and 0 < len(text) <= most and text.isprintable() and text == text.strip()):
                 raise TypeError(f"{self.where}: its {what} is a text of 1 to {most} printable characters")
@@ -70,17 +70,17 @@ class Kind:
 
 
 _kinds: dict[str, Kind] = {}
-refused: list[str] = []  # what is wrong with kinds that are none, a sentence each; the start stops with them
+refused: list[str] = []  # a sentence for each invalid kind; project.apps stops the start with them
 
 
 def place(function: Callable[..., Any]) -> str:
-    """The file and line of a function, as an editor opens them from the folder of the process."""
+    """Return "file:line" of a function, relative to the working directory."""
     code = inspect.unwrap(function).__code__
     return f"{os.path.relpath(code.co_filename)}:{code.co_firstlineno}"
 
 
 def register(kind: Kind) -> None:
-    """TypeError when another module has a kind of that name: one of the two would never run."""
+    """Add a kind. TypeError when another module has a kind of that name, since one of the two would never run."""
     if (known := _kinds.get(kind.name)) and known.where.rpartition(".")[0] != kind.where.rpartition(".")[0]:
         raise TypeError(f"{kind.where}: {known.where} is named {kind.name!r} already; give one of them a name=")
     _kinds[kind.name] = kind
@@ -103,7 +103,7 @@ def is_chore(name: str) -> bool:
 
 
 def in_order(kind: str, params: dict[str, Any]) -> dict[str, Any]:
-    """Parameters in the order of the kind's signature, which PostgreSQL does not keep; unknown ones come last."""
+    """Sort parameters as in the kind's signature, since PostgreSQL does not keep the order. Unknown ones come last."""
     if not isinstance(params, dict):  # what somebody else has stored there
         return params
     known = [field.name for field in _kinds[kind].signature.fields] if kind in _kinds else []

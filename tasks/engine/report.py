@@ -1,7 +1,7 @@
-"""What running code holds: progress(), log(), cancelled().
+"""The Report of a running attempt: progress(), log(), cancelled().
 
-Every call touches memory only and costs about a microsecond, from any thread and inside any event loop;
-the pulse carries what gathered here to the database.
+Every call touches memory only and costs about a microsecond. Any thread and any event loop may call it.
+The pulse writes the collected updates to the database.
 """
 
 import threading
@@ -29,7 +29,7 @@ class Cancelled(Stopped):
 
 
 class Fenced(Stopped):
-    """The job was given to another attempt: nothing that this one does counts any more."""
+    """The job belongs to another attempt now. Nothing that this attempt writes is stored any more."""
 
 
 class ReportLine(NamedTuple):
@@ -40,7 +40,7 @@ class ReportLine(NamedTuple):
 
 
 class ReportUpdate(NamedTuple):
-    """What a report gathered since it was last asked."""
+    """What a report collected since the last ``take``."""
 
     done: int
     total: int
@@ -50,7 +50,7 @@ class ReportUpdate(NamedTuple):
 
 
 class Report:
-    """One attempt's voice and ear. ``job_id`` is the public id, or None outside a job; ``attempt`` counts from 1."""
+    """Progress, log and cancel request of one attempt. ``job_id`` is None outside a job; ``attempt`` counts from 1."""
 
     def __init__(
         self, job_id: str | None = None, attempt: int = 1, log_seq: int = 0, secrets: Iterable[str] = ()
@@ -66,7 +66,7 @@ class Report:
         self._stop: type[Stopped] | None = None
 
     def progress(self, done: int, total: int | None = None, note: str | None = None) -> None:
-        """Say how far the job is; what is left out stays as it was. Raises Cancelled when asked to stop."""
+        """Set the progress. Arguments left out keep their values. Raises Cancelled after a cancel request."""
         if self._stop is not None:
             raise self._stop
         _, old_total, old_note = self._progress
@@ -74,13 +74,13 @@ class Report:
         self._progress = (_whole(done), total, old_note if note is None else storable.describe_value(note))
 
     def log(self, text: Any, level: str = "info") -> None:
-        """Write one log line, in the words of ``str(text)``. Raises Cancelled when asked to stop."""
+        """Write ``str(text)`` as one log line. Raises Cancelled after a cancel request."""
         if self._stop is not None:
             raise self._stop
         self.note(text, level)
 
     def note(self, text: Any, level: str = "info") -> None:
-        """Like ``log``, but never raises: for last words."""
+        """Like ``log``, but never raises, so that a job can log while it stops."""
         shown = storable.text(hide(storable.describe_value(text), self._secrets), LINE_CHARACTERS)
         level = level if isinstance(level, str) and level in LEVELS else "info"
         with self._lock:
@@ -94,11 +94,11 @@ class Report:
             self._lines.append(ReportLine(self._log_seq, datetime.now(UTC), level, shown))
 
     def cancelled(self) -> bool:
-        """True once somebody asked for a cancel, or the attempt lost its job."""
+        """Whether a cancel was requested or the attempt lost its job."""
         return self._stop is not None
 
     def stop(self, reason: type[Stopped]) -> None:
-        """Heard by the pulse: from now on ``progress`` and ``log`` raise ``reason``."""
+        """Make ``progress`` and ``log`` raise ``reason`` from now on. The pulse calls this."""
         self._stop = reason
 
     def hidden(self, text: str) -> str:
@@ -113,7 +113,7 @@ class Report:
         return self._progress != self._told or self._log_seq != self._told_seq
 
     def take(self, most_lines: int = 1_000) -> ReportUpdate:
-        """What has to be written, at most ``most_lines`` lines. Give it back with ``put_back`` when that failed."""
+        """Take the collected updates, at most ``most_lines`` lines. Return them with ``put_back`` if writing fails."""
         with self._lock:
             lines, self._lines = self._lines[:most_lines], self._lines[most_lines:]
         self._told = self._progress
@@ -140,7 +140,7 @@ class Report:
 
 
 def current_report() -> Report:
-    """The report of the job that runs here (in a thread of the job's own too); outside a job, one that nobody reads."""
+    """The report of the job that runs here, also in threads of the job. Outside a job, a report that nobody reads."""
     found = _current.get()
     if found is None and len(_running) == 1:
         found = next(iter(_running.values()), None)
@@ -148,7 +148,7 @@ def current_report() -> Report:
 
 
 def _whole(number: Any) -> int:
-    """Progress as the database holds it: a whole number of 64 bits, whatever a job says."""
+    """Convert a progress value to a 64-bit integer, whatever a job passes."""
     try:
         return max(0, min(int(number), 2**63 - 1))
     except BaseException:  # a number of the job's own may raise what it likes

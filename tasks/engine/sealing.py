@@ -1,7 +1,6 @@
-"""Secrets of jobs: sealed where they rest, hidden where they would be read.
+"""Encryption of secret parameters, and masking of their values in log lines, errors and tracebacks.
 
-Owns the encryption of secret parameters, and how their values vanish from log lines, errors and tracebacks. Knows no
-job: it is handed a dict or a text.
+Works on dicts and texts and knows no job.
 """
 
 import html
@@ -24,11 +23,11 @@ from tasks.params.types import MASK
 PURPOSE = b"signalbox: secret parameters of jobs, 1"  # other uses of SECRET_KEY get other keys from it
 SHORT = 4  # characters; a shorter secret is hidden only where it stands alone, or "a" would blank every text
 SMALL = {ord(letter): letter.lower() for letter in ascii_uppercase}
-A_LINE = 8  # characters; the shorter lines of a secret, such as "}", say nothing
+A_LINE = 8  # characters; shorter lines of a secret, such as "}", are not masked
 
 
 class Unsealable(ValueError):
-    """The text was not sealed with the SECRET_KEY of now or one of SECRET_KEY_FALLBACKS, or was changed since."""
+    """Neither SECRET_KEY nor SECRET_KEY_FALLBACKS decrypt the text, or it was changed."""
 
 
 def seal(values: dict[str, Any]) -> str:
@@ -37,7 +36,7 @@ def seal(values: dict[str, Any]) -> str:
 
 
 def unseal(text: str) -> dict[str, Any]:
-    """What was sealed; Unsealable if the keys do not fit."""
+    """Decrypt what ``seal`` returned. Unsealable if no key fits."""
     if not text:
         return {}
     try:
@@ -80,9 +79,9 @@ def _forms_of(secrets: frozenset[str]) -> tuple[str, ...]:
 
 
 def _mask(text: str, forms: tuple[str, ...]) -> str:
-    """One pass from left to right: at each place the longest form, and a mask is never masked again.
+    """Mask in one pass from left to right, the longest form first. A mask is never masked again.
 
-    Each form is looked for by ``str.find``, whose time is linear whatever the letters are; a pattern's is not.
+    ``str.find`` takes linear time for every input; a regular expression does not.
     """
     folded = _fold(text) if any("%" in form for form in forms) else text
     waiting = [(at, rank) for rank, form in enumerate(forms) if (at := _find(text, folded, form, 0)) >= 0]
@@ -100,7 +99,7 @@ def _mask(text: str, forms: tuple[str, ...]) -> str:
 
 
 def _find(text: str, folded: str, form: str, start: int) -> int:
-    """Where a form stands next, or -1. %2F and %2f are the same; a short form must stand alone."""
+    """Return the next position of a form, or -1. %2F and %2f are the same; a short form must stand alone."""
     where = folded if "%" in form else text
     at = where.find(form, start)
     while (
@@ -117,7 +116,7 @@ def _is_word(character: str) -> bool:
 
 
 def _fold(text: str) -> str:
-    """Its ASCII letters as small ones, so that every place stays where it is."""
+    """Lower ASCII letters only, so that every character keeps its position."""
     return text.translate(SMALL)
 
 

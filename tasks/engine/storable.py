@@ -26,7 +26,7 @@ def texts(value: Any) -> list[str]:
 
 
 def result(value: Any, hide: Callable[[str], str] = str) -> Any:
-    """A job's result as JSON; what is too large, as a note that says so. ``hide`` takes secrets out of its texts.
+    """Convert a job's result to JSON, or to a note if it is too large. ``hide`` masks secrets in its texts.
 
     Dates, Decimals and UUIDs are written as Django writes them, sets as lists, dataclasses as objects, an Enum as its
     value. Anything else that has no JSON is kept as its ``repr``, and the rest of the result around it as it is.
@@ -40,7 +40,7 @@ def result(value: Any, hide: Callable[[str], str] = str) -> Any:
 
 
 def describe_value(value: Any, say: Callable[[Any], str] = str) -> str:
-    """``str`` of something that may refuse to be shown: a number too long, a list too deep, an error in its method."""
+    """Return ``str(value)``, also if that raises: for a number too long, a list too deep, an error in a method."""
     try:
         return say(value)
     except BaseException:
@@ -52,7 +52,7 @@ class _TooLarge(Exception):
 
 
 class _Writer:
-    """Writes one value. Code of the job's own may be asked on the way, and raise whatever it likes."""
+    """Writes one value. It may call methods of the job's own classes, which can raise anything."""
 
     def __init__(self, hide: Callable[[str], str]) -> None:
         self._hide = hide
@@ -96,7 +96,7 @@ class _Writer:
         return self._text(DjangoJSONEncoder().default(value), RESULT_BYTES)
 
     def _object(self, items: Iterable[tuple[Any, Any]]) -> dict[str, Any]:
-        """A name is what JSON makes of a key: 1 is "1", None is "null". Of two keys with one name, both are kept."""
+        """Convert a dict. Keys become texts as in JSON: 1 is "1". Two keys with the same text are both kept."""
         written: dict[str, Any] = {}
         for key, item in items:
             plain = self.plain(key)

@@ -1,7 +1,7 @@
-"""What others wrote, made safe for a terminal and for a line of a log: nothing in it moves a cursor or hides a word.
+"""Makes foreign text safe for a terminal and for one line of a log: nothing in it moves a cursor or hides a word.
 
-Escaped as Python writes them: control characters of both sets, what separates lines, what turns the direction of
-writing round, and halves of surrogate pairs, which no stream can write.
+These are escaped as in Python: control characters (C0 and C1), line separators, bidirectional controls, and lone
+surrogates, which no stream can write.
 """
 
 BIDI = (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))

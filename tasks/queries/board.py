@@ -1,7 +1,7 @@
-"""What the rows say, in the shapes that every surface shows: board, job detail, statistics, queues, workers.
+"""Queries of what pages, API and socket show: board, job detail, statistics, queues, workers.
 
-Read-only. Each question is bounded, however long the history: live states are counted by their partial indexes, what
-finished is counted by ``tasks.queries.stats``. Autocommit reads only: inside ``atomic`` SQLite would call them locked.
+Read-only. Each query is bounded, however long the history: partial indexes count live states, ``tasks.queries.stats``
+counts finished jobs. Do not call these inside ``atomic``: SQLite could report a locked database.
 """
 
 import time
@@ -52,14 +52,14 @@ def board() -> dict[str, Any]:
 
 
 def counts() -> dict[str, Any]:
-    """What ``board`` says beside the jobs."""
+    """The members of ``board`` without the jobs."""
     return _counted(_waiting(), _held())
 
 
 def detail(
     job: Job | UUID | str, after: int | None = None, lines: int = LINES, *, people: bool = False
 ) -> dict[str, Any] | None:
-    """A job whole: its summary, ``params``, ``result``, ``attempts`` and ``log``; None when there is no such job.
+    """A whole job: its summary, ``params``, ``result``, ``attempts`` and ``log``; None when there is no such job.
 
     The log is its last lines; or, with ``after``, the first ones that follow that number. ``people``: ``trail`` too.
     """
@@ -77,9 +77,9 @@ def detail(
 
 
 def trail(job: Job) -> list[dict[str, Any]]:
-    """What people did to it, oldest first: ``at, who, action, note``. From where and how is for admins to read.
+    """What people did to a job, oldest first: ``at, who, action, note``. Address and token are for admins only.
 
-    A cancel that a bulk action or a schedule asked for has no entry of its own: the job's row tells of it.
+    A cancel by a bulk action or a schedule has no audit entry for this job, so it is read from the job's row.
     """
     entries = list(Entry.objects.done_to(job.uid).order_by("-id")[:DEEDS])[::-1]
     deeds = [entry.deed() for entry in entries]
@@ -168,7 +168,7 @@ def _waiting() -> dict[str, dict[str, Any]]:
 
 
 def _busy() -> Counter[str]:
-    """How many run, by queue."""
+    """Queue → its number of running jobs."""
     rows = state("running").order_by().values_list("queue").annotate(n=Count("id"))
     return Counter(dict(rows))
 
@@ -263,7 +263,7 @@ def _queues(waiting: dict[str, dict[str, Any]], busy: Counter[str], started: Cou
 
 
 def _oldest(queue: str, first: int) -> datetime | None:
-    """Since when a queue's jobs wait: the first that was made may have been tried before, and waits only since then."""
+    """When the longest waiting job of a queue was queued. A retried job counts from its last move to queued."""
     heads = state("queued").filter(queue=queue).order_by("-priority", "id").values_list("id", flat=True)[:HEADS]
     since = Min(Coalesce("queued_at", "created_at"))
     return state("queued").filter(id__in=[first, *heads]).aggregate(since=since)["since"]

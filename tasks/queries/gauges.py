@@ -1,4 +1,4 @@
-"""Numbers that a page may ask to be kept up to date by its socket, beside what every frame of the board has."""
+"""Numbers that a page can ask its socket for, beside those in every frame of the board."""
 
 from collections.abc import Callable, Iterable
 from functools import partial

@@ -1,8 +1,7 @@
-"""What finished, counted: the last hour, the bars of a chart, waiting and running times of each kind or queue.
+"""Counts of finished jobs: the last hour, the bars of a chart, waiting and running times of each kind or queue.
 
-Read-only and bounded, however many jobs there are: bars and minutes that are over come from their counts (``roll_up``
-makes them), what came after from rows of jobs. Each moment belongs to one of these and is counted once: which one, is
-read before anything is counted.
+Read-only and bounded, however many jobs there are. Bars and minutes that are over come from rows that ``roll_up`` made.
+Later times are counted from job rows. The border between the two is read first, so no moment is counted twice.
 """
 
 import threading
@@ -59,7 +58,7 @@ class StatsPart(NamedTuple):
 
 
 class Counts(NamedTuple):
-    """``missing``: from when to when nobody has counted what finished, and there is too much of it to do so now."""
+    """``missing``: a period that ``roll_up`` has not counted and that has too many jobs to count now."""
 
     bars: dict[datetime, Counter[str]]
     times: dict[str, Times]
@@ -152,7 +151,7 @@ def floor(moment: datetime, width: timedelta) -> datetime:
 
 
 def forget() -> None:
-    """Remember nothing: for tests, whose jobs vanish at their ends."""
+    """Clear the cache. For tests, whose jobs vanish when they end."""
     with _lock:
         _known.clear()
         _parts.clear()

@@ -1,8 +1,8 @@
 """Any JSON value as a readable tree for a page that stays light.
 
-What is long or deep is not shipped with the page: it shows its size and where it is to be had, by a JSON pointer
-(RFC 6901). The browser makes no tree of its own: JavaScript rounds 9007199254740993, writes 1.0 as 1 and sorts names
-that are numbers. Knows no job.
+Long or deep values are not part of the page. It shows their size and a link with a JSON pointer (RFC 6901). The
+browser builds no tree itself: JavaScript rounds 9007199254740993, writes 1.0 as 1 and sorts names that are numbers.
+This module knows no job.
 """
 
 import json
@@ -32,9 +32,9 @@ class NoSuchValue(LookupError):
 
 
 def build_tree(value: Any, at: str = "", *, whole: bool = False, pointer: str = "") -> Node:
-    """The tree of ``value``. ``at``: the address that serves its parts, to which what is long is left.
+    """Build the tree of ``value``. ``at``: the URL that serves its parts; long and deep parts become links to it.
 
-    ``whole``: only what is deep is left to it. ``pointer``: where the value lies in the one that ``at`` serves.
+    ``whole``: only deep parts become links. ``pointer``: the position of ``value`` in the value that ``at`` serves.
     """
     if at and not whole and json_size(value, ascii=True) > WHOLE:
         return {"href": f"{at}?at={quote(pointer)}", "size": size(json_size(value, ascii=True)), "preview": ""}
@@ -132,7 +132,7 @@ def leaf(value: Any) -> tuple[str, str]:
 
 
 def shown(value: Any, at: str = "", **more: Any) -> SafeString:
-    """``planted`` as HTML. No template: an include takes a dozen frames for each level."""
+    """Write the tree as HTML. No template: an include takes a dozen stack frames for each level."""
     return _branch(build_tree(value, at, **more))
 
 

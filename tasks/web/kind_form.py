@@ -1,7 +1,7 @@
 """A form for a kind of job, generated at run time from its signature.
 
-The form draws fields and hands on what was typed, untouched; `Signature.clean` is the one validator, and what it says
-stands beside the field it speaks of. Knows no kind by name.
+The form draws fields and passes the typed text on unchanged. `Signature.clean` is the only validator; each of its
+errors is shown beside its field. Knows no kind by name.
 """
 
 import json
@@ -33,7 +33,7 @@ HELP = {
 
 
 class Typed(forms.Field):
-    """What was typed, as it was typed: judging it is the signature's part."""
+    """Returns the text as typed; the signature validates it."""
 
     def __init__(self, field: Field, **options: Any) -> None:
         super().__init__(required=False, widget=widget(field), **options)
@@ -200,7 +200,7 @@ def value_of(field: Field, value: Any) -> tuple[bool, Any]:
 
 
 def with_zone(value: str) -> str:
-    """A date and time as the browser gives it, with the reader's offset; what is none stays as it is."""
+    """Add the reader's UTC offset to a date and time of the browser. Other texts stay as they are."""
     try:
         moment = datetime.fromisoformat(value)
     except ValueError:

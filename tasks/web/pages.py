@@ -1,4 +1,4 @@
-"""What pages are made of: who may open them, the menu, and what all of them show."""
+"""Base classes of pages: permission, menu and the context that all pages share."""
 
 import zoneinfo
 from functools import cache
@@ -38,7 +38,7 @@ def wants_json(request: HttpRequest, instead_of: str = "text/html") -> bool:
 
 
 class Allowed(LoginRequiredMixin):
-    """Only for those who may do ``action``; and in the reader's own time zone, if a cookie tells it."""
+    """Requires the permission ``action``, and activates the reader's time zone if a cookie names it."""
 
     action = "page"
     request: HttpRequest
@@ -79,7 +79,7 @@ class PageContext(Allowed, ContextMixin):
         )
 
     def form_invalid(self, form: Any) -> HttpResponse:
-        """A form that was filled in wrongly is shown again, and the answer says that nothing was done."""
+        """Show an invalid form again with status 422, so that programs see that nothing was done."""
         return self.render_to_response(self.get_context_data(form=form), status=422)
 
 
@@ -88,7 +88,7 @@ class Page(PageContext, TemplateView):
 
 
 def submit_and_say(request: HttpRequest, kind: str, sentence: str, **params: Any) -> Job | None:
-    """Submit a job for whoever sent a page's form, and say so; None, with the reason said, when there are too many."""
+    """Submit a job for the user of a form and add a message. Returns None, with another message, over the quota."""
     try:
         job, _ = actions.submit(Actor.of(request), kind, params)
     except TooMany as many:

@@ -1,4 +1,4 @@
-"""A secret that was made just now, on its way to the one page that shows it: in the session, sealed, and then gone."""
+"""Keeps a new secret encrypted in the session until the next page shows it, once."""
 
 from django.http import HttpRequest
 
@@ -8,12 +8,12 @@ SHOWN = "shown_once"
 
 
 def show_once(request: HttpRequest, of: str, secret: str) -> None:
-    """``of``: what it is the secret of; the page of that shows it."""
+    """Keep ``secret`` for the page of the object ``of``."""
     request.session[SHOWN] = f"{of} {sealing.seal({'secret': secret})}"
 
 
 def shown_once(request: HttpRequest, of: str) -> str:
-    """The secret that a deed of this session has just made, this once."""
+    """Return the secret that this session has just made for ``of``, and forget it."""
     owner, _, sealed = request.session.get(SHOWN, "").partition(" ")
     if owner != of:
         return ""

@@ -1,7 +1,7 @@
-"""Whoever opened the page of an upload gets a ticket, a signed cookie: without it no server takes in a large body.
+"""The upload page sets a signed cookie, the ticket. Without it the server accepts no large request body.
 
-It can be judged from the head of a request alone, before a byte of the body is read and without the database. It says
-whose session it is for, so it is worth nothing beside another one; the page itself judges the rest.
+The ticket is checked from the request's headers, before the body is read and without the database. It is bound to one
+session and useless in another. The view itself checks permissions.
 """
 
 import hashlib

@@ -39,14 +39,14 @@ record(*pickle.load(sys.stdin.buffer))"""
 
 
 class Ended(NamedTuple):
-    """How an attempt ended: the verb that writes it, and what Celery hears: raised if it is an exception."""
+    """How an attempt ended: the verb that writes it, and the value for Celery, which is raised if an exception."""
 
     write: Callable[..., Any]
     heard: Any
 
 
 def perform(task: Any, job: Job) -> Any:
-    """Run a claimed job here and record how it ends. Raises what Celery must hear: Ignore, Retry or the failure."""
+    """Run a claimed job here and record its end. Raises Ignore, Retry or the failure, as Celery expects."""
     task.request.retries = job.failures
     if isinstance(task.request.kwargs, dict):  # the one that on_success, on_failure and their signals are handed
         task.request.kwargs.update(job.params)
@@ -92,7 +92,7 @@ def run(task: Any, report: Report, params: dict[str, Any]) -> tuple[Any, BaseExc
 
 
 def judge(task: Any, job: Job, report: Report, returned: Any, error: BaseException | None) -> Ended:
-    """How the attempt ended. Raises nothing: what goes wrong while it is judged is how it ended."""
+    """Decide how the attempt ended. Raises nothing: an error on the way counts as the attempt's failure."""
     try:
         if error is not None:
             return judge_error(task, job, report, error)
@@ -142,7 +142,7 @@ def worker_stops(task: Any, error: BaseException) -> bool:
 
 
 def _for_celery(error: Exception, failure: Failure) -> Exception:
-    """The exception, unless Celery would stumble over it: it pickles and shows what it is told."""
+    """Return the exception, or a plain one if Celery could not pickle and show it."""
     try:
         repr(get_pickleable_exception(error))
         ExceptionInfo((type(error), error, error.__traceback__))
@@ -167,7 +167,7 @@ def _is_plain(result: Any) -> bool:
 
 
 def once_more(action: Callable[..., Any], *args: Any) -> Any:
-    """A soft time limit is told once, at any moment: also when the job has ended, and nothing but that is left."""
+    """Call ``action``, again if the soft time limit interrupts it: the limit strikes once, even after the job's end."""
     try:
         return action(*args)
     except SoftTimeLimitExceeded:
@@ -175,9 +175,9 @@ def once_more(action: Callable[..., Any], *args: Any) -> Any:
 
 
 def record(job: Job, write: Callable[[], Any]) -> None:
-    """Write the end, as soon as the database can be reached, unless the job was given away meanwhile.
+    """Write the end as soon as the database can be reached, unless another attempt has the job by then.
 
-    An end that the database can be reached for and yet refuses is written as a failure that says so.
+    If the database works and refuses the end again and again, a failure that says so is written instead.
     """
     pause, refused = 0.05, 0
     while True:
@@ -200,8 +200,10 @@ def record(job: Job, write: Callable[[], Any]) -> None:
 
 
 def record_elsewhere(job: Job, write: Callable[[], Any]) -> None:
-    """Write the end in a fresh process, and end this one, whose files a job has closed: SQLite would mistake others
-    for them."""
+    """Write the end in a fresh process and end this one, in which a job has closed open files.
+
+    SQLite could take files that were opened later for its own.
+    """
     child = os.fork()
     if child == 0:  # of the threads only this one is here, so no other one takes the file for its own
         while os.open(os.devnull, os.O_RDWR) < 2:  # the standard ones, where they were closed

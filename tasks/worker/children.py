@@ -8,7 +8,7 @@ from tasks.engine.models import Job, State
 
 
 def begin_child(kind: str, params: dict[str, Any], parent: UUID, uid: UUID) -> Job:
-    """Queue the job with this id, made by the job ``parent``; one that was stopped is queued again."""
+    """Queue the job ``uid`` as a child of the job ``parent``. A child that was stopped is queued again."""
     above = Job.objects.select_related("owner").filter(uid=parent).first()
     options = {"owner": above.owner, "priority": above.priority, "parent": parent} if above else {}
     job, new = lifecycle.submit(kind, params, uid=uid, **options)

@@ -1,7 +1,7 @@
-"""The kept thread of a pool child: carries news to the database, beats leases, hears cancels.
+"""The background thread of a pool child: writes reports to the database, renews leases, reads cancel requests.
 
-Also says that the worker lives (one child of it does) and, while the worker stops, gives back what cannot finish in
-time. It never touches a job's code but through its report.
+In one child it also writes the worker's row. While the worker stops, it releases jobs that cannot finish in time. It
+reaches a job's code only through its report.
 """
 
 import logging
@@ -45,7 +45,7 @@ class Running:
 
 
 class Pulse(threading.Thread):
-    """One for each process that runs jobs. ``duties`` run beside, each a (period in seconds, call) pair."""
+    """One for each process that runs jobs. ``duties`` are (period in seconds, function) pairs that it also calls."""
 
     def __init__(self, duties: list[tuple[float, Callable[[], None]]], kills: bool) -> None:
         super().__init__(name="signalbox-pulse", daemon=True)
@@ -68,7 +68,7 @@ class Pulse(threading.Thread):
             self.running.pop(str(running.job.uid), None)
 
     def leave(self, why: str) -> None:
-        """A job left something that cannot be put back (or ``why`` is empty, and it did not)."""
+        """Take no further job if ``why`` is not empty: it says what a job left that cannot be restored."""
         if why:
             log.error("A job left something that cannot be put back: %s. %s", why, LEAVES[self.kills])
             self.broken = self.broken or why
@@ -112,7 +112,7 @@ class Pulse(threading.Thread):
         return time.monotonic() - self._stopping_since
 
     def _safely(self, call: Callable[[], None]) -> None:
-        """A pulse outlives every error: what could not be written now is written at a later beat."""
+        """Call and log any error, so that the thread never ends. A later beat writes what could not be written now."""
         try:
             call()
         except (DatabaseError, InterfaceError) as error:
@@ -163,7 +163,7 @@ class Pulse(threading.Thread):
 
 
 def _end_process() -> None:
-    """End this pool child now. Its job is accounted for; Celery starts another child."""
+    """End this pool child now. The end of its job is written; Celery starts another child."""
     connection.close()
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -178,7 +178,7 @@ _stopping = mmap.mmap(-1, 1)  # shared with the children that are forked later
 
 
 def remember_worker(worker: Any) -> None:
-    """Called in the parent before it forks: children tell the world about it."""
+    """Keep the worker's object. The parent calls this before it forks; children write the worker's row from it."""
     global _worker, _worker_pid
     _worker, _worker_pid = worker, os.getpid()
 
@@ -209,7 +209,7 @@ def start(first: bool, kills: bool, duties: list[tuple[float, Callable[[], None]
 
 
 def say_stopped() -> None:
-    """The worker's last word, from the process that ends last: what was stopped is not lost."""
+    """Write that the worker has stopped, from the process that ends last. A stopped worker does not count as lost."""
     say_stopping()
     try:
         say_alive()

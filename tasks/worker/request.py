@@ -1,6 +1,6 @@
-"""What a worker's parent process does for a job: acknowledge its bell, and say at once when the child that ran it died.
+"""Work of a worker's parent process: it acknowledges messages and reports at once that a child process died.
 
-Celery makes a JobRequest of each message. It runs no job and holds none; what it knows of one it reads from the row.
+Celery makes a JobRequest for each message. The parent runs no job; it reads a job's state from its row.
 """
 
 import logging
@@ -35,8 +35,11 @@ class JobRequest(Request):
     """A child that died, or ran over its hard limit, is reported at once."""
 
     def acknowledge(self) -> None:
-        """Also when the broker is away: a bell that stayed unacknowledged would count as prefetched for ever, and a
-        worker with as many of them as it may prefetch never reads from the broker again, not even that it is back."""
+        """Acknowledge, also while the broker is away.
+
+        An unacknowledged message would count as prefetched for ever. A worker with its prefetch limit full of them
+        would never read from the broker again.
+        """
         super().acknowledge()
         qos, tag = getattr(self._message.channel, "qos", None), self._message.delivery_tag
         if isinstance(qos, virtual.QoS) and tag in qos._delivered and tag not in qos._dirty:

@@ -1,7 +1,7 @@
-"""Dispatcher and reaper: what makes up for bells that got lost and for workers that died.
+"""Dispatcher and reaper: they recover from lost messages and from dead workers.
 
-Runs in the pulse of each worker's first child. Several sweep side by side, harmlessly: every move is guarded. Leases
-are judged by this process's monotonic clock alone, so a jump of a wall clock kills nobody.
+Both run in the pulse of each worker's first child. Several can run at once, since every move is guarded. Leases are
+measured by this process's monotonic clock alone, so a jump of the wall clock ends no attempt.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ FORGOTTEN = timedelta(minutes=10)
 
 
 class Reaper:
-    """Knows how long it has seen each running attempt's beat stand still: after a lease, the job is taken away."""
+    """Measures how long ``Job.beat`` of each running attempt has not changed. After a lease it rescues the job."""
 
     def __init__(self) -> None:
         self._seen: dict[int, tuple[int, int, float]] = {}  # job: (attempt, beat, seconds that it stood still)
@@ -66,7 +66,7 @@ def lease(kind: str) -> float:
 
 
 def confirm_after() -> float:
-    """Seconds that a beat must stand still before a missing process is believed to be dead."""
+    """Seconds without a beat before a missing process counts as dead."""
     return min(settings.SIGNALBOX_HEARTBEAT_S * 1.5, settings.SIGNALBOX_LEASE_S)
 
 
@@ -84,7 +84,7 @@ def process_is_gone(worker: str, pid: int | None) -> bool:
 
 
 def wake() -> None:
-    """Queue what is due. Oftener than a sweep: jobs that jitter has spread would start together at the next one."""
+    """Queue the jobs that are due. Runs more often than a sweep, or jobs spread by jitter would start together."""
     until = time.monotonic() + WAKING_S
     with bounded():
         while lifecycle.wake() >= 500 and time.monotonic() < until:
@@ -92,7 +92,7 @@ def wake() -> None:
 
 
 def dispatch() -> None:
-    """Ring for queued jobs that the broker seems to have no message for."""
+    """Send messages for queued jobs that seem to have none in the broker."""
     with bounded():
         _notify_missing()
 

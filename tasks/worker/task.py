@@ -1,7 +1,7 @@
 """The @job decorator and JobTask: a Celery task whose every call is a row.
 
-Submits through the lifecycle, claims when its bell is heard, runs the function, and records how that ended.
-Every Celery option means what Celery says; one that cannot be honoured raises TypeError and names itself.
+It submits through the lifecycle, claims the job when its message arrives, runs the function and records the end.
+Every Celery option means the same as in Celery. An unsupported option raises TypeError with its name.
 """
 
 import asyncio
@@ -64,7 +64,7 @@ class JobTask(Task):
         return self.AsyncResult(str(job.uid))
 
     def delay_on_commit(self, *args: Any, **kwargs: Any) -> None:
-        """As Django's tasks have it. The row is part of the transaction anyway, and its bell rings after the commit."""
+        """Same as ``delay``: the row is part of the transaction, and its message is sent after the commit."""
         self.delay(*args, **kwargs)
 
     def apply_async_on_commit(self, *args: Any, **kwargs: Any) -> None:
@@ -79,7 +79,7 @@ class JobTask(Task):
     map = starmap = chunks = replace = add_to_chord = _not_here  # Celery's would vanish, or end the job in silence
 
     def update_state(self, task_id: str | None = None, state: str | None = None, meta: Any = None, **_: Any) -> None:
-        """Celery's way to tell progress, also that of celery-progress: ``current`` and ``total`` of ``meta``."""
+        """Set the progress as in Celery and celery-progress: ``current`` and ``total`` of ``meta``."""
         if task_id in (None, self.request.id) and isinstance(meta, dict) and "current" in meta:
             note = meta.get("description") or meta.get("status")
             current_report().progress(meta["current"], meta.get("total"), note and str(note))
@@ -95,7 +95,7 @@ class JobTask(Task):
         max_retries: int | None = None,
         **options: Any,
     ) -> Retry:
-        """As Celery's, but nothing is published: the row says when the next attempt is due."""
+        """Same as Celery's ``retry``, but publishes nothing: ``due_at`` says when the next attempt starts."""
         if self.request.called_directly or self.request.is_eager:
             return super().retry(args, kwargs, exc, throw, eta, countdown, max_retries, **options)
         if args is not None or kwargs is not None or options:
@@ -135,7 +135,7 @@ class JobTask(Task):
         return attempt.perform(self, job)
 
     def run_body(self, report: Report, params: dict[str, Any]) -> Any:
-        """What the function returns. A coroutine that it returns is run, and an answer that would run later refused."""
+        """Call the function and return its result. A returned coroutine is run; a generator is refused."""
         result = self.run(report, **params) if self.kind.signature.takes_report else self.run(**params)
         if isinstance(result, CoroutineType):
             return in_a_loop(result)

@@ -1,8 +1,8 @@
-"""What a worker makes of a message, whoever put it into Redis: a bell of a known kind keeps its id, and nothing else.
+"""Reads messages from Redis without trust: of a message for a known kind, only the job's id is used.
 
-So pickles, chains, callbacks, times and malformed envelopes in the broker do nothing, and end no worker (as they would
-end one of plain Celery). Messages of Celery tasks that are no jobs pass as they are, if their envelope is whole.
-Also where Kombu's own channel to Redis is mended.
+So pickles, chains, callbacks, times and malformed envelopes do nothing, and end no worker as in plain Celery.
+Messages of Celery tasks that are no jobs pass unchanged, if their envelope is well formed. This module also corrects
+Kombu's own channel to Redis.
 """
 
 import logging
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 def opened(payload: Any) -> dict[str, Any]:
-    """The envelope that Celery gets to see."""
+    """Return the envelope that Celery is given."""
     headers = payload.get("headers") if isinstance(payload, dict) else None
     headers = headers if isinstance(headers, dict) else {}
     task, uid = headers.get("task"), headers.get("id")
@@ -56,7 +56,7 @@ def properties(payload: Any, **more: Any) -> dict[str, Any]:
 
 
 def copy_message(message: dict[str, Any], uid: str) -> dict[str, Any]:
-    """A bell that Celery made, for another job."""
+    """Copy a message that Celery made, for another job."""
     headers = message["headers"] | {"id": uid, "root_id": uid}
     own = message["properties"] | {"correlation_id": uid, "delivery_tag": str(uuid4())}
     return message | {"headers": headers, "properties": own}
@@ -68,8 +68,10 @@ class Letter(virtual.Message):
 
 
 class Channel(redis.Channel):
-    """``also``: ids for which the next message that is sent is sent as well. Celery makes one in a quarter of a
-    millisecond, and a bell differs from the next by its id alone."""
+    """Sends copies of the next message for each id in ``also``.
+
+    Celery takes a quarter of a millisecond to make a message, and these messages differ in the id alone.
+    """
 
     Message = Letter
     also: Sequence[str] = ()
@@ -80,7 +82,7 @@ class Channel(redis.Channel):
             super()._put(queue, copy_message(message, uid), **options)
 
     def _brpop_read(self, **options: Any) -> Any:
-        """The next message; one that is no envelope at all is gone from the queue already, and that is all."""
+        """Read the next message. One without a valid envelope is dropped: it has left the queue already."""
         try:
             return super()._brpop_read(**options)
         except MALFORMED:
@@ -97,6 +99,6 @@ class Transport(redis.Transport):
 
 
 def use() -> None:
-    """Have Celery read its messages so, from every Redis of this process."""
+    """Make Celery use this transport for every Redis connection of this process."""
     for scheme in ("redis", "rediss"):
         TRANSPORT_ALIASES[scheme] = f"{__name__}:Transport"
