@@ -113,6 +113,14 @@ class Probe:
                 self.slow.append(f"{place}: {text[:12]!r}… made another client wait {min(waits):.2f} s")
                 return
 
+    def is_refused(self, path: str, **more: Any) -> bool:
+        """Whether a head that is too long is refused. Twisted cuts the connection when a line is beyond its own limit."""
+        try:
+            answer = self.client.get(self.served.origin + path, allow_redirects=False, timeout=30, **more)
+        except requests.ConnectionError:
+            return self.served.server == "daphne"
+        return answer.status_code in (400, 413, 414, 431)
+
     def send(self, method: str, path: str, **more: Any) -> None:
         try:
             answer = self.client.request(method, self.served.origin + path, allow_redirects=False, timeout=60, **more)
@@ -182,8 +190,7 @@ def test_every_parameter_of_every_query(probe, rows):
     for route, said in PAGES.items():
         if "GET" in actions(said) and not route.startswith("^"):
             whole = "&".join(f"{name}={'a:' * (SIZE // 2)}" for name in names[:1])
-            answer = probe.client.get(probe.served.origin + address(route, rows) + "?" + whole, timeout=30)
-            assert answer.status_code in (400, 413, 414), (route, answer.status_code)
+            assert probe.is_refused(f"{address(route, rows)}?{whole}"), route
     room = lengths.QUERY - 200
     for path in (
         "/jobs/",
@@ -272,10 +279,8 @@ def test_every_header_and_cookie(probe, rows):
                 ),
                 long if path == "/static/js/app.js" else fitting[:: 2 if path == "/jobs/" else 3],
             )
-    answer = requests.get(probe.served.origin + "/healthz", headers={"X-Anything": "a" * 9_000}, timeout=30)
-    assert answer.status_code in (400, 431)
-    many = {f"X-{n}": "a" for n in range(400)}
-    assert requests.get(probe.served.origin + "/healthz", headers=many, timeout=30).status_code in (400, 431)
+    assert probe.is_refused("/healthz", headers={"X-Anything": "a" * 9_000})
+    assert probe.is_refused("/healthz", headers={f"X-{n}": "a" for n in range(400)})
 
 
 @pytest.mark.process
