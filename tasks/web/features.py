@@ -42,7 +42,9 @@ class Topic(NamedTuple):
     mark: str
 
 
+@cache
 def links() -> list[Link]:
+    """The links of every app, in the order of the menu."""
     return sorted((link for app in _with("links") for link in app.links), key=lambda link: link.place)
 
 
