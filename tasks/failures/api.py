@@ -121,10 +121,10 @@ class MergeFailures(ResourceView):
         """Put a group into another one of its kind: they are counted, handled and tried again as one from now on."""
         into = self.given(MergeIn)["into"]
         (kind, key), (other, root) = groups.read_id(group), groups.read_id(into)
-        if kind != other:
-            raise wrong(into="Groups of two kinds cannot be one.")
         jobs = visible(self.actor, Job.objects.all())
         groups.one(jobs, kind, key)
+        if kind != other:
+            raise wrong(into="Groups of two kinds cannot be one.")
         groups.one(jobs, kind, root)
         self.do(f"failures of {kind}", lambda: groups.merge(kind, key, root, self.actor.name), merged=key, into=root)
         return Response(groups.one(jobs, kind, key))

@@ -9,6 +9,7 @@ import websockets
 from asgiref.sync import sync_to_async
 
 from tasks.access.models import Entry, Session, Token
+from tasks.access.sessions import SessionStore
 from tasks.engine import lifecycle
 from tasks.queries import board
 from tests.conftest import database_url_of_the_test
@@ -131,7 +132,7 @@ async def test_another_host_is_refused_a_token_too_as_every_page_refuses_it(serv
 async def test_nobody_comes_in_without_a_login(served):
     assert await refused(served, origin=served.origin)
     key = await rows(session)(await rows(person)("vera"))
-    await rows(Session.objects.filter(pk=key).delete)()
+    await rows(SessionStore(key).delete)()
     cookie = {"Cookie": f"signalbox_session={key}"}
     assert await refused(served, origin=served.origin, additional_headers=cookie)
 
