@@ -33,7 +33,7 @@ def test_frames_fill_the_page_and_banners_come_and_go(page: Page, watcher: Watch
     expect(row.locator("[data-part=ran]")).to_have_text("1 min 01 s · –")
 
     line.send("patch", workers=[one | {"alive": False, "beat_age_s": 31.0, "running": []}])
-    expect(page.locator("[data-trouble]")).to_contain_text("No worker is alive, and 3 jobs wait.")
+    expect(page.locator("[data-trouble]")).to_contain_text("No worker is running: 3 jobs wait.")
     expect(card).to_contain_text("Lost")
     expect(card.locator(".worker-lost")).to_be_visible()
     expect(page.locator("[data-announce]")).to_contain_text("No worker is alive")
@@ -41,7 +41,7 @@ def test_frames_fill_the_page_and_banners_come_and_go(page: Page, watcher: Watch
     expect(page.locator("[data-trouble]")).to_have_count(0)
     expect(card.locator(".worker-lost")).to_be_hidden()
     line.send("patch", queues=[queue(), queue("new", queued=2, workers=0)])
-    expect(page.locator("[data-trouble=new]")).to_contain_text("No worker serves the queue new")
+    expect(page.locator("[data-trouble=new]")).to_contain_text("No worker serves queue new")
     expect(page.locator("[data-queue=new] form").first).to_have_attribute("action", "/queues/new/pause/")
     assert watcher.requests == [], "all of this came by the socket"
 

@@ -10,7 +10,7 @@ from tests.browser.line import Line, instant, job
 from tests.browser.watcher import Watcher
 
 pytestmark = pytest.mark.process
-BUTTON = "Run the self test"
+BUTTON = "Run self test"
 
 
 def test_every_leg_of_the_line_is_timed(page: Page, watcher: Watcher) -> None:
@@ -38,7 +38,7 @@ def server(page: Page) -> dict:
     """What the server answers, in the hands of the test."""
     answers = {
         "post": answer(),
-        "why": {"job": job(1, "queued", started_at=None), "why": "No worker serves the queue default."},
+        "why": {"job": job(1, "queued", started_at=None), "why": "No worker serves queue default."},
     }
 
     def fulfil(route: Route) -> None:
@@ -67,19 +67,19 @@ def test_a_leg_that_does_not_come_is_explained_in_ten_seconds(page: Page, server
 
     def run(seconds: float = 10.1) -> None:
         page.get_by_role("button", name=BUTTON).click()
-        expect(verdict).to_have_text("The job is under way.")
+        expect(verdict).to_have_text("Running…")
         expect(page.locator("[data-leg=accepted] [data-part=took]")).not_to_have_text("–")
         page.clock.run_for(seconds * 1000)
 
     run()
-    expect(verdict).to_have_text("Not done within ten seconds. No worker serves the queue default.")
+    expect(verdict).to_have_text("Not finished within 10 s. No worker serves queue default.")
     expect(page.locator("[data-leg=claimed]")).to_have_attribute("data-missing-leg", "")
     server["why"] = {"job": job(1, "succeeded", 3), "why": ""}
     run()
     expect(verdict).to_contain_text("this page was not body within ten seconds: look at Redis, the channel layer")
     server["why"] = None
     run()
-    expect(verdict).to_have_text("The job was accepted, and now the server does not answer.")
+    expect(verdict).to_have_text("The job was accepted, but the server no longer answers.")
     server["why"] = {"job": job(1, "succeeded", 3), "why": ""}
     line.close(4403, "your role was taken away")
     run()
