@@ -62,7 +62,7 @@ def test_groups_come_live_are_marked_as_handled_and_tried_again(page: Page, watc
     bank.get_by_role("link", name="send_invoice", exact=True).click()
     expect(page.locator("[data-list=jobs] > [data-job]")).to_have_count(4)
     page.go_back()
-    bank.get_by_role("link", name="Try all of send_invoice again").click()
+    bank.get_by_role("link", name="Retry all send_invoice").click()
     expect(page.get_by_text("4 jobs to retry.")).to_be_visible()
     page.get_by_role("link", name="Go back").click()
     expect(page.locator("[data-list=jobs] > [data-job]")).to_have_count(4)

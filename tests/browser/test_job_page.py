@@ -1,4 +1,4 @@
-"""A job's page in the hands of an operator: attempts, log, long values, cancel and take back, run again, share."""
+"""A job's page in the hands of an operator: attempts, log, long values, cancel and undo it, run a copy, share."""
 
 import re
 from collections.abc import Callable
@@ -73,7 +73,7 @@ def test_twenty_attempts_and_a_long_log(page: Page, watcher: Watcher, jobs: dict
     spots = rows.locator("[data-stretch]").evaluate_all("(all) => all.map((each) => Number(each.getAttribute('x')))")
     assert spots == sorted(set(spots)), "each attempt stands right of the one before"
     expect(rows.last).to_contain_text("30 s")
-    expect(page.locator("[data-part=next]")).to_contain_text("Attempt 21 follows in")
+    expect(page.locator("[data-part=next]")).to_contain_text("Attempt 21 starts in")
     left = page.locator("[data-part=moment]").inner_text()
     expect(page.locator("[data-part=moment]")).not_to_have_text(left)
 
@@ -167,7 +167,7 @@ def test_a_long_value_unfolds_where_it_stands(
 def test_a_job_that_is_pruned_says_so(page: Page, watcher: Watcher, jobs: dict[str, str], product: Product) -> None:
     live(page, f"jobs/{jobs['pruned']}/")
     product.python(f"from tasks.engine.models import Job; Job.objects.filter(uid='{jobs['pruned']}').delete()")
-    expect(page.get_by_text("This job is no longer kept")).to_be_visible()
+    expect(page.get_by_text("This job was deleted")).to_be_visible()
     expect(page.get_by_role("button", name="Run a copy")).to_be_hidden()
 
 
@@ -181,7 +181,7 @@ def test_a_cancel_by_mistake_is_taken_back_by_keyboard(page: Page, watcher: Watc
     expect(page.get_by_role("heading", level=1)).to_contain_text("Cancelled")
     expect(page.get_by_role("button", name="Undo cancel")).to_be_focused()
     trail = page.locator("[data-part=trail]")
-    expect(trail).to_contain_text("ada cancelled it: c is for customer")
+    expect(trail).to_contain_text("ada cancelled: c is for customer")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1)).to_contain_text("Scheduled")
     expect(page.locator("[data-part=moment]")).to_contain_text("in 1 d")
@@ -229,7 +229,7 @@ def test_a_job_is_shared_and_the_link_taken_back(
     page.get_by_role("link", name="Share…").click()
     page.get_by_label("For how long").select_option("1 day")
     page.get_by_label(re.compile("Pages that may show it")).fill("https://shop.example")
-    page.get_by_role("button", name="Make a link").click()
+    page.get_by_role("button", name="Create link").click()
     address = page.locator("[data-part=address]").inner_text()
     expect(page.get_by_text("embeddable in https://shop.example")).to_be_visible()
     stranger = new_context(logged_in=False).new_page()

@@ -197,7 +197,7 @@ def test_everything_that_matches_is_cancelled_after_a_look_at_the_count_and_take
     )
     page.goto("jobs/?q=owner:zoe+state:scheduled")
     page.get_by_role("link", name="Cancel…").click()
-    expect(page.get_by_text("60 jobs to cancel now.")).to_be_visible()
+    expect(page.get_by_text("60 jobs to cancel.")).to_be_visible()
     expect(page.get_by_text("jobs that are scheduled, owned by zoe")).to_be_visible()
     page.get_by_role("button", name="Cancel 60 jobs").click()
     page.wait_for_url("**/jobs/*-*/")

@@ -22,7 +22,7 @@ def test_choosing_a_kind_brings_its_fields(page: Page, watcher: Watcher) -> None
     page.goto("submit/")
     page.get_by_role("link", name="site_sizes").click()
     expect(page.get_by_label("Addresses")).to_be_visible()
-    expect(page.get_by_text("One entry a line.")).to_be_visible()
+    expect(page.get_by_text("One per line.")).to_be_visible()
     expect(page.get_by_label("Timeout")).to_have_value("20")
     page.get_by_role("link", name="countdown").click()
     expect(page.get_by_label("Seconds")).to_have_value("10")

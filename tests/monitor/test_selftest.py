@@ -90,7 +90,7 @@ def test_why_a_job_does_not_come_on_is_said_in_words(monkeypatch):
     assert "with free slots, but none took the job" in why()
     busy = lifecycle.submit("countdown", {})[0]
     lifecycle.claim(busy.uid, "w1", 1)
-    assert "All 1 slots of the workers of default are taken" in why()
+    assert "All 1 slots of the workers of default are busy" in why()
     monkeypatch.setattr(selftest.broker, "ready", lambda queue: (_ for _ in ()).throw(OSError("away")))
     assert why().startswith("Redis, the broker, does not answer")
     notify.pause("default")

@@ -214,9 +214,9 @@ def test_the_page_of_a_bulk_cancel_leads_to_its_taking_back() -> None:
     lifecycle.succeed(held)
     text = page(f"/jobs/{own.uid}/", "bob")
     assert 'data-when="succeeded failed cancelled">Undo all cancels…' in text
-    assert "Take all back…" not in page(f"/jobs/{own.uid}/", "vera")
+    assert "Undo all cancels…" not in page(f"/jobs/{own.uid}/", "vera")
     assert f"bob: bulk action {own.uid}" in page(f"/jobs/{jobs[0].uid}/")
-    question = client.get(link(text, "Take all back…")).content.decode()
+    question = client.get(link(text, "Undo all cancels…")).content.decode()
     assert "<b>2</b> jobs, cancelled before they started." in question and ">Undo cancel of 2 jobs</button>" in question
     assert f"among <b>jobs cancelled by bulk action {own.uid}</b>" in question
     form = dict(re.findall(r'<input type="hidden" name="(action|q|once)" value="([^"]*)"', question))
@@ -225,7 +225,7 @@ def test_the_page_of_a_bulk_cancel_leads_to_its_taking_back() -> None:
     back = Job.objects.get(kind="bulk_action", params__action="take_back")
     entry = Entry.objects.get(action="bulk", target=str(back.uid), outcome="done")
     assert (entry.who, entry.detail) == ("bob", {"action": "take_back", "filter": {"q": [f"bulk:{own.uid}"]}})
-    assert "Take all back…" not in page(f"/jobs/{back.uid}/", "bob")
+    assert "Undo all cancels…" not in page(f"/jobs/{back.uid}/", "bob")
     assert "take_back" not in page("/jobs/?q=kind:noop", "bob"), "a choice where cancelled jobs are looked for only"
     for text in ("state:cancelled", f"bulk:{own.uid}"):
         assert "take_back" in page(f"/jobs/?q={text}", "bob")
