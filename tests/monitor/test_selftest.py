@@ -92,7 +92,7 @@ def test_why_a_job_does_not_come_on_is_said_in_words(monkeypatch):
     lifecycle.claim(busy.uid, "w1", 1)
     assert "All 1 slots of the workers of default are busy" in why()
     monkeypatch.setattr(selftest.broker, "ready", lambda queue: (_ for _ in ()).throw(OSError("away")))
-    assert why().startswith("Redis, the broker, does not answer")
+    assert why().startswith("The broker (Redis) does not answer")
     notify.pause("default")
     assert "is paused" in why()
     notify.resume("default")
