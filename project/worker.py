@@ -11,7 +11,6 @@ from celery import signals
 from celery.concurrency import asynpool
 from celery.worker import consumer
 from django.conf import settings
-from django.db import close_old_connections
 
 from live import push
 from project import env
@@ -57,11 +56,6 @@ def keep_connections(sender: Any, **_: Any) -> None:
         sender.app.tasks.unregister(
             name
         )  # celery.map and its like would run a job's code for whoever writes to the broker
-
-
-@signals.task_prerun.connect
-def check_connection(**_: Any) -> None:
-    close_old_connections()
 
 
 WAKE_S = 0.5  # while something runs; a pulse that idles looks once a second
