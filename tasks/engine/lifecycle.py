@@ -242,9 +242,9 @@ def ignore(job: Job, reason: str, news: Any = None) -> Job | None:
     return left or cancel_acknowledged(job, sentence, news)
 
 
-def release(job: Job, news: Any = None, sentence: str = "The worker was stopped.") -> Job | None:
-    """Queue the job again, as when its worker stops. This counts as no failure."""
-    stopped = Failure(sentence)
+def release(job: Job, news: Any = None) -> Job | None:
+    """Queue the job again because its worker stops. This counts as no failure."""
+    stopped = Failure("The worker was stopped.")
     left = _end_attempt(job, _queued_again(), Outcome.RELEASED, news, stopped, unasked=True)
     return left or cancel_acknowledged(job, "Cancelled while its worker was stopped.", news)
 

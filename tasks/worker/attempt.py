@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 HELD = "signalbox_held"  # in a request: the job that its task is traced for, until the task is called
 IGNORED, REJECTED = "ignored by the task", "rejected by the task"  # reasons of a cancel
-PUT_BACK = "The task put its job back into the queue."
+ENDLESS = "A requeue has no limit and is not honoured: raise self.retry() instead."
 REFUSALS = 3  # of an end by a database that works, until it counts as one that cannot be stored
 STOPPING_S = 1.0  # between a signal to a child and the one to its worker, when somebody sends both
 RECORD_S = 30.0  # for a process that writes the end in place of one whose files were closed
@@ -136,13 +136,14 @@ class Held:
             return Ended(partial(lifecycle.retry_later, job, due.in_seconds(error.when), failure, **then), error)
         if issubclass(kind, Ignore):
             return Ended(partial(lifecycle.ignore, job, IGNORED), error)
-        if issubclass(kind, Reject):
-            put_back = partial(lifecycle.release, job, sentence=PUT_BACK)
-            # The row says it, so the message need not come again.
-            return Ended(put_back if error.requeue else partial(lifecycle.ignore, job, REJECTED), Reject(error.reason))
+        if issubclass(kind, Reject) and not error.requeue:
+            return Ended(partial(lifecycle.ignore, job, REJECTED), error)
         failure = Failure.of(error, report.hidden)
         if issubclass(kind, SoftTimeLimitExceeded):
             failure = failure._replace(error=f"Time limit: it ran for more than {self.task.soft_time_limit} s.")
+        if issubclass(kind, Reject):
+            failure = failure._replace(error=f"{failure.error}. {ENDLESS}")
+            return Ended(partial(lifecycle.fail, job, failure), RuntimeError(failure.error))
         if issubclass(kind, Exception):
             return Ended(partial(lifecycle.fail, job, failure), _for_celery(error, failure))
         if self._worker_stops(error):

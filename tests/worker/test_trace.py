@@ -204,9 +204,11 @@ def test_code_can_stop_what_would_follow_it(what, following):
     assert (state, reason, error) == {
         "ignore": ("cancelled", "ignored by the task", ""),
         "reject": ("cancelled", "rejected by the task", ""),
-        "requeue": ("queued", "", ""),
+        "requeue": ("failed", "", error),
         "foreign": ("failed", "", error),
     }.get(what, ("succeeded", "", ""))
+    if what == "requeue":
+        assert error == "Reject: ('not now', True). A requeue has no limit and is not honoured: raise self.retry() instead."
     if what == "foreign":
         assert error.startswith("TypeError: A job can take steps out of what follows, and not put one in: ")
 
