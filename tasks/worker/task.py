@@ -10,11 +10,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from celery import Task, shared_task
+from celery import Task
 from celery.exceptions import MaxRetriesExceededError, Retry
 from django.apps import apps
 
 from tasks.engine import chains, due, lifecycle, options, registry
+from tasks.engine.celery_app import app
 from tasks.engine.models import Job
 from tasks.engine.report import current_report
 from tasks.engine.words import number_of
@@ -180,4 +181,4 @@ def _make_task(function: Callable[..., Any], given: dict[str, Any]) -> Any:
         celery.pop(name, None)
     celery["bind"] = True
     run = body.run_of(function, bound, signature.takes_report)
-    return shared_task(base=base, typing=False, kind=kind, **celery)(run)
+    return app.task(base=base, typing=False, kind=kind, **celery)(run)

@@ -7,9 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from celery import current_app
-
 from tasks.engine import lifecycle
+from tasks.engine.celery_app import app
 from tasks.engine.models import Job
 
 ROOT = Path(__file__).parents[2]
@@ -26,7 +25,7 @@ def perform(job: Job) -> Job:
     claimed = lifecycle.claim(job.uid, "w1@here", os.getpid())
     assert claimed is not None, "the job was not to be had"
     with suppress(SystemExit, KeyboardInterrupt):
-        current_app.tasks[job.kind].perform(claimed)
+        app.tasks[job.kind].perform(claimed)
     return Job.objects.get(pk=job.pk)
 
 

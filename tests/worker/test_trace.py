@@ -208,7 +208,10 @@ def test_code_can_stop_what_would_follow_it(what, following):
         "foreign": ("failed", "", error),
     }.get(what, ("succeeded", "", ""))
     if what == "requeue":
-        assert error == "Reject: ('not now', True). A requeue has no limit and is not honoured: raise self.retry() instead."
+        assert (
+            error
+            == "Reject: ('not now', True). A requeue has no limit and is not honoured: raise self.retry() instead."
+        )
     if what == "foreign":
         assert error.startswith("TypeError: A job can take steps out of what follows, and not put one in: ")
 
