@@ -11,10 +11,12 @@ from django.utils.crypto import salted_hmac
 
 from tasks.engine import due, registry, sealing
 from tasks.engine.errors import Failure, KeyReused
-from tasks.engine.models import Job, State
+from tasks.engine.models import Chord, Job, State
 from tasks.engine.transition import retry_on_lock
 from tasks.engine.uid import uuid7
 from tasks.params.signature import MASK, ParamError, Params
+
+RESULT_OF, RESULTS_OF = "result of a job", "results of a chord"  # types of parameters that refer to results by an id
 
 
 @retry_on_lock
@@ -67,9 +69,41 @@ def build_checked(
 
 
 def open_params(job: Job) -> tuple[dict[str, Any], list[str]]:
-    """Return a claimed job's parameters with its secrets decrypted, and the secret texts to hide from logs."""
+    """Return a claimed job's parameters with its secrets decrypted and results in the place of references, and the
+    secret texts to hide from logs."""
     secrets = sealing.unseal(job.secrets) if job.secrets else {}
-    return with_values(job.params, secrets), [value for value in secrets.values() if isinstance(value, str)]
+    return with_values(referred(job.params), secrets), [value for value in secrets.values() if isinstance(value, str)]
+
+
+def changed_columns(job: Job, kind: registry.Kind, changed: Mapping[str, Any]) -> dict[str, Any]:
+    """Columns of a running job whose next attempt is another call. ``changed``: columns, and ``call`` (Params)."""
+    columns = {name: value for name, value in changed.items() if name != "call"}
+    if call := changed.get("call"):
+        sealed = sealing.unseal(job.secrets) if job.secrets else {}
+        opened = {name: sealed[name] for name in sealed.keys() & call.keys() if call[name] == MASK}
+        clean = kind.signature.take(with_values(call, opened))
+        secrets = {name: clean[name] for name in kind.signature.secrets if clean.get(name) is not None}
+        columns["params"] = with_values(clean, dict.fromkeys(secrets, MASK))
+        columns["secrets"] = sealing.seal(secrets) if secrets else ""
+        columns["title"] = kind.title_of(clean)
+    return columns
+
+
+def referred(params: dict[str, Any]) -> dict[str, Any]:
+    """The parameters with the results of other jobs where they refer to those. LookupError if they are gone."""
+    found = {name: value for name, value in params.items() if getattr(value, "type", "") in (RESULT_OF, RESULTS_OF)}
+    for name, value in found.items():
+        if value.type == RESULTS_OF:
+            found[name] = results_of(Chord.objects.get(uid=value))
+        else:
+            found[name] = Job.objects.values_list("result", flat=True).get(uid=value)
+    return with_values(params, found) if found else params
+
+
+def results_of(chord: Chord) -> list[Any]:
+    """The results of the jobs that a chord waited for, in their order. LookupError if one of them is gone."""
+    known = dict(Job.objects.filter(uid__in=chord.children, state=State.SUCCEEDED).values_list("uid", "result"))
+    return [known[UUID(child)] for child in chord.children]
 
 
 def with_values(params: dict[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:

@@ -20,6 +20,8 @@ from tasks.engine.transition import Raw, move, now, retry_on_lock
 from tasks.webhooks import outbox
 
 AS_ASKED = object()  # what follows a job stays as it was asked for
+EXPIRED = "it expired before it ran"
+NOT_EXPIRED = "(expires_at IS NULL OR expires_at > %s)"
 NOTHING_DONE = {"progress_done": 0, "progress_total": 0, "progress_note": ""}
 NO_ERROR = {"error": "", "traceback": "", "error_key": ""}
 UNASKED = {"cancel_requested_at": None, "cancel_requested_by_id": None, "cancel_reason": ""}
@@ -47,6 +49,8 @@ def submit(
     slot: str | None = None,
     uid: UUID | None = None,
     then: list[Any] | None = None,
+    expires_at: datetime | None = None,
+    headers: dict[str, Any] | None = None,
 ) -> tuple[Job, bool]:
     """Create a job and return it with True. For a key, slot or uid that is taken, return that job with False.
 
@@ -57,6 +61,7 @@ def submit(
     job.idempotency_key = idempotency_key or None
     job.copy_of, job.parent, job.callback_url = copy_of and copy_of.uid, parent, callback_url
     job.schedule, job.slot, job.then = schedule, slot, then
+    job.expires_at, job.headers = expires_at, headers
     job.idempotency_digest = creation.digest(job, due_at, params) if idempotency_key else ""
     return _accept(job, repeatable=bool(idempotency_key or slot or uid))
 
@@ -131,7 +136,15 @@ def cancel(uid: UUID, by: Any = None, reason: str = "") -> Job:
 
 def retry(uid: UUID, by: Any = None) -> Job:
     """Queue a failed or cancelled job again, with all its attempts. Raises Job.DoesNotExist, NotInState."""
-    fresh = {"failures": 0, "finished_at": None, "due_at": None, **_queued_again(), **NO_ERROR, **UNASKED}
+    fresh = {
+        "failures": 0,
+        "finished_at": None,
+        "due_at": None,
+        "expires_at": None,
+        **_queued_again(),
+        **NO_ERROR,
+        **UNASKED,
+    }
     job, done = _requeue(uid, fresh, "uid = %s AND state IN ('failed', 'cancelled')")
     if not done:
         instead = "submit a copy to run it again" if job.state == State.SUCCEEDED else "it has not ended"
@@ -173,6 +186,7 @@ def _requeue(uid: UUID, sets: dict[str, Any], where: str) -> tuple[Job, bool]:
 def claim(uid: UUID, worker: str, pid: int, kind: str | None = None) -> Job | None:
     """Start the next attempt of a queued job whose queue is not paused and whose serial key is free, or return None.
 
+    A job that has expired is cancelled instead.
     ``kind``: only if the job is of that kind. A message names both, and a forged message can name any two.
     """
     return _claim(uid, {"worker": worker, "pid": pid, "started_at": now()}, {"kind": kind} if kind else {})
@@ -185,9 +199,10 @@ def _claim(uid: UUID, holder: dict[str, Any], of: dict[str, str]) -> Job | None:
     fresh |= {"finished_at": None, "due_at": None, **NOTHING_DONE, **NO_ERROR}
     sets = {"attempt": Raw("attempt + 1"), "beat": Raw("beat + 1"), **fresh}
     startable = (
-        f"uid = %s AND state = 'queued'{' AND kind = %s' * len(of)} AND {notify.NOT_PAUSED} AND {notify.IN_TURN}"
+        f"uid = %s AND state = 'queued'{' AND kind = %s' * len(of)} AND {NOT_EXPIRED} AND {notify.NOT_PAUSED}"
+        f" AND {notify.IN_TURN}"
     )
-    args = [uid, *of.values()]
+    args = [uid, *of.values(), holder["started_at"]]
     try:
         moved = move(sets, f"{startable} AND {outbox.NOBODY_HEARS[State.RUNNING]}", args)
         if not moved and outbox.has_listeners(State.RUNNING):
@@ -196,6 +211,8 @@ def _claim(uid: UUID, holder: dict[str, Any], of: dict[str, str]) -> Job | None:
         return None
     moved = moved or list(Job.objects.select_related("owner").filter(uid=uid, state=State.RUNNING, **holder, **of))
     notify.push_changes(moved)
+    if not moved:
+        _expire("uid = %s AND state = 'queued'", [uid])
     return moved[0] if moved else None
 
 
@@ -219,11 +236,21 @@ def fail(job: Job, failure: Failure, news: Any = None, outcome: Outcome = Outcom
     return _end_attempt(job, ended, outcome, news, failure)
 
 
-def retry_later(job: Job, delay_s: float, failure: Failure, news: Any = None, then: Any = AS_ASKED) -> Job | None:
-    """End the attempt as failed; another follows in ``delay_s`` seconds. ``then`` as for ``succeed``."""
+def retry_later(
+    job: Job,
+    delay_s: float,
+    failure: Failure,
+    news: Any = None,
+    then: Any = AS_ASKED,
+    changed: Mapping[str, Any] | None = None,
+) -> Job | None:
+    """End the attempt as failed; another follows in ``delay_s`` seconds. ``then`` as for ``succeed``.
+
+    ``changed``: columns of the call that the next attempt finds changed, such as ``params`` and ``secrets``.
+    """
     due = now() + timedelta(seconds=max(0.0, delay_s))
     ended = {"state": State.RETRYING, "due_at": due, "failures": Raw("failures + 1"), **attempts.error_columns(failure)}
-    ended |= _follows(then)
+    ended |= {**_follows(then), **(changed or {})}
     left = _end_attempt(job, ended, Outcome.RETRYING, news, failure, unasked=True)
     return left or cancel_acknowledged(job, "Cancelled before it was tried again.", news)
 
@@ -277,6 +304,7 @@ def wake(most: int = 500) -> int:
         return (
             0  # a read first: this runs twice a second, and on SQLite an UPDATE would lock out other writers each time
         )
+    _expire("state IN ('scheduled', 'retrying') AND due_at <= %s", [clock])
     moved = _moved(
         {**_queued_again(), "due_at": None},
         f"id IN ({due}) AND state IN ('scheduled', 'retrying') AND due_at <= %s",
@@ -286,6 +314,18 @@ def wake(most: int = 500) -> int:
     for job in moved:
         notify.notify_next_of_key(job)
     return len(moved)
+
+
+def _expire(where: str, args: list[Any]) -> None:
+    """Cancel waiting jobs that were not to run later than a moment that has passed. Such a cancel is not taken back."""
+    clock = now()
+    if not Job.objects.filter(expires_at__lte=clock, finished_at=None).exists():
+        return
+    ended = {"state": State.CANCELLED, "finished_at": clock, "cancel_reason": EXPIRED}
+    moved = _moved(ended, f"{where} AND expires_at <= %s", [*args, clock])
+    notify.push_changes(moved)
+    for job in moved:
+        notify.notify_next_of_key(job)
 
 
 # --- shared by the verbs ---------------------------------------------------------------------------------------

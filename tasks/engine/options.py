@@ -26,17 +26,14 @@ CELERYS |= {"retry_backoff", "retry_backoff_max", "retry_jitter"}  # beside the 
 KNOWN = OWN | CELERYS | {name for name in dir(Task) if not name.startswith("_")}
 LIKE = 0.8  # of 1: a word so much like a known one was meant to be that one
 
-EXPIRES = "jobs do not expire. Look at the age in the function, or cancel what waits"
 LIMIT = "give it to @job: a limit belongs to a kind"
 HIDDEN = "a secret is sealed and shown nowhere if the parameter says so, `Annotated[str, Secret]`"
 INSTEAD = {  # beside the names of a task's own machinery, for which there is nothing to say
-    "expires": EXPIRES,
     "time_limit": LIMIT,
     "soft_time_limit": LIMIT,
     "backend": "a job's result is in its row",
     "link_error": "webhooks and alerts tell of failures; what must follow goes into an `except` of the function",
     "shadow": "a job goes by the name of its kind",
-    "headers": "what a job needs is a parameter",
     "queue": "a job waits in the queue of its kind; give queue= to @job, or make a second kind",
     "routing_key": "a job waits in the queue of its kind; give queue= to @job",
     "argsrepr": HIDDEN,
@@ -54,7 +51,7 @@ ATTRIBUTES = (
     "retry_backoff",
 )
 ATTRIBUTES += ("retry_backoff_max", "retry_jitter", "default_retry_delay", "time_limit", "soft_time_limit", "expires")
-REFUSED = {"abstract", "apply_async", "backend", "expires", "kind", "perform", "request", "retry", "run"}
+REFUSED = {"abstract", "apply_async", "backend", "kind", "perform", "request", "retry", "run"}
 
 
 def describe_option(name: str) -> str:

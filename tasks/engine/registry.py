@@ -38,6 +38,7 @@ class Kind:
     lease: float | None = None  # seconds; None: SIGNALBOX_LEASE_S
     soft_time_limit: float | None = None
     time_limit: float | None = None
+    expires: Any = None  # seconds from the call on, or a moment; what waits longer is cancelled
     cancel_grace: float | None = None  # seconds after a cancel until the process is stopped; None: never
     serial_key: str | Callable[..., str] | None = None  # a format string over the parameters, or a function of them
     title: str | None = None  # a format over the parameters; None: the first short ones

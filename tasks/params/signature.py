@@ -94,6 +94,11 @@ class Signature:
     def secrets(self) -> frozenset[str]:
         return frozenset(field.name for field in self.fields if field.type == "secret")
 
+    def keeps_to(self, name: str) -> bool:
+        """Whether calls from code too are held to the type of a parameter, because it is one of ours."""
+        field = self._known.get(name) or self.extra
+        return field is not None and field.rule.ours
+
     @cached_property
     def _known(self) -> dict[str, Field]:
         return {field.name: field for field in self.fields}

@@ -60,7 +60,7 @@ class Held:
         try:
             params, secrets = creation.open_params(job)
             self.secrets = {name: params[name] for name in task.kind.signature.secrets & params.keys()}
-            self.args, self.kwargs = task.kind.signature.arguments(job.params)
+            self.args, self.kwargs = task.kind.signature.arguments(creation.referred(job.params))
         except Exception as error:  # such as secrets sealed with a key that is gone, or a value that no longer fits
             self.secrets, self.unreadable = {}, error
         log_context.keep(str(job.uid), secrets)
@@ -134,7 +134,9 @@ class Held:
             return Ended(partial(lifecycle.cancel_acknowledged, job, sentence="Cancelled while it ran."), Ignore())
         if issubclass(kind, Retry):
             failure = Failure.of(error.__cause__ or error.exc or error, report.hidden)
-            return Ended(partial(lifecycle.retry_later, job, due.in_seconds(error.when), failure, **then), error)
+            changed = creation.changed_columns(job, self.task.kind, getattr(error, "changed", {}))
+            later = partial(lifecycle.retry_later, job, due.in_seconds(error.when), failure, **then, changed=changed)
+            return Ended(later, error)
         if issubclass(kind, Ignore):
             return Ended(partial(lifecycle.ignore, job, IGNORED), error)
         if issubclass(kind, Reject) and not error.requeue:

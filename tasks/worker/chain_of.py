@@ -21,10 +21,14 @@ def offered(then: list[chains.Branch] | None) -> dict[str, Any]:
     """Return ``chain`` (the last step first) and ``callbacks`` for a request."""
     chain, callbacks = [], []
     for branch in then if isinstance(then, list) else ():
-        if branch and branch[0].get("link"):
+        if not branch or "chord" in branch[0]:
+            continue
+        if branch[0].get("link"):
             callbacks.append(_signature(branch))
-        elif branch:
-            chain = [_signature([step]) for step in reversed(branch)]
+        else:
+            counted = branch[-1:] if "chord" in branch[-1] else []  # goes with the step that it counts
+            steps = branch[: len(branch) - len(counted)]
+            chain = [_signature([step, *(counted if step is steps[-1] else [])]) for step in reversed(steps)]
     return {"chain": chain or None, "callbacks": callbacks or None, "errbacks": None, "chord": None}
 
 
@@ -37,7 +41,8 @@ def kept(then: list[chains.Branch] | None, chain: Iterable[Any] | None, callback
     if foreign := [each for each in (*chain, *callbacks) if not isinstance(each, Following)]:
         raise TypeError(f"A job can take steps out of what follows, and not put one in: {foreign[0]!r:.200}.")
     steps = [step for each in reversed(chain) for step in each.steps]
-    return [branch for branch in (steps, *(each.steps for each in callbacks)) if branch] or None
+    counted = [branch for branch in then or () if branch and "chord" in branch[0]]
+    return [branch for branch in (steps, *(each.steps for each in callbacks), *counted) if branch] or None
 
 
 def _signature(steps: chains.Branch) -> Following:

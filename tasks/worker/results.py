@@ -5,6 +5,7 @@ import re
 import sys
 import time
 from ast import literal_eval
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -12,12 +13,12 @@ from uuid import UUID
 
 from celery.backends.base import BaseBackend as Backend
 from celery.backends.base import DisabledBackend
-from celery.result import AsyncResult
+from celery.exceptions import ChordError
+from celery.result import AsyncResult, ResultSet
 
-from tasks.engine import lifecycle
-from tasks.engine.chains import CHORD
+from tasks.engine import chains, lifecycle
 from tasks.engine.errors import NotInState
-from tasks.engine.models import Job
+from tasks.engine.models import Chord, Job
 from tasks.engine.report import current_report
 from tasks.params.typed import restored
 
@@ -85,8 +86,27 @@ class JobResult(AsyncResult):
     wait = get
 
     def _states_before(self) -> list[str]:
-        """Of the jobs before this one in its chain, the nearest first."""
+        """Of the jobs before this one in its chain, the nearest first; of a chord's body, all that it waits for."""
+        if isinstance(self.parent, ResultSet):
+            return [state for each in leaves(self.parent) for state in (each.state, *each._states_before())]
         return [self.parent.state, *self.parent._states_before()] if self.parent else []
+
+
+def leaves(results: Iterable[Any]) -> Iterator[Any]:
+    """The results of single jobs in a group of groups."""
+    for each in results:
+        yield from leaves(each) if isinstance(each, ResultSet) else (each,)
+
+
+def broken_chord(body_id: str) -> dict[str, Any] | None:
+    """In Celery's words: the body of a chord has failed when a job that it waits for has, until that is tried again."""
+    chord = Chord.objects.filter(last=body_id).first() if is_uuid(body_id) else None
+    ended = {"uid__in": chord.children, "state__in": (Job.State.FAILED, Job.State.CANCELLED)} if chord else {}
+    child = Job.objects.filter(**ended).first() if chord else None
+    if child is None:
+        return None
+    why = f"Dependency {child.uid} raised {raised(child)!r}"
+    return {"status": "FAILURE", "result": ChordError(why), "traceback": child.traceback or None}
 
 
 CELERYS_WORDS = {
@@ -95,19 +115,24 @@ CELERYS_WORDS = {
 
 
 class NoResults(DisabledBackend):
-    """Celery's result backend that stores nothing: rows answer, and one sentence says why there are no chords."""
+    """Celery's result backend that stores nothing: rows answer, and chords are rows."""
 
     get_task_meta = Backend.get_task_meta
     wait_for = Backend.wait_for
 
     def ensure_chords_allowed(self) -> None:
-        raise NotImplementedError(CHORD)
+        pass
+
+    def apply_chord(self, header_result_args: Any, body: Any, **_: Any) -> None:
+        """Store what a chord waits for, before Celery calls the tasks of its header. Each of them counts by its end."""
+        uid, results = header_result_args
+        chains.open_chord(uid, [each.id for each in leaves(results)], body)
 
     def _get_task_meta_for(self, task_id: str) -> dict[str, Any]:
         """For ``celery.result.AsyncResult(id)``, in Celery's words for states, as code written for it compares them."""
         job = Job.objects.filter(uid=task_id).first() if is_uuid(task_id) else None
         if job is None:
-            return {"status": "PENDING", "result": None}
+            return broken_chord(task_id) or {"status": "PENDING", "result": None}
         result = raised(job) if job.state in (Job.State.FAILED, Job.State.CANCELLED) else restored(job.result)
         return {"status": CELERYS_WORDS.get(job.state, "PENDING"), "result": result, "traceback": job.traceback or None}
 

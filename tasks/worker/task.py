@@ -23,6 +23,7 @@ from tasks.params.signature import Signature
 from tasks.worker import body, trace
 from tasks.worker.results import JobResult
 
+CHANGED = {"priority", "headers", "expires"}  # options of a retry that change a job
 ENDLESS = 1_000_000  # attempts, where Celery says max_retries=None
 
 
@@ -39,12 +40,17 @@ class JobTask(Task):
     def apply_async(
         self, args: Any = None, kwargs: Any = None, task_id: str | None = None, **options: Any
     ) -> JobResult:
-        """Accept a job. ``countdown`` (seconds) and ``eta`` become its due time; ``priority`` is 0 to 9, 9 first."""
+        """Accept a job. ``countdown`` (seconds) and ``eta`` become its due time; ``priority`` is 0 to 9, 9 first.
+
+        What waits beyond ``expires`` is cancelled. ``headers`` are there in the request of the task.
+        """
         if self._get_app().conf.task_always_eager:
             return self.apply(args, kwargs, task_id=task_id, **options)
         named = {name: options.pop(name, None) for name in ("idempotency_key", "owner")}
-        then = chains.plan_chain(options.pop("chain", None), options.pop("link", None))
+        then = chains.plan_chain(options.pop("chain", None), options.pop("link", None), chains.chord_of(options))
         asked = chains.split_options(self.kind, options)
+        asked["expires_at"] = chains.expiry(asked)
+        asked.pop("expires")
         if (countdown := asked.pop("countdown")) is not None:
             asked["due_at"] = due.after(countdown)
         params = self.kind.signature.bind(tuple(args or ()), dict(kwargs or {}))
@@ -89,9 +95,6 @@ class JobTask(Task):
         """Same as Celery's ``retry``, but publishes nothing: ``due_at`` says when the next attempt starts."""
         if self.request.called_directly or self.request.is_eager:
             return super().retry(args, kwargs, exc, throw, eta, countdown, max_retries, **options)
-        if args is not None or kwargs is not None or options:
-            named = ", ".join(["args"] * (args is not None) + ["kwargs"] * (kwargs is not None) + list(options))
-            raise TypeError(f"{self.name}: retry cannot change {named} of a job.")
         when = eta if eta is not None else self.default_retry_delay if countdown is None else countdown
         try:
             due.in_seconds(when)
@@ -101,10 +104,32 @@ class JobTask(Task):
         if most is not None and self.request.retries >= most:
             raise exc or MaxRetriesExceededError(f"{self.name} was tried {number_of(most + 1, 'time')}.")
         reason = Retry(exc=exc, when=when)
+        reason.changed = self._changed(args, kwargs, options)
         reason.__cause__ = exc  # as it was: ``reason.exc`` may be a wrapper that can be pickled
         if throw:
             raise reason
         return reason
+
+    def _changed(self, args: Any, kwargs: Any, options: dict[str, Any]) -> dict[str, Any]:
+        """What the next attempt finds changed: the call, as Params, and columns. What no job can change is in its log:
+        an error here would hide the one for which the code asks for another attempt."""
+        changed: dict[str, Any] = {}
+        if args is not None or kwargs is not None:
+            request = self.request
+            changed["call"] = self.kind.signature.bind(
+                (request.args or ()) if args is None else args, (request.kwargs or {}) if kwargs is None else kwargs
+            )
+        try:
+            asked = chains.split_options(self.kind, {name: options.pop(name) for name in CHANGED & options.keys()})
+            columns = {"priority": asked["priority"], "headers": asked["headers"]}
+            if asked["expires"] is not None or asked["expires_at"] is not None:
+                columns["expires_at"] = chains.expiry(asked)
+            changed |= {name: value for name, value in columns.items() if value is not None}
+        except (TypeError, ValueError) as wrong:
+            current_report().note(f"retry: {wrong}", "warning")
+        if named := ", ".join(name for name, value in options.items() if value is not None):
+            current_report().note(f"retry cannot change {named} of a job, so that stays as it was.", "warning")
+        return changed
 
     # --- running ---
 
@@ -173,6 +198,7 @@ def _make_task(function: Callable[..., Any], given: dict[str, Any]) -> Any:
         own_retries=bool(said.get("autoretry_for")),
         soft_time_limit=said.get("soft_time_limit"),
         time_limit=said.get("time_limit"),
+        expires=said.get("expires"),
         retry=options.retry_policy(said),
         **own,
     )
