@@ -92,12 +92,12 @@ export class SelfTest {
     const painted = await paint();
     if (painted !== null) moments.painted = painted + times.offset;
     this.#show(moments, times, job.id);
-    const late = moments.notified === null ? " Redis, the broker, did not take the late at once: the sweep of a worker rang it." : "";
-    if (end.job.state !== "succeeded") return `The job ${end.job.state}. ${end.job.error ?? ""}${late}`;
-    if (painted === null) return `All legs but the last: this tab is hidden, and nothing is painted in it.${late}`;
+    const resent = moments.notified === null ? " Redis, the broker, did not take the message at once: the sweep of a worker sent it again." : "";
+    if (end.job.state !== "succeeded") return `The job ${end.job.state}. ${end.job.error ?? ""}${resent}`;
+    if (painted === null) return `All legs but the last: this tab is hidden, and nothing is painted in it.${resent}`;
     const late = end.made - instant(/** @type {string} */ (end.job.finished_at)) > 1000;
     const hint = late ? " The push was late or lost, and reading the database brought the news: look at Redis, the channel layer." : "";
-    return `The line is in order: ${words(painted - asked)} from the button to the paint.${late}${hint}`;
+    return `The line is in order: ${words(painted - asked)} from the button to the paint.${resent}${hint}`;
   }
 
   /** The news that a job has ended, or nothing when the time is over. @param {string} id @param {number} until @returns {Promise<News|undefined>} */
