@@ -82,6 +82,11 @@ class RedisQueues:
         self.named = list(options.get("queues", []))
         self.refused: set[str] = set()  # what an access list does not allow
 
+    def _keys(self, queue: str) -> list[str]:
+        """The list of each priority."""
+        plain = f"{self.prefix}{queue}"
+        return [f"{plain}{self.separator}{step}" if step else plain for step in self.steps]
+
     def names(self) -> set[str]:
         """Queues that the broker's bindings name."""
         found: set[str] = set(self.named)
@@ -103,8 +108,7 @@ class RedisQueues:
         depths: dict[str, int] = {}
         complete = True
         for queue in queues:
-            keys = [f"{self.prefix}{queue}{self.separator}{step}" if step else f"{self.prefix}{queue}"
-                    for step in self.steps]  # fmt: skip
+            keys = self._keys(queue)
             with self.client.pipeline(transaction=False) as pipe:
                 for key in keys:
                     pipe.llen(key)
@@ -145,8 +149,7 @@ class RedisQueues:
 
     def take_out(self, queue: str, task: str) -> int:
         """Remove the very message of a task from its queue; 1: it will never run, 0: too late."""
-        for step in self.steps:
-            key = f"{self.prefix}{queue}{self.separator}{step}" if step else f"{self.prefix}{queue}"
+        for key in self._keys(queue):
             for raw in self.client.lrange(key, -PEEKED, -1):
                 message = read_message(raw)
                 if message and message[0] == task:
@@ -155,9 +158,7 @@ class RedisQueues:
 
     def purge(self, queue: str) -> int:
         """Delete everything that waits in a queue; returns how many messages that were."""
-        keys = [
-            f"{self.prefix}{queue}{self.separator}{step}" if step else f"{self.prefix}{queue}" for step in self.steps
-        ]
+        keys = self._keys(queue)
         with self.client.pipeline(transaction=True) as pipe:
             for key in keys:
                 pipe.llen(key)

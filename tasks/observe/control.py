@@ -21,8 +21,10 @@ from tasks.observe.looks import Held
 log = logging.getLogger(__name__)
 
 ANSWER_S = 1.0  # that each of them may take
-CONF = ("task_send_sent_event", "result_extended", "result_backend", "task_acks_late", "broker_transport_options",
-        "worker_send_task_events", "task_default_queue", "timezone")  # the rest may hold secrets  # fmt: skip
+CONF = (
+    "task_send_sent_event", "result_extended", "result_backend", "task_acks_late", "worker_send_task_events",
+    "task_default_queue", "timezone",
+)  # the rest may hold secrets  # fmt: skip
 
 
 class Remote:
@@ -119,7 +121,7 @@ def read_queues(answer: Any) -> list[str]:
 def read_conf(answer: Any) -> dict[str, Any]:
     if not isinstance(answer, dict):
         return {}
-    return {name: answer[name] for name in CONF if isinstance(answer.get(name), str | bool | int | dict | None)}
+    return {name: answer[name] for name in CONF if isinstance(answer.get(name, []), str | bool | int | None)}
 
 
 def said(answer: Any) -> str:

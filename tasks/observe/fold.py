@@ -177,10 +177,13 @@ def attempts(task: Task) -> list[Attempt]:
     """The attempts in their order: by the number of retries before each, then by when each was first seen."""
     found = [each for process, marks in task.marks.items() for each in _attempts_of(process, marks)]
     found.sort(key=lambda each: each.at)
+    known = {each.n for each in found if each.n is not None}
+    free = [n for n in range(max(known, default=0)) if n not in known] if max(known, default=0) < MOST_MARKS else []
     newest: Attempt | None = None
     for each in found:
-        if each.n is None:
-            each.n = 0 if newest is None else newest.n + (newest.how == "retrying")
+        if each.n is None:  # the first that is missing, or that of the newest, or the one after
+            after = 0 if newest is None else newest.n + (newest.how == "retrying")
+            each.n = free.pop(0) if free else after
         if newest is None or each.n >= newest.n:
             newest = each
     found.sort(key=lambda each: (each.n, each.at))
@@ -219,13 +222,19 @@ def _end(found: list[Attempt], process: Process, mark: Mark) -> None:
     how = "requeued" if mark.kind == "rejected" and mark.facts.get("requeue") else ENDS[mark.kind]
     running = next((each for each in reversed(found) if each.started is not None and each.ended is None), None)
     attempt = running or next((each for each in found if each.ended is None), None)
-    if attempt is None and found and found[-1].ended is not None:
+    newer = attempt is not None and found[-1].ended is None and (found[-1].n or 0) > (attempt.n or 0)
+    if newer and how != "retrying":  # the one before must have been retried, though nobody heard so
+        attempt = found[-1]
+    again = bool(found) and found[-1].how in ("retrying", "requeued")  # after which another attempt follows
+    if attempt is None and found and not again:
         stronger = how == "cancelled" and mark.facts.get("terminated") and found[-1].how != "cancelled"
         if not stronger:  # of one attempt the first end counts, but for one that was terminated
             return
         attempt = found[-1]
     if attempt is None:
-        found.append(attempt := Attempt(process))
+        known = found[-1].n if found else None
+        attempt = Attempt(process, known if known is None else known + (found[-1].how == "retrying"))
+        found.append(attempt)
     attempt.ended, attempt.how, attempt.facts, attempt.by = mark.at, how, mark.facts, mark.by
 
 

@@ -298,7 +298,7 @@ def _write_beside(written: dict[UUID, tuple[Job, Entry, View]]) -> None:
                     worker=place(job.app, storable.text(attempt.process[0], 150), 200),
                     started_at=moment(attempt.started),
                     finished_at=moment(attempt.ended or pairs[min(at + 1, len(pairs) - 1)][1].at),
-                    outcome=OUTCOMES.get(attempt.how, Outcome.LOST),
+                    outcome=_outcome(attempt, pairs[at + 1][1] if not last else None),
                     error=error,
                     traceback=trace,
                 )
@@ -314,6 +314,13 @@ def _write_beside(written: dict[UUID, tuple[Job, Entry, View]]) -> None:
         known = set(Ending.objects.filter(job_id__in=[job.pk for job in ended]).values_list("job_id", "state", "at"))
         fresh = [job for job in ended if (job.pk, str(job.state), job.finished_at) not in known]
         write_endings(fresh)
+
+
+def _outcome(attempt: Attempt, after: Attempt | None) -> Outcome:
+    """An attempt that another with more retries follows was retried, though nobody heard so; else it was lost."""
+    if attempt.ended is None and after is not None and (after.n or 0) > (attempt.n or 0):
+        return Outcome.RETRYING
+    return OUTCOMES.get(attempt.how, Outcome.LOST)
 
 
 def _attempt_error(job: Job, attempt: Attempt, last: bool) -> tuple[str, str]:

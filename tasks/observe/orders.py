@@ -2,13 +2,17 @@
 
 import logging
 from typing import Any, Protocol
+from uuid import uuid4
 
+from celery import Celery
 from django.utils import timezone
+from kombu import Producer
 
-from tasks.engine import storable
-from tasks.observe import control
+from tasks.engine import sealing, storable
+from tasks.observe import broker, control
 from tasks.observe.models import App, Order, OrderState
 
+sender = Celery("signalbox-observe", set_as_current=False, fixups=[])  # makes messages, and is connected to nothing
 log = logging.getLogger(__name__)
 
 MOST = 50  # at a time
@@ -56,6 +60,9 @@ def _carry_out(order: Order, hands: Hands) -> None:
         _close(order, OrderState.CONFIRMED, [], f"{gone} messages were deleted.")
         hands.ask(None)
         return
+    if order.order == "run_again":
+        send_again(order, hands)
+        return
     command, arguments = command_of(order)
     hosts = set(hands.hosts())
     if order.values.get("worker"):
@@ -71,6 +78,21 @@ def _carry_out(order: Order, hands: Hands) -> None:
     else:
         _close(order, OrderState.ANSWERED, said, "")
     hands.ask(set(hosts))
+
+
+def send_again(order: Order, hands: Hands) -> None:
+    """Publish a task's message without the code of its application, and without declaring a queue: one that is declared
+    with other arguments than it has would be refused."""
+    values, real = order.values, sealing.unseal(order.secrets)
+    headers, _, body, _ = sender.amqp.as_task_v2(values["task"], values["kind"], real["args"], real["kwargs"])
+    with broker.connection(hands.url, hands.options) as link, link.channel() as channel:
+        properties = {"correlation_id": values["task"], "reply_to": str(uuid4())}
+        Producer(channel, auto_declare=False).publish(
+            body, exchange="", routing_key=values["queue"], serializer="json", headers=headers, declare=[],
+            delivery_mode=2, **properties,
+        )  # fmt: skip
+    _close(order, OrderState.ANSWERED, [], "It was sent; its task appears when a worker or a look names it.")
+    hands.ask(None)
 
 
 def command_of(order: Order) -> tuple[str, dict[str, Any]]:

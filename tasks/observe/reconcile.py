@@ -148,7 +148,9 @@ class Controller(threading.Thread):
         for host in due & stats.keys():
             found = control.read_stats(stats[host])
             found["queues"] = control.read_queues(queues.get(host))
-            found.setdefault("detail", {})["conf"] = said = control.read_conf(conf.get(host))
+            said = control.read_conf(conf.get(host))
+            kept = {name: value for name, value in said.items() if name != "result_backend"}  # it may hold a password
+            found.setdefault("detail", {})["conf"] = kept
             answer = control.said(enabled.get(host, ""))
             if "unavailable" in answer:
                 found["events"], found["events_why"] = "unavailable", "The worker runs without heartbeat and gossip."
