@@ -5,6 +5,7 @@ belongs to somebody else's row, is stored under an id made from application and 
 """
 
 import hashlib
+import re
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from tasks.engine.errors import pattern
 from tasks.engine.models import Attempt as AttemptRow
 from tasks.engine.models import Ending, Job, Outcome, State
 from tasks.engine.transition import retry_on_lock
-from tasks.observe.fold import FINAL, Attempt, Task, View, view
+from tasks.observe.fold import FINAL, Attempt, Process, Task, View, view
 from tasks.observe.redaction import redact, redact_text
 
 SPACE = UUID("6f2f4e0e-6a4c-5a57-9c0d-4d1c7a5b1f60")
@@ -35,6 +36,9 @@ OUTCOMES = {
 }  # fmt: skip
 
 
+SPOKEN = re.compile(r"(?P<name>[\w.]+)\((?P<q>['\"])(?P<text>.*)(?P=q),?\)", re.DOTALL)  # the repr of an exception
+
+
 @dataclass(slots=True)
 class Entry:
     """A task in memory, and what its row is. ``version`` only rises, over restarts of the observer too."""
@@ -43,6 +47,8 @@ class Entry:
     uid: UUID
     version: int = 0
     stage: str = ""  # the state that its row has
+    process: Process | None = None  # of the newest attempt, while it has not ended
+    copy_of: UUID | None = None
     moved: bool = False  # its own id belongs to somebody else's row
 
 
@@ -81,7 +87,8 @@ def write(app: str, entries: Sequence[Entry]) -> int:
             jobs = [job for job, _, _ in written.values()]
             notify.push_changes(jobs)
         for job, entry, shown in written.values():
-            entry.version, entry.stage = job.version, shown.stage
+            newest = shown.newest if shown.newest and shown.newest.ended is None else None
+            entry.version, entry.stage, entry.process = job.version, shown.stage, newest and newest.process
         changed += len(written)
     return changed
 
@@ -182,6 +189,7 @@ def row_of(app: str, entry: Entry, shown: View) -> Job:
         doubt_at=None if ended else moment(task.doubt),
         basis=shown.basis,
         headers=_facts(task, shown, facts),
+        copy_of=entry.copy_of,
     )
 
 
@@ -247,8 +255,10 @@ def _error(task: Task, shown: View, facts: dict[str, Any]) -> tuple[str, str]:
     trace = redact_text(storable.text(trace if isinstance(trace, str) else "", 60_000), words)
     error = facts.get("exception") or ""
     last = trace.strip().rpartition("\n")[2].strip()
-    if last and (not error or error.startswith("ExceptionWithTraceback") or "(" in error):
+    if last and (not error or shown.stage == "failed"):
         error = last
+    elif spoken := SPOKEN.fullmatch(error):
+        error = f"{spoken['name']}: {spoken['text']}"
     match shown.stage:
         case "failed" | "retrying":
             error = error or ("It was rejected." if not trace else "")

@@ -177,7 +177,8 @@ def _absent(task: Task, shown: View, look: Look, workers: Workers) -> bool:
     newest = shown.newest
     if newest is not None and newest.ended is None:
         host = newest.process[0]
-        if look.answered(host) or (host in look.hosts and workers.may_be_dead(newest.process, look.at)):
+        asked = look.every or host in look.hosts
+        if look.answered(host) or (asked and workers.may_be_dead(newest.process, look.at)):
             return _miss(task, look)
         return False
     everywhere = look.every and look.complete and all(look.answered(host) for host in look.hosts)

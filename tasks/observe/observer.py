@@ -90,12 +90,11 @@ class Watched:
         before = self.app.as_of
         self.app.since = timezone.now()
         self.app.save(update_fields=["since"])
-        self.watcher = Watcher(self.app, self._ask)
-        self.watcher.was_watched = before is not None
-        self.watcher.reload()
-        self.controller = Controller(
-            self.app, self.url, self.put, lambda: self.watcher.workers.hosts if self.watcher else (), lambda: self.leads
-        )
+        watcher = Watcher(self.app, self._ask)
+        watcher.was_watched = before is not None
+        watcher.reload()
+        self.controller = Controller(self.app, self.url, self.put, watcher.workers.hosts, lambda: self.leads)
+        self.watcher = watcher
         self.controller.start()
         kept, self.kept = self.kept, deque()
         begin = datetime.fromtimestamp(kept[0][2], UTC) if kept else timezone.now()
@@ -129,6 +128,8 @@ class Watched:
                 self.watcher.take(value, arrived)
             case "result":
                 self.watcher.take_result(value.pop("task", ""), value, arrived)
+            case "sent":
+                self.watcher.take_sent(value, arrived)
             case "look":
                 self.watcher.take_look(value)
                 missing = {name for name, entry in self.watcher.entries.items()
@@ -139,7 +140,7 @@ class Watched:
                 self.watcher.open_gap(self.app.as_of or timezone.now(), datetime.fromtimestamp(arrived, UTC), value)
             case "state":
                 App.objects.filter(pk=self.app.pk).update(note=value[:500])
-            case "results":
+            case "results" if len(self.threads) == 1:
                 prefix = self.options.get("result_prefix", "")
                 thread = streams.RedisResults(self.name, self.put, value, prefix)
                 self.threads.append(thread)

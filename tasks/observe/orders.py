@@ -1,6 +1,7 @@
 """Carries out what people ask for in a watched application, and writes down what was answered. Used by the observer."""
 
 import logging
+import time
 from typing import Any, Protocol
 from uuid import uuid4
 
@@ -26,6 +27,7 @@ class Hands(Protocol):
     queues: Any
     url: str
     options: Any
+    put: Any
 
     def hosts(self) -> Any: ...
     def ask(self, hosts: set[str] | None) -> None: ...
@@ -85,6 +87,7 @@ def send_again(order: Order, hands: Hands) -> None:
     with other arguments than it has would be refused."""
     values, real = order.values, sealing.unseal(order.secrets)
     headers, _, body, _ = sender.amqp.as_task_v2(values["task"], values["kind"], real["args"], real["kwargs"])
+    hands.put("sent", {**values, **real, "copy_of": order.job}, time.time())  # before any event of it can come
     with broker.connection(hands.url, hands.options) as link, link.channel() as channel:
         properties = {"correlation_id": values["task"], "reply_to": str(uuid4())}
         Producer(channel, auto_declare=False).publish(

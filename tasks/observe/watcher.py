@@ -28,6 +28,7 @@ KEPT_S = 60.0  # a task that ended stays in memory for late events
 OPEN = frozenset({"scheduled", "queued", "running", "retrying"})
 MOST_KINDS = 1_000  # names of tasks, queues and workers that an application may bring
 MOST_TASKS = 100_000  # in memory
+DOUBT_S = 0.5  # between two looks for workers that are silent
 SKEW_S = 1.0  # a clock that is wrong by more is corrected
 RELOADED = 50_000  # open rows that a restart reads again
 GAP_S = 15.0  # what a tally finds so soon after a gap belongs to it
@@ -47,9 +48,9 @@ class Watcher:
         self.unfamiliar: set[str] = set()  # tasks whose rows must be read before they are written
         self.lag = 0.0
         self.written = 0.0
+        self.doubted = 0.0
         self.heard = 0.0  # the newest thing that came, by time.time()
         self.gap: Gap | None = None
-        self.caught_up = True
 
     # --- what comes -----------------------------------------------------------------------------------------------
     def take(self, found: list[Event], arrived: float) -> None:
@@ -68,7 +69,7 @@ class Watcher:
         sender = event.kind == "task-sent"
         tally = None if sender else self._tally(process, event, arrived)
         at = event.at
-        if tally is not None and tally.skew is not None and abs(tally.skew) > SKEW_S:
+        if tally is not None and tally.skew is not None and self._is_wrong(tally.skew):
             at += tally.skew
         entry = self._entry(event)
         if entry is None:
@@ -81,6 +82,10 @@ class Watcher:
         entry.task.arrived, entry.task.doubt = arrived, None
         self.lag = max(self.lag * 0.9, arrived - at)
         self.changed[event.task] = entry
+
+    def _is_wrong(self, skew: float) -> bool:
+        """Whether a worker's clock is wrong. What RabbitMQ kept for us is late without that."""
+        return skew < -SKEW_S or (skew > SKEW_S and self.app.transport == "redis")
 
     def _count(self, tally: Tally, entry: ledger.Entry, event: Event, before: Any) -> None:
         """Starts and ends of this process, for its tally."""
@@ -136,15 +141,25 @@ class Watcher:
         self.gap = Gap.objects.create(app=self.app, begin=begin, until=until, why=why[:200])
         self.asks(None)
 
+    def take_sent(self, message: dict[str, Any], arrived: float) -> None:
+        """A task that somebody here runs again: it is about to be sent."""
+        entry = self._make(message["task"], familiar=True)
+        entry.copy_of, task = message["copy_of"], entry.task
+        task.name, task.queue, task.arrived = message["kind"], message["queue"], arrived
+        task.real, task.real_by = (message["args"], message["kwargs"]), "message"
+        task.waiting, task.born = Waiting(0, arrived, None, "event"), arrived
+        self.changed[task.id] = entry
+
     def take_look(self, look: Look) -> None:
         """What workers, queues and results said when they were asked."""
         self.workers.take(look)
-        for task in look.tasks() - self.entries.keys():
+        found = look.tasks()
+        for task in found - self.entries.keys():
             if self._may_see(look.name_of(task)) and len(self.entries) < MOST_TASKS:
                 self._make(task)
         self._recognise()
         for name, entry in self.entries.items():
-            if entry.stage in FINAL and name not in look.tasks():
+            if entry.stage in FINAL and name not in found:
                 continue
             if apply_look(entry.task, look, self.workers):
                 self.changed[name] = entry
@@ -245,7 +260,8 @@ class Watcher:
         task.known_until = moments["finished"] or moments["started"] or moments["queued"] or 0.0
         task.doubt = job.doubt_at and job.doubt_at.timestamp()
         moved = job.uid != ledger.uid_of(self.app.name, job.task_id)
-        entry = self.entries[job.task_id] = ledger.Entry(task, job.uid, job.version, job.state, moved)
+        held = process if worker and job.state in OPEN else None
+        entry = self.entries[job.task_id] = ledger.Entry(task, job.uid, job.version, job.state, held, moved=moved)
         return entry
 
     def reload(self) -> None:
@@ -284,16 +300,18 @@ class Watcher:
     # --- rows -----------------------------------------------------------------------------------------------------
     def doubt(self, now: float) -> None:
         """Mark the tasks of workers that are silent, and ask about them."""
+        if now - self.doubted < DOUBT_S:
+            return
+        self.doubted = now
         silent = self.workers.silent(now)
-        for entry in self.entries.values():
-            if entry.stage not in OPEN or entry.task.doubt is not None:
-                continue
-            newest = view(entry.task).newest
-            if newest is not None and newest.ended is None and newest.process in silent:
-                entry.task.doubt = silent[newest.process]
+        hosts = set()
+        for entry in self.entries.values() if silent else ():
+            if entry.process in silent and entry.stage in OPEN and entry.task.doubt is None:
+                entry.task.doubt = silent[entry.process]
                 self.changed[entry.task.id] = entry
-        if silent and self.changed:
-            self.asks({process[0] for process in silent})
+                hosts.add(entry.process[0])
+        if hosts:
+            self.asks(hosts)
 
     def write(self) -> None:
         """Write what changed, and up to when the rows are complete."""

@@ -11,6 +11,7 @@ from tasks.observe.looks import Look
 from tasks.observe.models import App, WatchedQueue, WatchedWorker
 from tasks.observe.tally import Tally
 
+ASKED_S = 60.0  # of silence, after which a worker is not asked any more until it says something
 FIELDS = [field.name for field in WatchedWorker._meta.concrete_fields if field.name not in ("id", "app", "name", "pid")]
 
 
@@ -19,14 +20,13 @@ def at(seconds: float) -> datetime:
 
 
 class Workers:
-    """Everything that is known of them. Used by the watcher's thread; ``hosts`` may be read by others."""
+    """Everything that is known of them. Used by the watcher's thread; ``hosts`` may be called by others."""
 
     def __init__(self, app: App) -> None:
         self.app = app
         self.tallies: dict[Process, Tally] = {}
         self.rows: dict[Process, WatchedWorker] = {}
         self.newest: dict[str, Process] = {}  # by name
-        self.hosts: frozenset[str] = frozenset()
         self.changed: set[Process] = set()
 
     def tally(self, process: Process) -> Tally:
@@ -40,11 +40,15 @@ class Workers:
             self.rows[process] = row
             self.newest[row.name] = process
             self.tallies[process] = Tally(base=row.base, starts=row.starts, unseen=row.unseen, heard=now)
-        self._count()
 
-    def _count(self) -> None:
-        alive = [process for process, row in self.rows.items() if row.stopped_at is None]
-        self.hosts = frozenset(name for name, _ in alive)
+    def hosts(self) -> frozenset[str]:
+        """Workers that can be asked: a longer silence would cost each question its time. For any thread."""
+        now = timezone.now().timestamp()
+        return frozenset(
+            name
+            for (name, pid), row in self.rows.copy().items()
+            if row.stopped_at is None and now - self.tally((name, pid)).heard < ASKED_S
+        )
 
     def beat(self, process: Process, event: Event, arrived: float, was_watched: bool) -> bool:
         """A worker says that it is there. True: nobody had heard of this process."""
@@ -68,7 +72,6 @@ class Workers:
         row.version = storable.text(" ".join(filter(None, (facts.get("sw_ident"), facts.get("sw_ver")))), 100)
         row.skew_ms = max(-(2**31), min(2**31 - 1, int((tally.skew or 0.0) * 1000)))
         self.changed.add(process)
-        self._count()
         return new
 
     def stop(self, process: Process, arrived: float) -> None:
@@ -76,7 +79,6 @@ class Workers:
         if (row := self.rows.get(process)) is not None and row.stopped_at is None:
             row.stopped_at = at(arrived)
             self.changed.add(process)
-            self._count()
 
     def ended(self, process: Process, how: str) -> None:
         if (row := self.rows.get(process)) is not None and how in ("succeeded", "failed", "retried"):

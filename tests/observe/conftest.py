@@ -7,13 +7,18 @@ from typing import Any
 import pytest
 
 from tests.support.servers import Servers
-from tests.support.watched import OwnRedis, Shop
+from tests.support.watched import OwnRabbit, OwnRedis, Shop
 
 
 @pytest.fixture(scope="session")
 def foreign(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> OwnRedis:
     """One Redis for all watched applications of a run; each test takes a database of its own, and empties it."""
     return OwnRedis(servers, tmp_path_factory.mktemp("foreign"))
+
+
+@pytest.fixture(scope="session")
+def rabbit(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> OwnRabbit:
+    return OwnRabbit(servers, tmp_path_factory.mktemp("rabbit"))
 
 
 @pytest.fixture

@@ -56,7 +56,8 @@ def test_what_waits_in_a_queue_is_seen_with_its_real_arguments(new_shop):
 def test_an_ignored_task_is_unknown_and_not_running_for_ever(new_shop):
     shop = new_shop()
     shop.start()
-    with Watching({"shop": shop.broker}):
+    with Watching({"shop": shop.broker}) as watching:
+        soon(lambda: watching.observer.watched["shop"].watcher.workers.events() == "on", what="events on")
         task = shop.send("ignore")
         wait_state(task, "running", "unknown")
         wait_state(task, "unknown", seconds=25)

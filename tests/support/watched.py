@@ -15,10 +15,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 import redis
 from celery import Celery
 from django.conf import settings
 from django.db import connections
+from kombu import Connection
 
 from project import valkey
 from project.observed import Address
@@ -171,8 +173,6 @@ class OwnRedis:
         self.socket = folder / "redis.sock"
         binary = shutil.which("redis-server") or shutil.which("valkey-server")
         if binary is None:
-            import pytest
-
             pytest.skip("there is no redis-server")
         self.command = [
             binary, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder),
@@ -210,3 +210,44 @@ def soon(true: Callable[[], object], seconds: float = 15, what: str = "it") -> A
 def pause(seconds: float) -> None:
     """Only where time itself is what is tested."""
     time.sleep(seconds)
+
+
+class OwnRabbit:
+    """A RabbitMQ of its own, on loopback, from the distribution's package. A suite without it says so."""
+
+    def __init__(self, servers: Servers, folder: Path) -> None:
+        binary = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
+        if not binary.exists():
+            pytest.skip("there is no rabbitmq-server of the distribution: RabbitMQ is not tested")
+        folder.mkdir(parents=True, exist_ok=True)
+        self.port, self.names, distribution = valkey.free_port(), valkey.free_port(), valkey.free_port()
+        (folder / "own.conf").write_text(f"listeners.tcp.1 = 127.0.0.1:{self.port}\nloopback_users = none\n")
+        environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(folder),
+            "RABBITMQ_NODENAME": f"tests{self.port}@localhost",
+            "RABBITMQ_MNESIA_BASE": str(folder / "mnesia"),
+            "RABBITMQ_LOG_BASE": str(folder / "log"),
+            "RABBITMQ_CONFIG_FILE": str(folder / "own"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
+            "RABBITMQ_PID_FILE": str(folder / "pid"),
+            "RABBITMQ_DIST_PORT": str(distribution),
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "ERL_EPMD_PORT": str(self.names),
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1} -start_epmd false",
+        }
+        epmd = shutil.which("epmd") or "epmd"
+        self.daemon = servers.keep([epmd, "-port", str(self.names), "-address", "127.0.0.1"], env=environment)
+        self.process = servers.keep([str(binary)], env=environment)
+        wait_until(self._answers, 60, "RabbitMQ")
+
+    def _answers(self) -> bool:
+        try:
+            with Connection(self.url(), connect_timeout=2) as link:
+                link.ensure_connection(max_retries=1, interval_start=0)
+            return True
+        except OSError:
+            return False
+
+    def url(self) -> str:
+        return f"amqp://guest:guest@127.0.0.1:{self.port}//"
