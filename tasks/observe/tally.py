@@ -72,6 +72,10 @@ class Tally:
         self.differed = self.differed + 1 if self.running != before.active else 0
         return Judgement(lost, lost > 0 or self.differed >= 2)
 
+    def seen(self) -> int:
+        """Starts that were seen, those since the last judged beat too."""
+        return self.starts + sum(starts for _, starts, _ in self.moves)
+
     def looked(self, running: int) -> None:
         """A look at the worker has put the rows right: ``running`` of them run there now."""
         self.running = running - sum(move for _, _, move in self.moves)

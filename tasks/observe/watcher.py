@@ -92,6 +92,8 @@ class Watcher:
         process = (event.host, event.pid)
         was = [each for each in before.attempts if each.process == process]
         now = [each for each in view(entry.task).attempts if each.process == process]
+        if process in self.workers.rows:
+            self.workers.changed.add(process)
         begun = [sum(1 for each in found if each.started is not None) for found in (was, now)]
         over = [sum(1 for each in found if each.ended is not None) for found in (was, now)]
         if begun[1] > begun[0]:

@@ -138,7 +138,7 @@ class Workers:
         rows = []
         for process in self.changed:
             row, tally = self.rows[process], self.tally(process)
-            row.base, row.starts, row.unseen = tally.base, tally.starts, tally.unseen
+            row.base, row.starts, row.unseen = tally.base, tally.seen(), tally.unseen
             row.pk = None  # the names decide whether it is there
             rows.append(row)
         self.changed = set()

@@ -67,7 +67,7 @@ def test_orders_are_carried_out_and_say_what_each_worker_answered(new_shop):
 
 @pytest.mark.process
 def test_a_task_is_run_again_with_its_real_arguments_only(new_shop):
-    shop = new_shop()
+    shop = new_shop(worker_send_task_events=True)
     bob = Actor.of(person("bob"))
     waiting = shop.send("add", 40, kwargs={"b": 2, "api_key": "hunter2"})
     with Watching({"shop": shop.broker}) as watching:
