@@ -164,6 +164,7 @@ AUTH_PASSWORD_VALIDATORS = [
 
 # --- The database: the truth -----------------------------------------------------------------------------------
 PREPARE = env.flag("SIGNALBOX_PREPARE", True)  # off behind a transaction pooler
+CONNECTIONS = env.number("SIGNALBOX_CONNECTIONS", 8, 2, 1000, whole=True)
 DATABASES = {
     "default": database.settings(
         env.database(
@@ -172,7 +173,7 @@ DATABASES = {
         web=IN_WEB,
         worker=IN_WORKER,
         pooler=not PREPARE,
-        connections=env.number("SIGNALBOX_CONNECTIONS", 8, 2, 1000, whole=True),
+        connections=CONNECTIONS,
     )
 }
 private.database(DATABASES["default"])

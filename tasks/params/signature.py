@@ -163,7 +163,7 @@ class Signature:
                 if name in raw and not (text and field.omitted and value == ""):  # nothing typed is nothing given
                     cleaned[name] = field.clean(field.rule.parse(value) if text and isinstance(value, str) else value)
                 elif field.required:
-                    raise Wrong("Give a value.")
+                    raise Wrong("Required.")
                 elif not field.omitted:
                     cleaned[name] = field.clean(field.default)
             except Wrong as wrong:

@@ -198,7 +198,7 @@ def test_a_jobs_page_shows_what_comes_and_what_came(client):
     assert "(add and add, then noop)" in client.get(f"/jobs/{first.uid}/").text
     run(first)
     page = client.get(f"/jobs/{first.uid}/").text
-    assert "It began" in page
+    assert ">Started</h3>" in page
     for child in Job.objects.filter(parent=first.uid):
         assert f"/jobs/{child.uid}/" in page
         assert f"/jobs/{first.uid}/" in client.get(f"/jobs/{child.uid}/").text

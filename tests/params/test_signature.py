@@ -32,7 +32,7 @@ def test_every_wrong_field_is_told_at_once():
     errors = errors_of(Signature.of(sample), {"feed": "x", "retries": "y", "colour": 1, 5: 6})
     assert errors == {
         "feed": ["Give a web address that begins with http:// or https://."],
-        "token": ["Give a value."],
+        "token": ["Required."],
         "retries": ["Give a whole number."],
         "colour": ["This job has no such parameter."],
         "5": ["This job has no such parameter."],
