@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kombu import pools
 
 from tests.support.servers import Servers
 from tests.support.watched import OwnRabbit, OwnRedis, Shop
@@ -26,6 +27,7 @@ def new_shop(servers: Servers, foreign: OwnRedis, tmp_path: Path, settings: Any)
     shops: list[Shop] = []
     settings.SIGNALBOX_OBSERVE_OPTIONS = {}
     settings.SIGNALBOX_OBSERVE_RESULTS = {}
+    pools.reset()  # what a pooled connection has declared would not be declared again
     foreign.client().flushall()
 
     def make(number: int = 0, results: bool = False, broker: str = "", **conf: Any) -> Shop:

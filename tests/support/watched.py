@@ -20,13 +20,12 @@ import redis
 from celery import Celery
 from django.conf import settings
 from django.db import connections
-from kombu import Connection
 
 from project import valkey
 from project.observed import Address
 from tasks.engine.models import Job
 from tasks.observe import observer as observers
-from tests.support.processes import ROOT, wait_until
+from tests.support.processes import ROOT, listens, wait_until
 from tests.support.servers import Servers
 
 
@@ -239,15 +238,7 @@ class OwnRabbit:
         epmd = shutil.which("epmd") or "epmd"
         self.daemon = servers.keep([epmd, "-port", str(self.names), "-address", "127.0.0.1"], env=environment)
         self.process = servers.keep([str(binary)], env=environment)
-        wait_until(self._answers, 60, "RabbitMQ")
-
-    def _answers(self) -> bool:
-        try:
-            with Connection(self.url(), connect_timeout=2) as link:
-                link.ensure_connection(max_retries=1, interval_start=0)
-            return True
-        except OSError:
-            return False
+        wait_until(lambda: listens(self.port), 60, "RabbitMQ")
 
     def url(self) -> str:
         return f"amqp://guest:guest@127.0.0.1:{self.port}//"
