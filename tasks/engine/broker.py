@@ -12,10 +12,12 @@ from itertools import groupby
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from celery import current_app
+from celery import Celery, current_app
 from django.conf import settings
 from kombu import Connection, Exchange, Queue
 from kombu.exceptions import ChannelError
+
+from tasks.engine import registry
 
 log = logging.getLogger(__name__)
 
@@ -106,8 +108,9 @@ def _send(producer: Any, message: Message, *others: Message) -> int:
     if copies:
         copies.also = [str(other.uid) for other in others]
     try:
-        current_app.send_task(
-            message.kind,
+        Celery.send_task(  # not the app's own, which makes rows
+            current_app,
+            registry.celery_name(message.kind),
             task_id=str(message.uid),
             queue=broker_name(message.queue),
             priority=_urgency(message.priority),

@@ -62,7 +62,8 @@ def build_failed_job(kind: str, params: Mapping[str, Any], secrets: str, uid: UU
     It keeps the parameters as they came and the encrypted secrets, so a retry fails too and never runs without them.
     """
     why, now = Failure.of(error), datetime.now(UTC)
-    queue = next((each.queue for each in registry.kinds() if each.name == kind), "default")
+    known = registry.find(kind)
+    queue = known.queue if known else "default"
     return Job(
         uid=uid,
         state=State.FAILED,

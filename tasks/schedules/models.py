@@ -80,7 +80,7 @@ class Schedule(models.Model):
             return "It has no interval, crontab or moment, so it never runs."
         if self.periodic.crontab and timing.following(timezone.now()) is None:
             return "No day is ever like that, so it never runs."
-        if self.periodic.task not in registry.names():
+        if not registry.knows(self.periodic.task):
             return f"There is no kind of job named {self.periodic.task!r}, so no run can start."
         try:
             self.params  # noqa: B018 - raises what is wrong with them
@@ -142,7 +142,7 @@ class Schedule(models.Model):
         return {
             "id": str(self.uid),
             "name": periodic.name,
-            "kind": periodic.task,
+            "kind": registry.own_name(periodic.task),
             "params": self.shown_params if isinstance(self.shown_params, dict) else {},
             "every_s": self.every and self.every.total_seconds(),
             "start_at": instant(periodic.start_time),
