@@ -27,7 +27,7 @@ import { WorkersPage } from "./pages/workers.js";
 
 
 const main = /** @type {HTMLElement} */ (document.querySelector("main"));
-const HOUSE = new Set(["workers", "charts", "self-test"]); // pages that want what frames say of the whole house
+const WHOLE = new Set(["workers", "charts", "self-test"]); // pages that want what frames say of all of it
 const region = document.querySelector("[data-announce]");
 const announcer = region && new Announcer(region);
 
@@ -53,30 +53,30 @@ function live(watch) {
   const socket = new Socket(address(), {
     onFrame(frame) {
       // The first job frame was read just now; how old the whole picture is, the next beat says.
-      freshness.heard(frame.type === "job" && freshness.age() === null ? { age: 0 } : frame);
+      freshness.update(frame.type === "job" && freshness.age() === null ? { age: 0 } : frame);
       time.learn(frame);
       store.apply(frame);
-      test?.heard(frame);
-      alerts.heed(frame);
+      test?.update(frame);
+      alerts.update(frame);
       if (frame.code === "unknown-job") (jobs ?? job)?.gone(String(frame.job));
-      tell();
+      showFreshness();
     },
     onLink(link, wait) {
       linked = link === "open";
       hint = link === "waiting" ? `The link is down; the next try is in ${Math.ceil(wait)} s` : "";
-      tell();
+      showFreshness();
     },
     onEnd(code, reason) {
       if (code === 4401) toLogin();
       ended = reason || "You are no longer allowed to see this.";
       announcer?.say(ended);
-      tell();
+      showFreshness();
     },
   });
 
   const board = watch === "board" ? watchBoard(store) : null;
   const jobs = watch === "jobs" ? new JobsPage(main, store, socket, (words) => announcer?.say(words)) : null;
-  const many = board || jobs || HOUSE.has(watch);
+  const many = board || jobs || WHOLE.has(watch);
   if (many) socket.watch("board", { type: "watch", board: true });
   const job = many ? null : watchJob(watch, store, socket);
   if (board) socket.watch("gauge", { type: "watch", gauge: "kinds" });
@@ -89,7 +89,7 @@ function live(watch) {
   const region = main.querySelector("[data-troubles]");
   if (region instanceof HTMLElement) troubles.keep(region, store, (words) => announcer?.say(words));
 
-  function tell() {
+  function showFreshness() {
     const believed = freshness.word();
     const word = ended ? "forbidden" : board?.hold.paused ? "paused" : believed === "live" && !linked ? "catching-up" : believed;
     if (badge instanceof HTMLElement) showBadge(badge, word, freshness.age(), ended || hint);
@@ -102,9 +102,9 @@ function live(watch) {
     button.setAttribute("aria-pressed", String(paused));
     board?.pause(paused);
     if (store.stats && !paused) showCounts(main, store.stats);
-    tell();
+    showFreshness();
   });
-  setInterval(tell, 1000);
+  setInterval(showFreshness, 1000);
   addEventListener("online", () => socket.hurry());
   document.addEventListener("visibilitychange", () => document.hidden || socket.hurry());
   addEventListener("pagehide", () => socket.close());

@@ -28,22 +28,22 @@ REMEMBERED = 1_000  # people
 log = logging.getLogger(__name__)
 
 
-def do(who: Any, action: str, target: Any, deed: Callable[[], T], /, **detail: Any) -> T:
-    """Call ``deed`` and write the audit entry in one transaction. A Refused of the lifecycle gets a refused entry.
+def do(who: Any, action: str, target: Any, call: Callable[[], T], /, **detail: Any) -> T:
+    """Call ``call`` and write the audit entry in one transaction. A Refused of the lifecycle gets a refused entry.
 
-    ``target``: the object of the action, or a function that returns it for the result of ``deed``.
+    ``target``: the object of the action, or a function that returns it for the result of ``call``.
     """
     try:
-        return _together(who, action, target, deed, detail)
+        return _together(who, action, target, call, detail)
     except Refused as no:
         refused(who, action, "" if callable(target) else target, no.code)
         raise
 
 
 @retry_on_lock
-def _together(who: Any, action: str, target: Any, deed: Callable[[], T], detail: dict[str, Any]) -> T:
+def _together(who: Any, action: str, target: Any, call: Callable[[], T], detail: dict[str, Any]) -> T:
     with transaction.atomic():
-        done = deed()
+        done = call()
         note(who, action, target(done) if callable(target) else target, **detail)
     return done
 

@@ -207,7 +207,7 @@ class Entry(models.Model):
     def delete(self, *args: Any, **options: Any) -> NoReturn:
         raise Unchangeable("An audit entry is not deleted.")
 
-    def deed(self) -> dict[str, Any]:
+    def activity(self) -> dict[str, Any]:
         """The entry for everybody who may see its target."""
         action = "end_share" if self.action == "share" and self.detail.get("revoked") else self.action
         note = str(self.detail.get("reason") or "")

@@ -56,7 +56,7 @@ def targets(text: str) -> list[str]:
         uid = UUID(text)
     except ValueError:
         return [text]
-    return [str(uid), *(f"{before}{uid}/{deed}" for before in BEFORE for deed in AFTER)]
+    return [str(uid), *(f"{before}{uid}/{after}" for before in BEFORE for after in AFTER)]
 
 
 def job_of(entry: Entry) -> str:

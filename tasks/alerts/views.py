@@ -1,4 +1,4 @@
-"""The page of alerts: what is wrong now, what was, and the rules. Each deed is a POST with a view of its own."""
+"""The page of alerts: what is wrong now, what was, and the rules. Each action is a POST with a view of its own."""
 
 from typing import Any
 from uuid import UUID

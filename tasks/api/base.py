@@ -151,13 +151,13 @@ class ResourceView(APIView):
             raise wrong(**dict.fromkeys(query, "It holds a character that cannot be looked for."))
         return query
 
-    def do(self, target: Any, deed: Callable[[], T], /, **detail: Any) -> T:
-        """Call ``deed`` and write the audit entry of this request.
+    def do(self, target: Any, call: Callable[[], T], /, **detail: Any) -> T:
+        """Call ``call`` and write the audit entry of this request.
 
         A row that was there when the request came and is gone now is a 404, as if the request had come later.
         """
         try:
-            return audit.do(self.request, self.action, target, deed, **detail)
+            return audit.do(self.request, self.action, target, call, **detail)
         except Job.DoesNotExist:
             raise
         except ObjectDoesNotExist:

@@ -27,6 +27,7 @@ class State(models.TextChoices):
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     CANCELLED = "cancelled"
+    UNKNOWN = "unknown"  # only of a task of a watched application
 
 
 class Outcome(models.TextChoices):
@@ -47,6 +48,7 @@ class Job(models.Model):
     State = State
     LIVE = frozenset({State.SCHEDULED, State.QUEUED, State.RUNNING, State.RETRYING})
     FINAL = frozenset({State.SUCCEEDED, State.FAILED, State.CANCELLED})
+    OWN = tuple(state.value for state in State if state != "unknown")  # the states of our own jobs
 
     uid = models.UUIDField(default=uuid7, unique=True, editable=False)
     state = models.CharField(max_length=9, choices=State)
@@ -93,6 +95,16 @@ class Job(models.Model):
     copy_of = models.UUIDField(null=True)
     then = OrderedJSONField(null=True, db_column="follow_ups")  # "then" is a word of SQL
     callback_url = models.TextField(default="")
+    # The database has the defaults of these too: an older version's code inserts rows without them.
+    headers = OrderedJSONField(null=True)  # of the message, as code outside of the job added them; never shown
+    expires_at = models.DateTimeField(null=True)
+    title = models.CharField(max_length=200, default="", db_default="")
+    release = models.CharField(max_length=100, default="", db_default="")  # of the code that ran the newest attempt
+    root = models.UUIDField(null=True)  # the first job of the chain or group that this one belongs to
+    app = models.CharField(max_length=32, default="", db_default="")  # the watched application, or ours
+    task_id = models.CharField(max_length=255, default="", db_default="")  # of a watched task, as its application says
+    doubt_at = models.DateTimeField(null=True)  # since when nobody has confirmed what the row says
+    basis = models.CharField(max_length=20, default="", db_default="")  # where a watched task's state is known from
 
     class Meta:
         constraints = [
@@ -103,7 +115,9 @@ class Job(models.Model):
                 condition=Q(state__in=["running", "retrying"]) & ~Q(serial_key=""),
                 name="job_serial",
             ),
-            models.CheckConstraint(condition=Q(state__in=State.values), name="job_state"),
+            models.CheckConstraint(
+                condition=Q(state__in=State.values) & (~Q(state="unknown") | ~Q(app="")), name="job_state"
+            ),
             models.CheckConstraint(condition=Q(priority__range=(0, 9)), name="job_priority"),
         ]
         # Partial indexes: a full one on state would make every move rewrite all indexes.
@@ -122,6 +136,12 @@ class Job(models.Model):
             models.Index("serial_key", "id", name="job_serial_order", condition=~Q(serial_key="")),
             models.Index("parent", name="job_parent", condition=Q(parent__isnull=False)),
             models.Index("copy_of", name="job_copy", condition=Q(copy_of__isnull=False)),
+            models.Index("root", name="job_root", condition=Q(root__isnull=False)),
+            models.Index("id", name="job_own", condition=Q(app="")),
+            models.Index("app", "id", name="job_watched", condition=~Q(app="")),
+            models.Index(
+                "expires_at", name="job_expires", condition=Q(expires_at__isnull=False, finished_at__isnull=True)
+            ),
         ]
 
     def __str__(self) -> str:
@@ -188,6 +208,7 @@ class Attempt(models.Model):
     outcome = models.CharField(max_length=9, choices=Outcome)
     error = models.TextField(default="")
     traceback = models.TextField(default="")
+    release = models.CharField(max_length=100, default="", db_default="")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["job", "number"], name="attempt_once")]
@@ -281,6 +302,8 @@ class Worker(models.Model):
     seen_at = models.DateTimeField()
     started_at = models.DateTimeField()
     stopped_at = models.DateTimeField(null=True)
+    kinds = models.JSONField(null=True)  # the names of the kinds that it can run; NULL: not known
+    release = models.CharField(max_length=100, default="", db_default="")
 
     def __str__(self) -> str:
         return self.name

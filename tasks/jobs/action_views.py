@@ -128,16 +128,16 @@ class PickedView(Page):
     template_name = "jobs/picked.html"
     here = "board"
     http_method_names = ["post"]
-    deeds = {"cancel": cancel, "retry": retry, "take_back": take_back}
+    verbs = {"cancel": cancel, "retry": retry, "take_back": take_back}
     said = {"cancel": "to be cancelled", "retry": "queued again", "take_back": "as before the cancel"}
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        self.deed = request.POST.get("action", "")
-        if self.deed not in self.deeds:
+        self.asked_for = request.POST.get("action", "")
+        if self.asked_for not in self.verbs:
             raise Http404("There is no such action.")
         uids = [uid_or_404(uid) for uid in request.POST.getlist("job")[:PICKED]]
         jobs = list(Job.objects.select_related("owner").filter(uid__in=uids).order_by("-id"))
-        if not all(may(request.user, self.deed, job) for job in jobs):
+        if not all(may(request.user, self.asked_for, job) for job in jobs):
             raise PermissionDenied
         if not jobs:
             messages.error(request, "No job was selected.")
@@ -157,19 +157,19 @@ class PickedView(Page):
         done, refused = [], []
         for job in jobs:
             try:
-                done.append(self.deeds[self.deed](self.request, job))
+                done.append(self.verbs[self.asked_for](self.request, job))
             except Refused as reason:
                 refused.append(str(reason))
         if done:
-            messages.info(self.request, f"{len(done)} job{'s' * (len(done) != 1)} {self.said[self.deed]}.")
-        if self.deed == "cancel":  # what only waited is offered back on the next page
+            messages.info(self.request, f"{len(done)} job{'s' * (len(done) != 1)} {self.said[self.asked_for]}.")
+        if self.asked_for == "cancel":  # what only waited is offered back on the next page
             self.request.session[CANCELLED] = [str(job.uid) for job in done if job.state == State.CANCELLED]
         if refused:
             messages.error(self.request, f"{len(refused)} left as they are. {refused[0]}")
 
     def get_context_data(self, jobs: list[dict[str, Any]], **context: Any) -> dict[str, Any]:
         n = f"{len(jobs)} job{'s' * (len(jobs) != 1)}"
-        asked = {"cancel": f"Cancel {n}?", "retry": f"Try {n} again?", "take_back": f"Take {n} back?"}[self.deed]
+        asked = {"cancel": f"Cancel {n}?", "retry": f"Try {n} again?", "take_back": f"Take {n} back?"}[self.asked_for]
         return super().get_context_data(
-            jobs=jobs, action=self.deed, title=asked, button=asked.rstrip("?"), back=self.back, **context
+            jobs=jobs, action=self.asked_for, title=asked, button=asked.rstrip("?"), back=self.back, **context
         )

@@ -31,10 +31,10 @@ class Leg(NamedTuple):
 
 LEGS = [
     Leg("accepted", "The server has committed the job's row."),
-    Leg("rung", "The broker has taken the bell that calls a worker."),
+    Leg("notified", "The broker has taken the bell that calls a worker."),
     Leg("claimed", "A worker has heard it and has taken the job."),
     Leg("written", "The worker has done the job and written its end."),
-    Leg("pushed", "The server has been told of it, and has sent it to this page."),
+    Leg("pushed", "The server has been moments of it, and has sent it to this page."),
     Leg("painted", "This browser has shown it."),
 ]
 
@@ -60,20 +60,20 @@ class SelfTestView(Page):
 
     def post(self, request: HttpRequest) -> HttpResponse:
         received = datetime.now(UTC)
-        at: dict[str, datetime | None] = {"received": received, "accepted": None, "rung": None}
+        at: dict[str, datetime | None] = {"received": received, "accepted": None, "notified": None}
         try:
             with (
                 transaction.atomic()
             ):  # so that what is noted after the commit stands around what the submit does there
                 transaction.on_commit(lambda: at.update(accepted=datetime.now(UTC)))
                 job, _ = actions.submit(Actor.of(request), KIND, {}, priority=9)
-                transaction.on_commit(lambda: at.update(rung=datetime.now(UTC) if broker.reached() else None))
+                transaction.on_commit(lambda: at.update(notified=datetime.now(UTC) if broker.reached() else None))
         except TooMany as many:
             return JsonResponse({"detail": f"{many} Try again in {many.wait_s} s."}, status=429)
         if not wants_json(request):
             return redirect(f"{reverse('self-test')}?job={job.uid}")
-        told = {name: instant(moment) for name, moment in at.items()}
-        return JsonResponse({"job": job.summary(), "at": told, "answered": instant(datetime.now(UTC))})
+        moments = {name: instant(moment) for name, moment in at.items()}
+        return JsonResponse({"job": job.summary(), "at": moments, "answered": instant(datetime.now(UTC))})
 
     def get_context_data(self, **context: Any) -> dict[str, Any]:
         may_test = may_submit(self.request.user, registry.get(KIND))
@@ -82,9 +82,9 @@ class SelfTestView(Page):
 
 def leg_seconds(job: Job) -> dict[str, float | None]:
     """Seconds of the legs that the row knows; a page without scripts shows no more."""
-    bell = job.queued_at or job.created_at
+    since = job.queued_at or job.created_at
     return {
-        "claimed": job.started_at and (job.started_at - bell).total_seconds(),
+        "claimed": job.started_at and (job.started_at - since).total_seconds(),
         "written": job.finished_at and job.started_at and (job.finished_at - job.started_at).total_seconds(),
     }
 

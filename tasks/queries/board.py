@@ -26,7 +26,7 @@ RUNNING, QUEUED, RETRYING, FINISHED = 300, 100, 50, 50
 WORKERS = 200
 HEADS = 20  # of a queue, that are asked since when they wait
 SHOWN_FOR = timedelta(days=1)  # a worker that has not called since is history
-LINES, DEEDS = 500, 50
+LINES, ENTRIES = 500, 50
 REMEMBERED_S = 60.0  # a version tells of every change but a user's new name
 UNSHOWN = (
     "params", "secrets", "result", "traceback", "idempotency_key", "idempotency_digest", "then", "callback_url",
@@ -81,13 +81,13 @@ def trail(job: Job) -> list[dict[str, Any]]:
 
     A cancel by a bulk action or a schedule has no audit entry for this job, so it is read from the job's row.
     """
-    entries = list(Entry.objects.done_to(job.uid).order_by("-id")[:DEEDS])[::-1]
-    deeds = [entry.deed() for entry in entries]
+    entries = list(Entry.objects.done_to(job.uid).order_by("-id")[:ENTRIES])[::-1]
+    activity = [entry.activity() for entry in entries]
     asked = job.cancel_requested_at
     if asked and not any(entry.action == "cancel" and entry.at >= asked for entry in entries):
         who = job.cancel_requested_by and job.cancel_requested_by.get_username()
-        deeds.append({"at": instant(asked), "who": who, "action": "cancel", "note": job.cancel_reason})
-    return deeds
+        activity.append({"at": instant(asked), "who": who, "action": "cancel", "note": job.cancel_reason})
+    return activity
 
 
 def log_after(job: Job | UUID | str, seq: int, limit: int = LINES) -> list[dict[str, Any]]:

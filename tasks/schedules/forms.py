@@ -79,8 +79,8 @@ class ScheduleForm(forms.Form):
     @property
     def moves(self) -> bool:
         """Whether it is to run at other times than before."""
-        told = {"when", *TIMING[self.cleaned_data["when"]]}  # what stands in the other fields means nothing
-        return bool(self.timing) and bool(told & set(self.changed_data))
+        given = {"when", *TIMING[self.cleaned_data["when"]]}  # what stands in the other fields means nothing
+        return bool(self.timing) and bool(given & set(self.changed_data))
 
 
 class ParamsForm(KindForm):

@@ -113,6 +113,6 @@ def actions_for(user: Any, query: Query) -> list[str]:
     """
     if query.is_everything:
         return []
-    states = frozenset(State.values) if query.states is None else query.states
+    states = frozenset(Job.OWN) if query.states is None else query.states
     meant = [action for action in ACTIONS if may(user, action) and states & STATES[action]]
     return [action for action in meant if action != "take_back" or states == STATES[action]]

@@ -18,7 +18,7 @@ from tasks.web.pages import Page
 
 
 class BulkView(Page):
-    """What would be done to everything that matches: counted and told first, done by a job when it is sent."""
+    """What would be done to everything that matches: counted and described first, done by a job when it is sent."""
 
     template_name = "search/bulk.html"
     here = "jobs"
@@ -57,10 +57,10 @@ class BulkView(Page):
             wanted = bulk.narrow_to_action(action, query)
             count, exact = bulk.count(self.request.user, action, wanted)
         context = self.get_context_data(
-            deed=action,
+            action=action,
             verb=bulk.WORDS[action],
             text=given.get("q", "").strip(),
-            told=wording.describe_query(query) if query else "",
+            described=wording.describe_query(query) if query else "",
             errors=errors,
             count=count,
             exact=exact,

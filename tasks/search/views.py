@@ -44,7 +44,7 @@ class JobsView(Page):
         user, text = self.request.user, self.request.GET.get("q", "").strip()
         query, errors = read(text, user.get_username())
         found = self.find(query) if query else None
-        deeds = actions_for(user, query) if query and may(user, "bulk") else []
+        possible = actions_for(user, query) if query and may(user, "bulk") else []
         return super().get_context_data(
             text=text,
             errors=errors,
@@ -55,7 +55,7 @@ class JobsView(Page):
             first=not {"older", "newer"} & self.request.GET.keys(),
             painted=instant(timezone.now()),
             match=matching(query) if query else "",
-            bulk=[(bulk.WORDS[action], bulk_url(action, text)) for action in deeds],
+            bulk=[(bulk.WORDS[action], bulk_url(action, text)) for action in possible],
             may_pick=may(user, "cancel") or may(user, "retry"),
             **context,
         )

@@ -22,7 +22,7 @@ from tasks.sharing import links as sharing
 from tasks.web.pages import PageContext
 
 HOURS = ((1, "1 hour"), (8, "8 hours"), (24, "1 day"), (24 * 7, "7 days"), (24 * 30, "30 days"), (24 * 90, "90 days"))
-MADE = "share_link"  # in the session, from the deed that made a link to the page that shows it
+MADE = "share_link"  # in the session, from the request that made a link to the page that shows it
 LINKS = 50
 
 

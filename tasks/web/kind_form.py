@@ -23,7 +23,7 @@ SHORT = 4  # so many choices are all shown at once
 TEXTS = ("text", "list", "json")  # empty text is a value of these
 EMPTY_CHOICE = ("", "–")
 HELP = {
-    "list": "One entry a line.",
+    "list": "One per line.",
     "url": "An address that begins with http:// or https://.",
     "secret": "Kept sealed and never shown again.",
     "ref": "The public id of a row.",

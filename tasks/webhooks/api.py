@@ -46,7 +46,7 @@ class WebhookIn(Strict):
 
     url = Address(max_length=2048)
     name = Text(max_length=100, default="", allow_blank=True)
-    states = s.ListField(child=s.ChoiceField(choices=Job.State.values), default=list, max_length=20)
+    states = s.ListField(child=s.ChoiceField(choices=Job.OWN), default=list, max_length=20)
     kinds = s.ListField(child=KindName(max_length=200), default=list, max_length=200)
     queues = s.ListField(child=Text(max_length=100), default=list, max_length=200)
     alerts = Flag(required=False)
@@ -57,7 +57,7 @@ class WebhookShape(s.Serializer):
     id = s.UUIDField()
     name = s.CharField(allow_blank=True)
     url = s.CharField()
-    states = s.ListField(child=s.ChoiceField(choices=Job.State.values))
+    states = s.ListField(child=s.ChoiceField(choices=Job.OWN))
     kinds = s.ListField(child=s.CharField())
     queues = s.ListField(child=s.CharField())
     alerts = s.BooleanField(help_text="hears of alerts too")

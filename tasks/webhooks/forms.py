@@ -32,9 +32,7 @@ class HookForm(forms.ModelForm):
     )
     name = forms.CharField(label="Name", max_length=100, required=False)
     name.may_be_empty = True
-    states = Ticks(
-        label="States", choices=[(value, value.capitalize()) for value in Job.State.values], help_text="None: all."
-    )
+    states = Ticks(label="States", choices=[(value, value.capitalize()) for value in Job.OWN], help_text="None: all.")
     kinds = Ticks(label="Kinds of job", help_text="None: all, but of chores only the failures.")
     queues = Ticks(label="Queues", help_text="None: all.")
     alerts = forms.BooleanField(label="Alerts, when they open and close", required=False)

@@ -1,4 +1,4 @@
-"""The pages of webhooks: who is told what, and the log of what was sent. Each deed is a POST with a view of its own."""
+"""The pages of webhooks: endpoints, and the log of deliveries. Each action is a POST with a view of its own."""
 
 from typing import Any
 from uuid import UUID
@@ -129,7 +129,7 @@ class HookDeed(Allowed, View):
 
     def post(self, request: HttpRequest, uid: UUID) -> HttpResponse:
         hook = get_object_or_404(Endpoint, uid=uid, callbacks_of=None)
-        said = audit.do(request, self.action, f"webhook {uid}", lambda: self.do(hook), deed=type(self).__name__)
+        said = audit.do(request, self.action, f"webhook {uid}", lambda: self.do(hook), change=type(self).__name__)
         messages.info(request, said)
         return redirect("webhook", uid)
 

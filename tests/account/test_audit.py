@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 
 def entries(text: str) -> list[str]:
     """What each entry says first, as a reader reads it."""
-    found = re.findall(r'<li class="deed".*?<p>(.*?)</p>', text, re.DOTALL)
+    found = re.findall(r'<li class="audit-entry".*?<p>(.*?)</p>', text, re.DOTALL)
     return [" ".join(re.sub("<[^>]*>", "", each).split()) for each in found]
 
 

@@ -42,13 +42,13 @@ def server(page: Page) -> dict:
     }
 
     def fulfil(route: Route) -> None:
-        told = answers["post" if route.request.method == "POST" else "why"]
+        body = answers["post" if route.request.method == "POST" else "why"]
         if route.request.method == "GET" and "job=" not in route.request.url:
             route.continue_()
-        elif told is None:
+        elif body is None:
             route.abort()
         else:
-            route.fulfill(body=json.dumps(told), content_type="application/json", status=told.pop("status", 200))
+            route.fulfill(body=json.dumps(body), content_type="application/json", status=body.pop("status", 200))
 
     page.clock.install()
     page.route("**/self-test/**", fulfil)
@@ -57,7 +57,7 @@ def server(page: Page) -> dict:
 
 def answer(**at: str | None) -> dict:
     now = instant()
-    return {"job": job(1, "queued"), "at": {"received": now, "accepted": now, "rung": now} | at, "answered": now}
+    return {"job": job(1, "queued"), "at": {"received": now, "accepted": now, "notified": now} | at, "answered": now}
 
 
 def test_a_leg_that_does_not_come_is_explained_in_ten_seconds(page: Page, server: dict) -> None:
@@ -76,7 +76,7 @@ def test_a_leg_that_does_not_come_is_explained_in_ten_seconds(page: Page, server
     expect(page.locator("[data-leg=claimed]")).to_have_attribute("data-missing-leg", "")
     server["why"] = {"job": job(1, "succeeded", 3), "why": ""}
     run()
-    expect(verdict).to_contain_text("this page was not told within ten seconds: look at Redis, the channel layer")
+    expect(verdict).to_contain_text("this page was not body within ten seconds: look at Redis, the channel layer")
     server["why"] = None
     run()
     expect(verdict).to_have_text("The job was accepted, and now the server does not answer.")
@@ -89,9 +89,9 @@ def test_a_leg_that_does_not_come_is_explained_in_ten_seconds(page: Page, server
 def test_a_late_push_and_a_lost_bell_are_told(page: Page, server: dict) -> None:
     line = Line(page, lambda line: line.send("snapshot", jobs=[], workers=[], queues=[]))
     page.goto("self-test/")
-    server["post"] = answer(rung=None)
+    server["post"] = answer(notified=None)
     page.get_by_role("button", name=BUTTON).click()
-    expect(page.locator("[data-leg=rung]")).to_have_attribute("data-missing-leg", "")
+    expect(page.locator("[data-leg=notified]")).to_have_attribute("data-missing-leg", "")
     line.send("patch", jobs=[job(1, "succeeded", 3, finished_at=instant(-3))])
     page.clock.run_for(100)
     verdict = page.locator("[data-verdict]")
@@ -117,6 +117,6 @@ def test_two_clocks_are_compared_as_well_as_one_question_allows(page: Page) -> N
         const { clocks, instant } = await import("/static/js/pages/selftest.js");
         return [clocks(1000, 6010, 6030, 1040), instant("2026-11-23T10:00:00.123456Z") % 1000];
     }"""
-    told, parts = page.evaluate(ask)
-    assert told == {"offset": 5000, "error": 10}
+    body, parts = page.evaluate(ask)
+    assert body == {"offset": 5000, "error": 10}
     assert abs(parts - 123.456) < 0.001

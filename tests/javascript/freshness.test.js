@@ -9,12 +9,12 @@ test("a picture is live, then catching up, then stale, even if the machine slept
   const [tick, wall] = [clock(), clock()];
   const freshness = new Freshness(tick, wall);
   const words = [freshness.word()];
-  freshness.heard({ age: 1 });
+  freshness.update({ age: 1 });
   for (const s of [0, 5.9, 6, 13.9, 14]) {
     tick.at = wall.at = s * 1000;
     words.push(freshness.word());
   }
-  freshness.heard({ age: 0 });
+  freshness.update({ age: 0 });
   words.push(freshness.word());
   wall.at += 60_000;
   words.push(freshness.word());

@@ -32,12 +32,12 @@ def serving(name: str = "w1", ago: float = 0, **more) -> Worker:
 
 def test_it_submits_a_real_job_and_tells_when_each_leg_was_over():
     before = timezone.now()
-    told = browser("bob").post("/self-test/", headers=JSON).json()
+    body = browser("bob").post("/self-test/", headers=JSON).json()
     job = Job.objects.get()
-    assert (told["job"]["id"], job.kind, job.owner, job.priority) == (str(job.uid), "noop", person("bob"), 9)
-    at = {name: datetime.fromisoformat(moment) for name, moment in told["at"].items()}
-    moments = [before, at["received"], job.created_at, at["accepted"], at["rung"]]
-    moments += [datetime.fromisoformat(told["answered"]), timezone.now()]
+    assert (body["job"]["id"], job.kind, job.owner, job.priority) == (str(job.uid), "noop", person("bob"), 9)
+    at = {name: datetime.fromisoformat(moment) for name, moment in body["at"].items()}
+    moments = [before, at["received"], job.created_at, at["accepted"], at["notified"]]
+    moments += [datetime.fromisoformat(body["answered"]), timezone.now()]
     assert moments == sorted(moments)
     assert Entry.objects.get(action="submit").target == str(job.uid)
 
@@ -45,8 +45,8 @@ def test_it_submits_a_real_job_and_tells_when_each_leg_was_over():
 def test_a_broker_that_does_not_take_the_bell_is_no_moment(monkeypatch):
     monkeypatch.setattr(broker, "_producer", lambda: (_ for _ in ()).throw(OSError("away")))
     monkeypatch.setattr(broker, "_quiet_until", 0.0)
-    told = browser("bob").post("/self-test/", headers=JSON).json()
-    assert told["at"]["rung"] is None and told["at"]["accepted"]
+    body = browser("bob").post("/self-test/", headers=JSON).json()
+    assert body["at"]["notified"] is None and body["at"]["accepted"]
 
 
 def test_it_is_for_those_who_may_submit():
@@ -80,8 +80,8 @@ def test_why_a_job_does_not_come_on_is_said_in_words(monkeypatch):
     job = lifecycle.submit("noop", {}, owner=person("bob"))[0]
 
     def why() -> str:
-        told = browser("bob").get(f"/self-test/?job={job.uid}", headers=JSON)
-        return json.loads(told.content)["why"]
+        body = browser("bob").get(f"/self-test/?job={job.uid}", headers=JSON)
+        return json.loads(body.content)["why"]
 
     assert "No worker serves the queue default" in why()
     serving("gone", ago=3600)

@@ -72,7 +72,7 @@ def test_each_type_has_its_control() -> None:
         "extra": "textarea", "home": "url", "token": "password", "feed": "text",
     }  # fmt: skip
     assert "Where it lives." in form["p-home"].help_text
-    assert form["p-names"].help_text == "One entry a line."
+    assert form["p-names"].help_text == "One per line."
 
 
 def test_defaults_are_there_to_begin_with_and_mean_what_the_function_says() -> None:

@@ -11,7 +11,7 @@ export const TOPIC = "alerts";
 export const WATCH = { type: "watch", news: [TOPIC] };
 
 /** @param {{type: string, alerts?: AlertInfo[]}} frame */
-export function heed(frame) {
+export function update(frame) {
   const region = document.querySelector("[data-alerts]");
   if (!region || frame.type !== "news" || !frame.alerts) return;
   const here = new Map([...region.children].map((child) => [/** @type {HTMLElement} */ (child).dataset.alert, child]));
@@ -24,7 +24,7 @@ export function heed(frame) {
 /** On a page that watches nothing else. */
 export function listen() {
   if (!document.querySelector("[data-alerts]")) return;
-  const socket = new Socket(address(), { onFrame: heed });
+  const socket = new Socket(address(), { onFrame: update });
   socket.watch(TOPIC, WATCH);
   addEventListener("online", () => socket.hurry());
   addEventListener("pagehide", () => socket.close());

@@ -1,5 +1,5 @@
 // @ts-check
-/** JSON whose whole numbers beyond 2^53 come as BigInt, to the last digit, in browsers that tell what was written. */
+/** JSON whose whole numbers beyond 2^53 come as BigInt, to the last digit, in browsers that give the source text. */
 
 const MANY_DIGITS = /\d{16}/;
 

@@ -20,14 +20,14 @@ export class Freshness {
   }
 
   /** @param {{age?: number}} frame */
-  heard(frame) {
+  update(frame) {
     if (typeof frame.age !== "number") return;
     this.#age = frame.age;
     this.#tick = this.monotonic.now();
     this.#wall = this.wall.now();
   }
 
-  /** Seconds; null: never heard anything. A machine that slept shows it on one of the two clocks only. */
+  /** Seconds; null: no frame yet. A machine that slept shows it on one of the two clocks only. */
   age() {
     if (this.#age === null) return null;
     return this.#age + Math.max(this.monotonic.now() - this.#tick, this.wall.now() - this.#wall, 0) / 1000;

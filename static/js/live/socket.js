@@ -62,7 +62,7 @@ export class Socket {
       this.options.onLink?.("open", 0);
       for (const message of this.#watching.values()) this.#send(message);
     };
-    socket.onmessage = (event) => this.#hear(event.data);
+    socket.onmessage = (event) => this.#receive(event.data);
     socket.onclose = (event) => this.#lost(event.code, event.reason);
   }
 
@@ -78,7 +78,7 @@ export class Socket {
   }
 
   /** @param {string} text */
-  #hear(text) {
+  #receive(text) {
     const frame = parsed(text);
     if (frame.type === "beat" && frame.every > 0) this.#everyS = frame.every;
     this.#expect();

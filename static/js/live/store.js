@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * What the server has told this page: the newest version of each job wins, whatever arrives late or twice.
+ * The state of this page from the server's frames: the newest version of each job wins, whatever arrives late or twice.
  * Knows frames and their rules; knows no DOM and no socket.
  */
 
@@ -14,8 +14,8 @@
  * @typedef {{number: number, worker: string|null, started_at: string|null, finished_at: string|null,
  *   outcome: string|null, error: string|null, traceback: string|null}} Attempt
  * @typedef {{seq: number, at: string, level: string, text: string}} Line
- * @typedef {{at: string, who: string|null, action: string, note: string}} Deed
- * @typedef {Summary & {params?: object, result?: unknown, result_tree?: string|null, trail?: Deed[], attempts: Attempt[], log: Line[], [key: string]: unknown}} Detail
+ * @typedef {{at: string, who: string|null, action: string, note: string}} Activity
+ * @typedef {Summary & {params?: object, result?: unknown, result_tree?: string|null, trail?: Activity[], attempts: Attempt[], log: Line[], [key: string]: unknown}} Detail
  * @typedef {{now: Record<string, number>, last_hour: Record<string, number>}} Stats
  * @typedef {{name: string, host: string, pid: number, queues: string[], concurrency: number, running: string[],
  *   beat_age_s: number|null, alive: boolean}} WorkerInfo

@@ -6,7 +6,7 @@ import { length } from "../parts/duration.js";
 import { Log } from "../parts/log.js";
 import { put } from "../parts/put.js";
 import { advance } from "../parts/row.js";
-import { DEEDS, FINAL, LEADS, WORDS, fraction, moment, span, tries, waited, way } from "../parts/job_text.js";
+import { ACTIVITY, FINAL, LEADS, WORDS, fraction, moment, span, tries, waited, way } from "../parts/job_text.js";
 import { show } from "../parts/time.js";
 import { plant } from "../parts/tree.js";
 
@@ -67,8 +67,8 @@ export class JobPage {
     this.#part("lamp").setAttribute("href", `#lamp-${job.state}`);
     this.#write("word", WORDS[job.state]);
     put(this.#part("lead"), LEADS[job.state] ?? "");
-    const { tell, at } = moment(job);
-    show(this.#part("moment"), at, tell);
+    const { format, at } = moment(job);
+    show(this.#part("moment"), at, format);
     this.#part("asked").hidden = !job.cancel_requested || FINAL.has(job.state);
   }
 
@@ -127,13 +127,13 @@ export class JobPage {
     const said = JSON.stringify(job.trail ?? []);
     if (!job.trail || said === this.#trail) return;
     this.#trail = said;
-    this.#part("trail").replaceChildren(...job.trail.map((deed) => {
-      const row = /** @type {HTMLElement} */ (document.importNode(template("deed-row").content, true).firstElementChild);
+    this.#part("trail").replaceChildren(...job.trail.map((entry) => {
+      const row = /** @type {HTMLElement} */ (document.importNode(template("activity-row").content, true).firstElementChild);
       const time = row.querySelector("time");
-      if (time) show(time, deed.at, "clock");
-      put(row.querySelector("[data-who]"), deed.who ?? "");
-      put(row.querySelector("[data-what]"), DEEDS[deed.action] ?? deed.action.replaceAll("_", " "));
-      put(row.querySelector("[data-note]"), deed.note ? `: ${deed.note}` : "");
+      if (time) show(time, entry.at, "clock");
+      put(row.querySelector("[data-who]"), entry.who ?? "");
+      put(row.querySelector("[data-what]"), ACTIVITY[entry.action] ?? entry.action.replaceAll("_", " "));
+      put(row.querySelector("[data-note]"), entry.note ? `: ${entry.note}` : "");
       return row;
     }));
     this.#part("trail-section").hidden = !job.trail.length;

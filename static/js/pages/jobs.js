@@ -24,7 +24,7 @@ export class JobsPage {
   /** @type {Set<string>} */
   #fresh = new Set();
   /** What rows have yet to show. @type {Map<string, Summary>} */
-  #untold = new Map();
+  #pending = new Map();
   #frame = 0;
   /** @type {ReturnType<typeof setTimeout>|undefined} */
   #timer;
@@ -107,7 +107,7 @@ export class JobsPage {
     for (const row of fresh) {
       this.#keep(row);
       const known = this.store.jobs.get(row.dataset.job ?? "");
-      if (known) this.#tell(known);
+      if (known) this.#queue(known);
     }
     const empty = /** @type {HTMLElement|null} */ (this.root.querySelector("[data-empty]"));
     if (empty) empty.hidden = this.rows.size > 0;
@@ -151,25 +151,25 @@ export class JobsPage {
 
   /** @param {import("../live/store.js").Change} change */
   #note(change) {
-    if (change.detail) this.#tell(change.detail);
+    if (change.detail) this.#queue(change.detail);
     for (const [id, before] of change.jobs) {
       const job = /** @type {Summary} */ (this.store.jobs.get(id));
-      if (this.rows.has(id)) this.#tell(job);
+      if (this.rows.has(id)) this.#queue(job);
       else this.#count(job, before);
     }
     if (change.frame === "snapshot" || change.gone.size) this.#rested();
   }
 
   /** Once a frame, and not at all in a hidden tab. @param {Summary} job */
-  #tell(job) {
-    this.#untold.set(job.id, job);
+  #queue(job) {
+    this.#pending.set(job.id, job);
     this.#frame ||= requestAnimationFrame(() => {
       this.#frame = 0;
-      for (const [id, news] of this.#untold) {
+      for (const [id, news] of this.#pending) {
         const row = this.rows.get(id);
         if (row && news.version > Number(row.dataset.version)) fill(row, news);
       }
-      this.#untold.clear();
+      this.#pending.clear();
     });
   }
 

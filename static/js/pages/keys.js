@@ -15,7 +15,7 @@ const KEYS = {
   k: () => step(-1),
   Enter: open,
   x: pick,
-  r: () => act("again", "retry"),
+  r: () => act("retry", "retry"),
   c: () => act("cancel", "cancel"),
   p: () => /** @type {HTMLElement|null} */ (document.querySelector("[data-pause]"))?.click(),
   "?": help,
@@ -110,12 +110,12 @@ function pick() {
 
 /**
  * On a job's page, press its button; in a list, ask about what is selected, or about the row with the focus.
- * @param {string} deed @param {string} action
+ * @param {string} shortcut @param {string} action
  */
-function act(deed, action) {
+function act(shortcut, action) {
   const row = current();
   if (row && !row.querySelector("[data-pick]")) return say("Open the row first, with Enter.");
-  const here = [.../** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll(`[data-deed="${deed}"]`))].find((each) => each.checkVisibility());
+  const here = [.../** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll(`[data-shortcut="${shortcut}"]`))].find((each) => each.checkVisibility());
   if (here instanceof HTMLDetailsElement) {
     here.open = true;
     /** @type {HTMLElement|null} */ (here.querySelector("input:not([type=hidden])"))?.focus();

@@ -15,7 +15,7 @@ import * as time from "../parts/time.js";
 const EVERY_MS = 1000; // between two looks, however much news there is
 const AGAIN_MS = 5000; // after a look that was not answered
 const FOCUSED = "a, button, summary, input:not([type=hidden]), select, textarea";
-const OVERDUE_MS = 5000; // a moment of which the page speaks has passed, and nobody told what came of it
+const OVERDUE_MS = 5000; // a moment on the page has passed, and no news came of it
 
 /** What the server says of an element, without what differs each time: tokens of forms, "5 s ago". @param {string} html */
 function gist(html) {
@@ -101,12 +101,12 @@ function start(main) {
   /** When the next moment that the page promises has passed without news, look once: it has become late. */
   function expect() {
     clearTimeout(overdue);
-    const promised = [.../** @type {NodeListOf<HTMLTimeElement>} */ (main.querySelectorAll("time[data-tell=until]"))];
+    const promised = [.../** @type {NodeListOf<HTMLTimeElement>} */ (main.querySelectorAll("time[data-format=until]"))];
     const next = Math.min(...promised.map((element) => Date.parse(element.dateTime)).filter((at) => at > time.now()));
     if (next - time.now() < 86_400_000) overdue = setTimeout(soon, next - time.now() + OVERDUE_MS);
   }
 
-  function tell() {
+  function showFreshness() {
     const believed = freshness.word();
     const word = ended ? "forbidden" : believed === "live" && !linked ? "catching-up" : believed;
     if (badge instanceof HTMLElement) showBadge(badge, word, freshness.age(), ended);
@@ -114,24 +114,24 @@ function start(main) {
 
   const socket = new Socket(address(), {
     onFrame(frame) {
-      freshness.heard(frame);
+      freshness.update(frame);
       time.learn(frame);
-      alerts.heed(frame);
+      alerts.update(frame);
       if (frame.type === "news" && topics.some((topic) => frame.topics.includes(topic))) soon();
-      tell();
+      showFreshness();
     },
     onLink(link) {
       linked = link === "open";
-      tell();
+      showFreshness();
     },
     onEnd(code, reason) {
       if (code === 4401) toLogin();
       ended = reason || "You are no longer allowed to see this.";
-      tell();
+      showFreshness();
     },
   });
   socket.watch("news", { type: "watch", news: [...new Set([...topics, alerts.TOPIC])] });
-  setInterval(tell, 1000);
+  setInterval(showFreshness, 1000);
   addEventListener("online", () => socket.hurry());
   addEventListener("pagehide", () => socket.close());
   addEventListener("pageshow", (event) => event.persisted && socket.open());

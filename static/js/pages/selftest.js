@@ -1,7 +1,7 @@
 // @ts-check
 /**
  * The self test: sends one job on its way and times its legs. Moments of the server come from the answer, from the job's
- * row and from the frame that told of its end; this browser's own are turned into the server's by what one question and
+ * row and from the frame of its end; this browser's own are turned into the server's by what one question and
  * its answer say of the two clocks. What does not come within ten seconds is explained.
  */
 
@@ -9,7 +9,7 @@ import { at } from "../parts/address.js";
 import { put } from "../parts/put.js";
 
 const PATIENCE_MS = 10_000;
-const LEGS = /** @type {const} */ (["accepted", "rung", "claimed", "written", "pushed", "painted"]);
+const LEGS = /** @type {const} */ (["accepted", "notified", "claimed", "written", "pushed", "painted"]);
 
 /** @typedef {import("../live/store.js").Summary} Summary */
 /** @typedef {import("../live/store.js").Frame} Frame */
@@ -19,9 +19,9 @@ const LEGS = /** @type {const} */ (["accepted", "rung", "claimed", "written", "p
 /** This browser's clock, in milliseconds since the epoch and finer than Date. */
 const clock = () => performance.timeOrigin + performance.now();
 
-/** What one question and its answer tell of two clocks. @param {number} asked @param {number} received @param {number} answered @param {number} heard @returns {Clocks} */
-export function clocks(asked, received, answered, heard) {
-  return { offset: (received - asked + (answered - heard)) / 2, error: Math.max(0, heard - asked - (answered - received)) / 2 };
+/** The offset of two clocks, from one question and its answer. @param {number} asked @param {number} received @param {number} answered @param {number} arrived @returns {Clocks} */
+export function clocks(asked, received, answered, arrived) {
+  return { offset: (received - asked + (answered - arrived)) / 2, error: Math.max(0, arrived - asked - (answered - received)) / 2 };
 }
 
 /** RFC 3339 with microseconds, which Date cuts off. @param {string} text */
@@ -30,7 +30,7 @@ export function instant(text) {
 }
 
 export class SelfTest {
-  /** @type {Map<string, News>} the end of each job that frames told of since the test began */
+  /** @type {Map<string, News>} the end of each job that frames have brought since the test began */
   #ends = new Map();
   #running = false;
   /** @type {(() => void)|null} */
@@ -48,7 +48,7 @@ export class SelfTest {
   }
 
   /** @param {Frame} frame */
-  heard(frame) {
+  update(frame) {
     if (!this.#running || !frame.as_of) return;
     const made = instant(frame.as_of) + (frame.age ?? 0) * 1000;
     for (const job of frame.jobs ?? []) if (job.finished_at && !this.#ends.has(job.id)) this.#ends.set(job.id, { job, made });
@@ -76,13 +76,13 @@ export class SelfTest {
     const asked = clock();
     const ask = { method: "POST", body: new FormData(form), headers: { Accept: "application/json" }, signal: AbortSignal.timeout(PATIENCE_MS) };
     const answer = await fetch(form.action, ask).catch(() => null);
-    const heard = clock();
-    const told = await answer?.json().catch(() => null);
-    if (!answer?.ok || !told?.job) return `Not accepted: ${told?.detail ?? "the server did not answer. Look whether it and its database live."}`;
-    const { at, job } = told;
-    const times = clocks(asked, instant(at.received), instant(told.answered), heard);
+    const arrived = clock();
+    const body = await answer?.json().catch(() => null);
+    if (!answer?.ok || !body?.job) return `Not accepted: ${body?.detail ?? "the server did not answer. Look whether it and its database live."}`;
+    const { at, job } = body;
+    const times = clocks(asked, instant(at.received), instant(body.answered), arrived);
     /** @type {Record<string, number|null>} */
-    const moments = { pressed: asked + times.offset, accepted: moment(at.accepted), rung: moment(at.rung) };
+    const moments = { pressed: asked + times.offset, accepted: moment(at.accepted), notified: moment(at.notified) };
     this.#show(moments, times, job.id);
 
     const end = await this.#end(job.id, asked + PATIENCE_MS);
@@ -92,12 +92,12 @@ export class SelfTest {
     const painted = await paint();
     if (painted !== null) moments.painted = painted + times.offset;
     this.#show(moments, times, job.id);
-    const bell = moments.rung === null ? " Redis, the broker, did not take the bell at once: the sweep of a worker rang it." : "";
-    if (end.job.state !== "succeeded") return `The job ${end.job.state}. ${end.job.error ?? ""}${bell}`;
-    if (painted === null) return `All legs but the last: this tab is hidden, and nothing is painted in it.${bell}`;
+    const resent = moments.notified === null ? " Redis, the broker, did not take the message at once: the sweep of a worker sent it again." : "";
+    if (end.job.state !== "succeeded") return `The job ${end.job.state}. ${end.job.error ?? ""}${resent}`;
+    if (painted === null) return `All legs but the last: this tab is hidden, and nothing is painted in it.${resent}`;
     const late = end.made - instant(/** @type {string} */ (end.job.finished_at)) > 1000;
     const hint = late ? " The push was late or lost, and reading the database brought the news: look at Redis, the channel layer." : "";
-    return `The line is in order: ${words(painted - asked)} from the button to the paint.${bell}${hint}`;
+    return `The line is in order: ${words(painted - asked)} from the button to the paint.${resent}${hint}`;
   }
 
   /** The news that a job has ended, or nothing when the time is over. @param {string} id @param {number} until @returns {Promise<News|undefined>} */
@@ -112,12 +112,12 @@ export class SelfTest {
     return this.#ends.get(id);
   }
 
-  /** What the row says when no frame has told of its end: one question, and only then. @param {string} id @param {Record<string, number|null>} moments @param {Clocks} times */
+  /** What the row says when no frame brought its end: one question, and only then. @param {string} id @param {Record<string, number|null>} moments @param {Clocks} times */
   async #why(id, moments, times) {
     const ask = { headers: { Accept: "application/json" }, signal: AbortSignal.timeout(PATIENCE_MS) };
-    const told = await fetch(`?job=${id}`, ask).then((answer) => answer.json()).catch(() => null);
-    if (!told) return "The job was accepted, and now the server does not answer.";
-    const { job, why } = /** @type {{job: Summary, why: string}} */ (told);
+    const body = await fetch(`?job=${id}`, ask).then((answer) => answer.json()).catch(() => null);
+    if (!body) return "The job was accepted, and now the server does not answer.";
+    const { job, why } = /** @type {{job: Summary, why: string}} */ (body);
     Object.assign(moments, { claimed: moment(job.started_at), written: moment(job.finished_at) });
     this.#show(moments, times, id);
     if (why) return `Not done within ten seconds. ${why}`;

@@ -106,8 +106,8 @@ export class WorkersPage {
       if (store.ready && (change.workers || change.queues || change.gauge)) show();
     });
     root.addEventListener("acted", (event) => {
-      const told = /** @type {CustomEvent<QueueInfo>} */ (event).detail;
-      store.apply({ type: "told", queues: store.queues.map((queue) => (queue.name === told.name ? told : queue)) });
+      const changed = /** @type {CustomEvent<QueueInfo>} */ (event).detail;
+      store.apply({ type: "local", queues: store.queues.map((queue) => (queue.name === changed.name ? changed : queue)) });
     });
   }
 }

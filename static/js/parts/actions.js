@@ -47,15 +47,15 @@ async function send(form, say) {
     method: "POST", body: new FormData(form), headers: { Accept: "application/json" }, redirect: "manual",
   }).catch(() => null);
   if (button) button.ariaDisabled = null;
-  const told = await answer?.json().catch(() => null);
-  const words = answer?.ok ? (form.dataset.done ?? "Done.") : (told?.detail ?? "The server did not answer. Nothing was changed.");
+  const body = await answer?.json().catch(() => null);
+  const words = answer?.ok ? (form.dataset.done ?? "Done.") : (body?.detail ?? "The server did not answer. Nothing was changed.");
   const place = document.querySelector("[data-answer]");
   if (place instanceof HTMLElement) {
     place.textContent = answer?.ok ? "" : words;
     place.hidden = answer?.ok ?? false;
   }
   if (answer?.ok || !place) say(words); // the place is an alert: it speaks for itself
-  if (answer?.ok) form.dispatchEvent(new CustomEvent("acted", { bubbles: true, detail: told }));
+  if (answer?.ok) form.dispatchEvent(new CustomEvent("acted", { bubbles: true, detail: body }));
   const around = form.closest("details[data-folds]");
   if (around) fold(around);
 }

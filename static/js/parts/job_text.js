@@ -15,7 +15,7 @@ export const WORDS = {
 export const LEADS = { scheduled: "starts", queued: "has waited for", running: "for", retrying: "next attempt" };
 
 /** What people do to a job. @type {Record<string, string>} */
-export const DEEDS = {
+export const ACTIVITY = {
   submit: "submitted it", cancel: "cancelled it", retry: "tried it again", take_back: "took the cancel back",
   bulk: "asked for it", share: "made a link to it", end_share: "took a link back",
 };
@@ -61,15 +61,15 @@ function text(a, b) {
 }
 
 /**
- * The moment a reader asks about first, and how to tell it.
+ * The moment a reader asks about first, and its format.
  * @param {Summary} job
- * @returns {{tell: "since"|"until"|"ago", at: string|null}}
+ * @returns {{format: "since"|"until"|"ago", at: string|null}}
  */
 export function moment(job) {
-  if (FINAL.has(job.state)) return { tell: "ago", at: job.finished_at };
-  if (job.state === "running") return { tell: "since", at: job.started_at };
-  if (job.state === "queued") return { tell: "since", at: job.due_at ?? job.created_at };
-  return { tell: "until", at: job.due_at };
+  if (FINAL.has(job.state)) return { format: "ago", at: job.finished_at };
+  if (job.state === "running") return { format: "since", at: job.started_at };
+  if (job.state === "queued") return { format: "since", at: job.due_at ?? job.created_at };
+  return { format: "until", at: job.due_at };
 }
 
 /** Whether a cancelled job only waited: no attempt ended with it. @param {import("../live/store.js").Detail} job */

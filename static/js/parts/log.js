@@ -46,7 +46,7 @@ export class Log {
     });
     section.querySelector("[data-earlier]")?.addEventListener("click", () => void this.#earlier());
     this.#shown = this.list.children.length;
-    this.#tell();
+    this.#showCount();
     if (this.#following) this.#end();
   }
 
@@ -80,7 +80,7 @@ export class Log {
     if (this.#following) this.#end();
     else this.#fresh += rows.filter((row) => !row.hidden).length;
     if (this.#text) this.#mark();
-    this.#tell();
+    this.#showCount();
   }
 
   /** @param {Line} line */
@@ -92,13 +92,13 @@ export class Log {
     if (time) show(time, line.at);
     put(row.querySelector(".level"), line.level);
     put(row.querySelector("[data-text]"), line.text);
-    row.hidden = !this.#fits(row);
+    row.hidden = !this.#matches(row);
     this.#shown += Number(!row.hidden);
     return row;
   }
 
   /** @param {HTMLElement} row */
-  #fits(row) {
+  #matches(row) {
     if (LEVELS.indexOf(row.dataset.level ?? "") < this.#least) return false;
     return !this.#text || (row.querySelector("[data-text]")?.textContent ?? "").toLowerCase().includes(this.#text);
   }
@@ -106,12 +106,12 @@ export class Log {
   #sift() {
     this.#shown = 0;
     for (const row of /** @type {HTMLCollectionOf<HTMLElement>} */ (this.list.children)) {
-      row.hidden = !this.#fits(row);
+      row.hidden = !this.#matches(row);
       this.#shown += Number(!row.hidden);
     }
     this.#before = this.#first();
     if (this.#following) this.#end();
-    this.#tell();
+    this.#showCount();
     this.#mark();
     put(document.querySelector("[data-announce]"), this.section.querySelector("[data-count]")?.textContent ?? "");
   }
@@ -142,11 +142,11 @@ export class Log {
     this.list.prepend(...lines.map((line) => this.#make(line)));
     this.view.scrollTop = this.view.scrollHeight - from;
     this.#before = before;
-    this.#tell();
+    this.#showCount();
     this.#mark();
   }
 
-  #tell() {
+  #showCount() {
     const [all, chosen] = [this.list.children.length, this.#least > 0 || this.#text !== ""];
     const many = (/** @type {number} */ n) => n.toLocaleString("en");
     const lines = `${many(all)} line${all === 1 ? "" : "s"}`;
@@ -163,7 +163,7 @@ export class Log {
     if (on === this.#following) return;
     this.follow.setAttribute("aria-pressed", String(on));
     if (on) this.#end();
-    this.#tell();
+    this.#showCount();
   }
 
   #end() {

@@ -54,8 +54,8 @@ export function fill(row, job) {
     part.lamp[0].setAttribute("href", `#lamp-${job.state}`);
     put(part.word[0], WORDS[job.state]);
   }
-  const { tell, at } = moment(job);
-  show(part.time[0], at, tell);
+  const { format, at } = moment(job);
+  show(part.time[0], at, format);
   remarks(job).forEach((words, i) => put(part.remark[i], words));
   rail(part, job);
 }

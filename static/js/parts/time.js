@@ -1,7 +1,7 @@
 // @ts-check
 /**
  * Moments and lengths of time in the reader's zone, by the server's clock. Elements say what they want:
- * <time datetime data-tell="since|until|ago|clock|minute|words">; one timer a second brings those that move up to date.
+ * <time datetime data-format="since|until|ago|clock|minute|words">; one timer a second brings those that move up to date.
  */
 
 import { ago, rough } from "./duration.js";
@@ -30,7 +30,7 @@ const exact = new Intl.DateTimeFormat("en-GB", {
 });
 
 /** @param {number} at */
-function told(at, close = clock) {
+function clockTime(at, close = clock) {
   if (Math.abs(now() - at) < 12 * 3600 * 1000) return close.format(at);
   const date = named(at);
   return `${date.day} ${date.month.slice(0, 3)}${date.year === named(now()).year ? "" : ` ${date.year}`}, ${minute.format(at)}`;
@@ -46,21 +46,21 @@ function words(at) {
 }
 
 /** @type {Record<string, (at: number) => string>} */
-const TELL = {
+const FORMATS = {
   since: (at) => rough(now() - at),
   until: (at) => (at > now() ? `in ${rough(at - now() + 999)}` : "due now"),
   ago: (at) => ago(now() - at),
-  clock: (at) => told(at),
-  minute: (at) => told(at, minute),
+  clock: (at) => clockTime(at),
+  minute: (at) => clockTime(at, minute),
   words,
 };
 
 /**
  * Bring one <time> up to date; with `at`, give it another moment first.
- * @param {HTMLTimeElement} element @param {string|null} [at] @param {string} [tell]
+ * @param {HTMLTimeElement} element @param {string|null} [at] @param {string} [format]
  */
-export function show(element, at, tell) {
-  if (tell && element.dataset.tell !== tell) element.dataset.tell = tell;
+export function show(element, at, format) {
+  if (format && element.dataset.format !== format) element.dataset.format = format;
   if (at !== undefined) {
     if ((at ?? "") !== element.dateTime) {
       element.dateTime = at ?? "";
@@ -68,7 +68,7 @@ export function show(element, at, tell) {
     }
   }
   const value = Date.parse(element.dateTime);
-  const words = Number.isNaN(value) ? "" : (TELL[element.dataset.tell ?? ""] ?? TELL.clock)(value);
+  const words = Number.isNaN(value) ? "" : (FORMATS[element.dataset.format ?? ""] ?? FORMATS.clock)(value);
   put(element, words);
 }
 
@@ -88,7 +88,7 @@ export function start() {
   document.addEventListener("pointerover", explain);
   setInterval(() => {
     if (document.hidden) return;
-    for (const element of /** @type {NodeListOf<HTMLTimeElement>} */ (document.querySelectorAll("time:not([data-tell=clock], [data-tell=minute], [data-tell=words])"))) show(element);
+    for (const element of /** @type {NodeListOf<HTMLTimeElement>} */ (document.querySelectorAll("time:not([data-format=clock], [data-format=minute], [data-format=words])"))) show(element);
   }, 1000);
   document.addEventListener("visibilitychange", () => document.hidden || refresh());
 }

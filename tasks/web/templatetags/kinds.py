@@ -7,18 +7,18 @@ from django import template
 from django.utils.html import format_html
 
 from tasks.engine.models import instant
-from tasks.web.templatetags.signalbox import told
+from tasks.web.templatetags.signalbox import time_text
 
 register = template.Library()
 
 
 @register.simple_tag
-def when(moment: datetime | None, tell: str = "ago", never: str = "never") -> str:
-    """A moment as a <time> that static/js/parts/time.js keeps up. ``tell``: ago, clock, since, until."""
+def when(moment: datetime | None, format: str = "ago", never: str = "never") -> str:
+    """A moment as a <time> that static/js/parts/time.js keeps up. ``format``: ago, clock, since, until."""
     if moment is None:
         return never
     at = instant(moment)
-    return format_html('<time datetime="{}" data-tell="{}">{}</time>', at, tell, told(at, tell))
+    return format_html('<time datetime="{}" data-format="{}">{}</time>', at, format, time_text(at, format))
 
 
 @register.filter

@@ -21,7 +21,7 @@ STRETCH = 6  # the shortest stretch on the line of attempts that is seen
 LEADS = {
     "scheduled": "starts", "queued": "has waited for", "running": "for", "retrying": "next attempt",
 }  # fmt: skip
-DEEDS = {
+ACTIVITY = {
     "submit": "submitted it", "cancel": "cancelled it", "retry": "tried it again", "take_back": "took the cancel back",
     "bulk": "asked for it", "share": "made a link to it", "end_share": "took a link back",
 }  # fmt: skip
@@ -47,28 +47,28 @@ def short(job: Job | str | None) -> str:
 
 @register.filter
 def moment(job: Job | None) -> dict[str, Any]:
-    """The moment a reader asks about first, and how it is told."""
+    """The moment a reader asks about first, and its format."""
     if not job:
-        return {"tell": "since", "at": None}
+        return {"format": "since", "at": None}
     match job["state"]:
         case "running":
-            return {"tell": "since", "at": job["started_at"]}
+            return {"format": "since", "at": job["started_at"]}
         case "queued":
-            return {"tell": "since", "at": job["due_at"] or job["created_at"]}
+            return {"format": "since", "at": job["due_at"] or job["created_at"]}
         case "scheduled" | "retrying":
-            return {"tell": "until", "at": job["due_at"]}
+            return {"format": "until", "at": job["due_at"]}
         case _:
-            return {"tell": "ago", "at": job["finished_at"]}
+            return {"format": "ago", "at": job["finished_at"]}
 
 
 @register.filter
-def told(at: str | None, tell: str = "clock") -> str:
+def time_text(at: str | None, format: str = "clock") -> str:
     """The words of a <time> at this moment."""
     if not at:
         return ""
     then, now = datetime.fromisoformat(at), timezone.now()
     seconds = (now - then).total_seconds()
-    match tell:
+    match format:
         case "since":
             return rough(seconds)
         case "until":
@@ -77,7 +77,7 @@ def told(at: str | None, tell: str = "clock") -> str:
             return ago(seconds)
     local = then.astimezone(timezone.get_current_timezone())
     if abs(seconds) < 12 * 3600:
-        return f"{local:%H:%M}" if tell == "minute" else f"{local:%H:%M:%S}"
+        return f"{local:%H:%M}" if format == "minute" else f"{local:%H:%M:%S}"
     year = "" if local.year == now.astimezone(local.tzinfo).year else f" {local.year}"
     return f"{local.day} {local:%b}{year}, {local:%H:%M}"
 
@@ -202,7 +202,7 @@ def lead(job: Job) -> str:
 
 @register.filter
 def in_words(action: str) -> str:
-    return DEEDS.get(action, action.replace("_", " "))
+    return ACTIVITY.get(action, action.replace("_", " "))
 
 
 @register.filter
