@@ -38,7 +38,7 @@ def check(old: str, new: str) -> str:
 def rename(old: str, new: str) -> dict[str, int]:
     """Move all that is there under ``old``. Returns what was moved: "jobs", "schedules" …, with its number."""
     moved = {"jobs": sum(_jobs(old, new)), "steps of chains": sum(_steps(old, new))}
-    moved["endings"] = sum(_some(Ending, {"kind": old}, {"kind": new}))
+    moved["endings"] = sum(_some(Ending.objects.filter(kind=old, job__app=""), {"kind": new}))
     moved["counts"] = sum(_counts(model, old, new) for model in (Minute, Bar))
     moved["marks of failures"] = sum(_marks(model, old, new) for model in (Handled, Merged))
     moved["schedules"] = _schedules(old, new)
@@ -47,25 +47,26 @@ def rename(old: str, new: str) -> dict[str, int]:
     return moved
 
 
-def _some(model: type[models.Model], which: Mapping[str, Any], what: Mapping[str, Any]) -> Iterator[int]:
-    """Update some rows at a time until there are none. Yields how many each time."""
-    while n := _update(model, which, what):
-        yield n
+def _some(rows: models.QuerySet, what: Mapping[str, Any]) -> Iterator[int]:
+    """Update rows some at a time, in the order of their keys. Yields how many each time."""
+    last = 0
+    while keys := list(rows.filter(pk__gt=last).order_by("pk").values_list("pk", flat=True)[:AT_ONCE]):
+        yield _update(rows.model.objects.filter(pk__in=keys), what)
+        last = keys[-1]
 
 
 @retry_on_lock
-def _update(model: type[models.Model], which: Mapping[str, Any], what: Mapping[str, Any]) -> int:
-    keys = list(model.objects.filter(**which).order_by().values_list("pk", flat=True)[:AT_ONCE])
-    return model.objects.filter(pk__in=keys, **which).update(**what) if keys else 0
+def _update(rows: models.QuerySet, what: Mapping[str, Any]) -> int:
+    return rows.update(**what)
 
 
 def _jobs(old: str, new: str) -> Iterator[int]:
-    """The version rises, or open pages would keep the old name. Those that wait for their turn wait with the new ones."""
+    """The version rises, or open pages would keep the old name. What waits for its turn waits with the new ones."""
     key = Concat(Value(new), Substr("serial_key", len(old) + 1))
-    turn = {"kind": old, "state__in": [State.QUEUED, State.SCHEDULED], "serial_key__startswith": f"{old}:"}
-    rise = {"kind": new, "version": F("version") + 1}
-    yield from _some(Job, turn, {**rise, "serial_key": key})
-    yield from _some(Job, {"kind": old}, rise)
+    rows, rise = Job.objects.filter(kind=old, app=""), {"kind": new, "version": F("version") + 1}
+    turns = rows.filter(state__in=[State.QUEUED, State.SCHEDULED], serial_key__startswith=f"{old}:")
+    yield from _some(turns, {**rise, "serial_key": key})
+    yield from _some(rows, rise)
 
 
 def _steps(old: str, new: str) -> Iterator[int]:

@@ -82,6 +82,7 @@ def duties() -> list[tuple[float, Any]]:
         (often, sweep.Reaper()),
         (min(settings.SIGNALBOX_SWEEP_S, WAKE_S), sweep.wake),
         (settings.SIGNALBOX_SWEEP_S, sweep.dispatch),
+        (settings.SIGNALBOX_SWEEP_S, sweep.Watcher()),
         (settings.SIGNALBOX_SWEEP_S, evaluate.evaluate),
         (1.0, partial(webhooks.keep_sending, pulse.stopping)),
     ]

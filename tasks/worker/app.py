@@ -36,7 +36,8 @@ class App(Celery):
         if registry.knows(name):
             return self.tasks[name].apply_async(args, kwargs, **options)
         if name not in self.tasks:
-            raise registry.UnknownKind(f"Nothing was sent: there is no kind of job and no task named {name!r}{near(name)}.")
+            said = f"there is no kind of job and no task named {name!r}{near(name)}"
+            raise registry.UnknownKind(f"Nothing was sent: {said}.")
         return super().send_task(name, args, kwargs, **options)
 
 

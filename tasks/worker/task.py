@@ -190,15 +190,16 @@ def _make_task(function: Callable[..., Any], given: dict[str, Any]) -> Any:
     except TypeError as error:
         raise TypeError(f"{where}: {error}") from None
     dotted = f"{function.__module__}.{function.__name__}"
-    celery = {"max_retries": 3, **given, "name": given.get("name") or dotted}
+    chosen = given.get("name")
+    celery = {"max_retries": 3, **given, "name": dotted if chosen is None else chosen}
     tries = (celery.get("retry_kwargs") or {}).get("max_retries", celery["max_retries"])
     signature = Signature.of(function, bound=celery.get("bind", False))
     kind = registry.Kind(
-        name=given.get("name") or function.__name__,
+        name=function.__name__ if chosen is None else chosen,
         signature=signature,
         celery_name=celery["name"],
         dotted=dotted,
-        named="name" in given or dotted.startswith(OUR_KINDS),
+        named=chosen is not None or dotted.startswith(OUR_KINDS),
         where=where,
         place=registry.place(function),
         doc=inspect.getdoc(function) or "",
