@@ -41,6 +41,7 @@ class Job(TypedDict):
     id: str
     version: int
     kind: str
+    title: str
     queue: str
     state: str
     attempt: int

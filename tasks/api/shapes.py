@@ -22,6 +22,7 @@ class JobSummary(s.Serializer):
     id = s.UUIDField()
     version = s.IntegerField()
     kind = s.CharField()
+    title = s.CharField(allow_blank=True, help_text="what it is about, in at most 200 letters; secrets are masked")
     queue = s.CharField()
     state = s.ChoiceField(choices=Job.State.values)
     attempt = s.IntegerField()

@@ -160,6 +160,7 @@ class Job(models.Model):
             "id": str(self.uid),
             "version": self.version,
             "kind": self.kind,
+            "title": self.title,
             "queue": self.queue,
             "state": str(self.state),
             "attempt": self.attempt,

@@ -12,7 +12,15 @@ from celery import Task
 
 from tasks.engine import due
 
-OWN = {"on_lost", "effects", "lease", "cancel_grace", "serial_key", "quiet"}  # options that Celery does not know
+OWN = {
+    "on_lost",
+    "effects",
+    "lease",
+    "cancel_grace",
+    "serial_key",
+    "quiet",
+    "title",
+}  # options that Celery does not know
 CELERYS = {"queue", "bind", "name", "shared", "lazy", "autoretry_for", "dont_autoretry_for", "retry_kwargs", "base"}
 CELERYS |= {"retry_backoff", "retry_backoff_max", "retry_jitter"}  # beside the attributes of a Task
 KNOWN = OWN | CELERYS | {name for name in dir(Task) if not name.startswith("_")}

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from string import Formatter
 from typing import Any
 
+from tasks.engine import titles
 from tasks.params.signature import Signature
 
 
@@ -46,6 +47,7 @@ class Kind:
     time_limit: float | None = None
     cancel_grace: float | None = None  # seconds after a cancel until the process is stopped; None: never
     serial_key: str | Callable[..., str] | None = None  # a format string over the parameters, or a function of them
+    title: str | None = None  # a format over the parameters; None: the first short ones
     quiet: bool = False  # a chore: succeeded runs are kept shortly and stay off the board
     retry: Mapping[str, Any] = field(default_factory=dict)  # for readers: Celery's own options as given
 
@@ -62,12 +64,19 @@ class Kind:
                 raise TypeError(f"{self.where}: {name} is a number of seconds, and not {given!r}")
         if self.priority not in range(10):
             raise TypeError(f"{self.where}: priority is a whole number from 0 to 9, and not {self.priority!r}")
+        try:
+            titles.check_title(self.title, self.signature)
+        except TypeError as wrong:
+            raise TypeError(f"{self.where}: {wrong}") from None
         if isinstance(self.serial_key, str) and self.signature.extra is None:
             names = {
                 re.split(r"[.\[]", name)[0] for _, name, *_ in Formatter().parse(self.serial_key) if name is not None
             }
             if unknown := sorted(names - {field.name for field in self.signature.fields}):
                 raise TypeError(f"{self.where}: serial_key names {unknown[0]!r}, which is no parameter of the job")
+
+    def title_of(self, params: Mapping[str, Any]) -> str:
+        return titles.title_of(self.title, params, self.signature.secrets)
 
     def serial_key_of(self, params: Mapping[str, Any]) -> str:
         if self.serial_key is None:
@@ -153,6 +162,11 @@ def repeatable(name: str) -> bool:
 def is_chore(name: str) -> bool:
     kind = find(name)
     return kind is not None and kind.quiet
+
+
+def title_of(kind: str, params: Mapping[str, Any]) -> str:
+    """The title of a job, also of a kind that this process does not know."""
+    return _kinds[kind].title_of(params) if kind in _kinds else titles.title_of(None, params)
 
 
 def in_order(kind: str, params: dict[str, Any]) -> dict[str, Any]:

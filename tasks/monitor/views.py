@@ -22,9 +22,9 @@ class WorkersView(Page):
 
     def get_context_data(self, **context: Any) -> dict[str, Any]:
         board, times = picture.board(), stats.queues()
-        kinds = {job["id"]: job["kind"] for job in board["jobs"]}
+        known = {job["id"]: job for job in board["jobs"]}
         for worker in board["workers"]:
-            worker["jobs"] = [{"id": job, "kind": kinds.get(job, "")} for job in worker["running"]]
+            worker["jobs"] = [known.get(job, {"id": job}) for job in worker["running"]]
         for queue in board["queues"]:
             queue["times"] = times.get(queue["name"], {})
         return super().get_context_data(

@@ -7,7 +7,7 @@
 /**
  * @typedef {{done: number|bigint, total: number|bigint, note: string}} Progress
  * @typedef {"scheduled"|"queued"|"running"|"retrying"|"succeeded"|"failed"|"cancelled"} State
- * @typedef {{id: string, version: number, kind: string, queue: string, state: State, attempt: number,
+ * @typedef {{id: string, version: number, kind: string, title: string, queue: string, state: State, attempt: number,
  *   max_attempts: number, priority: number, owner: string|null, progress: Progress, cancel_requested: boolean,
  *   error: string|null, worker: string|null, schedule: string|null, parent: string|null, log_seq: number,
  *   created_at: string, due_at: string|null, started_at: string|null, finished_at: string|null}} Summary

@@ -26,7 +26,7 @@ const steps = (s) => rough(Math.floor(s / 5) * 5000);
 /** @param {number|null} s */
 const beat = (s) => (s === null ? "never" : s < 5 ? "just now" : `${steps(s)} ago`);
 
-/** @param {any} card @param {WorkerInfo & {jobs: {id: string, kind: string}[]}} worker */
+/** @param {any} card @param {WorkerInfo & {jobs: {id: string, kind: string, title: string}[]}} worker */
 function fillWorker(card, worker) {
   card.dataset.alive = String(worker.alive);
   card.querySelector("use")?.setAttribute("href", worker.alive ? "#lamp-live" : "#lamp-lost");
@@ -42,12 +42,12 @@ function fillWorker(card, worker) {
   if (!same) slots?.replaceChildren(...links.map(({ item }) => item));
 }
 
-/** @param {{id: string, kind: string}} job */
-function link({ id, kind }) {
+/** @param {{id: string, kind: string, title: string}} job */
+function link({ id, kind, title }) {
   const item = document.createElement("li");
   const a = document.createElement("a");
   a.href = at(`jobs/${id}/`);
-  a.textContent = `${kind} ${id.slice(-6)}`;
+  a.textContent = `${kind} ${title || id.slice(-6)}`;
   item.append(a);
   return { item, a };
 }
@@ -97,7 +97,7 @@ export class WorkersPage {
     const rows = new List(/** @type {HTMLElement} */ (root.querySelector("[data-queues]")), painter("queue", fillQueue, makeQueue));
     const empty = /** @type {HTMLElement} */ (root.querySelector("[data-empty]"));
     const show = () => {
-      lay(cards, store.workers.map((worker) => ({ ...worker, jobs: worker.running.map((id) => ({ id, kind: store.jobs.get(id)?.kind ?? "" })) })));
+      lay(cards, store.workers.map((worker) => ({ ...worker, jobs: worker.running.map((id) => ({ id, kind: store.jobs.get(id)?.kind ?? "", title: store.jobs.get(id)?.title ?? "" })) })));
       const times = store.gauges.get("queues");
       lay(rows, store.queues.map((queue) => ({ ...queue, times: times && (times[queue.name] ?? {}) })));
       empty.hidden = store.workers.length > 0;

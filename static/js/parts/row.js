@@ -36,10 +36,11 @@ export function make(template, job) {
   const link = part.link[0];
   link.href = link.getAttribute("href").replace(/[0-9a-f-]{36}/, job.id);
   put(part.kind[0], job.kind);
+  put(part.title[0], job.title);
   put(part.short[0], job.id.slice(-6));
   if (part.pick) {
     part.pick[0].value = job.id;
-    part.pick[0].setAttribute("aria-label", `Select ${job.kind} ${job.id.slice(-6)}`);
+    part.pick[0].setAttribute("aria-label", `Select ${job.kind} ${job.title || job.id.slice(-6)}`);
   }
   fill(row, job);
   return row;
