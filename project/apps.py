@@ -15,7 +15,9 @@ class ProjectConfig(AppConfig):
             celery,
             worker,  # noqa: F401 - connects the signals
         )
-        from tasks.engine import broker, registry
+        from tasks.engine import broker, celery_app, registry
+
+        celery_app.serve_all()
 
         try:
             autodiscover_modules("tasks")
