@@ -152,6 +152,7 @@ AUTH_PASSWORD_VALIDATORS = [
 
 # --- The database: the truth -----------------------------------------------------------------------------------
 PREPARE = env.flag("SIGNALBOX_PREPARE", True)  # off behind a transaction pooler
+CONNECTIONS = env.number("SIGNALBOX_CONNECTIONS", 8, 2, 1000, whole=True)
 DATABASES = {
     "default": database.settings(
         env.database(
@@ -160,7 +161,7 @@ DATABASES = {
         web=IN_WEB,
         worker=IN_WORKER,
         pooler=not PREPARE,
-        connections=env.number("SIGNALBOX_CONNECTIONS", 8, 2, 1000, whole=True),
+        connections=CONNECTIONS,
     )
 }
 private.database(DATABASES["default"])
