@@ -174,7 +174,8 @@ def claim(uid: UUID, worker: str, pid: int, kind: str | None = None) -> Job | No
 
     ``kind``: only if the job is of that kind. A message names both, and a forged message can name any two.
     """
-    return _claim(uid, {"worker": worker, "pid": pid, "started_at": now()}, {"kind": kind} if kind else {})
+    of = {"kind": registry.own_name(kind)} if kind else {}
+    return _claim(uid, {"worker": worker, "pid": pid, "started_at": now()}, of)
 
 
 @retry_on_lock

@@ -16,7 +16,7 @@ from django.conf import settings
 from django.db import close_old_connections, connection
 from django.db.models import Count, Min
 
-from tasks.engine import broker, lifecycle, notify, registry
+from tasks.engine import broker, lifecycle, notify, registry, strangers
 from tasks.engine.models import Job, State, Worker
 
 log = logging.getLogger(__name__)
@@ -95,6 +95,22 @@ def dispatch() -> None:
     """Send messages for queued jobs that seem to have none in the broker."""
     with bounded():
         _notify_missing()
+
+
+class Watcher:
+    """Logs, once each, what no worker runs: the jobs wait, and nothing else in a log would say so."""
+
+    def __init__(self) -> None:
+        self._told = strangers.Unserved(frozenset(), frozenset())
+
+    def __call__(self) -> None:
+        with bounded():
+            found = strangers.unserved()
+        for kind in sorted(found.kinds - self._told.kinds)[: strangers.MOST]:
+            log.warning("Jobs of the kind %s are queued, and no live worker knows it: is its module imported?", kind)
+        for queue in sorted(found.queues - self._told.queues)[: strangers.MOST]:
+            log.warning("Jobs wait in the queue %s, which no live worker serves.", queue)
+        self._told = found
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ Every Celery option means the same as in Celery. An unsupported option raises Ty
 import asyncio
 import inspect
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
 from datetime import datetime
 from functools import wraps
@@ -33,6 +33,7 @@ try:
 except ImportError:  # there is none for Windows and PyPy
     uvloop = None
 
+OUR_KINDS = "tasks.kinds."  # other programs rely on the names of the kinds there
 ENDLESS = 1_000_000  # attempts, where Celery says max_retries=None
 
 
@@ -121,7 +122,7 @@ class JobTask(Task):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         request = self.request
         if request.called_directly or request.is_eager:
-            return self.run_body(Report(), self.kind.signature.bind(args, kwargs))
+            return self.run_body(Report(), args, kwargs)
         beating = pulse.current()
         with beating.at_work() if beating else nullcontext():
             if beating:
@@ -135,9 +136,9 @@ class JobTask(Task):
         """Run a claimed job here and record how it ends. Raises what Celery must hear: Ignore, Retry or the failure."""
         return attempt.perform(self, job)
 
-    def run_body(self, report: Report, params: dict[str, Any]) -> Any:
+    def run_body(self, report: Report, args: Iterable[Any], kwargs: Mapping[str, Any]) -> Any:
         """Call the function and return its result. A returned coroutine is run; a generator is refused."""
-        result = self.run(report, **params) if self.kind.signature.takes_report else self.run(**params)
+        result = self.run(*[report] * self.kind.signature.takes_report, *args, **kwargs)
         if isinstance(result, CoroutineType):
             return in_a_loop(result)
         if isinstance(result, GeneratorType | AsyncGeneratorType):
@@ -156,7 +157,8 @@ def job(*plain: Callable[..., Any], **given: Any) -> Any:
 
     Options are those of ``celery.shared_task``, and: ``on_lost`` "retry" or "fail", ``effects`` "none", "idempotent"
     or "once", ``lease`` and ``cancel_grace`` in seconds, ``serial_key`` a format over the parameters or a function
-    of them, ``quiet`` for chores. The kind's name is the function's, unless ``name`` says otherwise. TypeError for a
+    of them, ``quiet`` for chores. The kind's name is the function's, unless ``name`` says otherwise; it answers to
+    ``module.function`` too. TypeError for a
     signature that no form could be made of, or an option that means nothing; while apps are loaded, all such sentences
     are gathered, and stop the start together.
     """
@@ -188,12 +190,17 @@ def _make_task(function: Callable[..., Any], given: dict[str, Any]) -> Any:
         base = options.mix_base(JobTask, given.pop("base", None))
     except TypeError as error:
         raise TypeError(f"{where}: {error}") from None
-    celery = {"name": function.__name__, "max_retries": 3, **given}
+    dotted = f"{function.__module__}.{function.__name__}"
+    chosen = given.get("name")
+    celery = {"max_retries": 3, **given, "name": dotted if chosen is None else chosen}
     tries = (celery.get("retry_kwargs") or {}).get("max_retries", celery["max_retries"])
     signature = Signature.of(function, bound=celery.get("bind", False))
     kind = registry.Kind(
-        name=celery["name"],
+        name=function.__name__ if chosen is None else chosen,
         signature=signature,
+        celery_name=celery["name"],
+        dotted=dotted,
+        named=chosen is not None or dotted.startswith(OUR_KINDS),
         where=where,
         place=registry.place(function),
         doc=inspect.getdoc(function) or "",

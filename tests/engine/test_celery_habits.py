@@ -164,6 +164,8 @@ def test_revoke_cancels_and_says_what_it_cannot_do():
         {"soft_time_limit": 3},
         {"headers": {"a": "b"}},
         {"shadow": "x"},
+        {"argsrepr": "(•••)"},
+        {"kwargsrepr": "{•••}"},
     ],
 )
 def test_an_option_of_a_call_that_means_nothing_is_refused_by_name(option):
@@ -249,7 +251,7 @@ def test_signals_hear_what_a_job_returned():
         build_tracer(add.name, add, app=add.app)(result.id, [], {}, {"id": result.id, "hostname": "w1@here"})
     finally:
         task_success.disconnect(receiver)
-    assert heard == [("add", 3)]
+    assert heard == [("tests.tasks.add", 3)]
 
 
 def test_celerys_own_result_is_answered_from_the_row_in_celerys_words():
