@@ -55,14 +55,13 @@ class Held:
         self.task, self.job, self.foreground, self.ended = task, job, foreground, False
         self.unreadable: Exception | None = None
         self.follows: dict[str, Any] | None = None  # not known yet
-        secrets: list[str] = []
-        self.args, self.kwargs = [], dict(job.params)  # of the call, with masks for secrets: what handlers see
         try:
-            params, secrets = creation.open_params(job)
-            self.secrets = {name: params[name] for name in task.kind.signature.secrets & params.keys()}
-            self.args, self.kwargs = task.kind.signature.arguments(creation.referred(job.params))
-        except Exception as error:  # such as secrets sealed with a key that is gone, or a value that no longer fits
-            self.secrets, self.unreadable = {}, error
+            self.params, secrets = creation.open_params(job)
+            self.args, self.kwargs = task.kind.signature.arguments(
+                creation.referred(job.params)
+            )  # with masks, as all may read
+        except Exception as error:  # such as secrets sealed with a key that is gone
+            self.params, self.args, self.kwargs, secrets, self.unreadable = {}, [], {}, [], error
         log_context.keep(str(job.uid), secrets)
         self.report = Report(str(job.uid), job.attempt, job.log_seq, secrets)
         self.beating = pulse.current()
@@ -71,8 +70,10 @@ class Held:
             self.beating.watch(self.running)
 
     def load(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Sequence[Any], dict[str, Any]]:
-        """The arguments that Celery's tracer was given as the function wants them, with its secrets."""
-        return self.task.kind.signature.put_secrets(args, kwargs, self.secrets)
+        """The arguments that Celery's tracer was given, with the job's secrets in the place of their masks."""
+        signature = self.task.kind.signature
+        secrets = {name: self.params[name] for name in signature.secrets & self.params.keys()}
+        return signature.put_secrets(args, kwargs, secrets) if secrets else (args, kwargs)
 
     def perform(self, call: Callable[[], Any]) -> Any:
         """Call the job's code and record its end. Raises Ignore, Retry or the failure, as Celery expects."""

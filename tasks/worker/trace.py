@@ -57,7 +57,7 @@ def trace(task: Any, job: Job, request: dict[str, Any], foreground: bool = False
     held = Held(task, job, foreground)
     tracer = task.tracer or build_tracer(task.name, task, app=task.app, hostname=request.get("hostname"))
     try:
-        traced = tracer(str(job.uid), held.args, held.kwargs, context(held, request))
+        traced = tracer(str(job.uid), tuple(held.args), held.kwargs, context(held, request))
     except BaseException as error:
         held.end_unless_ended(error)
         raise

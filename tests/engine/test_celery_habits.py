@@ -236,7 +236,7 @@ def test_the_retries_of_retry_kwargs_are_counted_as_celery_counts_them():
 @pytest.mark.parametrize(("how", "said"), [("success", "billing, success"), ("failure", "no"), ("retry", "not yet")])
 def test_a_class_of_ones_own_is_told_how_jobs_end_and_attributes_stay(how, said):
     Tells.heard.clear()
-    result = is_told.delay(how)
+    result = is_told.delay(how=how)
     # As a worker's child runs a message: through Celery's own tracer.
     message(is_told, result.id)
     assert Tells.heard == [(how, said, result.id, {"how": how, "key": "•••"})]
