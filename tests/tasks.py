@@ -198,3 +198,18 @@ def speaks(report, words: str, prints: bool = True) -> str:
     if prints:
         print(words)
     raise ValueError(words)
+
+
+@job(effects="none")
+def chord_collects(results, extra=None):
+    """The body of a chord: what it got."""
+    return results
+
+
+@job(effects="none", max_retries=2)
+def chord_dies_once(file):
+    """Take its own process down in its first attempt."""
+    if not Path(file).exists():
+        Path(file).touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return "alive"

@@ -159,12 +159,10 @@ def test_revoke_cancels_and_says_what_it_cannot_do():
 @pytest.mark.parametrize(
     "option",
     [
-        {"expires": 60},
         {"queue": "fast"},
         {"link_error": add.si(1)},
         {"time_limit": 4},
         {"soft_time_limit": 3},
-        {"headers": {"a": "b"}},
         {"shadow": "x"},
         {"argsrepr": "(•••)"},
         {"kwargsrepr": "{•••}"},
@@ -204,10 +202,6 @@ def test_a_worker_that_is_told_to_end_gives_its_job_back(monkeypatch):
         ({"time_limt": 4}, "a job has no option 'time_limt'; if time_limit is not meant, take another name"),
         ({"on_losst": "fail"}, "a job has no option 'on_losst'; if on_lost is not meant, take another name"),
         ({"run": 4}, "a job has no option 'run'"),
-        (
-            {"expires": 60},
-            "a job has no option 'expires': jobs do not expire. Look at the age in the function, or cancel what waits",
-        ),
         ({"on_lost": "maybe"}, "on_lost is one of retry, fail, and not 'maybe'"),
         ({"effects": "many"}, "effects is one of none, idempotent, once, and not 'many'"),
         ({"lease": "10"}, "lease is a number of seconds, and not '10'"),

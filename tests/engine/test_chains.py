@@ -6,7 +6,7 @@ from typing import Annotated
 from uuid import UUID
 
 import pytest
-from celery import chain, chord, group
+from celery import chain, group
 from celery.result import AsyncResult
 
 from tasks.base import job
@@ -114,7 +114,7 @@ def test_bad_input_of_any_step_is_refused_where_it_is_typed():
         (chain(add.s(1), add.s(object())), ParamError),
         (chain(add.s(1), noop.s()), TypeError),
         (chain(add.s(1), add.s(1, 2, 3)), TypeError),
-        (chain(add.s(1), add.s(1).set(expires=5)), TypeError),
+        (chain(add.s(1), add.s(1).set(shadow="x")), TypeError),
         (chain(add.s(1), *[add.s(1)] * 3_000), ValueError),
     ):
         with pytest.raises(error):
@@ -183,17 +183,6 @@ def test_a_result_that_is_no_good_as_a_secret_is_not_shown_as_a_parameter():
     lifecycle.succeed(lifecycle.claim(newest().uid, "w", 1), {"not": "a secret"})
     assert newest().state == "failed" and "key" not in newest().params
     assert perform(lifecycle.retry(newest().uid)).state == "failed"
-
-
-def test_a_chord_is_refused_with_one_sentence():
-    for canvas in (
-        chord([add.s(1), add.s(2)], noop.si()),
-        chain(group(add.s(1), add.s(2)), noop.si()),
-        chain(add.s(1), group(add.s(1), add.s(2)), noop.si()),
-    ):
-        with pytest.raises(NotImplementedError, match=r"^A chord is not supported: .* End the chain with the group.$"):
-            canvas.delay()
-    assert Job.objects.count() == 0
 
 
 def test_secrets_of_later_steps_rest_sealed():
