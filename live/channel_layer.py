@@ -19,8 +19,11 @@ def group() -> str:
 
 
 def fresh() -> Any:
-    """A new instance of the configured layer: layers hold locks and connections that belong to one loop."""
-    return channel_layers.make_backend(DEFAULT_CHANNEL_LAYER)
+    """A new instance of the configured layer: layers hold locks and connections that belong to one loop.
+
+    In a team's own project it is the layer named "signalbox": the default one is the team's.
+    """
+    return channel_layers.make_backend("signalbox" if "signalbox" in settings.CHANNEL_LAYERS else DEFAULT_CHANNEL_LAYER)
 
 
 async def drop(layer: Any) -> None:

@@ -1,21 +1,35 @@
 """Wires Celery to Django: a process whose apps are ready knows the Celery app, every kind and a worker's signals."""
 
+from typing import Any
+
 from django.apps import AppConfig
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import autodiscover_modules
 
-from project import checks  # noqa: F401 - registers them
+from project import (
+    checks,  # noqa: F401 - registers them
+    clashes,
+)
 
 
 class ProjectConfig(AppConfig):
     name = "project"
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        clashes.refuse_packages()
+        # Django says that labels clash, and not what to do.
+        clashes.refuse_labels([app for app in settings.INSTALLED_APPS if app != "project.apps.ProjectConfig"])
 
     def ready(self) -> None:
         from project import (
             celery,
             worker,  # noqa: F401 - connects the signals
         )
-        from tasks.engine import broker, registry
+        from tasks.engine import broker, celery_app, registry
+
+        celery_app.serve_all()
 
         try:
             autodiscover_modules("tasks")

@@ -11,7 +11,6 @@ import time
 from datetime import datetime, timedelta
 from typing import Any
 
-from celery import current_app
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections, connection
 from django.utils import timezone
@@ -40,7 +39,7 @@ class Timekeeper(DatabaseScheduler):
 
     def setup_schedule(self) -> None:
         """Entries in code (``app.conf.beat_schedule``) become rows, as with the parent class; Celery's own do not."""
-        for name, entry in current_app.conf.beat_schedule.items():
+        for name, entry in self.app.conf.beat_schedule.items():
             self.Entry.from_entry(name, app=self.app, **entry)
 
     def tick(self, *_: Any, **__: Any) -> float:

@@ -2,22 +2,18 @@
 
 import os
 
-from celery import Celery
 from django.apps import apps
 from django.conf import settings
 
 from project import startup
 from tasks.engine import broker
-from tasks.worker import transport
+from tasks.engine.celery_app import app
 
 startup.read_settings()
 os.environ.setdefault("CELERY_SKIP_CHECKS", "1")  # `up` and the deployment have checked; a worker needs no pages
-if os.environ.get("CELERY_BROKER_URL"):  # Celery reads it itself, before what it is told
-    os.environ["CELERY_BROKER_URL"] = settings.CELERY_BROKER_URL
-transport.use()
-app = Celery("signalbox", backend="tasks.worker.results:NoResults")
 app.conf.update(
-    broker_url=settings.CELERY_BROKER_URL,
+    broker_url=settings.SIGNALBOX_BROKER_URL,
+    broker_transport=broker.transport(),
     broker_transport_options=broker.transport_options(),
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,

@@ -22,6 +22,7 @@ from celery.signals import (
     worker_ready,
 )
 
+from tasks.engine.celery_app import is_ours
 from tasks.engine.log_context import forget, job_id, mask_secrets, request_id
 from tasks.engine.report import current_report
 from tasks.engine.visible import in_lines, in_one_line
@@ -156,15 +157,19 @@ class Bytes(io.BufferedIOBase):
         """As of the text."""
 
 
-@worker_process_init.connect
-@worker_ready.connect
+def connect() -> None:
+    """In our workers: prints become lines of a job's log, and what Celery's logger for tasks gets goes to ours."""
+    worker_process_init.connect(capture_prints)
+    worker_ready.connect(capture_prints)
+    after_setup_task_logger.connect(format_celery_logs)
+
+
 def capture_prints(**_: Any) -> None:
     """In children, and in a worker that has none; the parent of children hands on a stream that is a stand-in."""
     if not isinstance(sys.stdout, Printed):
         sys.stdout, sys.stderr = Printed(sys.stdout), Printed(sys.stderr)
 
 
-@after_setup_task_logger.connect
 def format_celery_logs(logger: logging.Logger, **_: Any) -> None:
     """What ``get_task_logger`` gives writes where all others do; Celery's own knows no job, and hides nothing."""
     logger.handlers.clear()
@@ -179,12 +184,16 @@ def add_request_header(headers: dict[str, Any] | None = None, **_: Any) -> None:
 
 @task_prerun.connect
 def work_for(task_id: str = "", task: Any = None, **_: Any) -> None:
+    if not is_ours(task.app):
+        return
     request_id.set(str(getattr(task.request, HEADER, None) or "")[:64])
     job_id.set(str(task_id or ""))
 
 
 @task_postrun.connect
-def work_is_over(task_id: str = "", **_: Any) -> None:
+def work_is_over(task_id: str = "", task: Any = None, **_: Any) -> None:
+    if not is_ours(task.app):
+        return
     sys.stdout.flush()
     forget(str(task_id or ""))
     request_id.set("")

@@ -6,12 +6,18 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
+from project import startup
+
 OTHERS = 0o077  # group and world
 
 
 def begin() -> None:
-    """From now on this process, and whatever it starts, makes files and folders for its own user only."""
-    os.umask(OTHERS)
+    """From now on this process, and whatever it starts, makes files and folders for its own user only.
+
+    Not in another project's process, whose files are that project's affair.
+    """
+    if startup.is_own_process:
+        os.umask(OTHERS)
 
 
 def tightened(path: Path, name: str) -> Path:

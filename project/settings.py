@@ -9,7 +9,7 @@ from pathlib import Path
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from project import database, env, keys, private
+from project import database, env, keys, private, startup
 
 private.begin()
 
@@ -153,6 +153,7 @@ AUTH_PASSWORD_VALIDATORS = [
 
 # --- The database: the truth -----------------------------------------------------------------------------------
 PREPARE = env.flag("SIGNALBOX_PREPARE", True)  # off behind a transaction pooler
+CONNECTIONS = env.number("SIGNALBOX_CONNECTIONS", 8, 2, 1000, whole=True)
 DATABASES = {
     "default": database.settings(
         env.database(
@@ -161,7 +162,7 @@ DATABASES = {
         web=IN_WEB,
         worker=IN_WORKER,
         pooler=not PREPARE,
-        connections=env.number("SIGNALBOX_CONNECTIONS", 8, 2, 1000, whole=True),
+        connections=CONNECTIONS,
     )
 }
 private.database(DATABASES["default"])
@@ -169,7 +170,9 @@ private.database(DATABASES["default"])
 # --- Redis: messages and hints ---------------------------------------------------------------------------------
 OWN_REDIS = env.redis("REDIS_URL", "")  # empty: `up` starts the embedded Valkey
 REDIS_URL = OWN_REDIS or keys.read_if_there(SIGNALBOX_HOME / "valkey.url") or "redis://127.0.0.1:6379/0"
-CELERY_BROKER_URL = env.broker("CELERY_BROKER_URL", REDIS_URL)
+SIGNALBOX_BROKER_URL = env.broker(
+    "SIGNALBOX_BROKER_URL", env.broker("CELERY_BROKER_URL", REDIS_URL) if startup.is_own_process else REDIS_URL
+)
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": env.matching(

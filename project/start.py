@@ -16,6 +16,7 @@ from django.contrib.auth import get_user_model, login
 from django.contrib.auth.forms import UserCreationForm
 from django.core.exceptions import ImproperlyConfigured
 from django.db.models import Q
+from django.forms import BoundField
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
@@ -70,9 +71,14 @@ def use(home: Path, token: str) -> bool:
 
 
 class FirstAdminForm(UserCreationForm):
+    @property
+    def name_field(self) -> BoundField:
+        """What a user logs in with: a team's own user model may know no user name."""
+        return self[get_user_model().USERNAME_FIELD]
+
     class Meta:
         model = get_user_model()
-        fields = ("username",)
+        fields = (get_user_model().USERNAME_FIELD,)
 
 
 @never_cache
@@ -102,5 +108,7 @@ def admin_from_environment() -> None:
             "SIGNALBOX_ADMIN_USER and SIGNALBOX_ADMIN_PASSWORD only work together: set both or none."
         )
     users = get_user_model().objects
-    if name and not users.filter(username=name).exists():
-        users.create_superuser(name, "", password)
+    field = get_user_model().USERNAME_FIELD
+    if name and not users.filter(**{field: name}).exists():
+        required = dict.fromkeys(get_user_model().REQUIRED_FIELDS, "")
+        users.create_superuser(**required | {field: name, "password": password})

@@ -9,6 +9,7 @@ from django.core.checks import ERROR, Tags, run_checks
 from django.core.exceptions import ImproperlyConfigured
 
 REFUSED = 2  # the exit code
+is_own_process = False  # begun by a command, server or worker of ours; in another one CELERY_BROKER_URL is not for us
 
 
 def set_up(check: bool = True) -> None:
@@ -25,6 +26,8 @@ def set_up(check: bool = True) -> None:
 
 def read_settings() -> None:
     """Only that; a wrong one is a sentence on stderr and exit 2."""
+    global is_own_process
+    is_own_process = not settings.configured or is_own_process
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
     try:
         settings.INSTALLED_APPS  # noqa: B018 - reads them

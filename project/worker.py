@@ -1,6 +1,6 @@
 """Signals of Celery's worker: what a worker process does when it starts, forks, stops.
 
-The only place that knows how a worker is built; imported by project.celery.
+The only place that knows how a worker is built. Another application's worker is left as it is.
 """
 
 from functools import partial
@@ -14,13 +14,13 @@ from django.conf import settings
 from django.db import close_old_connections
 
 from live import push
-from project import env
+from project import env, logs
 from tasks.alerts import evaluate
+from tasks.engine.celery_app import is_ours
 from tasks.webhooks import sender as webhooks
 from tasks.worker import connections, pulse, sweep
 
 LOOK_S = 0.5  # between two looks at a pool's children; Celery's event for one that died is lost now and then
-asynpool.AsynPool.timers = property(lambda self: {self.maintain_pool: LOOK_S})
 
 
 class Consumer(consumer.Consumer):
@@ -37,17 +37,10 @@ class Consumer(consumer.Consumer):
         return super().ensure_connected(conn)
 
 
-@signals.celeryd_after_setup.connect
 def remember_worker(sender: str, instance: Any, **_: Any) -> None:
     pulse.remember_worker(instance)
 
 
-@signals.celeryd_init.connect
-def forget_passwords(**_: Any) -> None:
-    env.forget_first_admin()
-
-
-@signals.worker_init.connect
 def keep_connections(sender: Any, **_: Any) -> None:
     """Celery's Django fixup closes the connection around every task: half the speed. Ours keeps a healthy one."""
     fixup = next(fixup for fixup in sender.app._fixups if hasattr(fixup, "worker_fixup")).worker_fixup
@@ -59,7 +52,6 @@ def keep_connections(sender: Any, **_: Any) -> None:
         )  # celery.map and its like would run a job's code for whoever writes to the broker
 
 
-@signals.task_prerun.connect
 def check_connection(**_: Any) -> None:
     close_old_connections()
 
@@ -89,7 +81,6 @@ def used_memory_unless_broken() -> int:
     return used_memory()
 
 
-@signals.worker_process_init.connect
 def start_in_child(**_: Any) -> None:
     if not current_process()._identity:
         return  # the solo pool says so of the worker itself
@@ -98,7 +89,6 @@ def start_in_child(**_: Any) -> None:
     pulse.start(first=getattr(current_process(), "index", 0) == 0, kills=True, duties=duties())
 
 
-@signals.worker_ready.connect
 def start_in_process(sender: Any, **_: Any) -> None:
     """With solo or threads, the one process has the pulse; with prefork, its children do."""
     if "prefork" not in type(sender.pool).__module__:
@@ -106,17 +96,32 @@ def start_in_process(sender: Any, **_: Any) -> None:
         pulse.start(first=True, kills=False, duties=duties())
 
 
-@signals.worker_shutting_down.connect
 def stop(**_: Any) -> None:
     pulse.say_stopping()
 
 
-@signals.worker_shutdown.connect
 def say_stopped(**_: Any) -> None:
     pulse.say_stopped()
 
 
-@signals.worker_process_shutdown.connect
 def flush_at_exit(**_: Any) -> None:
     push.flush(1.0)
     webhooks.finish(2.0)
+
+
+@signals.celeryd_init.connect
+def begin(instance: Any, **_: Any) -> None:
+    """A worker begins. Celery sends its signals to every application, so all others are connected here, for ours."""
+    if not is_ours(instance.app):
+        return
+    env.forget_first_admin()
+    asynpool.AsynPool.timers = property(lambda self: {self.maintain_pool: LOOK_S})
+    logs.connect()
+    signals.celeryd_after_setup.connect(remember_worker)
+    signals.worker_init.connect(keep_connections)
+    signals.task_prerun.connect(check_connection)
+    signals.worker_process_init.connect(start_in_child)
+    signals.worker_ready.connect(start_in_process)
+    signals.worker_shutting_down.connect(stop)
+    signals.worker_shutdown.connect(say_stopped)
+    signals.worker_process_shutdown.connect(flush_at_exit)

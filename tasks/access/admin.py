@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
+from django.contrib.auth import get_user_model
 from django.db.models.signals import post_save
 from django.dispatch import receiver
 from django.http import HttpRequest
@@ -24,7 +25,7 @@ class ReadOnly(admin.ModelAdmin):
 class TokenAdmin(ReadOnly):
     list_display = ("token_key", "name", "user", "scope", "created", "expiry", "last_used_at")
     list_filter = ("scope",)
-    search_fields = ("token_key", "name", "user__username")
+    search_fields = ("token_key", "name", f"user__{get_user_model().USERNAME_FIELD}")
     exclude = ("digest",)
 
 

@@ -12,10 +12,11 @@ from itertools import groupby
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from celery import current_app
 from django.conf import settings
 from kombu import Connection, Exchange, Queue
 from kombu.exceptions import ChannelError
+
+from tasks.engine.celery_app import app
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +48,11 @@ def declared(names: Iterable[str]) -> list[Queue]:
         Queue(broker_name(name), Exchange(broker_name(name)), broker_name(name), queue_arguments=levels)
         for name in names
     ]
+
+
+def transport() -> str | None:
+    """The class that reads our messages from Redis. Other applications of the process keep Kombu's own."""
+    return "tasks.worker.transport:Transport" if _low_first() else None
 
 
 def transport_options(patience: float = 5.0) -> dict[str, Any]:
@@ -106,7 +112,7 @@ def _send(producer: Any, message: Message, *others: Message) -> int:
     if copies:
         copies.also = [str(other.uid) for other in others]
     try:
-        current_app.send_task(
+        app.send_task(
             message.kind,
             task_id=str(message.uid),
             queue=broker_name(message.queue),
@@ -127,21 +133,24 @@ def _urgency(priority: int) -> int:
 
 
 def _low_first() -> bool:
-    return settings.CELERY_BROKER_URL.startswith(("redis", "valkey", "unix", "sentinel"))
+    return settings.SIGNALBOX_BROKER_URL.startswith(("redis", "valkey", "unix", "sentinel"))
 
 
 def _connection() -> Connection:
     # Without these two kombu waits 2 s before its one further try, however short the timeouts are.
     once = {"max_retries": 1, "interval_start": 0}
     return Connection(
-        settings.CELERY_BROKER_URL, connect_timeout=PATIENCE_S, transport_options=transport_options(PATIENCE_S) | once
+        settings.SIGNALBOX_BROKER_URL,
+        transport=transport(),
+        connect_timeout=PATIENCE_S,
+        transport_options=transport_options(PATIENCE_S) | once,
     )
 
 
 def _producer() -> Any:
     if os.getpid() not in _producers:
         _producers.clear()
-        _producers[os.getpid()] = current_app.amqp.Producer(_connection(), auto_declare=False)
+        _producers[os.getpid()] = app.amqp.Producer(_connection(), auto_declare=False)
     return _producers[os.getpid()]
 
 

@@ -68,7 +68,8 @@ def in_states(names: Iterable[str]) -> Q:
 
 
 def user_ids(names: Names) -> list[int]:
-    return list(get_user_model().objects.filter(username__in=names).values_list("pk", flat=True)) or [-1]
+    user = get_user_model()
+    return list(user.objects.filter(**{f"{user.USERNAME_FIELD}__in": names}).values_list("pk", flat=True)) or [-1]
 
 
 def owned_by(names: Names) -> Q:

@@ -52,8 +52,9 @@ def suggested(user: Any) -> Iterator[tuple[str, str]]:
     queues = {*registry.queues(), *Queue.objects.values_list("name", flat=True)}
     yield from ((f"queue:{quoted(queue)}", "queue") for queue in sorted(queues))
     yield "owner:me", "your own"
-    owners = get_user_model().objects.filter(Exists(Job.objects.filter(owner=OuterRef("pk")))).order_by("username")
-    yield from ((f"owner:{quoted(name)}", "owner") for name in owners.values_list("username", flat=True)[:OWNERS])
+    name_field = get_user_model().USERNAME_FIELD
+    owners = get_user_model().objects.filter(Exists(Job.objects.filter(owner=OuterRef("pk")))).order_by(name_field)
+    yield from ((f"owner:{quoted(name)}", "owner") for name in owners.values_list(name_field, flat=True)[:OWNERS])
     yield from ((f"{name}:{age}", f"{name} this long ago") for name in ("since", "until") for age in AGES)
     yield from (("since:today", "made today"), ("since:yesterday", "made since yesterday"))
     workers = Worker.objects.order_by("-seen_at").values_list("name", flat=True)[:WORKERS]

@@ -15,11 +15,12 @@ from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any
 from uuid import UUID
 
-from celery import Task, shared_task
+from celery import Task
 from celery.exceptions import Ignore, MaxRetriesExceededError, Retry
 from django.apps import apps
 
 from tasks.engine import chains, due, lifecycle, options, registry
+from tasks.engine.celery_app import app
 from tasks.engine.models import Job
 from tasks.engine.report import Report, current_report
 from tasks.engine.words import number_of
@@ -209,7 +210,7 @@ def _make_task(function: Callable[..., Any], given: dict[str, Any]) -> Any:
     for name in ("queue", "priority", "typing"):  # ours; of the first two, Celery warns that they end with 6.0
         celery.pop(name, None)
     body = _run_to_end(function) if inspect.iscoroutinefunction(function) else function
-    return shared_task(base=base, typing=False, kind=kind, **celery)(body)
+    return app.task(base=base, typing=False, kind=kind, **celery)(body)
 
 
 def _run_to_end(function: Callable[..., Any]) -> Callable[..., Any]:

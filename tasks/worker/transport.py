@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import uuid4
 
-from celery import current_app
-from kombu.transport import TRANSPORT_ALIASES, redis, virtual
+from kombu.transport import redis, virtual
 
 from tasks.engine import registry
+from tasks.engine.celery_app import app
 
 MALFORMED = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
 BELL = '[[], {}, {"callbacks": null, "errbacks": null, "chain": null, "chord": null}]'
@@ -32,7 +32,7 @@ def opened(payload: Any) -> dict[str, Any]:
     if task in registry.names():
         own = {name: text[:64] for name, text in headers.items() if name.startswith(OURS) and isinstance(text, str)}
         return plain(payload, own | {"lang": "py", "task": task, "id": uid}, BELL)
-    if task in current_app.tasks and isinstance(payload.get("body"), str):
+    if task in app.tasks and isinstance(payload.get("body"), str):
         return payload | {"properties": properties(payload, body_encoding="base64")}
     return plain(payload, {}, "null")
 
@@ -96,9 +96,3 @@ class Channel(redis.Channel):
 
 class Transport(redis.Transport):
     Channel = Channel
-
-
-def use() -> None:
-    """Make Celery use this transport for every Redis connection of this process."""
-    for scheme in ("redis", "rediss"):
-        TRANSPORT_ALIASES[scheme] = f"{__name__}:Transport"

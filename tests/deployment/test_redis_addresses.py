@@ -97,7 +97,7 @@ def address(request, tmp_path: Path) -> Iterator[str]:
 
 
 async def test_every_client_reaches_the_same_database(address: str, settings) -> None:
-    settings.REDIS_URL, settings.CELERY_BROKER_URL = servers.redis(address), servers.broker(address)
+    settings.REDIS_URL, settings.SIGNALBOX_BROKER_URL = servers.redis(address), servers.broker(address)
     settings.CHANNEL_LAYERS = layers(settings.REDIS_URL)
     async with Redis.from_url(settings.REDIS_URL) as link:  # what counts the sockets of a user
         await link.flushdb()
@@ -106,7 +106,7 @@ async def test_every_client_reaches_the_same_database(address: str, settings) ->
 
         def publish() -> int:
             options = broker.transport_options()
-            with Connection(settings.CELERY_BROKER_URL, transport_options=options) as connection:
+            with Connection(settings.SIGNALBOX_BROKER_URL, transport_options=options) as connection:
                 connection.SimpleQueue("addresses").put({})
                 return connection.default_channel.client.connection_pool.connection_kwargs["db"]
 

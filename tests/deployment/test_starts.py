@@ -145,8 +145,8 @@ def test_a_line_of_the_environment_file_means_the_same_to_everybody(
 
 SHOW = (
     "from django.conf import settings as s; from project import env; import os;"
-    "print(s.SECRET_KEY, s.SECRET_KEY_FALLBACKS, s.DATABASES['default']['PASSWORD'], s.REDIS_URL, s.CELERY_BROKER_URL,"
-    " env.secret_text('SIGNALBOX_ADMIN_PASSWORD', True))"
+    "print(s.SECRET_KEY, s.SECRET_KEY_FALLBACKS, s.DATABASES['default']['PASSWORD'], s.REDIS_URL,"
+    " s.SIGNALBOX_BROKER_URL, env.secret_text('SIGNALBOX_ADMIN_PASSWORD', True))"
 )
 
 

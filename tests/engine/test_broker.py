@@ -42,7 +42,7 @@ def test_a_bell_waits_for_no_broker(scheme, broker, settings, monkeypatch):
     monkeypatch.setattr(queues, "_producers", {})
     monkeypatch.setattr(queues, "_quiet_until", 0.0)
     with broker() as port:
-        settings.CELERY_BROKER_URL = f"{scheme}://127.0.0.1:{port}/0"
+        settings.SIGNALBOX_BROKER_URL = f"{scheme}://127.0.0.1:{port}/0"
         began = time.monotonic()
         assert queues.notify_workers([queues.Message(uuid7(), "noop", "default", 5)]) == 0
         assert time.monotonic() - began < MOST_S
@@ -54,7 +54,7 @@ def test_a_bell_waits_for_no_broker(scheme, broker, settings, monkeypatch):
 @pytest.fixture
 def broker():
     """A link to the broker, where the queue is declared, as a worker does it, and nothing waits."""
-    with Redis.from_url(settings.CELERY_BROKER_URL) as link, queues._connection() as connection:
+    with Redis.from_url(settings.SIGNALBOX_BROKER_URL) as link, queues._connection() as connection:
         link.flushdb()
         queues.declared(["default"])[0](connection).declare()
         yield link

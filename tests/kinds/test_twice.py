@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from celery import current_app
 from django.utils import timezone
 
 from tasks.engine import lifecycle, registry
+from tasks.engine.celery_app import app
 from tasks.engine.models import Job, Minute
 from tasks.kinds.checks.models import Observation, Service
 from tasks.kinds.feeds.models import Entry, Feed
@@ -138,7 +138,7 @@ EXAMPLES: dict[str, Callable[[Path], Any]] = {
 
 
 def test_every_kind_has_an_example():
-    ours = {kind.name for kind in registry.kinds() if current_app.tasks[kind.name].run.__module__.startswith("tasks.")}
+    ours = {kind.name for kind in registry.kinds() if app.tasks[kind.name].run.__module__.startswith("tasks.")}
     assert ours == EXAMPLES.keys()
 
 

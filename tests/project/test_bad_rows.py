@@ -10,7 +10,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from celery import current_app
 from django.db import models
 from django.test import Client
 from django_celery_beat.models import PeriodicTask
@@ -20,6 +19,7 @@ from project import beat
 from tasks.alerts import evaluate
 from tasks.alerts.models import Alert, Rule
 from tasks.engine import lifecycle, notify
+from tasks.engine.celery_app import app
 from tasks.engine.errors import Failure
 from tasks.engine.models import Bar, Job, LogLine, Minute, Queue, Worker
 from tasks.failures.models import Handled, Merged
@@ -228,7 +228,7 @@ class Walk:
         self.do("counts", lambda: reads.recount(set(gauges.GAUGES)))
         self.do("marks", lambda: reads.read_marks(["alerts", "failures", "schedules", "webhooks"]))
         self.do("alerts", evaluate.evaluate)
-        timekeeper = beat.Timekeeper(app=current_app, lazy=True)
+        timekeeper = beat.Timekeeper(app=app, lazy=True)
         self.do("beat", lambda: (timekeeper._read(), timekeeper._settle(now() + timedelta(minutes=2))))
         reaper = sweep.Reaper()
         self.do("reaper", lambda: (reaper(), reaper()))

@@ -42,7 +42,7 @@ def envelope(task: str, body: Any, id: str = "", **headers: Any) -> dict[str, An
 
 def publish(message: dict[str, Any], serializer: str = "json") -> None:
     name = broker.broker_name("default")
-    with Connection(settings.CELERY_BROKER_URL, transport_options=broker.transport_options()) as connection:
+    with Connection(settings.SIGNALBOX_BROKER_URL, transport_options=broker.transport_options()) as connection:
         connection.Producer().publish(
             message["body"], serializer=serializer, headers=message["headers"], routing_key=name, exchange=""
         )
@@ -50,7 +50,7 @@ def publish(message: dict[str, Any], serializer: str = "json") -> None:
 
 def push(raw: bytes) -> None:
     """Bytes as they are, into the list that the worker reads."""
-    with redis.from_url(settings.CELERY_BROKER_URL) as link:
+    with redis.from_url(settings.SIGNALBOX_BROKER_URL) as link:
         link.lpush(f"{settings.SIGNALBOX_NAME}:{broker.broker_name('default')}", raw)
 
 

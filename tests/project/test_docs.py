@@ -13,7 +13,6 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from celery import current_app
 from django.core.management import BaseCommand, get_commands, load_command_class
 from django.urls import URLPattern, URLResolver, get_resolver
 
@@ -21,6 +20,7 @@ from live import consumers
 from project import env
 from tasks.api.problems import CATALOGUE
 from tasks.engine import broker, lifecycle, registry
+from tasks.engine.celery_app import app
 from tasks.engine.models import Job, Outcome
 from tasks.worker import pulse, sweep
 from tests.engine import test_lifecycle
@@ -180,7 +180,7 @@ def test_no_address_that_is_none():
 
 
 def shipped() -> list[registry.Kind]:
-    return [kind for kind in registry.kinds() if current_app.tasks[kind.name].__module__.startswith("tasks.kinds")]
+    return [kind for kind in registry.kinds() if app.tasks[kind.name].__module__.startswith("tasks.kinds")]
 
 
 @pytest.mark.parametrize("kind", shipped(), ids=lambda kind: kind.name)

@@ -4,13 +4,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from celery import current_app
 from django.db import connection
 from django.test import Client
 from django_celery_beat.models import CrontabSchedule, PeriodicTask
 
 from project import beat
 from tasks.alerts import evaluate
+from tasks.engine.celery_app import app
 from tasks.engine.models import Job
 from tasks.schedules import actions
 from tasks.schedules.models import Run, Schedule
@@ -56,7 +56,7 @@ def page(address: str) -> str:
 
 
 def ticked() -> None:
-    timekeeper = beat.Timekeeper(app=current_app, lazy=True)
+    timekeeper = beat.Timekeeper(app=app, lazy=True)
     timekeeper.tick()
 
 

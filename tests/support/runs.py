@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from celery import current_app
 from celery.exceptions import Ignore, Retry
 
 from tasks.engine import lifecycle
+from tasks.engine.celery_app import app
 from tasks.engine.models import Job
 
 ROOT = Path(__file__).parents[2]
@@ -25,7 +25,7 @@ def perform(job: Job) -> Job:
     """Run a job that is queued. What a worker's Celery would hear is swallowed: the row tells it."""
     claimed = lifecycle.claim(job.uid, "w1@here", os.getpid())
     assert claimed is not None, "the job was not to be had"
-    task = current_app.tasks[job.kind]
+    task = app.tasks[job.kind]
     task.push_request(id=str(job.uid), called_directly=False, hostname="w1@here")
     try:
         task.perform(claimed)

@@ -7,7 +7,6 @@ import sys
 from argparse import ArgumentParser
 from typing import Any
 
-from celery import current_app
 from django.core.management import BaseCommand, CommandError
 from django.db import transaction
 
@@ -15,6 +14,7 @@ from project.management.terminal import EXITS, misuse, parameters
 from tasks.access import actions
 from tasks.access.permissions import Actor
 from tasks.engine import lifecycle
+from tasks.engine.celery_app import app
 from tasks.engine.models import Job
 from tasks.engine.visible import in_lines, in_one_line
 from tasks.worker import pulse
@@ -34,7 +34,7 @@ class Command(BaseCommand):
         pulse.start(first=False, kills=False, duties=[])  # or the lease would end and a worker take the job over
         job = self.claimed(kind, given)
         try:
-            current_app.tasks[kind].perform(job)
+            app.tasks[kind].perform(job)
         except KeyboardInterrupt:
             actions.cancel(Actor.at_shell(), job, "Interrupted in the terminal.")
         except Exception as error:  # the row says what it was

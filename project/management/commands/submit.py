@@ -29,7 +29,7 @@ class Command(BaseCommand):
     ) -> None:
         owner = None
         if options["owner"]:
-            owner = get_user_model().objects.filter(username=options["owner"]).first()
+            owner = get_user_model().objects.filter(**{get_user_model().USERNAME_FIELD: options["owner"]}).first()
             if owner is None:
                 raise CommandError(f"There is no user {options['owner']!r}.", returncode=USAGE)
         given = parameters(kind, params)

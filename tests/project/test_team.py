@@ -1,0 +1,144 @@
+"""A team's own project, changed as docs/your-project.md says: its site makes jobs, Signalbox runs them."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import redis
+import requests
+
+from project import valkey
+from tests.support.processes import READY, ROOT, listens, wait_until
+
+pytestmark = pytest.mark.process
+
+TEXT = (ROOT / "docs/your-project.md").read_text()
+AT_THE_END, OPS = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+(DIFF,) = re.findall(r"```diff\n-(.*)\n\+(.*)\n```", TEXT)
+EMAIL, PASSWORD = "ann@acme.example", "the-password-of-ann"
+
+
+class Team:
+    """A copy of tests/team, and the processes on it."""
+
+    def __init__(self, folder: Path, servers, broker: str) -> None:
+        self.folder, self.servers = folder, servers
+        shutil.copytree(ROOT / "tests/team", folder)
+        kept = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG", "TMPDIR")}
+        self.environment = kept | {
+            "PYTHONPATH": f"{folder}:{ROOT}",
+            "ACME_DATABASE": str(folder / "acme.sqlite3"),
+            "ACME_BROKER": broker,
+            "CELERY_BROKER_URL": broker,
+            "SIGNALBOX_HOME": str(folder.parent / "home"),
+        }
+
+    def run(self, command: str, *words: str, **more: str) -> str:
+        done = subprocess.run(
+            [sys.executable, command, *words], cwd=self.folder, env=self.environment | more, capture_output=True,
+            text=True, timeout=120,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout.strip()
+
+    def start(self, command: str, *words: str, **more: str) -> Path:
+        log = self.folder.parent / f"{words[0]}.log"
+        with log.open("wb") as file:
+            process = subprocess.Popen(
+                [sys.executable, command, *words], cwd=self.folder, env=self.environment | more, stdout=file,
+                stderr=subprocess.STDOUT, start_new_session=True,
+            )  # fmt: skip
+        self.servers.undertaker.watch(process.pid)
+        self.processes = [*getattr(self, "processes", ()), process]
+        return log
+
+    def change_as_the_page_says(self) -> None:
+        with (self.folder / "acme/settings.py").open("a") as file:
+            file.write(f"\n{AT_THE_END}")
+        (self.folder / "acme/ops.py").write_text(OPS)
+        tasks = self.folder / "orders/tasks.py"
+        before, after = DIFF
+        assert before in tasks.read_text()
+        # One of the two tasks stays Celery's own.
+        tasks.write_text(
+            tasks.read_text()
+            .replace(before, f"{before}\n{after.replace('shared_task', 'job')}")
+            .replace("@shared_task\ndef ship", "@job\ndef ship")
+            .replace("job as job", "job")
+        )
+
+
+@pytest.fixture
+def broker(servers) -> str:
+    """The team's own Redis: what arrives there is none of Signalbox's."""
+    return servers.redis_url
+
+
+@pytest.fixture
+def team(tmp_path: Path, servers, broker):
+    team = Team(tmp_path / "acme", servers, broker)
+    yield team
+    for process in getattr(team, "processes", ()):
+        process.terminate()
+        process.wait(30)
+
+
+MAKE_ANN = f"from people.models import Person; Person.objects.create_superuser({EMAIL!r}, {PASSWORD!r})"
+
+
+def test_a_team_adopts_by_the_page_alone(team, broker):
+    team.run("manage.py", "migrate", "-v0")  # the project as it was, with its own users
+    team.run("manage.py", "shell", "-c", MAKE_ANN)
+    team.change_as_the_page_says()
+    port = valkey.free_port()
+    log = team.start(
+        str(ROOT / "manage.py"), "up", "--port", str(port), DJANGO_SETTINGS_MODULE="acme.ops", SIGNALBOX_PREFIX="/ops",
+        CELERY_BROKER_URL="",
+    )  # fmt: skip
+    wait_until(lambda: READY.search(log.read_text()), 120, "the ready line")
+    site_port = valkey.free_port()
+    site = team.start("manage.py", "runserver", "--noreload", str(site_port))
+    wait_until(lambda: listens(site_port), 60, "the team's site")
+    answer = requests.get(f"http://127.0.0.1:{site_port}/order/7/", timeout=30)
+    assert answer.status_code == 200, site.read_text()
+
+    ops = f"http://127.0.0.1:{port}/ops/"
+    browser = requests.Session()
+    page = browser.get(ops + "login/", timeout=30)
+    token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page.text)[1]
+    form = {"csrfmiddlewaretoken": token, "username": EMAIL, "password": PASSWORD}
+    assert browser.post(ops + "login/", data=form, headers={"Referer": ops}, timeout=30).url == ops
+
+    def job() -> dict:
+        return browser.get(f"{ops}api/v1/jobs/{answer.json()['id']}/", timeout=30).json()
+
+    wait_until(lambda: job()["state"] == "succeeded", 30, "the job")
+    assert job()["result"] == "order 7 by snail"  # by a setting of the team's own
+    assert "order 7 by snail" in browser.get(f"{ops}jobs/{answer.json()['id']}/", timeout=30).text
+
+    theirs = requests.get(f"http://127.0.0.1:{site_port}/stock/", timeout=30)  # a task that stayed Celery's own
+    assert theirs.status_code == 200, site.read_text()
+    with redis.from_url(broker) as link:
+        assert link.llen("celery") == 1
+    assert browser.get(f"{ops}api/v1/jobs/{theirs.json()['id']}/", timeout=30).status_code == 404
+
+
+def test_a_package_or_label_of_the_team_that_is_ours_is_one_sentence(team):
+    team.change_as_the_page_says()
+    feeds = team.folder / "feeds"
+    feeds.mkdir()
+    (feeds / "__init__.py").touch()
+    settings = team.folder / "acme/settings.py"
+    settings.write_text(settings.read_text().replace('"orders",', '"orders",\n    "feeds",'))
+    with pytest.raises(AssertionError, match=r"The app feeds has the label 'feeds', as Signalbox's tasks"):
+        team.run(str(ROOT / "manage.py"), "check", DJANGO_SETTINGS_MODULE="acme.ops")
+    settings.write_text(settings.read_text().replace('\n    "feeds",', ""))
+    live = team.folder / "live"
+    live.mkdir()
+    (live / "__init__.py").touch()
+    with pytest.raises(AssertionError, match=r"The package 'live' in .* hides Signalbox's 'live': rename it"):
+        team.run("manage.py", "check")
