@@ -132,7 +132,7 @@ function watchJob(id, store, socket) {
   store.subscribe(({ detail, frame }) => {
     if (!detail || frame !== "job" || detail.id !== id) return;
     page.show(detail);
-    if (detail.state !== said) announcer?.say(`${detail.kind}: ${detail.state}.`);
+    if (detail.state !== said) announcer?.say(`${detail.kind} ${detail.title}: ${detail.state}.`);
     said = detail.state;
   });
   socket.watch("job", watch);

@@ -209,7 +209,7 @@ def _filter_of(token: str) -> tuple[str | None, str]:
             q=f"{token} is not understood. Filters and words must all be true; a comma means either, as in "
             f'state:failed,cancelled, and a leading - means not. The word itself goes in quotation marks: "{token}".'
         )
-    if len(token) > 1 and token[0] == "-" and token[1] not in "-0123456789":
+    if len(token) > 1 and token[0] == "-" and token[1] != "-":
         return "-", token[1:].replace('"', "")
     return None, token.replace('"', "")
 

@@ -47,7 +47,7 @@ ABOUT = {
 def suggested(user: Any) -> Iterator[tuple[str, str]]:
     """(what to type, what it means), most general first."""
     yield from ((name if name == ARGS else f"{name}:", about) for name, about in ABOUT.items())
-    yield from ((f"state:{state}", "state") for state in State.values)
+    yield from ((f"state:{state}", "state") for state in State.values if state != State.UNKNOWN)
     yield from ((f"kind:{quoted(kind.name)}", "kind") for kind in registry.kinds())
     queues = {*registry.queues(), *Queue.objects.values_list("name", flat=True)}
     yield from ((f"queue:{quoted(queue)}", "queue") for queue in sorted(queues))

@@ -277,7 +277,7 @@ def test_what_other_search_boxes_know_is_refused_and_not_taken_for_a_word(word):
     assert str(wrong.value).startswith(f"{word} is not understood. Filters and words must all be true; a comma means")
 
 
-@pytest.mark.parametrize("text", ['"OR"', "or", "--state", "-1", "-", '"-state:failed"', "Oregon", "a-b"])
+@pytest.mark.parametrize("text", ['"OR"', "or", "--state", '"-1"', "-", '"-state:failed"', "Oregon", "a-b"])
 def test_what_only_looks_like_it_is_a_word(text):
     assert parse(text) == ({}, (text.replace('"', ""),))
 
