@@ -77,9 +77,9 @@ class Schedule(models.Model):
         except Exception as error:
             return f"Its times cannot be read. {type(error).__name__}: {error}"[:300]
         if timing is None:
-            return "It has no interval, crontab or moment, so it never runs."
+            return "No interval, crontab or date is set, so it never runs."
         if self.periodic.crontab and timing.following(timezone.now()) is None:
-            return "No day is ever like that, so it never runs."
+            return "Its crontab matches no date, so it never runs."
         if self.periodic.task not in registry.names():
             return f"There is no kind of job named {self.periodic.task!r}, so no run can start."
         try:

@@ -86,7 +86,7 @@ def run(task: Any, report: Report, params: dict[str, Any]) -> tuple[Any, BaseExc
     """What the function returned, or raised."""
     try:
         with report:
-            return task.run_body(report, task.kind.signature.load(params)), None
+            return task.run_body(report, *task.kind.signature.arguments(params)), None
     except BaseException as error:
         return None, error
 

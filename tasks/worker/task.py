@@ -7,7 +7,7 @@ Every Celery option means the same as in Celery. An unsupported option raises Ty
 import asyncio
 import inspect
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
 from datetime import datetime
 from functools import wraps
@@ -121,7 +121,7 @@ class JobTask(Task):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         request = self.request
         if request.called_directly or request.is_eager:
-            return self.run_body(Report(), self.kind.signature.bind(args, kwargs))
+            return self.run_body(Report(), args, kwargs)
         beating = pulse.current()
         with beating.at_work() if beating else nullcontext():
             if beating:
@@ -135,9 +135,9 @@ class JobTask(Task):
         """Run a claimed job here and record how it ends. Raises what Celery must hear: Ignore, Retry or the failure."""
         return attempt.perform(self, job)
 
-    def run_body(self, report: Report, params: dict[str, Any]) -> Any:
+    def run_body(self, report: Report, args: Iterable[Any], kwargs: Mapping[str, Any]) -> Any:
         """Call the function and return its result. A returned coroutine is run; a generator is refused."""
-        result = self.run(report, **params) if self.kind.signature.takes_report else self.run(**params)
+        result = self.run(*[report] * self.kind.signature.takes_report, *args, **kwargs)
         if isinstance(result, CoroutineType):
             return in_a_loop(result)
         if isinstance(result, GeneratorType | AsyncGeneratorType):

@@ -164,6 +164,8 @@ def test_revoke_cancels_and_says_what_it_cannot_do():
         {"soft_time_limit": 3},
         {"headers": {"a": "b"}},
         {"shadow": "x"},
+        {"argsrepr": "(•••)"},
+        {"kwargsrepr": "{•••}"},
     ],
 )
 def test_an_option_of_a_call_that_means_nothing_is_refused_by_name(option):
