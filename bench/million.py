@@ -45,7 +45,7 @@ ADDRESSES = {
     "a kind, day": "/kinds/noop/?period=24h&against=week",
     "a kind, month": "/kinds/noop/?period=30d",
     "a queue": "/queues/io/",
-    "a worker": "/workers/w1~40here/",
+    "a worker": "/workers/w1@here/",
     "failures": "/failures/",
     "charts, hour": "/charts/?period=1h",
     "charts, day": "/charts/?period=24h",

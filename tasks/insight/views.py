@@ -59,7 +59,7 @@ class OverTime(Page):
         before = series.of(self.period, **only, back=length) if self.period != "30d" else None
         return {
             "chart": bars.draw(shown, text, other),
-            "told": series.to_dict(shown, before.ended if before else Counter()),
+            "numbers": series.to_dict(shown, before.ended if before else Counter()),
             "histogram": bars.histogram(series.histogram(shown.times)),
             "before": before and series.outcomes(before.ended),
             "period": self.period,

@@ -55,7 +55,7 @@ class JobsView(Page):
         return super().get_context_data(
             text=text,
             errors=errors,
-            told=[describe_query(query).capitalize() + ".", *taken_for_words(text)] if query and text else [],
+            readings=[describe_query(query).capitalize() + ".", *taken_for_words(text)] if query and text else [],
             words=list(suggested(user)),
             states=[("All", self.address(edited(text, "state")), bool(query) and not query.state), *self.states(query)],
             sorts=[
@@ -118,7 +118,7 @@ def chart_above(text: str, query: Query) -> dict[str, Any]:
     since = query.since or (query.ended or (None,))[0]
     age = timezone.now() - since if since else timedelta(hours=24)
     named = {name: next(iter(names)) for name in ("kind", "queue") for names in getattr(query, name) if len(names) == 1}
-    period = next((name for name, (length, _) in stats.PERIODS.items() if age <= length), "30d")
+    period = next((name for name, (length, _) in stats.PERIODS.items() if age <= length + stats.MINUTE), "30d")
     if "queue" in named and period == "30d":  # queues are counted by the minute only
         period = "24h"
     shown = text

@@ -64,7 +64,7 @@ def test_a_kind_in_the_api_counts_its_own_jobs_whether_they_are_counted_yet_or_n
     assert Minute.objects.exists()
 
 
-def test_what_was_before_is_told_apart():
+def test_what_was_before_is_counted_apart():
     ended(timedelta(minutes=90), "failed")
     ended(timedelta(minutes=80))
     ended(timedelta(minutes=2))
@@ -107,9 +107,9 @@ def test_a_day_stands_beside_another():
     ended(timedelta(hours=25))
     ended(timedelta(days=7, hours=2))
     rolled_up_until(stats.floor(timezone.now() - timedelta(minutes=5), stats.MINUTE))
-    for against, told in (("day", "yesterday"), ("week", "last week")):
+    for against, words in (("day", "yesterday"), ("week", "last week")):
         text = page(f"/kinds/noop/?period=24h&against={against}")
-        assert 'class="before"' in text and told.capitalize() in text
+        assert 'class="before"' in text and words.capitalize() in text
         assert "(before: 1 in all)" in text
     assert 'class="before"' not in page("/kinds/noop/?period=24h&against=")
 
@@ -137,12 +137,12 @@ def test_a_queue_and_a_worker_have_pages_and_every_name_leads_there():
     job = ended(timedelta(minutes=1), worker="w1@here", attempt=1)
     waiting, _ = lifecycle.submit("noop", {})
     text = page("/queues/default/")
-    assert str(job.uid) in text and str(waiting.uid) in text and 'href="/workers/w1~40here/"' in text
+    assert str(job.uid) in text and str(waiting.uid) in text and 'href="/workers/w1@here/"' in text
     assert "Pause this queue" in page("/queues/default/", "bob") and "Pause this queue" not in text
-    text = page("/workers/w1~40here/")
+    text = page("/workers/w1@here/")
     assert str(job.uid) in text and "process 7" in text and 'href="/queues/default/"' in text
     workers = page("/workers/")
-    assert 'href="/queues/default/"' in workers and 'href="/workers/w1~40here/"' in workers
+    assert 'href="/queues/default/"' in workers and 'href="/workers/w1@here/"' in workers
     text = page(f"/jobs/{job.uid}/")
     assert 'href="/kinds/noop/"' in text and 'href="/queues/default/"' in text
 
@@ -166,5 +166,5 @@ def test_bars_stand_on_each_other_and_never_above_the_scale():
 
 
 def test_a_series_of_nothing_is_all_zeros():
-    told = series.to_dict(series.of("1h", kind="noop"), series.of("1h", kind="noop").ended)
-    assert told["failure_rate"] is None and told["run_p50_s"] is None and len(told["buckets"]) == 60
+    found = series.to_dict(series.of("1h", kind="noop"), series.of("1h", kind="noop").ended)
+    assert found["failure_rate"] is None and found["run_p50_s"] is None and len(found["buckets"]) == 60
