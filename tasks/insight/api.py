@@ -84,13 +84,13 @@ class OneKind(ResourceView):
         parameters=[OpenApiParameter("period", str, enum=list(stats.PERIODS), default="24h")],
         responses=KindDetail,
     )
-    def get(self, request: Any, kind: str) -> Response:
+    def get(self, request: Any, name: str) -> Response:
         """A kind, and over a period how its jobs fared: counts, rate of failures, waiting and running times."""
         period = self.asked("period").get("period", ["24h"])[-1]
         if period not in stats.PERIODS:
             raise wrong(period=f"Choose one of: {', '.join(stats.PERIODS)}.")
         try:
-            known = registry.get(kind)
+            known = registry.get(name)
         except registry.UnknownKind:
             raise Problem("not-found", "There is no such kind.") from None
         now = series.of(period, kind=known.name)
@@ -100,5 +100,5 @@ class OneKind(ResourceView):
 
 urlpatterns = [
     path("kinds/", Kinds.as_view(), name="kinds"),
-    path("kinds/<name:kind>/", OneKind.as_view(), name="kind"),
+    path("kinds/<name:name>/", OneKind.as_view(), name="kind"),
 ]

@@ -134,7 +134,7 @@ def _lead(query: Query, jobs: QuerySet[Job]) -> tuple[QuerySet[Job], list[Q]]:
     rest = list(conditions.of(query))
     states = query.states
     if query.bulk and states is not None:
-        rest.append(("state", conditions.in_states(states)))
+        rest.append(("state", conditions.in_states(sorted(states))))
         rest.append(("bulk", Q(cancel_reason=by_bulk(query.bulk))))
     if query.failure is not None:
         rest.append(("failure", Q(error_key__in=query.failure.split(","))))  # groups that were merged have several

@@ -114,7 +114,7 @@ PAGES = {
 API = {  # below /api/v1/ and below /api/
     "": "GET kinds",
     "kinds/": "GET kinds",
-    "kinds/<name:kind>/": "GET kinds",
+    "kinds/<name:name>/": "GET kinds",
     "jobs/": "GET see, POST submit",
     "jobs/export/": "GET see",
     "jobs/<uuid:uid>/": "GET see",
