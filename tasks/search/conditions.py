@@ -25,12 +25,13 @@ from django.db.models.lookups import (
     LessThanOrEqual,
 )
 
+from tasks.engine import registry
 from tasks.engine.models import Attempt, State
 from tasks.search.language import EVERY_APP, Query
 from tasks.search.values import Took
 
 BOUNDS = {">": GreaterThan, ">=": GreaterThanOrEqual, "<": LessThan, "<=": LessThanOrEqual}
-PLAIN = ("kind", "queue", "release")  # columns whose names are compared as they are
+PLAIN = ("queue", "release")  # columns whose names are compared as they are
 UPPER = str.maketrans(ascii_lowercase, ascii_uppercase)  # what both databases fold in values of parameters
 Names = Collection[str]
 
@@ -40,6 +41,7 @@ def of(query: Query) -> Iterator[tuple[str, Q]]:
     if app := in_app(query):
         yield "app", app
     yield from (("state", in_states(sorted(states))) for states in query.state)
+    yield from (("kind", Q(In(Concat("kind", Value("")), sorted(known_as(names))))) for names in query.kind)
     for name in PLAIN:
         yield from ((name, Q(In(Concat(name, Value("")), sorted(names)))) for names in getattr(query, name))
     yield from (("owner", owned_by(names)) for names in query.owner)
@@ -52,6 +54,11 @@ def of(query: Query) -> Iterator[tuple[str, Q]]:
     yield from (("words", has_word(word)) for word in query.words)
     for left_out in query.without:
         yield from (("without", ~condition) for name, condition in of(left_out) if name != "app")
+
+
+def known_as(kinds: Names) -> set[str]:
+    """With the names that rows have, where a kind is asked for by Celery's ``module.function``."""
+    return {*kinds, *map(registry.own_name, kinds)}
 
 
 def in_app(query: Query) -> Q | None:

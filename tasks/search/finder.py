@@ -157,7 +157,7 @@ def _lead(query: Query, jobs: QuerySet[Job]) -> tuple[QuerySet[Job], list[Q]]:
         jobs = jobs.filter(owner_id__in=conditions.user_ids(owner))
         taken = "owner" if len(query.owner) == 1 else ""
     elif kind := next((names for names in query.kind if len(names) == 1), None):
-        jobs = jobs.filter(kind=next(iter(kind)))
+        jobs = jobs.filter(kind__in=conditions.known_as(kind))
         taken = "kind" if len(query.kind) == 1 else ""
     elif not query.app:
         taken = "app"

@@ -33,6 +33,7 @@ try:
 except ImportError:  # there is none for Windows and PyPy
     uvloop = None
 
+OUR_KINDS = "tasks.kinds."  # other programs rely on the names of the kinds there
 ENDLESS = 1_000_000  # attempts, where Celery says max_retries=None
 
 
@@ -156,7 +157,8 @@ def job(*plain: Callable[..., Any], **given: Any) -> Any:
 
     Options are those of ``celery.shared_task``, and: ``on_lost`` "retry" or "fail", ``effects`` "none", "idempotent"
     or "once", ``lease`` and ``cancel_grace`` in seconds, ``serial_key`` a format over the parameters or a function
-    of them, ``quiet`` for chores. The kind's name is the function's, unless ``name`` says otherwise. TypeError for a
+    of them, ``quiet`` for chores. The kind's name is the function's, unless ``name`` says otherwise; it answers to
+    ``module.function`` too. TypeError for a
     signature that no form could be made of, or an option that means nothing; while apps are loaded, all such sentences
     are gathered, and stop the start together.
     """
@@ -188,12 +190,17 @@ def _make_task(function: Callable[..., Any], given: dict[str, Any]) -> Any:
         base = options.mix_base(JobTask, given.pop("base", None))
     except TypeError as error:
         raise TypeError(f"{where}: {error}") from None
-    celery = {"name": function.__name__, "max_retries": 3, **given}
+    dotted = f"{function.__module__}.{function.__name__}"
+    chosen = given.get("name")
+    celery = {"max_retries": 3, **given, "name": dotted if chosen is None else chosen}
     tries = (celery.get("retry_kwargs") or {}).get("max_retries", celery["max_retries"])
     signature = Signature.of(function, bound=celery.get("bind", False))
     kind = registry.Kind(
-        name=celery["name"],
+        name=function.__name__ if chosen is None else chosen,
         signature=signature,
+        celery_name=celery["name"],
+        dotted=dotted,
+        named=chosen is not None or dotted.startswith(OUR_KINDS),
         where=where,
         place=registry.place(function),
         doc=inspect.getdoc(function) or "",
