@@ -79,7 +79,9 @@ class KindView(OverTime):
     here = "kinds"
 
     def get_context_data(self, kind: str, **context: Any) -> dict[str, Any]:
-        user, known_kind, text = self.request.user, known(kind), f"kind:{quoted(kind)}"
+        user, known_kind = self.request.user, known(kind)
+        kind = known_kind.name if known_kind else kind  # it may be asked for by Celery's name
+        text = f"kind:{quoted(kind)}"
         jobs = visible(user, Job.objects.filter(app=""))
         if known_kind is None and not jobs.filter(kind=kind).exists():
             raise Http404("There is no such kind.")
