@@ -124,7 +124,7 @@ def _branch(signature: Mapping[str, Any]) -> Branch:
 
 
 def _step(signature: Mapping[str, Any], options: dict[str, Any]) -> Step:
-    if signature["task"] not in registry.names():
+    if not registry.knows(signature["task"]):
         raise registry.UnknownKind(f"{signature['task']} is no job, and steps of a chain of jobs are: give it @job.")
     kind = registry.get(signature["task"])
     uid, then = options.pop("task_id", None) or str(uuid7()), plan_chain(None, options.pop("link", None))

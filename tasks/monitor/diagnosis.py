@@ -8,13 +8,36 @@ from typing import Any
 
 from django.conf import settings
 
+from tasks.engine import strangers
+
 STUCK_S = 60.0
 
 
 def diagnosis_context(board: dict[str, Any]) -> dict[str, Any]:
     """What a page needs that includes ``workers/_troubles.html``."""
     prefix = f"{settings.SIGNALBOX_NAME}."
-    return {"troubles": troubles(board["queues"], board["workers"], prefix), "prefix": prefix}
+    found = troubles(board["queues"], board["workers"], prefix)
+    return {"troubles": found, "prefix": prefix, "strangers": strangers_in_words()}
+
+
+def strangers_in_words() -> list[str]:
+    """What is wrong with kinds. These sentences do not change by the second, so no frame brings them."""
+    said = []
+    if unknown := strangers.unknown_kinds():
+        said.append(
+            f"There are rows of {kinds(unknown)}, which nobody knows here: its function was renamed, is gone, or "
+            f"shares its name with another now. manage.py rename_kind {unknown[0]} NEW moves them to the kind NEW."
+        )
+    if idle := sorted(strangers.unserved().kinds)[: strangers.MOST]:
+        said.append(
+            f"Jobs of {kinds(idle)} are queued, and no live worker knows it. Restart the workers if it is new; "
+            "if its module is not called tasks, name it in SIGNALBOX_IMPORTS."
+        )
+    return said
+
+
+def kinds(names: Sequence[str]) -> str:
+    return f"the kind{'s' * (len(names) != 1)} {', '.join(names)}"
 
 
 def troubles(queues: Sequence[dict[str, Any]], workers: Sequence[dict[str, Any]], prefix: str) -> list[dict[str, str]]:

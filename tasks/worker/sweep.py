@@ -16,7 +16,7 @@ from django.conf import settings
 from django.db import close_old_connections, connection
 from django.db.models import Count, Min
 
-from tasks.engine import broker, lifecycle, notify, registry
+from tasks.engine import broker, lifecycle, notify, registry, strangers
 from tasks.engine.models import Job, State, Worker
 
 log = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ class Reaper:
     def __call__(self) -> None:
         close_old_connections()
         columns = ("id", "attempt", "beat", "kind", "worker", "pid")
-        rows = list(Job.objects.filter(state=State.RUNNING).values_list(*columns))
+        rows = list(Job.objects.filter(state=State.RUNNING, app="").values_list(*columns))
         clock = time.monotonic()
         # While nobody could look, as in an outage of the database, nobody could beat either: that counts as a moment.
         passed, self._looked = min(clock - self._looked, confirm_after()), clock
@@ -52,7 +52,7 @@ class Reaper:
             self._rescue(*each)
 
     def _rescue(self, pk: int, attempt: int, beat: int) -> None:
-        job = Job.objects.filter(pk=pk, attempt=attempt).first()
+        job = Job.objects.filter(pk=pk, attempt=attempt, app="").first()
         if job is not None and lifecycle.rescue(job, beat):
             log.warning("job %s: attempt %s was lost with its worker %s", job.uid, attempt, job.worker)
 
@@ -97,6 +97,22 @@ def dispatch() -> None:
         _notify_missing()
 
 
+class Watcher:
+    """Logs, once each, what no worker runs: the jobs wait, and nothing else in a log would say so."""
+
+    def __init__(self) -> None:
+        self._told = strangers.Unserved(frozenset(), frozenset())
+
+    def __call__(self) -> None:
+        with bounded():
+            found = strangers.unserved()
+        for kind in sorted(found.kinds - self._told.kinds)[: strangers.MOST]:
+            log.warning("Jobs of the kind %s are queued, and no live worker knows it: is its module imported?", kind)
+        for queue in sorted(found.queues - self._told.queues)[: strangers.MOST]:
+            log.warning("Jobs wait in the queue %s, which no live worker serves.", queue)
+        self._told = found
+
+
 @contextlib.contextmanager
 def bounded() -> Iterator[None]:
     """A connection that is alive, and no statement of more than two seconds where the database can tell: not behind
@@ -116,7 +132,9 @@ def bounded() -> Iterator[None]:
 
 def _notify_missing() -> None:
     clock = lifecycle.now()
-    waiting = Job.objects.filter(state=State.QUEUED).values("queue").annotate(n=Count("id"), oldest=Min("rung_at"))
+    waiting = (
+        Job.objects.filter(state=State.QUEUED, app="").values("queue").annotate(n=Count("id"), oldest=Min("rung_at"))
+    )
     for row in waiting.order_by():
         before = clock - timedelta(seconds=settings.SIGNALBOX_SWEEP_S)
         if row["oldest"] is None or row["oldest"] >= before:

@@ -251,7 +251,7 @@ def test_signals_hear_what_a_job_returned():
         message(add, result.id)
     finally:
         task_success.disconnect(receiver)
-    assert heard == [("add", 3)]
+    assert heard == [("tests.tasks.add", 3)]
 
 
 def test_celerys_own_result_is_answered_from_the_row_in_celerys_words():
