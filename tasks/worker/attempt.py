@@ -57,9 +57,8 @@ class Held:
         self.follows: dict[str, Any] | None = None  # not known yet
         try:
             self.params, secrets = creation.open_params(job)
-            self.args, self.kwargs = task.kind.signature.arguments(
-                creation.referred(job.params)
-            )  # with masks, as all may read
+            masked = creation.referred(job.params)  # as everybody may read them
+            self.args, self.kwargs = task.kind.signature.arguments(masked)
         except Exception as error:  # such as secrets sealed with a key that is gone
             self.params, self.args, self.kwargs, secrets, self.unreadable = {}, [], {}, [], error
         log_context.keep(str(job.uid), secrets)

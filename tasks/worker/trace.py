@@ -29,7 +29,7 @@ def trace_message(task: Any, uid: str, request: dict[str, Any]) -> trace_ok_t:
     """Claim the job that a message names and trace it. Returns what Celery's tracer returns."""
     beating = pulse.current()
     with beating.at_work() if beating else nullcontext():
-        job = claim(task.name, uid, request.get("hostname") or "")
+        job = claim(task.kind.name, uid, request.get("hostname") or "")
         return trace(task, job, request) if job else nothing()
 
 
@@ -74,7 +74,7 @@ def context(held: Held, request: dict[str, Any]) -> dict[str, Any]:
         **headers,
         **chain_of.offered(job.then),
         "id": uid,
-        "task": job.kind,
+        "task": held.task.name,
         "correlation_id": uid,
         "root_id": str(job.root or job.uid),
         "parent_id": job.parent and str(job.parent),
