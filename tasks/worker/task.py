@@ -10,9 +10,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from celery import Task
+from celery import Task, _state
 from celery.exceptions import MaxRetriesExceededError, Retry
 from django.apps import apps
+from kombu.utils.imports import symbol_by_name
 
 from tasks.engine import chains, due, lifecycle, options, registry
 from tasks.engine.celery_app import app
@@ -160,6 +161,16 @@ def job(*plain: Callable[..., Any], **given: Any) -> Any:
     return made
 
 
+def _class_of_the_app(module: str) -> Any:
+    """The class for all tasks of the team's own Celery app, ``Celery(task_cls=…)``, if the process has one by now."""
+    others = [each for each in _state._get_active_apps() if each is not app and not module.startswith(OUR_KINDS)]
+    classes = {symbol_by_name(each.task_cls) for each in others} - {Task}
+    if len(classes) > 1:
+        names = " and ".join(sorted(each.__name__ for each in classes))
+        raise TypeError(f"several Celery apps of this process have a class for all tasks, {names}; give base=")
+    return next(iter(classes), None)
+
+
 def _make_task(function: Callable[..., Any], given: dict[str, Any]) -> Any:
     where = f"{function.__module__}.{function.__qualname__}"
     own = {name: given.pop(name) for name in options.OWN & given.keys()}
@@ -169,7 +180,8 @@ def _make_task(function: Callable[..., Any], given: dict[str, Any]) -> Any:
                 "a generator runs only as far as somebody asks for its values, and nobody does: return a list"
             )
         options.check_options(given)
-        base = options.mix_base(body.Outermost, JobTask, given.pop("base", None))
+        wanted = given.pop("base", None) or _class_of_the_app(function.__module__)
+        base = options.mix_base(body.Outermost, JobTask, wanted)
         options.check_delays(options.of_class(base) | given)
     except TypeError as error:
         raise TypeError(f"{where}: {error}") from None

@@ -123,3 +123,7 @@ def revoke_with_terminate():
     lines(1, "sleeps")
     AsyncResult(result.id, app=tasks.spend.app).revoke(terminate=True)
     return [end_of(result)[0], settled()]
+
+
+def class_of_the_app():
+    return end_of(tasks.wide.delay(1))

@@ -5,5 +5,10 @@ import os
 from celery import Celery
 
 address = os.environ.get("HABITS_BROKER", "memory://")
-app = Celery("team", broker=address, backend=address.replace("memory://", "cache+memory://"))
+app = Celery(
+    "team",
+    task_cls="tests.habits.team.classes:Everywhere",
+    broker=address,
+    backend=address.replace("memory://", "cache+memory://"),
+)
 app.conf.update(include=["tests.habits.team.tasks"], broker_connection_retry_on_startup=True, result_extended=True)

@@ -128,6 +128,11 @@ def progress(self):
     return "done"
 
 
+@job(name="habits_wide")
+def wide(n):
+    return n
+
+
 @job(name="habits_sleeps")
 def sleeps():
     note("sleeps")
