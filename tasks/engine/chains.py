@@ -19,6 +19,7 @@ from tasks.engine import creation, due, registry, sealing
 from tasks.engine.creation import RESULT_OF, RESULTS_OF
 from tasks.engine.models import Chord, Job
 from tasks.engine.options import describe_option
+from tasks.engine.report import STATE
 from tasks.engine.uid import uuid7
 from tasks.params.json_types import carried
 from tasks.params.signature import MASK, Params, size
@@ -288,7 +289,8 @@ def _build_step(head: Step, rest: Branch, before: Job, result: Any, reference: T
         )
     moment = head.get("expires_at")
     job.expires_at = expiry({**head, "expires_at": moment and datetime.fromisoformat(moment)})
-    job.headers = {**(before.headers or {}), **(unpack(head.get("headers")) or {})} or None
+    kept = {name: value for name, value in (before.headers or {}).items() if name != STATE}
+    job.headers = {**kept, **(unpack(head.get("headers")) or {})} or None
     job.owner_id, job._owner_name, job.parent = before.owner_id, before.owner_name, before.uid
     job.root = before.root or before.uid
     job.then = [*([rest] if rest else []), *head.get("then", [])] or None

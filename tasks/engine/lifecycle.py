@@ -14,7 +14,7 @@ from django.db import IntegrityError, transaction
 
 from tasks.engine import attempts, chains, creation, notify, registry, releases, storable
 from tasks.engine.errors import Failure, NotInState
-from tasks.engine.lease import HELD
+from tasks.engine.lease import HELD, TERMINATE
 from tasks.engine.models import Job, Outcome, State
 from tasks.engine.transition import Raw, move, now, retry_on_lock
 from tasks.webhooks import outbox
@@ -51,8 +51,11 @@ def submit(
     then: list[Any] | None = None,
     expires_at: datetime | None = None,
     headers: dict[str, Any] | None = None,
+    chosen: bool = True,
 ) -> tuple[Job, bool]:
     """Create a job and return it with True. For a key, slot or uid that is taken, return that job with False.
+
+    ``headers``: what its code finds in its request. ``chosen``: somebody chose the uid, so it may be taken already.
 
     Raises UnknownKind, ParamError (wrong parameters, field by field), KeyReused. Once its transaction is committed,
     the job exists whatever happens to the broker.
@@ -63,7 +66,7 @@ def submit(
     job.schedule, job.slot, job.then = schedule, slot, then
     job.expires_at, job.headers = expires_at, headers
     job.idempotency_digest = creation.digest(job, due_at, params) if idempotency_key else ""
-    return _accept(job, repeatable=bool(idempotency_key or slot or uid))
+    return _accept(job, repeatable=bool(idempotency_key or slot or (uid and chosen)))
 
 
 @retry_on_lock
@@ -121,9 +124,11 @@ def cancel(uid: UUID, by: Any = None, reason: str = "") -> Job:
         "cancel_requested_by_id": by and by.pk,
         "cancel_reason": storable.text(reason, 500),
     }
-    waiting = "uid = %s AND state IN ('scheduled', 'queued', 'retrying')"
+    waiting, first = "uid = %s AND state IN ('scheduled', 'queued', 'retrying')", "cancel_requested_at IS NULL"
+    if reason == TERMINATE:  # also of a job that was only asked until now
+        first = f"({first} OR cancel_reason <> '{TERMINATE}')"
     moved = _moved({"state": State.CANCELLED, "finished_at": asked["cancel_requested_at"], **asked}, waiting, [uid])
-    moved = moved or move(asked, "uid = %s AND state = 'running' AND cancel_requested_at IS NULL", [uid])
+    moved = moved or move(asked, f"uid = %s AND state = 'running' AND {first}", [uid])
     if moved:
         notify.push_changes(moved)
         notify.notify_next_of_key(moved[0])

@@ -4,7 +4,7 @@ import pytest
 from celery.result import AsyncResult
 
 from tasks.engine.models import Job
-from tasks.worker.results import raised
+from tasks.worker.celery_states import raised
 from tasks.worker.task import job
 from tests.support.runs import perform
 
