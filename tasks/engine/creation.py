@@ -96,14 +96,21 @@ def referred(params: dict[str, Any]) -> dict[str, Any]:
         if value.type == RESULTS_OF:
             found[name] = results_of(Chord.objects.get(uid=value))
         else:
-            found[name] = Job.objects.values_list("result", flat=True).get(uid=value)
+            found[name] = followed(value)
     return with_values(params, found) if found else params
 
 
 def results_of(chord: Chord) -> list[Any]:
     """The results of the jobs that a chord waited for, in their order. LookupError if one of them is gone."""
     known = dict(Job.objects.filter(uid__in=chord.children, state=State.SUCCEEDED).values_list("uid", "result"))
-    return [known[UUID(child)] for child in chord.children]
+    return [followed(known[UUID(child)]) for child in chord.children]
+
+
+def followed(result: Any) -> Any:
+    """A result, or that of the job which it refers to: the one that was put in the place of another."""
+    while getattr(result, "type", "") == RESULT_OF:
+        result = Job.objects.values_list("result", flat=True).get(uid=result)
+    return result
 
 
 def with_values(params: dict[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:

@@ -235,30 +235,19 @@ def succeed(job: Job, result: Any = None, news: Any = None, then: Any = AS_ASKED
 
 def fail(job: Job, failure: Failure, news: Any = None, outcome: Outcome = Outcome.FAILED) -> Job | None:
     """End the attempt as failed; no other follows."""
-    ended = {
-        "state": State.FAILED,
-        "finished_at": now(),
-        "failures": Raw("failures + 1"),
-        **attempts.error_columns(failure),
-    }
-    return _end_attempt(job, ended, outcome, news, failure)
+    ended = {"state": State.FAILED, "finished_at": now(), "failures": Raw("failures + 1")}
+    return _end_attempt(job, ended | attempts.error_columns(failure), outcome, news, failure)
 
 
-def retry_later(
-    job: Job,
-    delay_s: float,
-    failure: Failure,
-    news: Any = None,
-    then: Any = AS_ASKED,
-    changed: Mapping[str, Any] | None = None,
-) -> Job | None:
-    """End the attempt as failed; another follows in ``delay_s`` seconds. ``then`` as for ``succeed``.
+def retry_later(job: Job, delay_s: float, failure: Failure, news: Any = None, **changed: Any) -> Job | None:
+    """End the attempt as failed; another follows in ``delay_s`` seconds.
 
-    ``changed``: columns of the call that the next attempt finds changed, such as ``params`` and ``secrets``.
+    ``changed``: ``then`` as for ``succeed``, and columns that the next attempt finds changed, such as ``params``.
     """
+    follows = _follows(changed.pop("then", AS_ASKED))
     due = now() + timedelta(seconds=max(0.0, delay_s))
     ended = {"state": State.RETRYING, "due_at": due, "failures": Raw("failures + 1"), **attempts.error_columns(failure)}
-    ended |= {**_follows(then), **(changed or {})}
+    ended |= {**follows, **changed}
     left = _end_attempt(job, ended, Outcome.RETRYING, news, failure, unasked=True)
     return left or cancel_acknowledged(job, "Cancelled before it was tried again.", news)
 
@@ -312,9 +301,7 @@ def wake(most: int = 500) -> int:
     )
     clock = now()
     if not Job.objects.filter(state__in=(State.SCHEDULED, State.RETRYING), due_at__lte=clock, app="").exists():
-        return (
-            0  # a read first: this runs twice a second, and on SQLite an UPDATE would lock out other writers each time
-        )
+        return 0  # a read first: this runs twice a second, and on SQLite an UPDATE locks out other writers each time
     _expire("state IN ('scheduled', 'retrying') AND due_at <= %s", [clock])
     moved = _moved(
         {**_queued_again(), "due_at": None},
@@ -389,7 +376,8 @@ def _end_attempt(
         with transaction.atomic():
             moved = move(sets, where, args)
             if moved:
-                followers = chains.begin(moved[0]) if outcome == Outcome.SUCCEEDED else []
+                begins = {State.SUCCEEDED: chains.begin, State.FAILED: chains.begin_errbacks}.get(moved[0].state)
+                followers = begins(moved[0]) if begins and moved[0].then else []
                 attempts.write_lines(moved[0], lines)
                 if outcome != Outcome.SUCCEEDED:
                     attempts.write_attempt(moved[0], outcome, failure)

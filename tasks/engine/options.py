@@ -32,7 +32,6 @@ INSTEAD = {  # beside the names of a task's own machinery, for which there is no
     "time_limit": LIMIT,
     "soft_time_limit": LIMIT,
     "backend": "a job's result is in its row",
-    "link_error": "webhooks and alerts tell of failures; what must follow goes into an `except` of the function",
     "shadow": "a job goes by the name of its kind",
     "queue": "a job waits in the queue of its kind; give queue= to @job, or make a second kind",
     "routing_key": "a job waits in the queue of its kind; give queue= to @job",

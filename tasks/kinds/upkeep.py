@@ -18,7 +18,7 @@ from tasks.access import audit
 from tasks.access.models import Entry
 from tasks.base import job
 from tasks.engine import registry
-from tasks.engine.models import Bar, Job, LogLine, Minute, State, Worker, instant
+from tasks.engine.models import Bar, Chord, Job, LogLine, Minute, State, Worker, instant
 from tasks.engine.report import Report
 from tasks.engine.words import number_of
 from tasks.queries.stats import EDGES, MINUTE, SETTLED, WIDTHS, MinuteOf, ended_rows, floor, read_minute
@@ -54,9 +54,16 @@ def prune(report: Report) -> dict[str, int]:
     for name, expired in features.expired().items():
         gone[name] = deleted_rows(expired(now), lambda: report.progress(gone["jobs"]))
     gone["workers"], _ = Worker.objects.filter(seen_at__lt=now - WORKERS_KEPT).delete()
+    Chord.objects.filter(created_at__lt=now - timedelta(days=settings.SIGNALBOX_KEEP_FAILED_D)).delete()
     before = now - timedelta(days=settings.SIGNALBOX_KEEP_AUDIT_D)
     gone["entries"] = forgotten(before, report.job_id or "", lambda: report.progress(gone["jobs"]))
     return gone
+
+
+@job(quiet=True, effects="none")
+def collect_results(results: list[Any]) -> list[Any]:
+    """Hand on the results of a group that was put in the place of a job."""
+    return results
 
 
 def expired_jobs(now: datetime) -> Iterator[QuerySet[Job]]:

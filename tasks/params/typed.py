@@ -82,7 +82,10 @@ def restored(value: Any) -> Any:
     match value:
         case Typed():
             said = {"hex": UUID(value).hex} if value.type == "uuid" else str.__str__(value)
-            return kombu_json.loads(json.dumps({"__type__": value.type, "__value__": said}))
+            try:
+                return kombu_json.loads(json.dumps({"__type__": value.type, "__value__": said}))
+            except ValueError:  # a type that is not kombu's, or is no longer registered
+                return str.__str__(value)
         case dict() if value.keys() == MARKER:
             return kombu_json.loads(json.dumps(value))
         case dict():

@@ -22,10 +22,11 @@ from celery.utils.saferepr import saferepr
 from celery.utils.serialization import get_pickleable_exception
 from django.db import InterfaceError, OperationalError, connection
 
-from tasks.engine import creation, due, lifecycle, log_context, storable
+from tasks.engine import canvas, creation, due, lifecycle, log_context, storable
 from tasks.engine.errors import Failure
 from tasks.engine.models import Job
 from tasks.engine.report import MOST_LINES, Cancelled, Fenced, Report
+from tasks.params.typed import Typed
 from tasks.worker import chain_of, cleanup, connections, pulse
 from tasks.worker.celery_states import IGNORED, REJECTED
 
@@ -47,6 +48,10 @@ class Ended(NamedTuple):
 
     write: Callable[..., Any]
     heard: Any
+
+
+class Replaced(Ignore):
+    """Raised by ``self.replace``: the signature does the job's work from here on."""
 
 
 class Held:
@@ -136,8 +141,12 @@ class Held:
         if issubclass(kind, Retry):
             failure = Failure.of(error.__cause__ or error.exc or error, report.hidden)
             changed = creation.changed_columns(job, self.task.kind, getattr(error, "changed", {}))
-            later = partial(lifecycle.retry_later, job, due.in_seconds(error.when), failure, **then, changed=changed)
+            later = partial(lifecycle.retry_later, job, due.in_seconds(error.when), failure, **then, **changed)
             return Ended(later, error)
+        if issubclass(kind, Replaced):
+            follows, last = canvas.plan_replacement(error.args[0], then.get("then", job.then))
+            result = Typed(last, creation.RESULT_OF)
+            return Ended(partial(lifecycle.succeed, job, result, then=follows), error)
         if issubclass(kind, Ignore):
             return self._judge_ignore(error)
         if issubclass(kind, Reject) and not error.requeue:

@@ -6,7 +6,7 @@ The code may read both and take out of them, as in Celery. ``Job.then`` is what 
 from collections.abc import Iterable
 from typing import Any
 
-from tasks.engine import chains
+from tasks.engine import canvas
 
 SAME = object()  # nothing was taken out
 
@@ -14,14 +14,14 @@ SAME = object()  # nothing was taken out
 class Following(dict):
     """One signature, as Celery has it in a request. ``steps`` are those of ``Job.then`` that it stands for."""
 
-    steps: chains.Branch
+    steps: canvas.Branch
 
 
-def offered(then: list[chains.Branch] | None) -> dict[str, Any]:
+def offered(then: list[canvas.Branch] | None) -> dict[str, Any]:
     """Return ``chain`` (the last step first) and ``callbacks`` for a request."""
     chain, callbacks = [], []
     for branch in then if isinstance(then, list) else ():
-        if not branch or "chord" in branch[0]:
+        if not branch or _stays(branch):
             continue
         if branch[0].get("link"):
             callbacks.append(_signature(branch))
@@ -32,7 +32,7 @@ def offered(then: list[chains.Branch] | None) -> dict[str, Any]:
     return {"chain": chain or None, "callbacks": callbacks or None, "errbacks": None, "chord": None}
 
 
-def kept(then: list[chains.Branch] | None, chain: Iterable[Any] | None, callbacks: Iterable[Any] | None) -> Any:
+def kept(then: list[canvas.Branch] | None, chain: Iterable[Any] | None, callbacks: Iterable[Any] | None) -> Any:
     """What follows after the code has run: SAME, or the branches that are left. TypeError for a foreign signature."""
     chain, callbacks = list(chain or ()), list(callbacks or ())
     before = offered(then)
@@ -41,11 +41,16 @@ def kept(then: list[chains.Branch] | None, chain: Iterable[Any] | None, callback
     if foreign := [each for each in (*chain, *callbacks) if not isinstance(each, Following)]:
         raise TypeError(f"A job can take steps out of what follows, and not put one in: {foreign[0]!r:.200}.")
     steps = [step for each in reversed(chain) for step in each.steps]
-    counted = [branch for branch in then or () if branch and "chord" in branch[0]]
-    return [branch for branch in (steps, *(each.steps for each in callbacks), *counted) if branch] or None
+    others = [branch for branch in then or () if branch and _stays(branch)]
+    return [branch for branch in (steps, *(each.steps for each in callbacks), *others) if branch] or None
 
 
-def _signature(steps: chains.Branch) -> Following:
+def _stays(branch: canvas.Branch) -> bool:
+    """Whether it is no step that follows a success: a chord that the job counts for, an errback."""
+    return "chord" in branch[0] or bool(branch[0].get("on_error"))
+
+
+def _signature(steps: canvas.Branch) -> Following:
     first = steps[0]
     group = [_signature(branch) for branch in first.get("group", ())]
     made = Following(

@@ -11,7 +11,8 @@ from celery.backends.base import DisabledBackend
 from celery.exceptions import ChordError
 from celery.result import AsyncResult, ResultSet
 
-from tasks.engine import chains
+from tasks.engine import canvas
+from tasks.engine.creation import RESULT_OF
 from tasks.engine.models import Chord, Job
 from tasks.engine.report import current_report
 from tasks.params.typed import restored
@@ -28,7 +29,8 @@ class JobResult(AsyncResult):
     """
 
     def ready(self) -> bool:
-        return Job.objects.filter(uid=self.id, state__in=Job.FINAL).exists()
+        job = row_of(self.id)[1]
+        return job is not None and job.state in Job.FINAL
 
     def _get_task_meta(self) -> dict[str, Any]:
         return meta_by_id(self.id)
@@ -43,7 +45,7 @@ class JobResult(AsyncResult):
                 "A job cannot wait for another job: both could wait for the same worker slot. Use a chain."
             )
         until = None if timeout is None else time.monotonic() + timeout
-        while (job := Job.objects.filter(uid=self.id).first()) is None or job.state not in Job.FINAL:
+        while (job := row_of(self.id)[1]) is None or job.state not in Job.FINAL:
             if job is None and (ended := ENDED & set(self._states_before())):
                 raise RuntimeError(f"The chain ended before this job: one before it {ENDINGS[ended.pop()]}.")
             if until is not None and time.monotonic() > until:
@@ -93,7 +95,7 @@ class NoResults(DisabledBackend):
     def apply_chord(self, header_result_args: Any, body: Any, **_: Any) -> None:
         """Store what a chord waits for, before Celery calls the tasks of its header. Each of them counts by its end."""
         uid, results = header_result_args
-        chains.open_chord(uid, [each.id for each in leaves(results)], body)
+        canvas.open_chord(uid, [each.id for each in leaves(results)], body)
 
     def _get_task_meta_for(self, task_id: str) -> dict[str, Any]:
         """For ``celery.result.AsyncResult(id)``, in Celery's words for states, as code written for it compares them."""
@@ -101,8 +103,17 @@ class NoResults(DisabledBackend):
 
 
 def meta_by_id(task_id: str) -> dict[str, Any]:
-    job = Job.objects.filter(uid=task_id).first() if is_uuid(task_id) else None
+    task_id, job = row_of(task_id)
     return (broken_chord(task_id) if job is None else None) or meta_of(job)
+
+
+def row_of(task_id: str) -> tuple[str, Job | None]:
+    """The row that answers for an id, and its id: the job, or the one that ends for it since its code said so."""
+    job = Job.objects.filter(uid=task_id).first() if is_uuid(task_id) else None
+    while job is not None and getattr(job.result, "type", "") == RESULT_OF:
+        task_id = str(job.result)
+        job = Job.objects.filter(uid=task_id).first()
+    return task_id, job
 
 
 def is_uuid(text: str) -> bool:

@@ -11,18 +11,18 @@ from typing import Any
 from uuid import UUID
 
 from celery import Task, _state
-from celery.exceptions import MaxRetriesExceededError, Retry
+from celery.exceptions import ImproperlyConfigured, MaxRetriesExceededError, Retry
 from django.apps import apps
 from kombu.utils.imports import symbol_by_name
 
-from tasks.engine import chains, due, lifecycle, options, registry
+from tasks.engine import call_options, canvas, due, lifecycle, options, registry
 from tasks.engine.celery_app import app
 from tasks.engine.models import Job
 from tasks.engine.report import current_report
 from tasks.engine.uid import uuid7
 from tasks.engine.words import number_of
 from tasks.params.signature import Signature
-from tasks.worker import body, publish, trace
+from tasks.worker import attempt, body, publish, trace
 from tasks.worker.results import JobResult
 
 CHANGED = {"priority", "headers", "expires"}  # options of a retry that change a job
@@ -51,15 +51,16 @@ class JobTask(Task):
         if self._get_app().conf.task_always_eager:
             return self.apply(args, kwargs, task_id=task_id, **options)
         named = {name: options.pop(name, None) for name in ("idempotency_key", "owner")}
-        then = chains.plan_chain(options.pop("chain", None), options.pop("link", None), chains.chord_of(options))
-        asked = chains.split_options(self.kind, options)
-        asked["expires_at"] = chains.expiry(asked)
+        chord, links = canvas.chord_of(options), [options.pop(name, None) for name in ("chain", "link", "link_error")]
+        then = canvas.plan_chain(links[0], links[1], chord, links[2])
+        asked = call_options.split_options(self.kind, options)
+        asked["expires_at"] = call_options.expiry(asked)
         asked.pop("expires")
         if (countdown := asked.pop("countdown")) is not None:
             asked["due_at"] = due.after(countdown)
         args, kwargs, headers = tuple(args or ()), dict(kwargs or {}), asked.pop("headers")
         self.kind.signature.bind(args, kwargs)  # a wrong call is refused before anybody hears of it
-        uid = chains.parse_task_id(self.name, task_id) or uuid7()
+        uid = call_options.parse_task_id(self.name, task_id) or uuid7()
         call = publish.before(self, str(uid), args, kwargs, headers)
         params = self.kind.signature.bind(call.args, call.kwargs)
         parent = current_report().job_id
@@ -83,7 +84,16 @@ class JobTask(Task):
     def _not_here(self, *args: Any, **options: Any) -> Any:
         raise TypeError(f"{self.name}: a job is one call: make a group of {self.name}.s(…), or a chain.")
 
-    map = starmap = chunks = replace = add_to_chord = _not_here  # Celery's would vanish, or end the job in silence
+    map = starmap = chunks = add_to_chord = _not_here  # Celery's would vanish, or end the job in silence
+
+    def replace(self, sig: Any) -> Any:
+        """Let ``sig`` do the work of this job, as in Celery: what follows the job follows that, with its result."""
+        request = self.request
+        if request.called_directly or request.is_eager:
+            return super().replace(sig)
+        if "chord" in sig.options:
+            raise ImproperlyConfigured("A signature replacing a task must not be part of a chord")
+        raise attempt.Replaced(sig)
 
     def update_state(self, task_id: str | None = None, state: str | None = None, meta: Any = None, **_: Any) -> None:
         """Set a state of the task's own, as in Celery: callers read it within a second.
@@ -137,10 +147,12 @@ class JobTask(Task):
                 (request.args or ()) if args is None else args, (request.kwargs or {}) if kwargs is None else kwargs
             )
         try:
-            asked = chains.split_options(self.kind, {name: options.pop(name) for name in CHANGED & options.keys()})
+            asked = call_options.split_options(
+                self.kind, {name: options.pop(name) for name in CHANGED & options.keys()}
+            )
             columns = {"priority": asked["priority"], "headers": asked["headers"]}
             if asked["expires"] is not None or asked["expires_at"] is not None:
-                columns["expires_at"] = chains.expiry(asked)
+                columns["expires_at"] = call_options.expiry(asked)
             changed |= {name: value for name, value in columns.items() if value is not None}
         except (TypeError, ValueError) as wrong:
             current_report().note(f"retry: {wrong}", "warning")

@@ -149,3 +149,77 @@ def test_a_chord_survives_the_death_of_a_child_in_a_real_worker(start_worker, tm
     assert len(bodies()) == 1 and creation.open_params(bodies()[0])[0]["results"][0] == "alive"
     assert Job.objects.get(kind="chord_dies_once").attempt == 2
     assert UUID(body.id) == bodies()[0].uid
+
+
+# --- what takes the place of a job, and what begins when one has failed --------------------------------------------
+
+
+@job(name="chord_replaces", bind=True, max_retries=0)
+def replaces(self, how, x=0):
+    match how:
+        case "task":
+            raise self.replace(add.s(x, 100))
+        case "chain":
+            raise self.replace(chain(add.s(x, 100), add.s(1000)))
+        case "group":
+            raise self.replace(group(add.s(x, 100), add.s(x, 200)))
+        case "chord":
+            raise self.replace(chord([add.s(x, 100), add.s(x, 200)], chord_collects.s()))
+    raise ValueError("no")
+
+
+REPLACED = {"task": 101, "chain": 1101, "group": [101, 201], "chord": [101, 201]}
+
+
+@pytest.mark.parametrize("how", REPLACED)
+def test_a_job_that_is_replaced_has_the_result_of_what_took_its_place(how):
+    result = replaces.delay(how, 1)
+    perform(Job.objects.get())
+    assert not result.ready() and AsyncResult(result.id).state == "PENDING"
+    run_all()
+    assert result.get(timeout=1) == REPLACED[how] == AsyncResult(result.id).result
+    assert result.successful()
+
+
+@pytest.mark.parametrize("how", REPLACED)
+def test_what_followed_a_replaced_job_follows_what_took_its_place(how):
+    last = chain(replaces.s(how, 1), chord_collects.s()).apply_async(link=chord_collects.s())
+    run_all()
+    assert last.get(timeout=1) == REPLACED[how]
+    body = chord([replaces.s(how, 1), add.s(0, 0)])(chord_collects.s())
+    run_all()
+    assert body.get(timeout=1) == [REPLACED[how], 0]
+
+
+@job(name="chord_errback")
+def errback(uid):
+    return uid
+
+
+@job(name="chord_errback_of_three")
+def errback_of_three(request, exc, traceback): ...
+
+
+def test_an_errback_begins_in_the_transaction_of_the_failure_with_the_id_of_what_failed():
+    result = replaces.apply_async(("fail",), link_error=errback.s())
+    run_all()
+    assert AsyncResult(result.id).state == "FAILURE"
+    (row,) = Job.objects.filter(kind="chord_errback")
+    assert (row.result, str(row.parent)) == (result.id, result.id)
+    ok = add.apply_async((1, 1), link_error=errback.s())
+    run_all()
+    assert ok.get(timeout=1) == 2 and Job.objects.filter(kind="chord_errback").count() == 1
+
+
+def test_errbacks_of_a_chain_and_of_the_body_of_a_chord():
+    chain(add.s(1, 1), replaces.s()).on_error(errback.s()).delay()
+    run_all()
+    assert Job.objects.filter(kind="chord_errback").count() == 1
+    body = chord([add.s(1, 1), replaces.s("fail")])(chord_collects.s().on_error(errback.s()))
+    run_all()
+    assert Job.objects.filter(kind="chord_errback", result=body.id).count() == 1
+
+
+def test_an_errback_that_wants_request_and_traceback_is_refused_at_the_call():
+    with pytest.raises(TypeError, match="chord_errback_of_three: link_error begins a job with one parameter"):
+        add.apply_async((1, 1), link_error=errback_of_three.s())

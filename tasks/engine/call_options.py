@@ -1,0 +1,78 @@
+"""The options of a call: what a job can honour of them, in the form in which a row or a step of a chain keeps it."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from tasks.engine import due, registry
+from tasks.engine.options import describe_option
+from tasks.params.json_types import carried
+from tasks.params.signature import size
+
+MOST_HEADERS = 8 * 1024  # bytes of JSON
+# Options that Celery's own callers (delay, canvas, beat) pass along and that mean nothing here.
+HARMLESS = {
+    "add_to_parent", "chord", "chord_size", "group_id", "group_index", "ignore_result", "producer", "reply_to",
+    "retry", "retry_policy", "root_id", "parent_id", "serializer", "compression", "connection", "publisher",
+    "router", "stamped_headers", "replaced_task_nesting",
+}  # fmt: skip
+
+
+def split_options(kind: registry.Kind, options: dict[str, Any]) -> dict[str, Any]:
+    """Take what a job can honour out of a call's options. TypeError names an unsupported one.
+
+    Returns ``priority``, ``due_at``, ``countdown`` (seconds), ``expires_at``, ``expires`` (seconds) and ``headers``.
+    """
+    found = {name: options.pop(name, None) for name in ("priority", "countdown", "eta", "expires", "headers")}
+    eta = found.pop("eta")
+    try:
+        found["due_at"] = eta if eta is None else due.at(eta)
+        due.after(found["countdown"] or 0)
+        found |= split_expires(kind.expires if found["expires"] is None else found["expires"])
+        found["headers"] = check_headers(found["headers"])
+    except (TypeError, ValueError) as wrong:
+        raise type(wrong)(f"{kind.name}: {wrong}.") from None
+    if options.get("queue") in (None, kind.queue):
+        options.pop("queue", None)
+    if found["priority"] is not None and found["priority"] not in range(10):
+        raise ValueError(f"{kind.name}: a priority is a whole number from 0 to 9.")
+    for name, value in options.items():
+        if value not in (None, [], ()) and name not in HARMLESS:
+            raise TypeError(f"{kind.name}: the option {name!r} cannot be honoured for a job{describe_option(name)}.")
+    return found
+
+
+def split_expires(expires: Any) -> dict[str, Any]:
+    """Celery's ``expires``: seconds from the call on, or a moment."""
+    if expires is None or (isinstance(expires, int | float) and not isinstance(expires, bool)):
+        due.after(expires or 0)
+        return {"expires": expires, "expires_at": None}
+    return {"expires": None, "expires_at": due.at(expires)}
+
+
+def expiry(asked: Mapping[str, Any]) -> datetime | None:
+    """The moment after which a job that begins to wait now is not to run."""
+    seconds = asked.get("expires")
+    return asked.get("expires_at") if seconds is None else due.after(seconds)
+
+
+def check_headers(headers: Any) -> dict[str, Any] | None:
+    """Headers of a message as a row keeps them. TypeError or ValueError for what it cannot keep."""
+    if not headers:
+        return None
+    try:
+        kept = {str(name): carried(value) for name, value in dict(headers).items()}
+    except (TypeError, ValueError):
+        raise TypeError("headers are names with values that JSON can hold") from None
+    if (given := size(kept)) > MOST_HEADERS:
+        raise ValueError(f"headers take at most {MOST_HEADERS:,} bytes, and these are {given:,}")
+    return kept
+
+
+def parse_task_id(kind: str, task_id: str | None) -> UUID | None:
+    """Return the job id that canvas or a caller chose, or None. ValueError if it is no UUID."""
+    try:
+        return UUID(task_id) if task_id else None
+    except ValueError:
+        raise ValueError(f"{kind}: the id of a job is a UUID, and task_id is none.") from None
