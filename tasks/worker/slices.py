@@ -34,15 +34,12 @@ def work(task: Any, uid: str, request: dict[str, Any]) -> trace_ok_t:
         job = _first(task, uid, request)
         if job is None:
             return nothing()
-        traced = trace(task, job, request)
-        _count(job)
+        traced = _trace(job, uid, request)
         if not _goes_on(job):
             return traced
-        rest = _without_the_call(request)
         while time.monotonic() < until and _has_room() and (job := _next(request)) is not None:
+            _trace(job, uid, request)
             traced = nothing()
-            trace(app.tasks[job.kind], job, rest)
-            _count(job)
         if job is not None:  # it may not have been the last one
             on_clean_connection(lambda: notify.call_workers(pulse.queues()))
         return traced
@@ -74,10 +71,12 @@ def _called(known: int) -> list[str]:
     return registry.called()
 
 
-def _count(job: Job) -> None:
+def _trace(job: Job, uid: str, request: dict[str, Any]) -> trace_ok_t:
+    """Run a job of any kind. What Celery knows of the message's own job is kept from any other one."""
     _served[job.queue] = time.monotonic()
     if beating := pulse.current():
         beating.jobs += 1
+    return trace(app.tasks[job.kind], job, request if str(job.uid) == uid else _without_the_call(request))
 
 
 def _goes_on(job: Job) -> bool:

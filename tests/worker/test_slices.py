@@ -77,6 +77,18 @@ def test_a_worker_goes_on_when_the_broker_has_lost_its_messages(start_worker):
     wait_for_all(jobs, 20)
 
 
+@pytest.mark.process
+def test_each_job_runs_by_its_own_kind_whatever_message_called(start_worker):
+    jobs = [
+        lifecycle.submit(*asked)[0]
+        for _ in range(10)
+        for asked in (("noop", {}), ("add", {"x": 1, "y": 2}), ("countdown", {"seconds": 0, "steps": 3}))
+    ]
+    start_worker("w1", concurrency=2)
+    results = {"noop": None, "add": 3, "countdown": {"seconds": 0, "steps": 3}}
+    assert [job.result for job in wait_for_all(jobs)] == [results[job.kind] for job in wait_for_all(jobs)]
+
+
 # --- the order of the database -----------------------------------------------------------------------------------
 
 
