@@ -15,6 +15,7 @@ from django.conf import settings
 from live import push
 from project import env, logs
 from tasks.alerts import evaluate
+from tasks.engine import registry
 from tasks.engine.celery_app import is_ours
 from tasks.webhooks import sender as webhooks
 from tasks.worker import connections, pulse, sweep
@@ -29,6 +30,13 @@ class Consumer(consumer.Consumer):
         # Workers are rows. What they would tell each other through Redis costs time, and anybody could say it.
         alone = dict.fromkeys(("without_gossip", "without_mingle", "without_heartbeat"), True)
         super().__init__(*args, worker_options=(worker_options or {}) | alone, **options)
+
+    def update_strategies(self) -> None:
+        """Messages of an older or newer release may name a kind by its own name, and not as Celery names its task."""
+        super().update_strategies()
+        for kind in registry.kinds():
+            if kind.celery_name in self.strategies:
+                self.strategies.setdefault(kind.name, self.strategies[kind.celery_name])
 
     def ensure_connected(self, conn: Any) -> Any:
         """Celery's waits up to half a minute between two tries; jobs would wait as long."""
@@ -61,6 +69,7 @@ def duties() -> list[tuple[float, Any]]:
         (often, sweep.Reaper()),
         (min(settings.SIGNALBOX_SWEEP_S, WAKE_S), sweep.wake),
         (settings.SIGNALBOX_SWEEP_S, sweep.dispatch),
+        (settings.SIGNALBOX_SWEEP_S, sweep.Watcher()),
         (settings.SIGNALBOX_SWEEP_S, evaluate.evaluate),
         (1.0, partial(webhooks.keep_sending, pulse.stopping)),
     ]

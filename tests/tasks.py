@@ -17,6 +17,7 @@ from tasks.engine.effects import once
 from tasks.engine.report import current_report
 from tasks.params.signature import Secret
 from tests.misbehaviour import tasks as misbehaviour  # noqa: F401 - kinds of its own
+from tests.names import one, two  # noqa: F401 - kinds that share the name of their function
 
 
 class GatewayError(Exception):

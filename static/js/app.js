@@ -63,12 +63,12 @@ function live(watch) {
     },
     onLink(link, wait) {
       linked = link === "open";
-      hint = link === "waiting" ? `The link is down; the next try is in ${Math.ceil(wait)} s` : "";
+      hint = link === "waiting" ? `Disconnected; reconnecting in ${Math.ceil(wait)} s` : "";
       showFreshness();
     },
     onEnd(code, reason) {
       if (code === 4401) toLogin();
-      ended = reason || "You are no longer allowed to see this.";
+      ended = reason || "You no longer have access to this page.";
       announcer?.say(ended);
       showFreshness();
     },

@@ -41,13 +41,14 @@ def submit(
     copy_of: Job | None = None,
 ) -> tuple[Job, bool]:
     """Submit a job for ``actor``. Returns the job, and whether it is new: the same ``key`` gives the same job."""
-    if not may_submit(actor, registry.get(kind)):
+    known = registry.get(kind)
+    if not may_submit(actor, known):
         raise NotAllowed("Jobs of this kind are not yours to make.")
     if (priority is not None or due_at) and not may(actor, "order"):
         raise NotAllowed("Priority and due time are not yours to set.")
-    detail = {"kind": kind} | ({"copy_of": str(copy_of.uid)} if copy_of else {})
+    detail = {"kind": known.name} | ({"copy_of": str(copy_of.uid)} if copy_of else {})
     order = {"priority": priority, "due_at": due_at, "callback_url": callback_url, "copy_of": copy_of}
-    return _make(actor, "submit", kind, params, detail, idempotency_key=key, **order)
+    return _make(actor, "submit", known.name, params, detail, idempotency_key=key, **order)
 
 
 def bulk(actor: Actor, action: str, filters: dict[str, list[str]], *, key: str | None = None) -> Job:
@@ -119,7 +120,7 @@ def _make(
 
 def _begin_again(actor: Actor, action: str, job: Job) -> Job:
     _must(actor, action, job)
-    if job.kind in registry.names() and not may_submit(actor, registry.get(job.kind)):
+    if (kind := registry.find(job.kind)) is not None and not may_submit(actor, kind):
         raise NotAllowed("Jobs of this kind are not yours to make run.")
     return audit.do(actor, action, job.uid, lambda: VERBS[action](job.uid, actor.user))
 

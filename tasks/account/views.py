@@ -27,7 +27,7 @@ SCOPES = (
     (Scope.SUBMIT, "submit: submit jobs, and see those only"),
     (Scope.MANAGE, "manage: all that you may do"),
 )
-DAYS = ((1, "1 day"), (7, "7 days"), (30, "30 days"), (90, "90 days"), (365, "a year"), (0, "until taken back"))
+DAYS = ((1, "1 day"), (7, "7 days"), (30, "30 days"), (90, "90 days"), (365, "a year"), (0, "no expiry"))
 
 
 class TokenForm(forms.ModelForm):
@@ -38,7 +38,7 @@ class TokenForm(forms.ModelForm):
         model = Token
         fields = ("name", "scope")
         labels = {"name": "Name"}
-        help_texts = {"name": "Of the program that uses it, to tell it from others."}
+        help_texts = {"name": "Which program uses it."}
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -110,7 +110,7 @@ class EndTokenView(AccountView, DeleteView):
 
     def form_valid(self, form: Any) -> HttpResponse:
         audit.do(self.request, self.action, f"token {self.object.uid}", self.object.delete)
-        messages.info(self.request, "The token was taken back.")
+        messages.info(self.request, "The token was revoked.")
         return redirect("account")
 
 
@@ -120,7 +120,7 @@ class PasswordForm(PasswordChangeForm):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         for name, label, words in (
-            ("new_password1", "New password", "At least 8 characters, not only digits, and nothing common."),
+            ("new_password1", "New password", "At least 8 characters, not only digits, not a common password."),
             ("new_password2", "The same again", ""),
         ):
             self.fields[name].label, self.fields[name].help_text = label, words
@@ -149,7 +149,7 @@ class PasswordView(PageContext, PasswordChangeView):
         update_session_auth_hash(self.request, form.user)
         messages.info(self.request, "Your password was changed. You are logged out everywhere else.")
         if Token.objects.live().filter(user=form.user).exists():
-            messages.info(self.request, "Your tokens are valid still. Take back those that others may have seen.")
+            messages.info(self.request, "Your API tokens are still valid. Revoke those that others may have seen.")
         return redirect(self.get_success_url())
 
     def form_invalid(self, form: Any) -> HttpResponse:

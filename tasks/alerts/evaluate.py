@@ -15,8 +15,10 @@ from tasks.alerts.models import Alert, Rule, Watch
 from tasks.engine.models import Ending, State, Worker
 from tasks.engine.readable import complain, readable
 from tasks.engine.transition import retry_on_lock
+from tasks.engine.words import number_of
 from tasks.queries import board
 from tasks.schedules.models import Run, Schedule
+from tasks.web.templatetags.signalbox import rough
 from tasks.webhooks import outbox
 from tasks.webhooks.models import Endpoint
 
@@ -104,7 +106,10 @@ def _failures(rule: Rule, now: datetime) -> Found:
     if rule.kind:
         failed = failed.filter(kind=rule.kind)
     counts = failed.order_by().values_list("kind").annotate(n=Count("id")).filter(n__gt=rule.times)
-    return {kind: (kind, f"{kind} failed {n} time{'s' * (n != 1)} in {rule.minutes} min.") for kind, n in counts}
+    return {
+        kind: (kind, f"{kind}: {number_of(n, 'failure')} in {rule.minutes} min (limit {rule.times})")
+        for kind, n in counts
+    }
 
 
 def _waiting(rule: Rule, now: datetime) -> Found:
@@ -113,9 +118,8 @@ def _waiting(rule: Rule, now: datetime) -> Found:
     for queue in board.queues():
         name, waited = queue["name"], queue["oldest_s"]
         if waited is not None and waited > rule.seconds and rule.queue in ("", name):
-            since = now - timedelta(seconds=waited)
-            paused = " (it is paused)" * queue["paused"]
-            found[name] = name, f"A job of the queue {name} has waited since {since:%H:%M:%S} UTC{paused}."
+            paused = " (paused)" * queue["paused"]
+            found[name] = name, f"Queue {name}: oldest job waiting {rough(waited)}{paused}"
     return found
 
 
@@ -123,7 +127,7 @@ def _workers(rule: Rule, now: datetime) -> Found:
     silent = now - timedelta(seconds=settings.SIGNALBOX_LEASE_S)
     lost = Worker.objects.filter(stopped_at=None, seen_at__lt=silent, seen_at__gt=now - FORGOTTEN)
     return {
-        row.name: (row.name, f"The worker {row.name} has not called since {row.seen_at:%H:%M:%S} UTC.") for row in lost
+        row.name: (row.name, f"Worker {row.name} lost: no heartbeat since {row.seen_at:%H:%M:%S} UTC") for row in lost
     }
 
 
@@ -138,20 +142,18 @@ def _schedules(rule: Rule, now: datetime) -> Found:
         since = row.waiting_since
         newest = row.runs.first()
         if since is not None and now - since > timedelta(seconds=rule.seconds):
-            found[str(row.uid)] = (str(row), f"The schedule {row} is late: it was due at {since:%H:%M:%S} UTC.")
+            found[str(row.uid)] = (str(row), f"Schedule {row} is late: due at {since:%H:%M:%S} UTC")
         elif newest is not None and newest.outcome == Run.Outcome.MISSED:
-            found[str(row.uid)] = (str(row), f"The schedule {row} missed {newest.count} run{'s' * (newest.count > 1)}.")
+            found[str(row.uid)] = (str(row), f"Schedule {row} missed {number_of(newest.count, 'run')}")
         elif newest is not None and newest.outcome == Run.Outcome.REFUSED:
-            found[str(row.uid)] = (str(row), f"The schedule {row} could not start its job. {newest.note}")
+            found[str(row.uid)] = (str(row), f"Schedule {row} could not start its job: {newest.note}")
     return found
 
 
 def _webhooks_off() -> dict[str, tuple[str, str]]:
     """Endpoints that were switched off for their failures: key → (subject, sentence). No rule is needed for these."""
     rows = Endpoint.objects.filter(enabled=False).exclude(off_because="")
-    return {
-        f"{WEBHOOK}:{row.uid}": (str(row), f"The webhook {row} was switched off. {row.off_because}") for row in rows
-    }
+    return {f"{WEBHOOK}:{row.uid}": (str(row), f"Webhook {row} was switched off: {row.off_because}") for row in rows}
 
 
 FINDERS = {

@@ -12,10 +12,12 @@ from itertools import groupby
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from celery import Celery
 from django.conf import settings
 from kombu import Connection, Exchange, Queue
 from kombu.exceptions import ChannelError
 
+from tasks.engine import registry
 from tasks.engine.celery_app import app
 
 log = logging.getLogger(__name__)
@@ -132,8 +134,9 @@ def _send(producer: Any, message: Message, *others: Message) -> int:
     elif message.is_call and not _has_room(message.queue):
         return 0
     try:
-        app.send_task(
-            message.kind,
+        Celery.send_task(  # not the app's own, which makes rows
+            app,
+            registry.celery_name(message.kind),
             task_id=str(message.uid),
             queue=broker_name(message.queue),
             priority=_urgency(message.priority),

@@ -18,8 +18,8 @@ from tasks.engine import creation, due, registry, sealing
 from tasks.engine.models import Job
 from tasks.engine.options import describe_option
 from tasks.engine.uid import uuid7
-from tasks.params.signature import MASK, ParamError, Signature
-from tasks.params.types import Wrong
+from tasks.params.signature import MASK, Params
+from tasks.params.typed import pack, restored, unpack
 
 log = logging.getLogger(__name__)
 
@@ -29,9 +29,10 @@ CHORD = "A chord is not supported: no job waits for the results of a whole group
 HARMLESS = {
     "add_to_parent", "chord", "group_id", "group_index", "ignore_result", "producer", "reply_to",
     "retry", "retry_policy", "root_id", "parent_id", "serializer", "compression", "connection", "publisher",
-    "router", "stamped_headers", "replaced_task_nesting", "argsrepr", "kwargsrepr",
+    "router", "stamped_headers", "replaced_task_nesting",
 }  # fmt: skip
 RESULT = object()  # stands for a result that does not exist yet
+FIRST = "*"  # before the name of ``*args``, of which a result becomes the first
 
 Step = dict[str, Any]
 Branch = list[Step]
@@ -123,7 +124,7 @@ def _branch(signature: Mapping[str, Any]) -> Branch:
 
 
 def _step(signature: Mapping[str, Any], options: dict[str, Any]) -> Step:
-    if signature["task"] not in registry.names():
+    if not registry.knows(signature["task"]):
         raise registry.UnknownKind(f"{signature['task']} is no job, and steps of a chain of jobs are: give it @job.")
     kind = registry.get(signature["task"])
     uid, then = options.pop("task_id", None) or str(uuid7()), plan_chain(None, options.pop("link", None))
@@ -131,13 +132,16 @@ def _step(signature: Mapping[str, Any], options: dict[str, Any]) -> Step:
     asked = split_options(kind, options)
     bound = kind.signature.bind(args if signature.get("immutable") else (RESULT, *args), kwargs)
     takes = next((name for name, value in bound.items() if value is RESULT), None)
-    bound.pop(takes, None)
-    params = kind.signature.clean(bound) if takes is None else _clean_params(kind.signature, bound)
+    if takes is not None:
+        del bound[takes]
+    elif (rest := bound.get(kind.signature.rest)) and rest[0] is RESULT:  # the first of ``*args``
+        takes, bound[kind.signature.rest] = FIRST + kind.signature.rest, rest[1:]
+    params = kind.signature.take(bound, fill=takes is None)
     secrets = {name: params[name] for name in kind.signature.secrets if params.get(name) is not None}
     step = {
         "id": uid,
         "kind": kind.name,
-        "params": {**params, **dict.fromkeys(secrets, MASK)},
+        "params": pack(creation.with_values(params, dict.fromkeys(secrets, MASK))),
         "takes": takes,
         "secrets": sealing.seal(secrets),
         "then": then,
@@ -145,19 +149,6 @@ def _step(signature: Mapping[str, Any], options: dict[str, Any]) -> Step:
         "due_at": asked["due_at"] and asked["due_at"].isoformat(),
     }
     return {name: value for name, value in step.items() if value not in (None, "")}
-
-
-def _clean_params(signature: Signature, bound: dict[str, Any]) -> dict[str, Any]:
-    """Validate the given parameters only. The others come with a result, or keep their defaults."""
-    fields, cleaned, errors = {field.name: field for field in signature.fields}, {}, {}
-    for name, value in bound.items():
-        try:
-            cleaned[name] = (fields.get(name) or signature.extra).clean(value)
-        except Wrong as wrong:
-            errors[name] = [str(wrong)]
-    if errors:
-        raise ParamError(errors)
-    return cleaned
 
 
 def _begun_if_readable(branch: Branch, before: Job) -> list[Job]:
@@ -175,21 +166,33 @@ def _build_branch(branch: Branch, before: Job) -> Iterator[Job]:
         for each in head["group"]:
             yield from _build_branch(each, before)
         return
-    taken = {head["takes"]: before.result} if "takes" in head else {}
-    uid = UUID(head["id"])
+    taken = _what_it_takes(head, before.result) if "takes" in head else {}
+    uid, given = UUID(head["id"]), Params.of(unpack(head["params"]))
     try:
-        params = {**head["params"], **sealing.unseal(head.get("secrets", "")), **taken}
+        kind, known = registry.get(head["kind"]), creation.with_values(given, sealing.unseal(head.get("secrets", "")))
+        params = kind.signature.take(taken, known)
         when = due.after(head["countdown"]) if "countdown" in head else None
         when = when or (datetime.fromisoformat(head["due_at"]) if "due_at" in head else None)
-        job = creation.build_job(registry.get(head["kind"]), params, None, head.get("priority"), when, uid)
+        job = creation.build_checked(kind, params, None, head.get("priority"), when, uid)
     except DatabaseError:
         raise
     except Exception as error:
-        kept = {} if _is_secret(head["kind"], head.get("takes")) else taken
-        job = creation.build_failed_job(head["kind"], {**head["params"], **kept}, head.get("secrets", ""), uid, error)
+        kept = {} if _is_secret(head["kind"], head.get("takes")) else dict.fromkeys(taken, before.result)
+        job = creation.build_failed_job(
+            head["kind"], creation.with_values(given, kept), head.get("secrets", ""), uid, error
+        )
     job.owner_id, job._owner_name, job.parent = before.owner_id, before.owner_name, before.uid
     job.then = [*([rest] if rest else []), *head.get("then", [])] or None
     yield job
+
+
+def _what_it_takes(head: Step, result: Any) -> dict[str, Any]:
+    """The parameter that takes a result, with the value that the job before has returned."""
+    name = head["takes"]
+    if not name.startswith(FIRST):
+        return {name: restored(result)}
+    name = name.removeprefix(FIRST)
+    return {name: [restored(result), *restored(unpack(head["params"]).get(name, []))]}
 
 
 def _is_secret(kind: str, param: str | None) -> bool:

@@ -14,7 +14,7 @@ from tasks.engine.errors import Failure, KeyReused
 from tasks.engine.models import Job, State
 from tasks.engine.transition import retry_on_lock
 from tasks.engine.uid import uuid7
-from tasks.params.signature import MASK, ParamError
+from tasks.params.signature import MASK, ParamError, Params
 
 
 @retry_on_lock
@@ -26,8 +26,23 @@ def build_job(
     due_at: datetime | None,
     uid: UUID | None = None,
 ) -> Job:
-    """Return an unsaved job of ``kind``. Its secret parameters are encrypted in ``Job.secrets``."""
-    clean = kind.signature.clean(params)
+    """Return an unsaved job of ``kind``. Its secret parameters are encrypted in ``Job.secrets``.
+
+    ``params``: what a form or the API gives, or a call from code (Params), which is held to our own types only.
+    """
+    clean = kind.signature.take(params) if isinstance(params, Params) else kind.signature.clean(params)
+    return build_checked(kind, clean, owner, priority, due_at, uid)
+
+
+def build_checked(
+    kind: registry.Kind,
+    clean: dict[str, Any],
+    owner: Any,
+    priority: int | None,
+    due_at: datetime | None,
+    uid: UUID | None = None,
+) -> Job:
+    """The same, of parameters that were checked already."""
     rows_exist(kind, clean)
     secrets = {name: clean[name] for name in kind.signature.secrets if clean.get(name) is not None}
     made = datetime.now(UTC)
@@ -41,7 +56,7 @@ def build_job(
         priority=kind.priority if priority is None else priority,
         max_attempts=kind.max_attempts,
         owner=owner,
-        params={**clean, **dict.fromkeys(secrets, MASK)},
+        params=with_values(clean, dict.fromkeys(secrets, MASK)),
         secrets=sealing.seal(secrets) if secrets else "",
         serial_key=kind.serial_key_of(clean),
         title=kind.title_of(clean),
@@ -54,7 +69,13 @@ def build_job(
 def open_params(job: Job) -> tuple[dict[str, Any], list[str]]:
     """Return a claimed job's parameters with its secrets decrypted, and the secret texts to hide from logs."""
     secrets = sealing.unseal(job.secrets) if job.secrets else {}
-    return {**job.params, **secrets}, [value for value in secrets.values() if isinstance(value, str)]
+    return with_values(job.params, secrets), [value for value in secrets.values() if isinstance(value, str)]
+
+
+def with_values(params: dict[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters with other values for some of them; how the call gave them stays known."""
+    both = {**params, **values}
+    return Params.of(both, **vars(params)) if isinstance(params, Params) else both
 
 
 def build_failed_job(kind: str, params: Mapping[str, Any], secrets: str, uid: UUID, error: Exception) -> Job:
@@ -63,14 +84,15 @@ def build_failed_job(kind: str, params: Mapping[str, Any], secrets: str, uid: UU
     It keeps the parameters as they came and the encrypted secrets, so a retry fails too and never runs without them.
     """
     why, now = Failure.of(error), datetime.now(UTC)
-    queue = next((each.queue for each in registry.kinds() if each.name == kind), "default")
+    known = registry.find(kind)
+    queue = known.queue if known else "default"
     return Job(
         uid=uid,
         state=State.FAILED,
         kind=kind,
         queue=queue,
         max_attempts=1,
-        params=dict(params),
+        params=params,
         title=registry.title_of(kind, params),
         secrets=secrets,
         error=f"It could not begin: {why.error}",
@@ -82,7 +104,7 @@ def build_failed_job(kind: str, params: Mapping[str, Any], secrets: str, uid: UU
 
 def find_duplicate(job: Job) -> Job | None:
     """Return the existing job with the same key, slot or uid, or None. KeyReused: the key came with another request."""
-    found = Job.objects.select_related("owner")
+    found = Job.objects.select_related("owner").filter(app="")
     if job.idempotency_key and job.owner_id:
         twin = found.filter(owner_id=job.owner_id, idempotency_key=job.idempotency_key).first()
         if twin and twin.idempotency_digest != job.idempotency_digest:

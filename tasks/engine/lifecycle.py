@@ -176,8 +176,9 @@ def claim(uid: UUID, worker: str, pid: int, kind: str | None = None) -> Job | No
 
     ``kind``: only if the job is of that kind. A message names both, and a forged message can name any two.
     """
-    where = f"uid = %s{' AND kind = %s' * bool(kind)} AND {notify.IN_TURN}"
-    return _claim(where, [uid, *([kind] if kind else [])], {"worker": worker, "pid": pid, "started_at": now()})
+    named = [registry.own_name(kind)] if kind else []
+    where = f"uid = %s{' AND kind = %s' * len(named)} AND {notify.IN_TURN}"
+    return _claim(where, [uid, *named], {"worker": worker, "pid": pid, "started_at": now()})
 
 
 def claim_next(queue: str, kinds: Sequence[str], worker: str, pid: int) -> Job | None:
@@ -188,7 +189,7 @@ def claim_next(queue: str, kinds: Sequence[str], worker: str, pid: int) -> Job |
     if not kinds:
         return None
     places = ", ".join(["%s"] * len(kinds))
-    waiting = f"state = 'queued' AND serial_key = '' AND queue = %s AND kind IN ({places})"
+    waiting = f"app = '' AND state = 'queued' AND serial_key = '' AND queue = %s AND kind IN ({places})"
     order = f"ORDER BY priority DESC, id LIMIT 1{SKIP_LOCKED[connection.vendor]}"
     first = f"id = (SELECT id FROM tasks_job WHERE {waiting} {order})"  # noqa: S608 - constants
     return _claim(first, [queue, *kinds], {"worker": worker, "pid": pid, "started_at": now()})
@@ -199,7 +200,7 @@ def heads(queues: Sequence[str]) -> dict[str, int]:
     if not queues:
         return {}
     head = (
-        "(SELECT priority FROM tasks_job WHERE state = 'queued' AND serial_key = '' AND queue = %s"
+        "(SELECT priority FROM tasks_job WHERE app = '' AND state = 'queued' AND serial_key = '' AND queue = %s"
         " ORDER BY priority DESC, id LIMIT 1)"
     )
     with connection.cursor() as cursor:
@@ -221,7 +222,7 @@ def _claim(where: str, args: list[Any], holder: dict[str, Any]) -> Job | None:
             moved = _moved(sets, startable, args)
     except IntegrityError:  # another job of its serial key was claimed in the same moment
         return None
-    moved = moved or list(Job.objects.select_related("owner").filter(state=State.RUNNING, **holder)[:1])
+    moved = moved or list(Job.objects.select_related("owner").filter(state=State.RUNNING, app="", **holder)[:1])
     notify.push_changes(moved)
     return moved[0] if moved else None
 
@@ -298,9 +299,12 @@ def rescue(job: Job, beat: int | None = None, sentence: str = "The worker died."
 @retry_on_lock
 def wake(most: int = 500) -> int:
     """Queue the scheduled and retrying jobs that are due, the longest due first; returns how many."""
-    due = "SELECT id FROM tasks_job WHERE state IN ('scheduled', 'retrying') AND due_at <= %s ORDER BY due_at LIMIT %s"
+    due = (
+        "SELECT id FROM tasks_job WHERE app = '' AND state IN ('scheduled', 'retrying') AND due_at <= %s"
+        " ORDER BY due_at LIMIT %s"
+    )
     clock = now()
-    if not Job.objects.filter(state__in=(State.SCHEDULED, State.RETRYING), due_at__lte=clock).exists():
+    if not Job.objects.filter(state__in=(State.SCHEDULED, State.RETRYING), due_at__lte=clock, app="").exists():
         return (
             0  # a read first: this runs twice a second, and on SQLite an UPDATE would lock out other writers each time
         )

@@ -31,7 +31,7 @@ def pause(queue: str, by: Any = None) -> None:
 def resume(queue: str) -> None:
     """Let the queue's jobs start again. Sends messages for the first RING_AT_ONCE; the dispatcher sends the rest."""
     Queue.objects.update_or_create(name=queue, defaults={"paused": False, "paused_by": None, "paused_at": None})
-    waiting = Job.objects.filter(queue=queue, state=State.QUEUED).order_by("-priority", "id")[:RING_AT_ONCE]
+    waiting = Job.objects.filter(queue=queue, state=State.QUEUED, app="").order_by("-priority", "id")[:RING_AT_ONCE]
     push_and_notify(list(waiting.select_related("owner")))
 
 
@@ -41,7 +41,7 @@ def notify_again(queue: str, before: datetime, most: int) -> int:
 
     The most urgent come first. Returns how many jobs that were.
     """
-    old = f"state = 'queued' AND queue = %s AND rung_at < %s AND {NOT_PAUSED} AND {IN_TURN}"
+    old = f"app = '' AND state = 'queued' AND queue = %s AND rung_at < %s AND {NOT_PAUSED} AND {IN_TURN}"
     oldest = f"SELECT id FROM tasks_job WHERE {old} ORDER BY priority DESC, id LIMIT %s"  # noqa: S608 - constants
     again = "state = 'queued' AND rung_at < %s"
     moved = move({"rung_at": now()}, f"id IN ({oldest}) AND {again}", [queue, before, most, before], raises="")
@@ -70,7 +70,7 @@ def message_for(job: Job, sooner: int = 0) -> broker.Message:
 def call_workers(queues: Iterable[str]) -> None:
     """Send a message for each of these queues in which a job waits that any process may start."""
     for queue in queues:
-        waiting = Job.objects.filter(state=State.QUEUED, serial_key="", queue=queue).order_by("-priority", "id")
+        waiting = Job.objects.filter(state=State.QUEUED, serial_key="", queue=queue, app="").order_by("-priority", "id")
         if (job := waiting.first()) is not None:
             on_commit(lambda job=job: _notify_workers([message_for(job)]))
 
@@ -89,5 +89,5 @@ def push_changes(jobs: Sequence[Job]) -> None:
 def notify_next_of_key(job: Job) -> None:
     """Send a message for the oldest queued job with the same serial key, which is free now."""
     if job.serial_key and job.state != State.RETRYING:
-        waiting = Job.objects.filter(serial_key=job.serial_key, state=State.QUEUED).order_by("id")[:1]
+        waiting = Job.objects.filter(serial_key=job.serial_key, state=State.QUEUED, app="").order_by("id")[:1]
         on_commit(lambda: _notify_workers([message_for(job) for job in waiting]))

@@ -28,6 +28,7 @@ LIKE = 0.8  # of 1: a word so much like a known one was meant to be that one
 
 EXPIRES = "jobs do not expire. Look at the age in the function, or cancel what waits"
 LIMIT = "give it to @job: a limit belongs to a kind"
+HIDDEN = "a secret is sealed and shown nowhere if the parameter says so, `Annotated[str, Secret]`"
 INSTEAD = {  # beside the names of a task's own machinery, for which there is nothing to say
     "expires": EXPIRES,
     "time_limit": LIMIT,
@@ -38,6 +39,8 @@ INSTEAD = {  # beside the names of a task's own machinery, for which there is no
     "headers": "what a job needs is a parameter",
     "queue": "a job waits in the queue of its kind; give queue= to @job, or make a second kind",
     "routing_key": "a job waits in the queue of its kind; give queue= to @job",
+    "argsrepr": HIDDEN,
+    "kwargsrepr": HIDDEN,
     "exchange": "a job waits in the queue of its kind; give queue= to @job",
 }
 MACHINERY = {"Request", "Strategy", "backend", "kind", "perform", "tracer", "__trace__"}  # of the classes of jobs

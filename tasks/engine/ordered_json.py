@@ -2,7 +2,8 @@
 
 PostgreSQL's ``jsonb`` sorts the names of objects and rewrites some numbers (1e16, -0.0). A value that it would change
 is stored together with its JSON text, under a name that no job uses. Other values are stored unchanged, as in earlier
-versions. The lookup ``params__name`` finds both.
+versions. The lookup ``params__name`` finds both. Types that JSON does not have stand beside the value
+(tasks.params.typed).
 """
 
 import json
@@ -11,6 +12,8 @@ from math import copysign
 from typing import Any
 
 from django.db import models
+
+from tasks.params.typed import pack, unpack
 
 TEXT = "⋮"
 
@@ -28,6 +31,7 @@ class OrderedJSONField(models.JSONField):
         return name, "django.db.models.JSONField", args, kwargs
 
     def get_db_prep_save(self, value: Any, connection: Any) -> Any:
+        value = pack(value)
         if connection.vendor == "postgresql" and isinstance(value, dict | list) and not self._is_kept(value):
             # An object stays readable for lookups; of a list, only the text counts.
             readable = value if isinstance(value, dict) else {}
@@ -37,7 +41,7 @@ class OrderedJSONField(models.JSONField):
     def from_db_value(self, value: Any, expression: Any, connection: Any) -> Any:
         found = super().from_db_value(value, expression, connection)
         text = found.get(TEXT) if connection.vendor == "postgresql" and isinstance(found, dict) else None
-        return json.loads(text, cls=self.decoder) if isinstance(text, str) else found
+        return unpack(json.loads(text, cls=self.decoder) if isinstance(text, str) else found)
 
     def _is_kept(self, value: Any) -> bool:
         if not self.outermost and isinstance(value, dict):

@@ -1,4 +1,8 @@
-"""The kinds of job this process knows, by name. Filled by the @job decorator; read by forms, API and lifecycle."""
+"""The kinds of job this process knows, by name. Filled by the @job decorator; read by forms, API and lifecycle.
+
+A kind goes by the name that was given with ``name=``, or by its function's name. It also answers to the name that
+Celery gives the task: ``module.function``. Two functions of one name go by their dotted names only.
+"""
 
 import inspect
 import os
@@ -26,6 +30,9 @@ class Kind:
 
     name: str
     signature: Signature
+    celery_name: str = ""  # of its task: what was given with name=, else ``module.function``
+    dotted: str = ""  # ``module.function``
+    named: bool = False  # its name was chosen, so it gives way to no other
     where: str = ""  # module and function
     place: str = ""  # file and line
     doc: str = ""
@@ -79,7 +86,9 @@ class Kind:
         return f"{self.name}:{key}"[:200]
 
 
-_kinds: dict[str, Kind] = {}
+_kinds: dict[str, Kind] = {}  # by their own names
+_dotted: dict[str, Kind] = {}  # by ``module.function``
+_shared: dict[str, set[str]] = {}  # names of functions that are no kind's name, since several have them
 refused: list[str] = []  # a sentence for each invalid kind; project.apps stops the start with them
 
 
@@ -90,17 +99,59 @@ def place(function: Callable[..., Any]) -> str:
 
 
 def register(kind: Kind) -> None:
-    """Add a kind. TypeError when another module has a kind of that name, since one of the two would never run."""
-    if (known := _kinds.get(kind.name)) and known.where.rpartition(".")[0] != kind.where.rpartition(".")[0]:
+    """Add a kind. Two functions of one name both go by their dotted names from then on.
+
+    TypeError for two kinds whose chosen names are the same, since one of the two would never run.
+    """
+    if (before := _dotted.get(kind.dotted)) is not None and before.celery_name == kind.celery_name:  # defined again
+        _kinds.pop(before.name, None)
+    known = _kinds.get(kind.name)
+    if known and known.named and kind.named and known.where.rpartition(".")[0] != kind.where.rpartition(".")[0]:
         raise TypeError(f"{kind.where}: {known.where} is named {kind.name!r} already; give one of them a name=")
-    _kinds[kind.name] = kind
+    if known and not known.named:
+        _shared.setdefault(kind.name, set()).update({known.dotted} if kind.named else {known.dotted, kind.dotted})
+        del _kinds[kind.name]
+        _add(known, known.dotted)
+    _add(kind, kind.name if kind.named or not (known or kind.name in _shared) else kind.dotted)
+
+
+def _add(kind: Kind, name: str) -> None:
+    if name != kind.name:
+        _shared.setdefault(kind.name, set()).add(kind.dotted)
+        object.__setattr__(kind, "name", name)  # its task holds this very object
+    _kinds[name] = kind
+    if kind.dotted == kind.celery_name or kind.dotted not in _dotted:
+        _dotted[kind.dotted] = kind
+
+
+def find(name: str) -> Kind | None:
+    """The kind that answers to a name, its own or Celery's ``module.function``; None if there is none."""
+    return _kinds.get(name) or _dotted.get(name) if isinstance(name, str) else None
 
 
 def get(name: str) -> Kind:
-    try:
-        return _kinds[name]
-    except (KeyError, TypeError):
-        raise UnknownKind(f"There is no kind of job named {name!r}.") from None
+    """The same; UnknownKind says what is wrong with a name that no kind answers to."""
+    if (kind := find(name)) is not None:
+        return kind
+    if isinstance(name, str) and (several := sorted(_shared.get(name, ()))):
+        raise UnknownKind(f"Several kinds have a function named {name!r}. Give the whole name: {' or '.join(several)}.")
+    raise UnknownKind(f"There is no kind of job named {name!r}.")
+
+
+def own_name(name: str) -> str:
+    """The name that rows have: of the kind that answers to ``name``, or ``name`` itself if there is none."""
+    kind = find(name)
+    return kind.name if kind else name
+
+
+def celery_name(name: str) -> str:
+    """The name of the task of a kind; a kind this process does not know goes by its own name."""
+    kind = find(name)
+    return kind.celery_name or kind.name if kind else name
+
+
+def knows(name: str) -> bool:
+    return name in _kinds or name in _dotted
 
 
 def has_own_messages(name: str) -> bool:
@@ -109,7 +160,7 @@ def has_own_messages(name: str) -> bool:
     Celery times and counts messages, so a kind with a limit has one for each job. A job with a serial key gets one when
     its turn comes.
     """
-    kind = _kinds.get(name)
+    kind = find(name)
     return kind is None or bool(kind.serial_key or kind.time_limit or kind.soft_time_limit or kind.rate_limit)
 
 
@@ -120,11 +171,13 @@ def called() -> list[str]:
 
 def repeatable(name: str) -> bool:
     """Whether a lost job of that kind may be tried again; a kind this process does not know may."""
-    return name not in _kinds or _kinds[name].on_lost == "retry"
+    kind = find(name)
+    return kind is None or kind.on_lost == "retry"
 
 
 def is_chore(name: str) -> bool:
-    return name in _kinds and _kinds[name].quiet
+    kind = find(name)
+    return kind is not None and kind.quiet
 
 
 def title_of(kind: str, params: Mapping[str, Any]) -> str:
@@ -136,7 +189,8 @@ def in_order(kind: str, params: dict[str, Any]) -> dict[str, Any]:
     """Sort parameters as in the kind's signature, since PostgreSQL does not keep the order. Unknown ones come last."""
     if not isinstance(params, dict):  # what somebody else has stored there
         return params
-    known = [field.name for field in _kinds[kind].signature.fields] if kind in _kinds else []
+    found = find(kind)
+    known = [field.name for field in found.signature.fields] if found else []
     return {name: params[name] for name in known if name in params} | params
 
 
@@ -145,7 +199,8 @@ def kinds() -> list[Kind]:
 
 
 def names() -> Set[str]:
-    return _kinds.keys()
+    """All names that kinds answer to."""
+    return _kinds.keys() | _dotted.keys()
 
 
 def queues() -> list[str]:

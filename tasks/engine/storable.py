@@ -9,6 +9,8 @@ from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
 
+from tasks.params.typed import Typed, typed
+
 RESULT_BYTES = 512 * 1024
 DEEPEST = 200  # levels of a result
 BITS = 14_000  # of a whole number; Python reads and writes 4,300 digits
@@ -28,8 +30,9 @@ def texts(value: Any) -> list[str]:
 def result(value: Any, hide: Callable[[str], str] = str) -> Any:
     """Convert a job's result to JSON, or to a note if it is too large. ``hide`` masks secrets in its texts.
 
-    Dates, Decimals and UUIDs are written as Django writes them, sets as lists, dataclasses as objects, an Enum as its
-    value. Anything else that has no JSON is kept as its ``repr``, and the rest of the result around it as it is.
+    Dates, Decimals, UUIDs and what else Celery's JSON carries are texts whose type stays known. Sets are lists,
+    dataclasses objects, an Enum its value. Anything else that has no JSON is kept as its ``repr``, and the rest of the
+    result around it as it is.
     """
     try:
         plain = _Writer(hide).plain(value)
@@ -81,6 +84,8 @@ class _Writer:
                 return value
             case Enum():
                 return self.plain(value.value)
+            case Typed():
+                return self._typed(value)
             case str():
                 return self._text(value, RESULT_BYTES)
             case int():
@@ -93,7 +98,17 @@ class _Writer:
                 return [self.plain(item) for item in value]
         if is_dataclass(value) and not isinstance(value, type):
             return self._object((each.name, getattr(value, each.name)) for each in fields(value))
-        return self._text(DjangoJSONEncoder().default(value), RESULT_BYTES)
+        try:
+            return self._typed(typed(value))
+        except (TypeError, ValueError):
+            return self._text(DjangoJSONEncoder().default(value), RESULT_BYTES)
+
+    def _typed(self, value: Any) -> Any:
+        """A value that Celery's JSON carries: its type stays known, unless a secret was taken out of it."""
+        if not isinstance(value, Typed):
+            return self.plain(value)
+        text = self._text(value, RESULT_BYTES)
+        return Typed(text, value.type) if text == value else text
 
     def _object(self, items: Iterable[tuple[Any, Any]]) -> dict[str, Any]:
         """Convert a dict. Keys become texts as in JSON: 1 is "1". Two keys with the same text are both kept."""

@@ -70,7 +70,7 @@ class HandleView(Allowed, View):
 
     http_method_names = ["post"]
     action = "change_rows"
-    said = "Marked as handled. It comes back if it fails again."
+    said = "Marked as handled. It reopens if it fails again."
 
     def post(self, request: HttpRequest) -> HttpResponse:
         kind, key = request.POST.get("kind", ""), request.POST.get("key", "")
@@ -97,14 +97,14 @@ class HandleView(Allowed, View):
 
 
 class ReopenView(HandleView):
-    said = "Open again."
+    said = "Reopened."
 
     def write(self, kind: str, key: str) -> None:
         groups.unmark(kind, key)
 
 
 class MergeView(HandleView):
-    said = "They are one group now. Split takes them apart again."
+    said = "The groups were merged. Split undoes it."
 
     def detail(self) -> dict[str, str]:
         return {"into": self.request.POST.get("into", "")[:64]}
@@ -114,7 +114,7 @@ class MergeView(HandleView):
 
 
 class SplitView(HandleView):
-    said = "They are groups of their own again."
+    said = "The groups were split."
 
     def write(self, kind: str, key: str) -> None:
         groups.split(kind, key)

@@ -1,4 +1,4 @@
-"""What people do to jobs on the pages: cancel and try again, one by one or all that were picked.
+"""What people do to jobs on the pages: cancel and retry, one by one or all that were picked.
 
 Each is a POST of its own. It answers with a page that goes back to the job, or with JSON to a page that stays.
 """
@@ -19,6 +19,7 @@ from tasks.access.quotas import TooMany
 from tasks.engine.errors import Refused
 from tasks.engine.models import Job, State
 from tasks.engine.registry import Kind
+from tasks.engine.words import number_of
 from tasks.params.signature import ParamError
 from tasks.web.links import jobs_url
 from tasks.web.pages import CANCELLED, Allowed, Page, known, uid_or_404, wants_json
@@ -87,15 +88,15 @@ class RunAgainView(Allowed, View):
         if not may(request.user, "see", job) or kind is None or kind.name in ELSEWHERE:
             raise PermissionDenied
         if job.secrets:
-            return self.by_form(job, "It has secrets, which are not copied: give them again.")
+            return self.by_form(job, "Secrets are not copied: enter them again.")
         try:
             copy, created = self.copy(kind, job)
         except TooMany as many:
-            messages.error(request, f"Nothing was queued. {many} Try again in {many.wait_s} s.")
+            messages.error(request, f"Not submitted: {many} Try again in {many.wait_s} s.")
             return redirect("job", uid)
         except ParamError as wrong:
-            return self.by_form(job, f"Its parameters do not fit any more. {wrong}")
-        messages.info(request, "This is the copy." if created else "This is the copy that was made before.")
+            return self.by_form(job, f"Its parameters are no longer valid. {wrong}")
+        messages.info(request, "This is the copy." if created else "This copy was made before.")
         return redirect("job", copy.uid)
 
     def copy(self, kind: Kind, job: Job) -> tuple[Job, bool]:
@@ -106,7 +107,7 @@ class RunAgainView(Allowed, View):
         return actions.submit(actor, kind.name, params, key=key, priority=priority, copy_of=job)
 
     def by_form(self, job: Job, why: str) -> HttpResponse:
-        messages.error(self.request, f"Not run again yet. {why}")
+        messages.error(self.request, f"No copy was made. {why}")
         return redirect(f"{reverse('submit-kind', args=[job.kind])}?copy={job.uid}")
 
 
@@ -129,7 +130,7 @@ class PickedView(Page):
     here = "board"
     http_method_names = ["post"]
     verbs = {"cancel": cancel, "retry": retry, "take_back": take_back}
-    said = {"cancel": "to be cancelled", "retry": "queued again", "take_back": "as before the cancel"}
+    said = {"cancel": "Cancelled", "retry": "Retrying", "take_back": "Undid the cancel of"}
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         self.asked_for = request.POST.get("action", "")
@@ -161,15 +162,17 @@ class PickedView(Page):
             except Refused as reason:
                 refused.append(str(reason))
         if done:
-            messages.info(self.request, f"{len(done)} job{'s' * (len(done) != 1)} {self.said[self.asked_for]}.")
+            messages.info(self.request, f"{self.said[self.asked_for]} {number_of(len(done), 'job')}.")
         if self.asked_for == "cancel":  # what only waited is offered back on the next page
             self.request.session[CANCELLED] = [str(job.uid) for job in done if job.state == State.CANCELLED]
         if refused:
-            messages.error(self.request, f"{len(refused)} left as they are. {refused[0]}")
+            messages.error(self.request, f"{number_of(len(refused), 'job')} not changed. {refused[0]}")
 
     def get_context_data(self, jobs: list[dict[str, Any]], **context: Any) -> dict[str, Any]:
-        n = f"{len(jobs)} job{'s' * (len(jobs) != 1)}"
-        asked = {"cancel": f"Cancel {n}?", "retry": f"Try {n} again?", "take_back": f"Take {n} back?"}[self.asked_for]
+        n = number_of(len(jobs), "job")
+        asked = {"cancel": f"Cancel {n}?", "retry": f"Retry {n}?", "take_back": f"Undo the cancel of {n}?"}[
+            self.asked_for
+        ]
         return super().get_context_data(
             jobs=jobs, action=self.asked_for, title=asked, button=asked.rstrip("?"), back=self.back, **context
         )

@@ -182,6 +182,7 @@ class Jobs(ResourceView):
         name = given.get("kind") or (original and original.kind)
         if not name:
             raise wrong(kind="Give the name of a kind, or copy_of.")
+        name = registry.own_name(name)
         if original and original.kind != name:
             raise wrong(kind="The job that is copied is of another kind.")
         if (given_bytes := size(given.get("params", {}))) > LARGEST:  # before a word about what stands in them

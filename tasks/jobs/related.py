@@ -22,11 +22,11 @@ class Group(NamedTuple):
 def of(job: Job) -> list[Group]:
     """What there is, nearest first; each group is read by an index, and bounded."""
     groups = [
-        _group("Began it", Job.objects.filter(uid=job.parent), 1) if job.parent else None,
-        _group("It began", Job.objects.filter(parent=job.uid).order_by("id"), CHILDREN),
-        _group("It is a copy of", Job.objects.filter(uid=job.copy_of), 1) if job.copy_of else None,
-        _group("Copies of it", Job.objects.filter(copy_of=job.uid).order_by("-id"), COPIES),
-        _group("The same serial key, newest first", _turns(job), TURNS) if job.serial_key else None,
+        _group("Started by", Job.objects.filter(uid=job.parent), 1) if job.parent else None,
+        _group("Started", Job.objects.filter(parent=job.uid).order_by("id"), CHILDREN),
+        _group("Copy of", Job.objects.filter(uid=job.copy_of), 1) if job.copy_of else None,
+        _group("Copies", Job.objects.filter(copy_of=job.uid).order_by("-id"), COPIES),
+        _group("Same serial key, newest first", _turns(job), TURNS) if job.serial_key else None,
     ]
     return [group for group in groups if group and group.jobs]
 

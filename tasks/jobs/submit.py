@@ -72,7 +72,7 @@ class SubmitKindView(SubmitView):
             answer["Retry-After"] = str(many.wait_s)
             return answer
         if not created:
-            messages.info(request, "This form was sent before: here is the job it made.")
+            messages.info(request, "This form was already sent. This is its job.")
         return redirect("job", job.uid)
 
     def form(self, data: Any = None, **options: Any) -> KindForm:

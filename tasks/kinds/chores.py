@@ -7,10 +7,12 @@ from tasks.engine.report import Report
 from tasks.engine.words import number_of
 from tasks.search import bulk
 
+DONE = {"cancel": "Cancelled", "retry": "Retried", "take_back": "Undid the cancel of"}
+
 
 @job(queue="chores")
 def bulk_action(report: Report, action: Literal["cancel", "retry", "take_back"], filter: dict) -> dict[str, int]:
-    """Cancel every job that matches a filter, try it again, or take its cancel back.
+    """Cancel or retry every job that matches a filter, or undo its cancel.
 
     `filter` as in a search: `{"state": ["failed"], "kind": ["fetch_feed"]}`.
     """
@@ -21,6 +23,6 @@ def bulk_action(report: Report, action: Literal["cancel", "retry", "take_back"],
     report.progress(0, total)
     for step in bulk.act(own, action, query):
         seen = step.done + step.refused
-        report.progress(seen, max(total, seen), f"{step.done:,} done, {step.refused:,} had moved on")
-    report.log(f"{action}: {number_of(step.done, 'job')}; {step.refused:,} had moved on and were left as they are.")
+        report.progress(seen, max(total, seen), f"{step.done:,} done, {step.refused:,} already changed")
+    report.log(f"{DONE[action]} {number_of(step.done, 'job')}; {step.refused:,} had already changed")
     return step._asdict()

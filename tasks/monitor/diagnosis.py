@@ -8,13 +8,36 @@ from typing import Any
 
 from django.conf import settings
 
+from tasks.engine import strangers
+
 STUCK_S = 60.0
 
 
 def diagnosis_context(board: dict[str, Any]) -> dict[str, Any]:
     """What a page needs that includes ``workers/_troubles.html``."""
     prefix = f"{settings.SIGNALBOX_NAME}."
-    return {"troubles": troubles(board["queues"], board["workers"], prefix), "prefix": prefix}
+    found = troubles(board["queues"], board["workers"], prefix)
+    return {"troubles": found, "prefix": prefix, "strangers": strangers_in_words()}
+
+
+def strangers_in_words() -> list[str]:
+    """What is wrong with kinds. These sentences do not change by the second, so no frame brings them."""
+    said = []
+    if unknown := strangers.unknown_kinds():
+        said.append(
+            f"There are rows of {kinds(unknown)}, which nobody knows here: its function was renamed, is gone, or "
+            f"shares its name with another now. manage.py rename_kind {unknown[0]} NEW moves them to the kind NEW."
+        )
+    if idle := sorted(strangers.unserved().kinds)[: strangers.MOST]:
+        said.append(
+            f"Jobs of {kinds(idle)} are queued, and no live worker knows it. Restart the workers if it is new; "
+            "if its module is not called tasks, name it in SIGNALBOX_IMPORTS."
+        )
+    return said
+
+
+def kinds(names: Sequence[str]) -> str:
+    return f"the kind{'s' * (len(names) != 1)} {', '.join(names)}"
 
 
 def troubles(queues: Sequence[dict[str, Any]], workers: Sequence[dict[str, Any]], prefix: str) -> list[dict[str, str]]:
@@ -22,7 +45,7 @@ def troubles(queues: Sequence[dict[str, Any]], workers: Sequence[dict[str, Any]]
     alive = [worker for worker in workers if worker["alive"]]
     waiting = sum(queue["queued"] for queue in queues if not queue["paused"])
     if waiting and not alive:
-        words = f"No worker is alive, and {jobs(waiting)}. Start one: celery -A project worker, or manage.py up."
+        words = f"No worker is running: {jobs(waiting)}. Start one: celery -A project worker, or manage.py up."
         return [{"about": "", "look": "danger", "words": words}]
     found = []
     for queue in queues:
@@ -41,27 +64,27 @@ def _trouble(queue: dict[str, Any], workers: list[dict[str, Any]], elsewhere: in
     if not n:
         return "", ""
     if queue["paused"]:
-        return "caution", f"The queue {name} is paused, and {jobs(n)} in it until somebody resumes it."
+        return "caution", f"Queue {name} is paused: {jobs(n)}. Resume it to start them."
     if not queue["workers"]:
         start = f"celery -A project worker -Q {prefix}{name}"
-        return "danger", f"No worker serves the queue {name}, and {jobs(n)} in it. Start one: {start}."
+        return "danger", f"No worker serves queue {name}, and {jobs(n)} in it. Start one: {start}."
     if queue["started_per_min"] or (queue["oldest_s"] or 0) < STUCK_S:
         return "", ""
     free = sum(max(0, worker["concurrency"] - len(worker["running"])) for worker in workers)
-    stands = f"Nothing in the queue {name} has started for a minute, and {jobs(n)} in it."
+    stands = f"Nothing in queue {name} started in the last minute: {jobs(n)} in it."
     if elsewhere:
         started = f"{elsewhere:,} job{'s' * (elsewhere != 1)}"
         return (
             "caution",
-            f"{stands} Its workers started {started} of other queues meanwhile: what is more urgent goes first.",
+            f"{stands} Its workers started {started} from other queues, which have a higher priority.",
         )
     if free:
         slots = f"{free} slot{'s' * (free != 1)} of its workers {'are' if free != 1 else 'is'} free"
         return "danger", (
-            f"{stands} {slots}, and they started nothing else either. Why is not known here: the self test finds out "
-            "where a job stops. (Jobs with one serial key wait for each other.)"
+            f"{stands} {slots}, but nothing started. Run the self test to find the cause. "
+            "(Jobs with the same serial key wait for each other.)"
         )
-    busy = "Its workers are busy with other jobs: wait, cancel what runs too long, or start a worker."
+    busy = "Its workers are all busy. Wait, cancel a long job, or start another worker."
     return "caution", f"{stands} {busy}"
 
 

@@ -2,7 +2,7 @@
 come, which one and why.
 
 The moments of the row are its own: it was created, claimed (``started_at``) and finished. When its commit was over and
-when its bell was handed to the broker, only the process knows that did it: this one.
+when its message was handed to the broker, only the process knows that did it: this one.
 """
 
 from datetime import UTC, datetime
@@ -30,12 +30,12 @@ class Leg(NamedTuple):
 
 
 LEGS = [
-    Leg("accepted", "The server has committed the job's row."),
-    Leg("notified", "The broker has taken the bell that calls a worker."),
-    Leg("claimed", "A worker has heard it and has taken the job."),
-    Leg("written", "The worker has done the job and written its end."),
-    Leg("pushed", "The server has been moments of it, and has sent it to this page."),
-    Leg("painted", "This browser has shown it."),
+    Leg("accepted", "The server stored the job"),
+    Leg("notified", "The broker accepted the message"),
+    Leg("claimed", "A worker started the job"),
+    Leg("written", "The worker finished the job and stored the result"),
+    Leg("pushed", "The server sent the change to this page"),
+    Leg("painted", "This browser showed it"),
 ]
 
 
@@ -95,7 +95,7 @@ def explain(job: Job) -> str:
         case State.SUCCEEDED:
             return ""
         case State.RUNNING:
-            return f"The worker {job.worker} has taken the job and has not finished it: look into its log."
+            return f"The worker {job.worker} took the job and has not finished it. Check its log."
         case State.QUEUED:
             return explain_unclaimed(job)
         case _:
@@ -104,18 +104,18 @@ def explain(job: Job) -> str:
 
 def explain_unclaimed(job: Job) -> str:
     if Queue.objects.filter(name=job.queue, paused=True).exists():
-        return f"The queue {job.queue} is paused: nothing in it starts until somebody resumes it."
+        return f"The queue {job.queue} is paused: resume it to start its jobs."
     try:
         broker.ready(job.queue)
     except Exception:
-        return "Redis, the broker, does not answer, so no worker is called. The job is kept, and starts with it."
+        return "The broker (Redis) does not answer, so no worker is called. The job starts when it is back."
     workers = board.workers()
     serving = [worker for worker in workers if worker["alive"] and job.queue in worker["queues"]]
     if not serving:
         lost = [worker["name"] for worker in workers if not worker["alive"]]
         gone = f" ({', '.join(lost)} has been lost.)" if lost else ""
-        return f"No worker serves the queue {job.queue}: start one.{gone}"
+        return f"No worker serves queue {job.queue}: start one.{gone}"
     slots = sum(worker["concurrency"] for worker in serving)
     if sum(len(worker["running"]) for worker in serving) >= slots:
-        return f"All {slots} slots of the workers of {job.queue} are taken: the job waits for its turn."
-    return f"Workers of {job.queue} live and have free slots, and yet none has taken the job: look into their logs."
+        return f"All {slots} slots of the workers of {job.queue} are busy; the job waits for its turn."
+    return f"Workers of {job.queue} are alive with free slots, but none took the job. Check their logs."

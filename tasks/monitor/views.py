@@ -47,7 +47,7 @@ class ChartsView(Page):
     def get_context_data(self, **context: Any) -> dict[str, Any]:
         period = self.request.GET.get("period", "1h")
         if period not in stats.PERIODS:
-            raise Http404("There is no such period.")
+            raise Http404("Unknown period.")
         chart = stats.chart(period)
         return super().get_context_data(
             chart=chart,
@@ -72,7 +72,7 @@ class PauseView(Allowed, View):
         audit.do(request, "pause", f"queue {name}", lambda: self.do(name), paused=self.paused)
         if wants_json(request):
             return JsonResponse(next(queue for queue in picture.queues() if queue["name"] == name))
-        messages.info(request, f"The queue {name} {'is paused' if self.paused else 'goes on'}.")
+        messages.info(request, f"Queue {name} {'is paused' if self.paused else 'resumed'}.")
         return redirect("workers")
 
     def do(self, name: str) -> None:

@@ -9,16 +9,18 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from types import SimpleNamespace
-from typing import Any, Self, get_type_hints
+from itertools import zip_longest
+from typing import Any, Self
 
-from tasks.params.annotations import JSON, PLAIN, rule_for
-from tasks.params.types import MASK, File, ParamType, Ref, Secret, Url, Wrong
+from tasks.params.fields import Field, field_of
+from tasks.params.report_use import Injection, how_report_is_taken
+from tasks.params.typed import Params
+from tasks.params.types import MASK, File, Ref, Secret, Url, Wrong
 
-__all__ = ["MASK", "Field", "File", "ParamError", "Ref", "Secret", "Signature", "Url"]
+__all__ = ["MASK", "Field", "File", "ParamError", "Params", "Ref", "Secret", "Signature", "Url"]
 
+BY_POSITION = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 LARGEST = 64 * 1024  # bytes of JSON: parameters are small, what is large belongs in rows
-GUESSED = (str, int, float, bool)  # an unannotated parameter takes the type of such a default
 
 
 class ParamError(ValueError):
@@ -42,92 +44,51 @@ class TooLarge(ParamError):
 
 
 @dataclass(frozen=True, eq=False)
-class Field:
-    """One parameter. `default` is JSON and clean; it counts unless the field is `required` or `omitted`."""
-
-    name: str
-    rule: ParamType
-    required: bool = True
-    default: Any = None
-    nullable: bool = False
-    omitted: bool = False  # left out unless given: the function's own default has no form in JSON
-    help: str = ""
-
-    @property
-    def label(self) -> str:
-        return self.name.replace("_", " ").strip().capitalize()
-
-    @property
-    def type(self) -> str:
-        """text integer number boolean decimal date datetime choice list json url secret ref file"""
-        return self.rule.type
-
-    @property
-    def choices(self) -> tuple[tuple[Any, Any], ...]:
-        return self.rule.choices
-
-    @property
-    def item(self) -> ParamType | None:
-        """What a list holds: a rule has `type` and `choices` too."""
-        return self.rule.item
-
-    @property
-    def model(self) -> str | None:
-        """The label of the model a ref points to."""
-        return self.rule.model
-
-    def read(self, value: Any) -> Any:
-        empty = isinstance(value, str) and not value and self.rule.empty_is_none and self.default != ""
-        return None if self.nullable and (value is None or empty) else self.rule.accept(value)
-
-    def clean(self, value: Any) -> Any:
-        found = self.read(value)
-        return None if found is None else self.rule.dump(found)
-
-    def schema(self) -> dict[str, Any]:
-        schema = {"title": self.label, **({"description": self.help} if self.help else {}), **self.rule.schema}
-        if self.nullable and "type" in schema:
-            schema["type"] = [schema["type"], "null"]
-        if self.nullable and "enum" in schema:
-            schema["enum"] = [*schema["enum"], None]
-        if not (self.required or self.omitted or self.type == "secret"):
-            schema["default"] = self.default
-        return schema
-
-
-@dataclass(frozen=True, eq=False)
 class Signature:
-    """What a function accepts as a job. `extra` is the field that stands for every name of a `**kwargs`."""
+    """What a function accepts as a job.
+
+    `extra` is the field that stands for every name of a `**kwargs`, `rest` the name of the field that `*args` is.
+    """
 
     name: str
     help: str
     fields: tuple[Field, ...]
-    takes_report: bool
+    report: Injection
     extra: Field | None
+    rest: str | None
     call: inspect.Signature  # what callers give: without self and report
     filled: frozenset[str]  # names that callers never give
+    unnamed: frozenset[str] = frozenset()  # parameters that a wrapper around the function takes by position only
 
     @classmethod
-    def of(cls, function: Callable[..., Any], *, bound: bool = False) -> Self:
-        """Read a function, without its `self` if bound and a first parameter named `report`.
+    def of(cls, function: Callable[..., Any], *, bound: bool = False, adopted: bool = False) -> Self:
+        """Read a function, without its `self` if bound and without a `report` that is filled in.
 
-        TypeError names the function, the parameter and the type that no form could ask for.
+        `adopted`: a plain Celery task, of which a first parameter named `report` is a value like any other.
+        TypeError names the function and the parameter that misuses a type of ours.
         """
         call = inspect.signature(function)
         given = list(call.parameters.values())[bound:]
-        takes_report = bool(given) and given[0].name == "report"
-        given = given[takes_report:]
-        fields = [_field(function, each) for each in given]
-        extra = fields.pop() if given and given[-1].kind is inspect.Parameter.VAR_KEYWORD else None
+        report = how_report_is_taken(function, given, adopted)
+        given = given[report is not Injection.NO :]
+        fields = [field_of(function, each) for each in given]
+        kinds = [each.kind for each in given]
+        extra = fields.pop() if kinds and kinds[-1] is inspect.Parameter.VAR_KEYWORD else None
         return cls(
             name=function.__name__,
             help=(inspect.getdoc(function) or "").partition("\n")[0],
             fields=tuple(fields),
-            takes_report=takes_report,
+            report=report,
             extra=extra,
+            rest=next((each.name for each in given if each.kind is inspect.Parameter.VAR_POSITIONAL), None),
             call=call.replace(parameters=given),
             filled=frozenset(call.parameters) - {each.name for each in given},
+            unnamed=_unnamed(function, given),
         )
+
+    @property
+    def takes_report(self) -> bool:
+        return self.report is not Injection.NO
 
     @cached_property
     def secrets(self) -> frozenset[str]:
@@ -137,14 +98,54 @@ class Signature:
     def _known(self) -> dict[str, Field]:
         return {field.name: field for field in self.fields}
 
-    def bind(self, args: Iterable[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-        """The arguments of a call by name, defaults left out; TypeError as Python raises it for a wrong call."""
+    def bind(self, args: Iterable[Any], kwargs: Mapping[str, Any]) -> Params:
+        """The arguments of a call from code by name, defaults left out; TypeError as Python raises it for a wrong call.
+
+        What comes back goes to `take`: such a call is held to no annotation but our own.
+        """
+        args = tuple(args)
+        if args and self.report is Injection.DOUBTFUL:
+            raise TypeError(
+                f"{self.name}() takes its first parameter `report` from Signalbox, unless the function says that it is "
+                "a value: annotate it (`report: Report` or `report: str`), or give the parameters by name"
+            )
         try:
             named = dict(self.call.bind(*args, **kwargs).arguments)
         except TypeError as error:
             raise TypeError(f"{self.name}() {error}") from None
         more = named.pop(self.extra.name, {}) if self.extra else {}
-        return named | more
+        if self.rest in more:
+            raise TypeError(f"{self.name}() has the name {self.rest!r} for its further positional arguments")
+        if self.rest in named:
+            named[self.rest] = list(named[self.rest])
+        return Params.of(named | more, by_position=len(args))
+
+    def take(self, call: Mapping[str, Any], before: Params | None = None, *, fill: bool = True) -> Params:
+        """The parameters of a call from code as stable JSON, with `before` in front, which is taken already.
+
+        ParamError with all that no job can carry, and all that one of our own types refuses.
+        """
+        taken = Params.of(
+            before or {}, by_position=getattr(call, "by_position", 0) or getattr(before, "by_position", 0)
+        )
+        as_given, filled = set(taken.as_given), set(taken.filled)
+        errors: dict[str, list[str]] = {}
+        for name in dict.fromkeys((*self._known, *call)):
+            try:
+                field = self._named(name)
+                if name in call:
+                    taken[name], unread = field.take(call[name])
+                    as_given |= {name} if unread else set()
+                elif fill and name not in taken and not (field.required or field.omitted):
+                    taken[name] = field.clean(field.default)
+                    filled.add(name)
+            except Wrong as wrong:
+                errors[str(name)] = [str(wrong)]
+        if errors:
+            raise ParamError(errors)
+        if (bytes_ := size(taken)) > LARGEST:
+            raise TooLarge(bytes_)
+        return Params.of(taken, as_given=frozenset(as_given), filled=frozenset(filled))
 
     def clean(self, raw: Mapping[str, Any], *, text: bool = False) -> dict[str, Any]:
         """Parameters as stable JSON with every default filled in; ParamError with all that is wrong.
@@ -163,7 +164,7 @@ class Signature:
                 if name in raw and not (text and field.omitted and value == ""):  # nothing typed is nothing given
                     cleaned[name] = field.clean(field.rule.parse(value) if text and isinstance(value, str) else value)
                 elif field.required:
-                    raise Wrong("Give a value.")
+                    raise Wrong("Required.")
                 elif not field.omitted:
                     cleaned[name] = field.clean(field.default)
             except Wrong as wrong:
@@ -175,18 +176,51 @@ class Signature:
         return cleaned
 
     def load(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """Stored parameters (secrets put back) as the Python values to call the function with.
+        """Stored parameters (secrets put back) as Python values by name.
 
         ParamError if the function no longer takes such a value; a name it no longer has is left to Python's TypeError.
         """
         loaded: dict[str, Any] = {}
+        as_given = getattr(params, "as_given", ())
         for name, value in params.items():
             field = self._known.get(name) or self.extra
             try:
-                loaded[name] = field.read(value) if field else value
+                masked = value == MASK and name in self.secrets
+                loaded[name] = field.load(value, name in as_given) if field and not masked else value
             except Wrong as wrong:
                 raise ParamError({name: [str(wrong)]}) from None
         return loaded
+
+    def arguments(self, params: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+        """Stored parameters as the call that was made: what came by position goes by position, and a default that was
+        filled in is left to Python as long as it is still the function's own."""
+        loaded = self.load(params)
+        filled = getattr(params, "filled", frozenset())
+        for name in (filled | self.unnamed) & loaded.keys() & self._known.keys():
+            if params[name] == self._known[name].default and not self._known[name].required:
+                del loaded[name]
+        rest = list(loaded.pop(self.rest, ())) if self.rest else []
+        positions = [each for each in self.call.parameters.values() if each.kind in BY_POSITION]
+        last = max((n for n, each in enumerate(positions, 1) if self._goes_by_position(each, loaded)), default=0)
+        first = len(positions) if rest else max(last, min(getattr(params, "by_position", 0), len(positions)))
+        args = [loaded.pop(each.name, each.default) for each in positions[:first]]
+        return args + rest, loaded
+
+    def put_secrets(
+        self, args: Iterable[Any], kwargs: Mapping[str, Any], secrets: Mapping[str, Any]
+    ) -> tuple[list[Any], dict[str, Any]]:
+        """The arguments of a call with the secrets in the place of their masks, by position and by name."""
+        names = [each.name for each in self.call.parameters.values() if each.kind in BY_POSITION]
+
+        def put(name: str, given: Any) -> Any:
+            return secrets[name] if name in secrets and isinstance(given, str) and given == MASK else given
+
+        placed = [put(name, given) for name, given in zip_longest(names, args, fillvalue="")]
+        return placed[: len(tuple(args))], {name: put(name, given) for name, given in kwargs.items()}
+
+    def _goes_by_position(self, parameter: inspect.Parameter, loaded: Mapping[str, Any]) -> bool:
+        unnamed = parameter.kind is parameter.POSITIONAL_ONLY or parameter.name in self.unnamed
+        return unnamed and parameter.name in loaded
 
     def schema(self) -> dict[str, Any]:
         """JSON Schema 2020-12 of the object of parameters."""
@@ -214,39 +248,10 @@ def size(value: Any) -> int:
     return len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
 
 
-def _field(function: Callable[..., Any], parameter: inspect.Parameter) -> Field:
-    annotated = parameter.annotation is not parameter.empty
-    try:
-        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.POSITIONAL_ONLY):
-            raise TypeError("jobs are called by name, so every parameter needs one of its own")
-        field = _annotated(function, parameter) if annotated else _guessed(parameter)
-        if parameter.kind is parameter.VAR_KEYWORD and field.type == "secret":
-            raise TypeError("a secret needs a name of its own")
-        if parameter.default is parameter.empty:
-            return replace(field, required=not field.nullable)
-        field = replace(field, required=False, nullable=field.nullable or parameter.default is None)
-        # An optional text with the default "" keeps "" apart from None, hence the default goes in before it is cleaned.
-        field = replace(field, default=parameter.default)
-        return replace(field, default=field.clean(parameter.default))
-    except Wrong as wrong:
-        if not annotated:
-            return replace(field, default=None, omitted=True)
-        reason = f"its default is refused. {wrong}"
-    except Exception as error:  # annotations are evaluated, and may raise anything
-        reason = f"{type(error).__name__}: {error}" if not isinstance(error, TypeError) else str(error)
-    shown = f": {inspect.formatannotation(parameter.annotation)}" if annotated else ""
-    where = f"{function.__module__}.{function.__qualname__}"
-    raise TypeError(f"{where}: the parameter `{parameter.name}{shown}` cannot be one of a job: {reason}") from None
-
-
-def _annotated(function: Callable[..., Any], parameter: inspect.Parameter) -> Field:
-    # One by one: the annotations of self, report and the answer may name what is imported for type checkers only.
-    names = inspect.unwrap(function).__globals__
-    hints = get_type_hints(SimpleNamespace(__annotations__={"it": parameter.annotation}), names, include_extras=True)
-    rule, nullable, help = rule_for(hints["it"])
-    return Field(parameter.name, rule, nullable=nullable, help=help)
-
-
-def _guessed(parameter: inspect.Parameter) -> Field:
-    kind = type(parameter.default)
-    return Field(parameter.name, PLAIN[kind] if kind in GUESSED else JSON)
+def _unnamed(function: Callable[..., Any], given: list[inspect.Parameter]) -> frozenset[str]:
+    """Names that the outermost wrapper of a function does not know: it has others, or takes arguments by position."""
+    outer = inspect.signature(function, follow_wrapped=False).parameters.values()
+    if any(each.kind is each.VAR_KEYWORD for each in outer):
+        return frozenset()
+    known = {each.name for each in outer if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)}
+    return frozenset(each.name for each in given if each.kind in BY_POSITION) - known

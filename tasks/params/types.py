@@ -43,6 +43,8 @@ class ParamType:
     item: "ParamType | None" = None
     model: str | None = None
     empty_is_none = True  # for an optional parameter, which a form leaves empty
+    native = False  # whether the value is its JSON, so that nothing is to be read again when the job runs
+    ours = False  # whether calls from code keep to it too: Celery knows no such type
 
     def read(self, value: Any) -> Any:
         """The Python value. What it raises may be raw: callers use `accept`."""
@@ -89,6 +91,7 @@ def digits(text: str) -> str:
 
 class Text(ParamType):
     type, wrong = "text", "Give text."
+    native = True
     schema = {"type": "string", "maxLength": LONGEST}
 
     def read(self, value: Any) -> str:
@@ -99,6 +102,7 @@ class Secret(Text):
     """Kept sealed, apart from the other parameters, and shown as MASK."""
 
     type = "secret"
+    ours = True
     schema = {"type": "string", "format": "password", "writeOnly": True}
 
     def read(self, value: Any) -> str:
@@ -111,6 +115,7 @@ class Url(ParamType):
     """A web address that anybody may see: it has no password in it."""
 
     type, wrong = "url", "Give a web address that begins with http:// or https://."
+    ours = True
     schema = {"type": "string", "format": "uri", "maxLength": 2048}
 
     def read(self, value: Any) -> str:
@@ -128,6 +133,7 @@ class Ref(ParamType):
     """The public id of a row: `Ref("feeds.Feed")` or `Ref(Feed)`. Whether the row exists is checked elsewhere."""
 
     type, wrong = "ref", "Give the id of a row, such as 0199c1f2-7d3a-7e61-8b5c-1f2e3d4c5b6a."
+    ours = True
     schema = {"type": "string", "format": "uuid"}
 
     def __init__(self, model: Any) -> None:
@@ -155,8 +161,10 @@ class Integer(ParamType):
     """64 bits, or the bounds of `Annotated[int, range(1, 61)]`."""
 
     type, wrong = "integer", "Give a whole number."
+    native = True
 
     def __init__(self, allowed: range = INT64) -> None:
+        self.ours = allowed is not INT64
         if allowed.step != 1 or not allowed:
             raise TypeError("bounds are a range with step 1 that is not empty")
         self.lowest, self.highest = allowed[0], allowed[-1]
@@ -174,6 +182,7 @@ class Integer(ParamType):
 
 class Number(ParamType):
     type, wrong = "number", "Give a number."
+    native = True
     schema = {"type": "number"}
 
     def read(self, value: Any) -> float:
@@ -206,8 +215,20 @@ class Exact(ParamType):
         return f"{value:f}"
 
 
+class Uuid(ParamType):
+    type, wrong = "uuid", "Give a UUID, such as 0199c1f2-7d3a-7e61-8b5c-1f2e3d4c5b6a."
+    schema = {"type": "string", "format": "uuid"}
+
+    def read(self, value: Any) -> UUID:
+        return value if isinstance(value, UUID) else UUID(word(value))
+
+    def dump(self, value: UUID) -> str:
+        return str(value)
+
+
 class Boolean(ParamType):
     type, wrong = "boolean", "Give true or false."
+    native = True
     schema = {"type": "boolean"}
 
     def read(self, value: Any) -> bool:

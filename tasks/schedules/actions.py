@@ -57,14 +57,14 @@ def crontab(text: str, zone: str) -> dict[str, Any]:
     except (KeyError, ValueError, OSError):
         raise WrongTiming("There is no such time zone.") from None
     if moments.following(timezone.now()) is None:
-        raise WrongTiming("No day is ever like that.")
+        raise WrongTiming("This crontab matches no date.")
     columns = {field.column: text for field, text in zip(fields.FIELDS, texts, strict=True)}
     return {"crontab": CrontabSchedule(**columns, timezone=moments.zone)}
 
 
 def once(at: datetime) -> dict[str, Any]:
     if at <= timezone.now():
-        raise WrongTiming("Choose a moment that is still to come.")
+        raise WrongTiming("Choose a time in the future.")
     return {"clocked": ClockedSchedule(clocked_time=at), "one_off": True}
 
 
@@ -99,7 +99,7 @@ def create(
     clean, secrets = _split(kind, params)
     with transaction.atomic():
         if PeriodicTask.objects.filter(name=name).exists():
-            raise NameTaken("There is a schedule with this name.")
+            raise NameTaken("A schedule with this name already exists.")
         periodic = PeriodicTask.objects.create(name=name, task=kind, kwargs=json.dumps(clean), **_kept(timing))
         return Schedule.objects.create(periodic=periodic, secrets=secrets, owner=owner, **policy)
 
@@ -122,7 +122,7 @@ def change(
         periodic, row = schedule.periodic, {**policy}
         if name is not None and name != periodic.name:
             if PeriodicTask.objects.filter(name=name).exists():
-                raise NameTaken("There is a schedule with this name.")
+                raise NameTaken("A schedule with this name already exists.")
             periodic.name = name
         if params is not None:
             clean, row["secrets"] = _split(periodic.task, params)
@@ -231,11 +231,11 @@ def _run(schedule: Schedule, slot: datetime, now: datetime) -> Run:
     outcome, job, note = Run.Outcome.STARTED, None, ""
     live = Job.objects.filter(schedule=schedule.uid, state__in=[*Job.LIVE])
     if schedule.overlap == Schedule.Overlap.SKIP and live.exists():
-        return _write(schedule, slot, Run.Outcome.SKIPPED, now, note="The run before it was not over.")
+        return _write(schedule, slot, Run.Outcome.SKIPPED, now, note="The previous run was still running.")
     if schedule.overlap == Schedule.Overlap.CANCEL:
         for uid in live.values_list("uid", flat=True):
             try:
-                lifecycle.cancel(uid, None, "The next run of its schedule began.")
+                lifecycle.cancel(uid, None, "The next run of its schedule started.")
             except NotInState:  # it ended in this moment
                 continue
     try:

@@ -13,6 +13,7 @@ from tasks.api import pagination, shapes
 from tasks.api.base import Flag, Nothing, ResourceView, Strict, Text, Whole
 from tasks.api.pagination import CURSOR, LIMIT
 from tasks.api.problems import Problem, wrong
+from tasks.engine import registry
 from tasks.engine.readable import readable
 from tasks.schedules import actions as schedules
 from tasks.schedules.actions import WrongTiming
@@ -152,8 +153,8 @@ class OneSchedule(ResourceView):
     def put(self, request: Any, uid: UUID) -> Response:
         """Replace it: what is left out is as in a new schedule. Its kind stays; its times begin now."""
         schedule, given = schedule_or_404(uid), self.given(ScheduleIn)
-        if given.pop("kind") != schedule.periodic.task:
-            raise wrong(kind=f"The kind of a schedule stays: {schedule.periodic.task}. Make another schedule.")
+        if registry.own_name(given.pop("kind")) != schedule.kind:
+            raise wrong(kind=f"The kind of a schedule stays: {schedule.kind}. Make another schedule.")
         return self.change(schedule, given, full_timing_of)
 
     @extend_schema(operation_id="change_schedule", request=ScheduleChange(partial=True), responses=ScheduleShape)

@@ -24,7 +24,7 @@ class ScheduleForm(forms.Form):
     when = forms.ChoiceField(label="When", choices=WHENS, widget=forms.RadioSelect)
     number = forms.IntegerField(label="Every", min_value=1, max_value=10_000, required=False, initial=10)
     unit = forms.ChoiceField(label="Unit", choices=[(name, f"{name}s") for name, _ in UNITS], initial="minute")
-    start_at = MomentField(label="The first time", help_text="Empty: after one interval.")
+    start_at = MomentField(label="First run", help_text="Empty: after one interval.")
     crontab = forms.CharField(
         label="Crontab",
         required=False,
@@ -32,11 +32,13 @@ class ScheduleForm(forms.Form):
         help_text="Minute, hour, day of the month, month, day of the week: 30 9 * * 1-5.",
         widget=forms.TextInput({"autocomplete": "off", "spellcheck": "false", "placeholder": "30 9 * * 1-5"}),
     )
-    timezone = forms.ChoiceField(label="Time zone", help_text="In which the crontab is meant.")
+    timezone = forms.ChoiceField(label="Time zone", help_text="Time zone of the crontab.")
     at = MomentField(label="At")
     overlap = forms.ChoiceField(label="When the run before is not over", choices=Schedule.Overlap)
     missed = forms.ChoiceField(
-        label="When a run was missed", choices=Schedule.Missed, help_text="For instance, while no beat was running."
+        label="When a run was missed",
+        choices=Schedule.Missed,
+        help_text="For example because no scheduler was running.",
     )
     priority = Priority(label="Priority")
     priority.may_be_empty, at.may_be_empty = True, False
@@ -54,7 +56,7 @@ class ScheduleForm(forms.Form):
         if field is None or not TIMING[when].isdisjoint(self.errors):
             return given
         if not given.get(field):
-            self.add_error(field, "Give a value.")
+            self.add_error(field, "Required.")
             return given
         try:
             self.timing = self._timing(given)
@@ -90,7 +92,7 @@ class ParamsForm(KindForm):
         super().__init__(kind, data, copied=copied)
         self.kept = kept or {}
         for name in self.kept:
-            self.fields[PARAM + name].help_text = "Empty: the one that is kept."
+            self.fields[PARAM + name].help_text = "Leave empty to keep the current one."
 
     def clean(self) -> dict[str, Any]:
         for name, value in self.kept.items():

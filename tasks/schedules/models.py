@@ -48,6 +48,11 @@ class Schedule(models.Model):
         return self.periodic.name
 
     @property
+    def kind(self) -> str:
+        """The name of its kind. The row of its task may say Celery's name for it."""
+        return registry.own_name(self.periodic.task)
+
+    @property
     def timing(self) -> slots.Timing | None:
         """None for what cannot be kept: ``trouble`` says why."""
         try:
@@ -77,10 +82,10 @@ class Schedule(models.Model):
         except Exception as error:
             return f"Its times cannot be read. {type(error).__name__}: {error}"[:300]
         if timing is None:
-            return "It has no interval, crontab or moment, so it never runs."
+            return "No interval, crontab or date is set, so it never runs."
         if self.periodic.crontab and timing.following(timezone.now()) is None:
-            return "No day is ever like that, so it never runs."
-        if self.periodic.task not in registry.names():
+            return "Its crontab matches no date, so it never runs."
+        if not registry.knows(self.periodic.task):
             return f"There is no kind of job named {self.periodic.task!r}, so no run can start."
         try:
             self.params  # noqa: B018 - raises what is wrong with them
@@ -142,7 +147,7 @@ class Schedule(models.Model):
         return {
             "id": str(self.uid),
             "name": periodic.name,
-            "kind": periodic.task,
+            "kind": self.kind,
             "params": self.shown_params if isinstance(self.shown_params, dict) else {},
             "every_s": self.every and self.every.total_seconds(),
             "start_at": instant(periodic.start_time),

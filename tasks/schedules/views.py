@@ -177,7 +177,7 @@ class ScheduleDelete(SchedulePage):
     def post(self, request: HttpRequest, uid: UUID) -> HttpResponse:
         schedule = schedule_or_404(uid)
         audit.do(request, self.action, f"schedule {uid}", schedule.periodic.delete)
-        messages.info(request, f"The schedule {schedule} was deleted. Its jobs stay.")
+        messages.info(request, f"The schedule {schedule} was deleted. Its jobs are kept.")
         return redirect("schedules")
 
 
@@ -200,7 +200,7 @@ class RunNow(Allowed, View):
         try:
             job = audit.do(request, self.action, f"schedule {uid}", lambda: actions.run_now(schedule, request.user))
         except (ParamError, registry.UnknownKind, ValueError) as error:
-            messages.error(request, f"Nothing was started. {error}")
+            messages.error(request, f"Not started: {error}")
             return redirect("schedule", uid)
-        messages.info(request, "A run was started beside the timetable.")
+        messages.info(request, "Started now. The timetable is unchanged.")
         return redirect("job", job.uid)

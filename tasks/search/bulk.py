@@ -19,7 +19,7 @@ from tasks.search import finder
 from tasks.search.language import Query, SearchError
 
 ACTIONS = ("cancel", "retry", "take_back")
-WORDS = {"cancel": "Cancel", "retry": "Try again", "take_back": "Take back"}
+WORDS = {"cancel": "Cancel", "retry": "Retry", "take_back": "Undo cancel"}
 STATES = {
     "cancel": Job.LIVE,
     "retry": frozenset({State.FAILED, State.CANCELLED}),

@@ -36,7 +36,7 @@ class BulkView(Page):
         try:
             job = actions.bulk(Actor.of(request), asked, filters, key=key)
         except TooMany as many:
-            messages.error(request, f"Nothing was queued. {many} Try again in {many.wait_s} s.")
+            messages.error(request, f"Not started: {many} Try again in {many.wait_s} s.")
             return redirect(jobs_url(request.POST["q"].strip()))
         messages.info(request, f"This job does it: {bulk.WORDS[asked].lower()} {wording.describe_query(query)}.")
         return redirect("job", job.uid)

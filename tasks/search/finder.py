@@ -15,6 +15,7 @@ from django.db.models import BooleanField, F, Func, Max, Q, QuerySet, TextField,
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Cast, Collate, Concat, Upper
 
+from tasks.engine import registry
 from tasks.engine.models import Ending, Job, State, instant
 from tasks.queries import board
 from tasks.search.language import Query
@@ -121,8 +122,13 @@ def _lead(query: Query, jobs: QuerySet[Job]) -> tuple[QuerySet[Job], dict[str, A
         jobs = jobs.filter(owner_id__in=_ids(owner))
     elif kind := next((names for names in query.kind if len(names) == 1), None):
         rest["kind"].remove(kind)
-        jobs = jobs.filter(kind=next(iter(kind)))
+        jobs = jobs.filter(kind__in=_known_as(kind))
     return jobs, {name: values for name, values in rest.items() if values}
+
+
+def _known_as(kinds: frozenset[str]) -> set[str]:
+    """With the names that rows have, where a kind is asked for by Celery's ``module.function``."""
+    return {*kinds, *map(registry.own_name, kinds)}
 
 
 def _few(states: frozenset[str]) -> list[int] | None:
@@ -145,6 +151,7 @@ def _narrow(rest: dict[str, Any], jobs: QuerySet[Job]) -> QuerySet[Job]:
         jobs = jobs.alias(_owner=F("owner_id") + 0).filter(_owner__in=_ids(names))
     for name in ("kind", "queue"):
         for values in rest.get(name, ()):
+            values = _known_as(values) if name == "kind" else values
             jobs = jobs.alias(**{f"_{name}": Concat(name, Value(""))}).filter(**{f"_{name}__in": values})
     for key in rest.get("failure", ()):
         jobs = jobs.filter(error_key__in=key.split(","))  # groups that were merged have several

@@ -40,5 +40,5 @@ def _living(link: str) -> ShareLink:
     """Forged, expired, taken back, or of an owner who may share no more: all are the same to a stranger."""
     found = links.find(link)
     if found is None:
-        raise Http404("This link is not valid, or no longer.")
+        raise Http404("This link is not valid, or has expired.")
     return found

@@ -33,7 +33,7 @@ class ShareForm(forms.ModelForm):
         required=False,
         max_length=2_000,
         widget=forms.Textarea({"rows": 3, "spellcheck": "false", "autocomplete": "off"}),
-        help_text="One origin a line, such as https://shop.example. Empty: none.",
+        help_text="One per line, such as https://shop.example. Empty: none.",
     )
     origins.may_be_empty = True
 
@@ -47,7 +47,7 @@ class ShareForm(forms.ModelForm):
             raise forms.ValidationError(f"Give at most {sharing.MOST_ORIGINS} origins.")
         for origin in given:
             if not sharing.is_origin(origin):
-                raise forms.ValidationError("Give an origin a line, such as https://shop.example.")
+                raise forms.ValidationError("Give one origin per line, such as https://shop.example.")
         return [origin.lower() for origin in given]
 
 
@@ -99,5 +99,5 @@ class EndShareView(OfJob, DeleteView):
     def form_valid(self, form: Any) -> HttpResponse:
         uid: UUID = self.object.uid
         audit.do(self.request, "share", self.job.uid, lambda: sharing.end(self.object), link=str(uid), revoked=True)
-        messages.info(self.request, "The link was taken back: whoever has it sees nothing more.")
+        messages.info(self.request, "The link was revoked. It no longer works.")
         return redirect("job-share", self.job.uid)

@@ -24,10 +24,10 @@ TEXTS = ("text", "list", "json")  # empty text is a value of these
 EMPTY_CHOICE = ("", "–")
 HELP = {
     "list": "One per line.",
-    "url": "An address that begins with http:// or https://.",
-    "secret": "Kept sealed and never shown again.",
-    "ref": "The public id of a row.",
-    "file": "The public id of an upload.",
+    "url": "Begins with http:// or https://.",
+    "secret": "Encrypted, never shown again.",
+    "ref": "Id of a row.",
+    "file": "Id of an upload.",
     "json": "JSON.",
 }
 

@@ -186,12 +186,12 @@ def replay(uid: UUID) -> Delivery:
     """Send a delivery again, now, under its old id; the calendar of tries begins again. DoesNotExist, NotSent."""
     delivery = Delivery.objects.select_related("endpoint").get(uid=uid)
     if not delivery.endpoint.enabled:
-        raise NotSent("The webhook is switched off.")
+        raise NotSent("The webhook is off.")
     again = {"next_try_at": datetime.now(UTC), "finished_at": None, "tries_before": F("tries")}
     still = Delivery.objects.filter(pk=delivery.pk).exclude(status=Delivery.Status.SENDING)
     with transaction.atomic():
         if not still.update(status=Delivery.Status.PENDING, **again):
-            raise NotSent("The delivery is being sent at this moment.")
+            raise NotSent("This delivery is being sent right now.")
         outbox.wake_sender()
     delivery.refresh_from_db()
     return delivery
@@ -229,7 +229,7 @@ def _note_failure(endpoint: Endpoint, answer: Answer, now: datetime) -> None:
     if answer.code == 410:
         because = "It answered 410 Gone."
     elif row.filter(failing_since__lte=now - FAILED_FOR).exists():
-        because = "No delivery arrived for a day."
+        because = "No delivery succeeded for 24 h."
     else:
         return
     switch(endpoint, False, because)

@@ -27,13 +27,13 @@ class HookForm(forms.ModelForm):
     url = forms.CharField(
         label="Address",
         max_length=2048,
-        help_text="Each message is a POST to it. It begins with https:// or http://.",
+        help_text="Each message is sent here by POST. Begins with https:// or http://.",
         widget=forms.URLInput({"placeholder": "https://", "autocomplete": "off", "autofocus": True}),
     )
     name = forms.CharField(label="Name", max_length=100, required=False)
     name.may_be_empty = True
     states = Ticks(label="States", choices=[(value, value.capitalize()) for value in Job.OWN], help_text="None: all.")
-    kinds = Ticks(label="Kinds of job", help_text="None: all, but of chores only the failures.")
+    kinds = Ticks(label="Kinds of job", help_text="None selected: all kinds; of maintenance jobs only failures.")
     queues = Ticks(label="Queues", help_text="None: all.")
     alerts = forms.BooleanField(label="Alerts, when they open and close", required=False)
 

@@ -140,22 +140,22 @@ class HookDeed(Allowed, View):
 class Rotate(HookDeed):
     def do(self, hook: Endpoint) -> str:
         show_once(self.request, str(hook.uid), deliveries.rotate(hook))
-        return "The secret was changed. For a day the old one signs as well."
+        return "The secret was changed. The old one also signs for 24 h."
 
 
 class Switch(HookDeed):
     def do(self, hook: Endpoint) -> str:
         on = self.request.POST.get("on") == "yes"
         deliveries.switch(hook, on, "" if on else "Switched off by hand.")
-        return "The webhook is on." if on else "The webhook is off; what waited for it was dropped."
+        return "The webhook is on." if on else "The webhook is off. Pending deliveries were dropped."
 
 
 class SendTest(HookDeed):
     def do(self, hook: Endpoint) -> str:
         if not hook.enabled:
-            return "The webhook is off: nothing was sent."
+            return "The webhook is off. Nothing was sent."
         outbox.queue_test_delivery(hook)
-        return "A test message is on its way."
+        return "Test message sent."
 
 
 class OwnSecret(Allowed, View):
@@ -181,7 +181,7 @@ class ReplayView(Allowed, View):
             raise Http404("There is no such delivery.")
         try:
             audit.do(request, self.action, f"delivery {uid}", lambda: deliveries.replay(uid))
-            messages.info(request, "The message is sent again, under the same id.")
+            messages.info(request, "Sending again with the same id.")
         except Refused as no:
             messages.error(request, str(no))
         return redirect("webhook-callbacks") if row.endpoint.callbacks_of else redirect("webhook", row.endpoint.uid)

@@ -25,7 +25,6 @@ from tasks.engine import creation, due, lifecycle, log_context, storable
 from tasks.engine.errors import Failure
 from tasks.engine.models import Job
 from tasks.engine.report import MOST_LINES, Cancelled, Fenced, Report
-from tasks.params.signature import MASK
 from tasks.worker import chain_of, cleanup, connections, pulse
 
 log = logging.getLogger(__name__)
@@ -58,8 +57,9 @@ class Held:
         self.follows: dict[str, Any] | None = None  # not known yet
         try:
             self.params, secrets = creation.open_params(job)
+            self.args, self.kwargs = task.kind.signature.arguments(job.params)  # with masks, for everybody to read
         except Exception as error:  # such as secrets sealed with a key that is gone
-            self.params, secrets, self.unreadable = {}, [], error
+            self.params, self.args, self.kwargs, secrets, self.unreadable = {}, [], {}, [], error
         log_context.keep(str(job.uid), secrets)
         self.report = Report(str(job.uid), job.attempt, job.log_seq, secrets)
         self.beating = pulse.current()
@@ -68,10 +68,10 @@ class Held:
             self.beating.watch(self.running)
 
     def load(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Sequence[Any], dict[str, Any]]:
-        """The arguments that Celery's tracer was given as the function wants them, with its secrets."""
-        secrets = self.task.kind.signature.secrets & kwargs.keys()
-        given = {**kwargs, **{name: self.params[name] for name in secrets if kwargs[name] == MASK}}
-        return args, self.task.kind.signature.load(given)
+        """The arguments that Celery's tracer was given, with the job's secrets in the place of their masks."""
+        signature = self.task.kind.signature
+        secrets = {name: self.params[name] for name in signature.secrets & self.params.keys()}
+        return signature.put_secrets(args, kwargs, secrets) if secrets else (args, kwargs)
 
     def perform(self, call: Callable[[], Any]) -> Any:
         """Call the job's code and record its end. Raises Ignore, Retry or the failure, as Celery expects."""

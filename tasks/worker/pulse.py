@@ -20,7 +20,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 from django.db.models import F
 
-from tasks.engine import lease, lifecycle
+from tasks.engine import lease, lifecycle, registry
 from tasks.engine.models import Job, Worker
 from tasks.engine.report import Cancelled, Fenced, Report
 
@@ -248,4 +248,5 @@ def say_alive() -> None:
         if found.filter(pid=_worker_pid).update(beat=F("beat") + 1, **row):
             return
         if not (stopping() and found.exists()):
-            Worker.objects.update_or_create(name=_worker.hostname, defaults={**row, "beat": 1, "started_at": now})
+            first = {"beat": 1, "started_at": now, "kinds": [kind.name for kind in registry.kinds()]}
+            Worker.objects.update_or_create(name=_worker.hostname, defaults=row | first)

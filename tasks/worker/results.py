@@ -19,6 +19,7 @@ from tasks.engine.chains import CHORD
 from tasks.engine.errors import NotInState
 from tasks.engine.models import Job
 from tasks.engine.report import current_report
+from tasks.params.typed import restored
 
 
 class JobResult(AsyncResult):
@@ -54,7 +55,7 @@ class JobResult(AsyncResult):
         job = Job.objects.filter(uid=self.id).first()
         if job is None:
             return {"status": self.state, "result": None}
-        ended = raised(job) if job.state == Job.State.FAILED or job.error else job.result
+        ended = raised(job) if job.state == Job.State.FAILED or job.error else restored(job.result)
         shown = {"status": job.state, "result": ended, "traceback": job.traceback or None}
         about = {"name": job.kind, "args": [], "kwargs": job.params, "queue": job.queue, "worker": job.worker}
         return {**shown, **about, "retries": job.failures, "date_done": job.finished_at}
@@ -76,7 +77,7 @@ class JobResult(AsyncResult):
                 raise TimeoutError(f"The job was still {self.state} after {timeout:g} s.")
             time.sleep(interval)
         if job.state == Job.State.SUCCEEDED:
-            return job.result
+            return restored(job.result)
         if propagate:
             raise raised(job)
         return raised(job)
@@ -107,7 +108,7 @@ class NoResults(DisabledBackend):
         job = Job.objects.filter(uid=task_id).first() if is_uuid(task_id) else None
         if job is None:
             return {"status": "PENDING", "result": None}
-        result = raised(job) if job.state in (Job.State.FAILED, Job.State.CANCELLED) else job.result
+        result = raised(job) if job.state in (Job.State.FAILED, Job.State.CANCELLED) else restored(job.result)
         return {"status": CELERYS_WORDS.get(job.state, "PENDING"), "result": result, "traceback": job.traceback or None}
 
 

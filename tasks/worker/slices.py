@@ -47,9 +47,9 @@ def work(task: Any, uid: str, request: dict[str, Any]) -> trace_ok_t:
 
 def _first(task: Any, uid: str, request: dict[str, Any]) -> Job | None:
     """The job of a message: the next one of all, unless only its own message starts the job that it names."""
-    named = registry.has_own_messages(task.name)
+    named = registry.has_own_messages(task.kind.name)
     job = None if named or not pulse.current() else _next(request)
-    return job or claim(task.name, uid, request.get("hostname") or "")
+    return job or claim(task.kind.name, uid, request.get("hostname") or "")
 
 
 def _next(request: dict[str, Any]) -> Job | None:
@@ -76,7 +76,9 @@ def _trace(job: Job, uid: str, request: dict[str, Any]) -> trace_ok_t:
     _served[job.queue] = time.monotonic()
     if beating := pulse.current():
         beating.jobs += 1
-    return trace(app.tasks[job.kind], job, request if str(job.uid) == uid else _without_the_call(request))
+    return trace(
+        app.tasks[registry.celery_name(job.kind)], job, request if str(job.uid) == uid else _without_the_call(request)
+    )
 
 
 def _goes_on(job: Job) -> bool:

@@ -15,7 +15,7 @@ from datetime import timedelta
 from django.conf import settings
 from django.db import close_old_connections, connection
 
-from tasks.engine import broker, lifecycle, notify, registry
+from tasks.engine import broker, lifecycle, notify, registry, strangers
 from tasks.engine.models import Job, State, Worker
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ class Reaper:
     def __call__(self) -> None:
         close_old_connections()
         columns = ("id", "attempt", "beat", "kind", "worker", "pid")
-        rows = list(Job.objects.filter(state=State.RUNNING).values_list(*columns))
+        rows = list(Job.objects.filter(state=State.RUNNING, app="").values_list(*columns))
         clock = time.monotonic()
         # While nobody could look, as in an outage of the database, nobody could beat either: that counts as a moment.
         passed, self._looked = min(clock - self._looked, confirm_after()), clock
@@ -51,7 +51,7 @@ class Reaper:
             self._rescue(*each)
 
     def _rescue(self, pk: int, attempt: int, beat: int) -> None:
-        job = Job.objects.filter(pk=pk, attempt=attempt).first()
+        job = Job.objects.filter(pk=pk, attempt=attempt, app="").first()
         if job is not None and lifecycle.rescue(job, beat):
             log.warning("job %s: attempt %s was lost with its worker %s", job.uid, attempt, job.worker)
 
@@ -96,6 +96,22 @@ def dispatch() -> None:
         _notify_missing()
 
 
+class Watcher:
+    """Logs, once each, what no worker runs: the jobs wait, and nothing else in a log would say so."""
+
+    def __init__(self) -> None:
+        self._told = strangers.Unserved(frozenset(), frozenset())
+
+    def __call__(self) -> None:
+        with bounded():
+            found = strangers.unserved()
+        for kind in sorted(found.kinds - self._told.kinds)[: strangers.MOST]:
+            log.warning("Jobs of the kind %s are queued, and no live worker knows it: is its module imported?", kind)
+        for queue in sorted(found.queues - self._told.queues)[: strangers.MOST]:
+            log.warning("Jobs wait in the queue %s, which no live worker serves.", queue)
+        self._told = found
+
+
 @contextlib.contextmanager
 def bounded() -> Iterator[None]:
     """A connection that is alive, and no statement of more than two seconds where the database can tell: not behind
@@ -121,7 +137,7 @@ def _notify_missing() -> None:
     clock = lifecycle.now()
     before = clock - timedelta(seconds=settings.SIGNALBOX_SWEEP_S)
     for queue in _waiting_queues():
-        waiting = Job.objects.filter(state=State.QUEUED, queue=queue)
+        waiting = Job.objects.filter(state=State.QUEUED, queue=queue, app="")
         if not waiting.filter(rung_at__lt=before).exists():
             continue
         try:
@@ -142,6 +158,6 @@ def _notify_missing() -> None:
 def _waiting_queues() -> Iterator[str]:
     """The queues in which jobs wait, one look into the index each, however many wait."""
     queue: str | None = ""
-    waiting = Job.objects.filter(state=State.QUEUED).order_by("queue").values_list("queue", flat=True)
+    waiting = Job.objects.filter(state=State.QUEUED, app="").order_by("queue").values_list("queue", flat=True)
     while (queue := waiting.filter(queue__gt=queue).first()) is not None:
         yield queue

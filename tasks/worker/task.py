@@ -23,6 +23,7 @@ from tasks.params.signature import Signature
 from tasks.worker import body, trace
 from tasks.worker.results import JobResult
 
+OUR_KINDS = "tasks.kinds."  # other programs rely on the names of the kinds there
 ENDLESS = 1_000_000  # attempts, where Celery says max_retries=None
 
 
@@ -124,7 +125,8 @@ def job(*plain: Callable[..., Any], **given: Any) -> Any:
 
     Options are those of ``celery.shared_task``, and: ``on_lost`` "retry" or "fail", ``effects`` "none", "idempotent"
     or "once", ``lease`` and ``cancel_grace`` in seconds, ``serial_key`` a format over the parameters or a function
-    of them, ``quiet`` for chores. The kind's name is the function's, unless ``name`` says otherwise. TypeError for a
+    of them, ``quiet`` for chores. The kind's name is the function's, unless ``name`` says otherwise; it answers to
+    ``module.function`` too. TypeError for a
     signature that no form could be made of, or an option that means nothing; while apps are loaded, all such sentences
     are gathered, and stop the start together.
     """
@@ -156,14 +158,19 @@ def _make_task(function: Callable[..., Any], given: dict[str, Any]) -> Any:
         options.check_delays(options.of_class(base) | given)
     except TypeError as error:
         raise TypeError(f"{where}: {error}") from None
-    celery = {"name": function.__name__, **given}
+    dotted = f"{function.__module__}.{function.__name__}"
+    chosen = given.get("name")
+    celery = {**given, "name": dotted if chosen is None else chosen}
     said = options.of_class(base) | celery
     tries = (said.get("retry_kwargs") or {}).get("max_retries", said["max_retries"])
     bound = bool(celery.get("bind"))
     signature = Signature.of(function, bound=bound)
     kind = registry.Kind(
-        name=celery["name"],
+        name=function.__name__ if chosen is None else chosen,
         signature=signature,
+        celery_name=celery["name"],
+        dotted=dotted,
+        named=chosen is not None or dotted.startswith(OUR_KINDS),
         where=where,
         place=registry.place(function),
         doc=inspect.getdoc(function) or "",

@@ -57,7 +57,7 @@ def trace(task: Any, job: Job, request: dict[str, Any], foreground: bool = False
     held = Held(task, job, foreground)
     tracer = task.tracer or build_tracer(task.name, task, app=task.app, hostname=request.get("hostname"))
     try:
-        traced = tracer(str(job.uid), (), dict(job.params), context(held, request))
+        traced = tracer(str(job.uid), tuple(held.args), held.kwargs, context(held, request))
     except BaseException as error:
         held.end_unless_ended(error)
         raise
@@ -74,7 +74,7 @@ def context(held: Held, request: dict[str, Any]) -> dict[str, Any]:
         **headers,
         **chain_of.offered(job.then),
         "id": uid,
-        "task": job.kind,
+        "task": held.task.name,
         "correlation_id": uid,
         "root_id": str(job.root or job.uid),
         "parent_id": job.parent and str(job.parent),

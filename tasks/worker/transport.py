@@ -34,9 +34,9 @@ def opened(payload: Any) -> dict[str, Any]:
     task, uid = headers.get("task"), headers.get("id")
     if not (isinstance(task, str) and isinstance(uid, str) and len(uid) <= 64):
         return plain(payload, {}, "null")
-    if task in registry.names():
+    if registry.knows(task):
         own = {name: text[:64] for name, text in headers.items() if name.startswith(OURS) and isinstance(text, str)}
-        return plain(payload, own | {"lang": "py", "task": task, "id": uid}, BELL)
+        return plain(payload, own | {"lang": "py", "task": registry.celery_name(task), "id": uid}, BELL)
     if task in app.tasks and isinstance(payload.get("body"), str):
         return payload | {"properties": properties(payload, body_encoding="base64")}
     return plain(payload, {}, "null")

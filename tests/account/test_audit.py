@@ -66,7 +66,7 @@ def test_it_is_filtered_and_read_page_by_page(monkeypatch: pytest.MonkeyPatch) -
         text = client.get(f"/audit/?{query}").content.decode()
         assert entries(text) == found
         assert "<script>" not in text
-    assert "No entry fits." in text
+    assert "No entries match." in text
     assert client.get("/audit/?before=nonsense").status_code == 200
 
 

@@ -41,7 +41,7 @@ def test_a_token_is_made_shown_once_and_taken_back(alice):
     assert text not in page and text[:8] in page and "the shop" in page
     token = Token.objects.get()
     assert 6.9 < (token.expiry - timezone.now()).total_seconds() / 86_400 <= 7
-    assert "was taken back" in alice.post(f"/account/tokens/{token.uid}/delete/", follow=True).text
+    assert "was revoked" in alice.post(f"/account/tokens/{token.uid}/delete/", follow=True).text
     assert using(text).get("jobs/").status_code == 401
     assert (
         list(Entry.objects.filter(action="change_tokens").values_list("who", "target", "outcome"))
@@ -60,7 +60,7 @@ def test_nobody_sees_or_takes_another_ones(alice):
 def test_what_is_wrong_is_said_beside_the_field_and_nothing_is_made(alice, wrong):
     answer = alice.post("/account/tokens/", {"scope": "read", "name": "n", "days": "7"} | wrong)
     assert answer.status_code == 422 and list(answer.context["form"].errors) == list(wrong)
-    assert "No token was made" in answer.text and not Token.objects.exists()
+    assert "No token was created" in answer.text and not Token.objects.exists()
 
 
 def test_there_is_room_for_a_hundred(alice):

@@ -51,7 +51,7 @@ def test_a_kind_that_fails_too_often_opens_one_alert_and_ends_it():
     failed(), failed(), failed("countdown")
     assert looked() == []
     failed()
-    assert looked() == looked() == ["noop failed 3 times in 10 min."]
+    assert looked() == looked() == ["noop: 3 failures in 10 min (limit 2)"]
     Ending.objects.update(at=datetime.now(UTC) - timedelta(minutes=11))
     assert looked() == []
     closed = Alert.objects.get()
@@ -77,8 +77,8 @@ def test_a_queue_that_waits_too_long():
     Job.objects.update(created_at=datetime.now(UTC) - timedelta(seconds=31))
     notify.pause("default")
     (sentence,) = looked()
-    assert sentence.startswith("A job of the queue default has waited since")
-    assert sentence.endswith("(it is paused).")
+    assert sentence.startswith("Queue default: oldest job waiting")
+    assert sentence.endswith("(paused)")
     notify.resume("default")
     lifecycle.claim(job.uid, "w", 1)
     assert looked() == []
@@ -114,7 +114,7 @@ def test_a_worker_that_is_lost_and_comes_back():
     assert looked() == []
     Worker.objects.filter(pk=row.pk).update(seen_at=now - timedelta(minutes=1))
     (sentence,) = looked()
-    assert sentence.startswith("The worker w1@h has not called since")
+    assert sentence.startswith("Worker w1@h lost: no heartbeat since")
     Worker.objects.filter(pk=row.pk).update(seen_at=datetime.now(UTC))
     assert looked() == []
 
@@ -125,11 +125,11 @@ def test_a_schedule_that_is_late_missed_or_refused():
     assert looked() == []
     before = datetime.now(UTC) - timedelta(minutes=10)
     Schedule.objects.update(created_at=before, done_until=before)
-    assert looked()[0].startswith("The schedule often is late: it was due at")
+    assert looked()[0].startswith("Schedule often is late: due at")
     actions.keep(schedule, datetime.now(UTC))
     assert looked() == []
     Run.objects.create(schedule=schedule, slot="2026-01-01T00:00:00Z", outcome="missed", at=before, count=3)
-    assert looked() == ["The schedule often missed 3 runs."]
+    assert looked() == ["Schedule often missed 3 runs"]
     Run.objects.create(
         schedule=schedule, slot="2026-01-01T00:01:00Z", outcome="refused", at=before, note="It did not fit."
     )
@@ -145,7 +145,7 @@ def test_a_webhook_that_was_switched_off_is_a_notice_until_it_is_on_again():
     lifecycle.succeed(lifecycle.claim(job.uid, "w", 1), None)
     (row,) = deliveries.take({}, lambda busy, lane: 1)
     deliveries.record(row, Answer(datetime.now(UTC), 0.1, 410))
-    assert looked() == looked() == ["The webhook ci was switched off. It answered 410 Gone."]
+    assert looked() == looked() == ["Webhook ci was switched off: It answered 410 Gone."]
     deliveries.switch(Endpoint.objects.get(pk=point.pk), True)
     assert looked() == []
 

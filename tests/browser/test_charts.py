@@ -51,7 +51,7 @@ def test_a_gauge_redraws_the_page_as_the_server_drew_it(page: Page, watcher: Wat
 def test_any_bar_can_be_looked_at(page: Page, watcher: Watcher) -> None:
     Line(page)
     page.goto("charts/?period=1h")
-    slider = page.get_by_role("slider", name="Look at a bar")
+    slider = page.get_by_role("slider", name="Select a minute")
     slider.focus()
     said = page.locator("[data-looked]")
     expect(said).to_have_text(re.compile(r"^\d\d:\d\d to now: \d+ succeeded, \d+ failed, \d+ cancelled$"))
@@ -61,7 +61,7 @@ def test_any_bar_can_be_looked_at(page: Page, watcher: Watcher) -> None:
     page.locator("[data-plot=ended] svg").hover(position={"x": 3, "y": 20})
     expect(slider).to_have_value("0")
     expect(page.locator("[data-cursor]").first).to_have_attribute("x", "0")
-    page.get_by_text("The same as a table").click()
+    page.get_by_text("Show as a table").click()
     expect(page.get_by_role("columnheader", name="Succeeded")).to_be_visible()
 
 
@@ -90,5 +90,5 @@ def test_without_javascript_the_charts_are_there(new_context: Callable[..., Brow
     expect(page.get_by_role("slider")).to_have_count(0)
     page.get_by_role("link", name="Last 30 days").click()
     assert page.locator("rect[data-of=succeeded]").count() == 60
-    page.get_by_text("The same as a table").click()
+    page.get_by_text("Show as a table").click()
     expect(page.locator("[data-bars] tr").first).to_be_visible()

@@ -57,14 +57,14 @@ def test_groups_come_live_are_marked_as_handled_and_tried_again(page: Page, watc
     expect(bank).to_have_count(0)
     page.get_by_role("link", name="Handled").click()
     expect(bank).to_contain_text("handled by ada")
-    bank.get_by_role("button", name="Open again").click()
+    bank.get_by_role("button", name="Reopen").click()
     expect(bank).to_be_visible()
     bank.get_by_role("link", name="send_invoice", exact=True).click()
     expect(page.locator("[data-list=jobs] > [data-job]")).to_have_count(4)
     page.go_back()
-    bank.get_by_role("link", name="Try all of send_invoice again").click()
-    expect(page.get_by_text("4 jobs to try again now.")).to_be_visible()
-    page.get_by_role("link", name="Leave them alone").click()
+    bank.get_by_role("link", name="Retry all send_invoice").click()
+    expect(page.get_by_text("4 jobs to retry.")).to_be_visible()
+    page.get_by_role("link", name="Go back").click()
     expect(page.locator("[data-list=jobs] > [data-job]")).to_have_count(4)
 
 

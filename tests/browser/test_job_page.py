@@ -1,4 +1,4 @@
-"""A job's page in the hands of an operator: attempts, log, long values, cancel and take back, run again, share."""
+"""A job's page in the hands of an operator: attempts, log, long values, cancel and undo it, run a copy, share."""
 
 import re
 from collections.abc import Callable
@@ -73,20 +73,20 @@ def test_twenty_attempts_and_a_long_log(page: Page, watcher: Watcher, jobs: dict
     spots = rows.locator("[data-stretch]").evaluate_all("(all) => all.map((each) => Number(each.getAttribute('x')))")
     assert spots == sorted(set(spots)), "each attempt stands right of the one before"
     expect(rows.last).to_contain_text("30 s")
-    expect(page.locator("[data-part=next]")).to_contain_text("Attempt 21 follows in")
+    expect(page.locator("[data-part=next]")).to_contain_text("Attempt 21 starts in")
     left = page.locator("[data-part=moment]").inner_text()
     expect(page.locator("[data-part=moment]")).not_to_have_text(left)
 
     log = page.locator("[data-part=log] > li")
     expect(log).to_have_count(500)
-    page.get_by_label("Least urgent level of log lines").select_option("error")
+    page.get_by_label("Minimum log level").select_option("error")
     expect(log.filter(visible=True)).to_have_count(5)
     expect(page.locator("[data-count]")).to_have_text("5 of 500 lines fit.")
-    page.get_by_role("button", name="Look further back").click()
+    page.get_by_role("button", name="Search older").click()
     expect(log.filter(visible=True)).to_have_count(12)
     expect(log.first).to_contain_text("Order 100 stored")
-    expect(page.get_by_role("button", name="Look further back")).to_be_hidden()
-    page.get_by_label("Least urgent level of log lines").select_option("debug")
+    expect(page.get_by_role("button", name="Search older")).to_be_hidden()
+    page.get_by_label("Minimum log level").select_option("debug")
     page.get_by_label("Search the log").fill("ORDER 119")
     expect(log.filter(visible=True)).to_have_count(10)
     expect(page.locator("[data-announce]")).to_contain_text("10 of")
@@ -167,8 +167,8 @@ def test_a_long_value_unfolds_where_it_stands(
 def test_a_job_that_is_pruned_says_so(page: Page, watcher: Watcher, jobs: dict[str, str], product: Product) -> None:
     live(page, f"jobs/{jobs['pruned']}/")
     product.python(f"from tasks.engine.models import Job; Job.objects.filter(uid='{jobs['pruned']}').delete()")
-    expect(page.get_by_text("This job is no longer kept")).to_be_visible()
-    expect(page.get_by_role("button", name="Run again")).to_be_hidden()
+    expect(page.get_by_text("This job was deleted")).to_be_visible()
+    expect(page.get_by_role("button", name="Run a copy")).to_be_hidden()
 
 
 def test_a_cancel_by_mistake_is_taken_back_by_keyboard(page: Page, watcher: Watcher, jobs: dict[str, str]) -> None:
@@ -179,9 +179,9 @@ def test_a_cancel_by_mistake_is_taken_back_by_keyboard(page: Page, watcher: Watc
     page.keyboard.type("c is for customer")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1)).to_contain_text("Cancelled")
-    expect(page.get_by_role("button", name="Take back")).to_be_focused()
+    expect(page.get_by_role("button", name="Undo cancel")).to_be_focused()
     trail = page.locator("[data-part=trail]")
-    expect(trail).to_contain_text("ada cancelled it: c is for customer")
+    expect(trail).to_contain_text("ada cancelled: c is for customer")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1)).to_contain_text("Scheduled")
     expect(page.locator("[data-part=moment]")).to_contain_text("in 1 d")
@@ -198,7 +198,7 @@ def test_run_again_is_one_press(page: Page, watcher: Watcher, jobs: dict[str, st
     page.keyboard.press("r")
     page.wait_for_url(lambda url: jobs["big"] not in url)
     expect(page.get_by_text("This is the copy.")).to_be_visible()
-    expect(page.locator("[data-near]")).to_contain_text("It is a copy of")
+    expect(page.locator("[data-near]")).to_contain_text("Copy of")
 
 
 def test_a_viewer_is_offered_nothing_and_no_key_does_anything(
@@ -229,14 +229,14 @@ def test_a_job_is_shared_and_the_link_taken_back(
     page.get_by_role("link", name="Share…").click()
     page.get_by_label("For how long").select_option("1 day")
     page.get_by_label(re.compile("Pages that may show it")).fill("https://shop.example")
-    page.get_by_role("button", name="Make a link").click()
+    page.get_by_role("button", name="Create link").click()
     address = page.locator("[data-part=address]").inner_text()
-    expect(page.get_by_text("in a frame of https://shop.example")).to_be_visible()
+    expect(page.get_by_text("embeddable in https://shop.example")).to_be_visible()
     stranger = new_context(logged_in=False).new_page()
     stranger.goto(address)
     expect(stranger.get_by_role("heading", level=1)).to_contain_text("Scheduled")
     page.reload()
     expect(page.locator("[data-part=address]")).to_have_count(0)
-    page.get_by_role("button", name="Take back").click()
-    expect(page.locator(".row .word")).to_have_text("Taken back")
+    page.get_by_role("button", name="Undo cancel").click()
+    expect(page.locator(".row .word")).to_have_text("Revoked")
     assert stranger.goto(address).status == 404

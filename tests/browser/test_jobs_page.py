@@ -81,7 +81,7 @@ def test_the_box_completes_by_keyboard_and_everything_is_in_the_address(page: Pa
     expect(page).to_have_title(re.compile("owner:zoe state:succeeded · Jobs · Signalbox$"))
     page.get_by_role("link", name="Failed").click()
     page.wait_for_url("**/jobs/?q=owner%3Azoe+state%3Afailed")
-    expect(page.get_by_text("No job matches.")).to_be_visible()
+    expect(page.get_by_text("No match")).to_be_visible()
     page.go_back()
     expect(box(page)).to_have_value("owner:zoe state:succeeded")
     box(page).fill("state:faild owner:zoe")
@@ -102,7 +102,7 @@ def test_older_jobs_come_as_one_scrolls_and_stay_when_one_comes_back(page: Page,
     expect(page.locator("[data-announce]")).to_have_text("50 more jobs.")
     page.mouse.wheel(0, 100_000)
     expect(rows(page)).to_have_count(120)
-    expect(page.get_by_text("No older job matches.")).to_be_visible()
+    expect(page.get_by_text("No older match")).to_be_visible()
     assert len(set(ids(page))) == 120
     assert page.url == address
     rows(page).last.get_by_role("link").click()
@@ -197,15 +197,15 @@ def test_everything_that_matches_is_cancelled_after_a_look_at_the_count_and_take
     )
     page.goto("jobs/?q=owner:zoe+state:scheduled")
     page.get_by_role("link", name="Cancel…").click()
-    expect(page.get_by_text("60 jobs to cancel now.")).to_be_visible()
+    expect(page.get_by_text("60 jobs to cancel.")).to_be_visible()
     expect(page.get_by_text("jobs that are scheduled, owned by zoe")).to_be_visible()
     page.get_by_role("button", name="Cancel 60 jobs").click()
     page.wait_for_url("**/jobs/*-*/")
     expect(page.get_by_role("heading", level=1)).to_contain_text("Succeeded", timeout=30_000)
-    expect(page.get_by_text("60 jobs; 0 had moved on")).to_be_visible()
+    expect(page.get_by_text("Cancelled 60 jobs; 0 had already changed")).to_be_visible()
     own = page.url
     page.goto("jobs/?q=owner:zoe+state:scheduled")
-    expect(page.get_by_text("No job matches.")).to_be_visible()
+    expect(page.get_by_text("No match")).to_be_visible()
     product.python(
         "from tasks.engine import lifecycle; from django.contrib.auth import get_user_model;"
         "zoe = get_user_model().objects.get(username='zoe'); from datetime import UTC, datetime;"
@@ -214,12 +214,12 @@ def test_everything_that_matches_is_cancelled_after_a_look_at_the_count_and_take
     )
     page.goto(own)
     page.get_by_role("link", name="Take all back…").click()
-    expect(page.get_by_text("60 jobs to take back now.")).to_be_visible()
+    expect(page.get_by_text("60 jobs, cancelled before they started.")).to_be_visible()
     assert [found["id"] for found in Axe().run(page).response["violations"]] == []
     page.get_by_role("button", name="Take 60 jobs back").click()
     page.wait_for_url(lambda address: address != own and "/bulk/" not in address)
     expect(page.get_by_role("heading", level=1)).to_contain_text("Succeeded", timeout=30_000)
-    expect(page.get_by_text("60 jobs; 0 had moved on")).to_be_visible()
+    expect(page.get_by_text("Undid the cancel of 60 jobs; 0 had already changed")).to_be_visible()
     page.goto("jobs/?q=owner:zoe+state:cancelled")
     expect(rows(page), "one that was cancelled by hand stays so").to_have_count(1)
     page.goto("jobs/?q=owner:zoe+state:scheduled")

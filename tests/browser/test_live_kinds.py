@@ -145,7 +145,7 @@ def test_a_schedule_is_looked_at_before_it_is_made_runs_and_is_paused(page: Page
     expect(page.get_by_label("Priority")).to_have_count(1)
     page.get_by_label("Every", exact=True).fill("1")
     page.get_by_label("Unit").select_option("second")
-    press(page, "When would it run?")
+    press(page, "Preview times")
     expect(page.locator(".times li")).to_have_count(5)
     expect(page.get_by_text("Every second.")).to_be_visible()
     looks_well(page)

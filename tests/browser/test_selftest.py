@@ -10,7 +10,7 @@ from tests.browser.line import Line, instant, job
 from tests.browser.watcher import Watcher
 
 pytestmark = pytest.mark.process
-BUTTON = "Run the self test"
+BUTTON = "Run self test"
 
 
 def test_every_leg_of_the_line_is_timed(page: Page, watcher: Watcher) -> None:
@@ -20,7 +20,7 @@ def test_every_leg_of_the_line_is_timed(page: Page, watcher: Watcher) -> None:
     expect(page.locator("[data-live]")).to_have_attribute("data-live", "live")
     page.get_by_role("button", name=BUTTON).click()
     verdict = page.locator("[data-verdict]")
-    expect(verdict).to_have_text(re.compile("^The line is in order: .* from the button to the paint"), timeout=12_000)
+    expect(verdict).to_have_text(re.compile("^Everything works: .* from click to screen"), timeout=12_000)
     took = [milliseconds(text) for text in page.locator("[data-leg] [data-part=took]").all_inner_texts()]
     assert len(took) == 6
     assert abs(sum(took) - milliseconds(re.search(r"order: (.*?) from", verdict.inner_text())[1])) < 60
@@ -38,7 +38,7 @@ def server(page: Page) -> dict:
     """What the server answers, in the hands of the test."""
     answers = {
         "post": answer(),
-        "why": {"job": job(1, "queued", started_at=None), "why": "No worker serves the queue default."},
+        "why": {"job": job(1, "queued", started_at=None), "why": "No worker serves queue default."},
     }
 
     def fulfil(route: Route) -> None:
@@ -67,23 +67,23 @@ def test_a_leg_that_does_not_come_is_explained_in_ten_seconds(page: Page, server
 
     def run(seconds: float = 10.1) -> None:
         page.get_by_role("button", name=BUTTON).click()
-        expect(verdict).to_have_text("The job is under way.")
+        expect(verdict).to_have_text("Running…")
         expect(page.locator("[data-leg=accepted] [data-part=took]")).not_to_have_text("–")
         page.clock.run_for(seconds * 1000)
 
     run()
-    expect(verdict).to_have_text("Not done within ten seconds. No worker serves the queue default.")
+    expect(verdict).to_have_text("Not finished within 10 s. No worker serves queue default.")
     expect(page.locator("[data-leg=claimed]")).to_have_attribute("data-missing-leg", "")
     server["why"] = {"job": job(1, "succeeded", 3), "why": ""}
     run()
-    expect(verdict).to_contain_text("this page was not body within ten seconds: look at Redis, the channel layer")
+    expect(verdict).to_contain_text("this page got no update within 10 s. Check the channel layer")
     server["why"] = None
     run()
-    expect(verdict).to_have_text("The job was accepted, and now the server does not answer.")
+    expect(verdict).to_have_text("The job was accepted, but the server no longer answers.")
     server["why"] = {"job": job(1, "succeeded", 3), "why": ""}
     line.close(4403, "your role was taken away")
     run()
-    expect(verdict).to_contain_text("this page's socket is not connected")
+    expect(verdict).to_contain_text("this page is not connected")
 
 
 def test_a_late_push_and_a_lost_bell_are_told(page: Page, server: dict) -> None:
@@ -95,8 +95,8 @@ def test_a_late_push_and_a_lost_bell_are_told(page: Page, server: dict) -> None:
     line.send("patch", jobs=[job(1, "succeeded", 3, finished_at=instant(-3))])
     page.clock.run_for(100)
     verdict = page.locator("[data-verdict]")
-    expect(verdict).to_contain_text("The line is in order")
-    expect(verdict).to_contain_text("did not take the bell at once")
+    expect(verdict).to_contain_text("Everything works")
+    expect(verdict).to_contain_text("did not accept the message at once")
     expect(verdict).to_contain_text("The push was late or lost")
 
 

@@ -22,7 +22,7 @@ def test_choosing_a_kind_brings_its_fields(page: Page, watcher: Watcher) -> None
     page.goto("submit/")
     page.get_by_role("link", name="site_sizes").click()
     expect(page.get_by_label("Addresses")).to_be_visible()
-    expect(page.get_by_text("One entry a line.")).to_be_visible()
+    expect(page.get_by_text("One per line.")).to_be_visible()
     expect(page.get_by_label("Timeout")).to_have_value("20")
     page.get_by_role("link", name="countdown").click()
     expect(page.get_by_label("Seconds")).to_have_value("10")
@@ -53,7 +53,7 @@ def test_wrong_input_is_refused_beside_its_field_and_stays_as_typed(page: Page, 
     expect(page.get_by_label("Fail")).to_be_checked()
     expect(page.get_by_label("Priority")).to_have_value("12")
     expect(page.get_by_label("Priority")).to_have_attribute("aria-invalid", "true")
-    expect(page.get_by_role("alert")).to_contain_text("Nothing was queued.")
+    expect(page.get_by_role("alert")).to_contain_text("Not submitted:")
     assert product.python(COUNT) == before
 
 
@@ -72,12 +72,12 @@ def test_edit_and_run_again_begins_with_the_old_values(page: Page, watcher: Watc
     page.get_by_role("button", name="Submit countdown").click()
     page.wait_for_url("**/jobs/*/")
     original = page.url
-    page.get_by_role("link", name="Edit and run again").click()
+    page.get_by_role("link", name="Edit and run").click()
     expect(page.get_by_label("Steps")).to_have_value("3")
     page.get_by_label("Steps").fill("4")
     page.get_by_role("button", name="Submit countdown").click()
     page.wait_for_url(lambda url: "/jobs/" in url and url != original)
-    expect(page.locator("[data-near]")).to_contain_text("It is a copy of")
+    expect(page.locator("[data-near]")).to_contain_text("Copy of")
     expect(page.locator("[data-near]")).to_contain_text(original.rstrip("/")[-6:])
 
 
@@ -88,7 +88,7 @@ def test_selected_jobs_are_cancelled_after_a_question(page: Page, watcher: Watch
         page.locator(f"[data-job='{job}']").get_by_role("checkbox").check()
     page.get_by_role("button", name="Cancel…").click()
     page.get_by_role("button", name="Cancel 2 jobs").click()
-    expect(page.get_by_text("2 jobs to be cancelled.")).to_be_visible()
+    expect(page.get_by_text("Cancelled 2 jobs.")).to_be_visible()
     page.mouse.move(2, 2)
     for job in jobs:
         expect(page.locator(f"[data-section=finished] [data-job='{job}'] .word")).to_have_text("Cancelled")
@@ -115,7 +115,7 @@ def test_everything_useful_works_without_javascript(
             break
         page.reload()
     expect(page.get_by_role("heading", level=1)).to_contain_text("Cancelled")
-    page.get_by_role("button", name="Try again").click()
+    page.get_by_role("button", name="Retry").click()
     expect(page.get_by_role("heading", level=1)).not_to_contain_text("Cancelled")
     page.locator("summary", has_text="Cancel…").click()
     page.get_by_role("button", name="Cancel this job").click()

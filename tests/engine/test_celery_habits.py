@@ -166,6 +166,8 @@ def test_revoke_cancels_and_says_what_it_cannot_do():
         {"soft_time_limit": 3},
         {"headers": {"a": "b"}},
         {"shadow": "x"},
+        {"argsrepr": "(•••)"},
+        {"kwargsrepr": "{•••}"},
     ],
 )
 def test_an_option_of_a_call_that_means_nothing_is_refused_by_name(option):
@@ -234,7 +236,7 @@ def test_the_retries_of_retry_kwargs_are_counted_as_celery_counts_them():
 @pytest.mark.parametrize(("how", "said"), [("success", "billing, success"), ("failure", "no"), ("retry", "not yet")])
 def test_a_class_of_ones_own_is_told_how_jobs_end_and_attributes_stay(how, said):
     Tells.heard.clear()
-    result = is_told.delay(how)
+    result = is_told.delay(how=how)
     # As a worker's child runs a message: through Celery's own tracer.
     message(is_told, result.id)
     assert Tells.heard == [(how, said, result.id, {"how": how, "key": "•••"})]
@@ -249,7 +251,7 @@ def test_signals_hear_what_a_job_returned():
         message(add, result.id)
     finally:
         task_success.disconnect(receiver)
-    assert heard == [("add", 3)]
+    assert heard == [("tests.tasks.add", 3)]
 
 
 def test_celerys_own_result_is_answered_from_the_row_in_celerys_words():

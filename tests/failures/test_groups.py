@@ -67,7 +67,7 @@ def test_failures_that_differ_in_numbers_and_names_are_one_group() -> None:
     assert [group["kind"] for group in listed("?kind=noop")] == ["noop"]
     text = page()
     assert "2 ×" in text and "<b>GatewayError</b>" in text and "… from … for invoice …" in text
-    assert "Newest: GatewayError: 503 from 'bank b' for invoice 18" in text
+    assert "Latest: GatewayError: 503 from 'bank b' for invoice 18" in text
     assert f"/jobs/{last.uid}/" in text
 
 
@@ -99,7 +99,7 @@ def test_a_mark_can_be_taken_away_and_both_are_in_the_audit_trail() -> None:
     failed(ValueError("1"))
     group = listed()[0]
     send("handle", group)
-    assert "Open again." in send("reopen", group).content.decode()
+    assert "Reopened." in send("reopen", group).content.decode()
     assert "ValueError" in page()
     told = Entry.objects.filter(action="change_rows").order_by("at").values_list("who", "target", "outcome")
     assert list(told) == [("bob", "failures of noop", "done")] * 2
@@ -110,7 +110,7 @@ def test_who_may() -> None:
     group = listed()[0]
     for name in ("vera", "charlie"):
         assert send("handle", group, name).status_code == 403
-    assert "Mark as handled" not in page(name="vera") and "Try all again" not in page(name="vera")
+    assert "Mark as handled" not in page(name="vera") and "Retry all" not in page(name="vera")
     assert not Handled.objects.exists()
 
 
@@ -150,7 +150,7 @@ def test_all_of_a_group_are_tried_again_after_a_look_at_the_count() -> None:
         client = Client()
         client.force_login(person("bob"))
         text = client.get(address).content.decode()
-        counts.append(re.search(r"<b>(\d+)</b> jobs? to try again", text)[1])
+        counts.append(re.search(r"<b>(\d+)</b> jobs? to retry", text)[1])
         assert "with the same pattern of error" in text
         assert parse_qs(urlsplit(address).query)["q"][0].startswith("state:failed kind:noop failure:")
     assert sorted(counts) == ["1", "3"]
@@ -170,11 +170,11 @@ def test_it_looks_so_far_says_so_and_goes_on(monkeypatch: pytest.MonkeyPatch) ->
         failed(error)
     text = page()
     assert "TypeError" in text and "ValueError" not in text, "the first look is a short one"
-    assert "Among the failures back to <time" in text
+    assert "Searched failures back to <time" in text
     text = page(further(text))
     assert "ValueError" in text and "3 ×" in text and "TypeError" not in text and "KeyError" not in text
     last = page(further(text))
-    assert "KeyError" in last and "Look further back" not in last
+    assert "KeyError" in last and "Search older" not in last
     assert call("vera").get("failures/").json()["looked"]["complete"] is False
     client = Client()
     client.force_login(person("bob"))
@@ -184,7 +184,7 @@ def test_it_looks_so_far_says_so_and_goes_on(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def further(text: str) -> str:
-    return re.search(r'href="(\?older=[^"]+)">Look further back', text)[1]
+    return re.search(r'href="(\?older=[^"]+)">Search older', text)[1]
 
 
 def test_marks_go_when_the_failures_they_are_about_are_gone(settings: Any) -> None:
@@ -204,7 +204,7 @@ def test_groups_are_merged_and_split_by_hand_and_new_failures_follow() -> None:
     client = Client()
     client.force_login(person("bob"))
     form = {"kind": "noop", "key": gateway["key"], "into": reset["key"]}
-    assert "They are one group now." in client.post("/failures/merge/", form, follow=True).text
+    assert "The groups were merged." in client.post("/failures/merge/", form, follow=True).text
     [group] = listed()
     assert (group["key"], group["count"]) == (reset["key"], 3)
     assert group["keys"] == [reset["key"], gateway["key"]]
@@ -212,10 +212,10 @@ def test_groups_are_merged_and_split_by_hand_and_new_failures_follow() -> None:
     [group] = listed()
     assert group["count"] == 4
     retry = next(each for each in re.findall(r'href="(/jobs/bulk/[^"]+)"', page()) if "retry" in each)
-    assert re.search(r"<b>(\d+)</b> jobs? to try again", client.get(unescape(retry)).text)[1] == "4"
+    assert re.search(r"<b>(\d+)</b> jobs? to retry", client.get(unescape(retry)).text)[1] == "4"
     send("handle", group)
     assert [each["handled_by"] for each in listed("?handled=true")] == ["bob"]
-    assert "groups of their own again" in client.post("/failures/split/", form, follow=True).text
+    assert "groups were split" in client.post("/failures/split/", form, follow=True).text
     assert sorted(each["count"] for each in listed()) == [2, 2]
     assert "Nothing was merged" in unescape(client.post("/failures/split/", form, follow=True).text)
     told = Entry.objects.filter(action="change_rows", outcome="done").order_by("at").values_list("detail", flat=True)

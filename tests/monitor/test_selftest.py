@@ -62,7 +62,7 @@ def test_without_scripts_the_legs_of_the_row_are_shown():
     client = browser("bob")
     answer = client.post("/self-test/")
     assert answer.status_code == 302
-    assert "The job is queued. No worker serves the queue default" in client.get(answer["Location"]).content.decode()
+    assert "The job is queued. No worker serves queue default" in client.get(answer["Location"]).content.decode()
     job = Job.objects.get()
     lifecycle.succeed(lifecycle.claim(job.uid, "w1", 1))
     page = client.get(answer["Location"]).content.decode()
@@ -83,16 +83,16 @@ def test_why_a_job_does_not_come_on_is_said_in_words(monkeypatch):
         body = browser("bob").get(f"/self-test/?job={job.uid}", headers=JSON)
         return json.loads(body.content)["why"]
 
-    assert "No worker serves the queue default" in why()
+    assert "No worker serves queue default" in why()
     serving("gone", ago=3600)
     assert "gone has been lost" in why()
     serving()
-    assert "have free slots, and yet none has taken the job" in why()
+    assert "with free slots, but none took the job" in why()
     busy = lifecycle.submit("countdown", {})[0]
     lifecycle.claim(busy.uid, "w1", 1)
-    assert "All 1 slots of the workers of default are taken" in why()
+    assert "All 1 slots of the workers of default are busy" in why()
     monkeypatch.setattr(selftest.broker, "ready", lambda queue: (_ for _ in ()).throw(OSError("away")))
-    assert why().startswith("Redis, the broker, does not answer")
+    assert why().startswith("The broker (Redis) does not answer")
     notify.pause("default")
     assert "is paused" in why()
     notify.resume("default")

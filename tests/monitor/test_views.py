@@ -40,32 +40,32 @@ CASES = [
     ([queue(queued=5, oldest_s=59)], [worker("io")], []),
     ([queue(), queue("default", workers=0)], [worker("io")], []),
     ([queue()], [], []),
-    ([queue(queued=1, workers=0)], [worker("io", alive=False)], ["No worker is alive, and 1 job waits."]),
+    ([queue(queued=1, workers=0)], [worker("io", alive=False)], ["No worker is running: 1 job waits."]),
     (
         [queue(queued=2000, workers=0), queue("x", queued=1, workers=0)],
         [],
-        ["No worker is alive, and 2,001 jobs wait."],
+        ["No worker is running: 2,001 jobs wait."],
     ),
-    ([queue(queued=3, workers=0)], [worker("x")], ["No worker serves the queue io, and 3 jobs wait in it."]),
-    ([queue(queued=3, paused=True, oldest_s=900)], [], ["The queue io is paused, and 3 jobs wait in it"]),
-    ([queue(queued=1, paused=True)], [worker("io")], ["The queue io is paused, and 1 job waits in it"]),
+    ([queue(queued=3, workers=0)], [worker("x")], ["No worker serves queue io, and 3 jobs wait in it."]),
+    ([queue(queued=3, paused=True, oldest_s=900)], [], ["Queue io is paused: 3 jobs wait. Resume"]),
+    ([queue(queued=1, paused=True)], [worker("io")], ["Queue io is paused: 1 job waits. Resume"]),
     (
         [queue(queued=9, oldest_s=61)],
         [worker("io", running=1)],
-        ["1 slot of its workers is free, and they started nothing else either. Why is not known here"],
+        ["1 slot of its workers is free, but nothing started. Run the self test"],
     ),
     (
         [queue(queued=9, oldest_s=61), queue("x", started_per_min=1200)],
         [worker("io", "x")],
-        ["Its workers started 1,200 jobs of other queues meanwhile: what is more urgent goes first."],
+        ["Its workers started 1,200 jobs from other queues, which have a higher priority."],
     ),
     (
         [queue(queued=9, oldest_s=61), queue("x", started_per_min=7)],
         [worker("io"), worker("x")],
-        ["2 slots of its workers are free, and they started nothing else"],
+        ["2 slots of its workers are free, but nothing started"],
     ),
     ([queue(queued=9, oldest_s=61)], [worker("io"), worker("x")], ["2 slots of its workers are free"]),
-    ([queue(queued=9, oldest_s=61)], [worker("io", running=2)], ["Its workers are busy with other jobs"]),
+    ([queue(queued=9, oldest_s=61)], [worker("io", running=2)], ["Its workers are all busy"]),
     ([queue("a", queued=1, workers=0), queue("b", queued=1, workers=0)], [worker("x")], ["queue a,", "queue b,"]),
 ]
 
@@ -85,7 +85,7 @@ def test_a_queue_without_a_worker_is_told_on_board_and_page():
         lifecycle.submit("noop", {})
     for address in ("/", "/workers/"):
         text = browser("vera").get(address).content.decode()
-        assert "No worker serves the queue default, and 2 jobs wait in it." in text
+        assert "No worker serves queue default, and 2 jobs wait in it." in text
         assert "worker -Q signalbox" in text or "-Q " in text
 
 
@@ -133,7 +133,7 @@ def test_pausing_is_a_post_of_those_who_may(deed):
 def test_a_paused_queue_stays_so_and_who_did_it_is_written_down():
     client = browser("bob")
     answer = client.post("/queues/default/pause/", follow=True)
-    assert "The queue default is paused." in answer.content.decode()
+    assert "Queue default is paused." in answer.content.decode()
     kept = Queue.objects.get(name="default")
     assert (kept.paused, kept.paused_by) == (True, person("bob"))
     job = lifecycle.submit("noop", {})[0]
@@ -150,8 +150,8 @@ def test_a_paused_queue_stays_so_and_who_did_it_is_written_down():
 
 
 def test_only_those_who_may_see_the_buttons():
-    assert "Pause this queue" not in browser("vera").get("/workers/").content.decode()
-    assert "Pause this queue" in browser("bob").get("/workers/").content.decode()
+    assert "Pause queue" not in browser("vera").get("/workers/").content.decode()
+    assert "Pause queue" in browser("bob").get("/workers/").content.decode()
 
 
 # --- charts ----------------------------------------------------------------------------------------------------

@@ -102,7 +102,7 @@ def test_a_running_job_is_asked_to_stop_by_the_next_run():
     lifecycle.claim(Job.objects.get().uid, "w", 1)
     actions.keep(schedule, at(120))
     old = Job.objects.order_by("id").first()
-    assert (old.state, old.cancel_reason) == ("running", "The next run of its schedule began.")
+    assert (old.state, old.cancel_reason) == ("running", "The next run of its schedule started.")
 
 
 def test_what_passed_while_paused_or_before_a_change_is_not_made_up_for():

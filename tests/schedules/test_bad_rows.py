@@ -70,7 +70,7 @@ def test_7_is_sunday(good):
 
 
 TROUBLES = [
-    ({"day_of_month": "31", "month_of_year": "2"}, "", {}, "No day is ever like that, so it never runs."),
+    ({"day_of_month": "31", "month_of_year": "2"}, "", {}, "Its crontab matches no date, so it never runs."),
     ({}, "hour=25", {}, "The hour &#x27;25&#x27; is wrong: 25 is out of range."),
     ({}, "", {"kwargs": "[broken"}, "Its parameters cannot be read"),
     ({}, "", {"kwargs": "[1]"}, "Its parameters cannot be read: they are no JSON object"),
@@ -111,11 +111,11 @@ def test_a_slot_whose_job_the_database_refuses_is_a_run_that_says_so(good):
 
 
 def test_a_schedule_of_a_switched_off_person_goes_on_and_says_so(good):
-    assert "may not log in any more" not in page("/schedules/")
+    assert "can no longer log in" not in page("/schedules/")
     alice = person("alice")
     alice.is_active = False
     alice.save()
     ticked()
     assert Job.objects.get().owner == alice
     for address in ("/schedules/", f"/schedules/{good.uid}/"):
-        assert "Its owner, alice, may not log in any more" in page(address)
+        assert "Its owner, alice, can no longer log in" in page(address)

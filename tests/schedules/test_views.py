@@ -61,7 +61,7 @@ def test_when_would_it_run_saves_nothing():
     answer = browser("ada").post(
         "/schedules/new/noop/", WHEN | {"when": "every", "number": "90", "unit": "second", "look": "yes"}
     )
-    assert "Every 90 seconds. The next times:" in answer.text
+    assert "Every 90 seconds. Next runs:" in answer.text
     assert answer.text.count("<li><time") == 5
     assert not Schedule.objects.exists()
 
@@ -84,9 +84,9 @@ def test_a_change_keeps_secrets_and_times_that_nobody_touched():
 def test_runs_late_and_missed_are_shown():
     schedule = made()
     bob = browser("bob")
-    assert "No beat keeps time" in bob.get("/schedules/").text
+    assert "No scheduler (celery beat)" in bob.get("/schedules/").text
     Beat.objects.create(name="b", started_at=timezone.now(), seen_at=timezone.now())
-    assert "No beat keeps time" not in bob.get("/schedules/").text
+    assert "No scheduler (celery beat)" not in bob.get("/schedules/").text
     at = timezone.now()
     Run.objects.create(schedule=schedule, slot="2026-01-01T00:00:00Z", outcome="missed", at=at, count=3)
     Run.objects.create(
@@ -106,7 +106,7 @@ def test_run_now_pause_and_delete():
     assert answer["Location"] == f"/jobs/{Job.objects.get().uid}/"
     assert bob.post(f"{path}pause/", {"paused": "yes"}).status_code == 403
     assert "This schedule is paused." in ada.post(f"{path}pause/", {"paused": "yes"}, follow=True).text
-    assert "Its jobs stay." in ada.post(f"{path}delete/", follow=True).text
+    assert "Its jobs are kept." in ada.post(f"{path}delete/", follow=True).text
     assert (Schedule.objects.count(), Job.objects.count()) == (0, 1)
 
 

@@ -64,7 +64,7 @@ def test_the_box_finds_and_shows_what_was_typed() -> None:
     assert shown(text) == uids(broken)
     assert 'value="state:failed &quot;502 &lt;bank&gt;&quot;"' in text
     assert shown(page("/jobs/?q=owner:me")) == uids(mine)
-    assert "No job matches." in page("/jobs/?q=owner:nobody")
+    assert "No match" in page("/jobs/?q=owner:nobody")
 
 
 def test_the_links_of_states_change_the_same_search() -> None:
@@ -123,7 +123,7 @@ def test_pages_by_links_forth_and_back_also_when_the_row_between_them_is_gone(mo
         seen.append(shown(text))
         before, address = address, link(text, "Older jobs")
     assert [uid for uids_of_page in seen for uid in uids_of_page] == newest_first
-    assert "No older job matches." in text
+    assert "No older match" in text
     assert shown(page(link(text, "Newer jobs"))) == seen[-2]
     Job.objects.filter(uid=newest_first[3]).delete()
     assert shown(page(before)) == newest_first[4:]
@@ -136,9 +136,9 @@ def test_a_search_says_how_far_back_it_looked_and_goes_on(monkeypatch: pytest.Mo
     for _ in range(5):
         made()
     text = page("/jobs/?q=needle")
-    assert shown(text) == [] and "Nothing that matches among what was looked at." in text
-    assert "Looked back to <time" in text
-    assert shown(page(link(text, "Look further back"))) == uids(needle)
+    assert shown(text) == [] and "No match so far" in text
+    assert "Searched back to <time" in text
+    assert shown(page(link(text, "Search older jobs"))) == uids(needle)
 
 
 def test_the_page_brings_its_suggestions() -> None:
@@ -165,7 +165,7 @@ def test_a_bulk_action_is_counted_and_told_before_it_is_made() -> None:
     client = browser("bob")
     text = page("/jobs/?q=owner:alice", "bob")
     question = client.get(link(text, "Cancel…")).content.decode()
-    assert "<b>3</b> jobs to cancel now." in question
+    assert "<b>3</b> jobs to cancel." in question
     assert "owned by alice" in question
     assert Job.objects.filter(kind="bulk_action").count() == 0
     form = dict(re.findall(r'<input type="hidden" name="(action|q|once)" value="([^"]*)"', question))
@@ -180,17 +180,17 @@ def test_a_bulk_action_is_counted_and_told_before_it_is_made() -> None:
 def test_a_bulk_action_on_everything_or_on_nonsense_is_refused() -> None:
     made()
     client = browser("bob")
-    assert "All that match:" not in page("/jobs/", "bob")
+    assert "All matches:" not in page("/jobs/", "bob")
     for typed, said in (("", "Give at least one filter"), ("state:faild", "There is no state")):
         assert said in client.get("/jobs/bulk/", {"action": "cancel", "q": typed}).content.decode()
         answer = client.post("/jobs/bulk/", {"action": "cancel", "q": typed})
         assert answer.status_code == 422 and said in answer.content.decode()
     assert client.get("/jobs/bulk/?action=delete&q=x").status_code == 404
     assert not Job.objects.filter(kind="bulk_action").exists()
-    assert "All that match:" not in page("/jobs/?q=kind:noop", "vera")
+    assert "All matches:" not in page("/jobs/?q=kind:noop", "vera")
     failed()
     text = page("/jobs/?q=state:failed", "bob")
-    assert link(text, "Try again…") and not link(text, "Cancel…"), "what has ended is not cancelled"
+    assert link(text, "Retry…") and not link(text, "Cancel…"), "what has ended is not cancelled"
     assert browser("vera").get("/jobs/bulk/?action=cancel&q=x").status_code == 403
 
 
@@ -207,17 +207,17 @@ def test_the_page_of_a_bulk_cancel_leads_to_its_taking_back() -> None:
     made("countdown")
     client.post("/jobs/bulk/", {"action": "cancel", "q": "kind:noop", "once": "1"})
     own = Job.objects.get(kind="bulk_action")
-    assert 'data-when="succeeded failed cancelled" hidden>Take all back…' in page(f"/jobs/{own.uid}/", "bob")
+    assert 'data-when="succeeded failed cancelled" hidden>Undo all cancels…' in page(f"/jobs/{own.uid}/", "bob")
     held = lifecycle.claim(own.uid, "w1@here", 1)
     for _ in bulk.act(own, "cancel", bulk.query_for("cancel", {"kind": ["noop"]}, "bob")):
         pass
     lifecycle.succeed(held)
     text = page(f"/jobs/{own.uid}/", "bob")
-    assert 'data-when="succeeded failed cancelled">Take all back…' in text
-    assert "Take all back…" not in page(f"/jobs/{own.uid}/", "vera")
+    assert 'data-when="succeeded failed cancelled">Undo all cancels…' in text
+    assert "Undo all cancels…" not in page(f"/jobs/{own.uid}/", "vera")
     assert f"bob: bulk action {own.uid}" in page(f"/jobs/{jobs[0].uid}/")
-    question = client.get(link(text, "Take all back…")).content.decode()
-    assert "<b>2</b> jobs to take back now." in question and ">Take 2 jobs back</button>" in question
+    question = client.get(link(text, "Undo all cancels…")).content.decode()
+    assert "<b>2</b> jobs, cancelled before they started." in question and ">Undo cancel of 2 jobs</button>" in question
     assert f"among <b>jobs cancelled by bulk action {own.uid}</b>" in question
     form = dict(re.findall(r'<input type="hidden" name="(action|q|once)" value="([^"]*)"', question))
     assert browser("vera").post("/jobs/bulk/", form).status_code == 403
@@ -225,7 +225,7 @@ def test_the_page_of_a_bulk_cancel_leads_to_its_taking_back() -> None:
     back = Job.objects.get(kind="bulk_action", params__action="take_back")
     entry = Entry.objects.get(action="bulk", target=str(back.uid), outcome="done")
     assert (entry.who, entry.detail) == ("bob", {"action": "take_back", "filter": {"q": [f"bulk:{own.uid}"]}})
-    assert "Take all back…" not in page(f"/jobs/{back.uid}/", "bob")
+    assert "Undo all cancels…" not in page(f"/jobs/{back.uid}/", "bob")
     assert "take_back" not in page("/jobs/?q=kind:noop", "bob"), "a choice where cancelled jobs are looked for only"
     for text in ("state:cancelled", f"bulk:{own.uid}"):
         assert "take_back" in page(f"/jobs/?q={text}", "bob")
@@ -236,7 +236,7 @@ def test_picked_jobs_lead_back_to_the_search() -> None:
     job, client = made(), browser("bob")
     form = {"action": "cancel", "job": str(job.uid), "back": "state:queued"}
     question = client.post("/jobs/picked/", form).content.decode()
-    assert link(question, "Leave them alone") == "/jobs/?q=state%3Aqueued"
+    assert link(question, "Go back") == "/jobs/?q=state%3Aqueued"
     assert client.post("/jobs/picked/", form | {"sure": "yes"})["Location"] == "/jobs/?q=state%3Aqueued"
 
 

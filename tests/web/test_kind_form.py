@@ -96,7 +96,7 @@ def test_what_is_typed_is_read_by_type() -> None:
 def test_an_empty_field_is_the_default_or_none_and_never_a_guess() -> None:
     assert clean(ratio="")["ratio"] == 0.5
     assert clean(moment="", extra="", maybe="")["moment"] is None
-    assert refused(count="") == {"count": ["Give a value."]}
+    assert refused(count="") == {"count": ["Required."]}
 
 
 def test_a_box_that_is_not_ticked_is_no() -> None:

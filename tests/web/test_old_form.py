@@ -43,7 +43,7 @@ def test_what_another_site_sent_is_not_offered(browser, origin):
     answer = old(browser, origin)
     assert answer.status_code == 403
     assert (
-        b"too old" in answer.content and b"Send it again" not in answer.content and b'value="17"' not in answer.content
+        b"expired" in answer.content and b"Send it again" not in answer.content and b'value="17"' not in answer.content
     )
 
 

@@ -42,7 +42,7 @@ def test_strangers_are_led_to_the_login_page(address: str) -> None:
 def test_one_without_a_role_sees_nothing(address: str) -> None:
     answer = browser("charlie").get(address)
     assert answer.status_code == 403
-    assert "You may not do that" in answer.content.decode()
+    assert "You have no access" in answer.content.decode()
 
 
 @pytest.mark.parametrize("name", ["vera", "bob", "ada"])
@@ -154,7 +154,7 @@ def test_picked_jobs_are_asked_about_before_anything_is_done() -> None:
     client.post("/jobs/picked/", picked | {"sure": "yes"})
     assert set(Job.objects.values_list("state", flat=True)) == {"cancelled"}
     page = client.post("/jobs/picked/", picked | {"action": "retry", "sure": "yes"}, follow=True).content.decode()
-    assert "2 jobs queued again." in page
+    assert "Retrying 2 jobs." in page
     assert browser("vera").post("/jobs/picked/", picked).status_code == 403
     assert client.post("/jobs/picked/", {"action": "delete"}).status_code == 404
 
@@ -164,14 +164,14 @@ def test_what_was_picked_and_cancelled_is_offered_back_once() -> None:
     lifecycle.claim(runs.uid, "w1@here", 1)
     picked = {"action": "cancel", "sure": "yes", "reason": "no", "job": [str(job.uid) for job in (*waits, runs)]}
     page = client.post("/jobs/picked/", picked, follow=True).content.decode()
-    assert "3 jobs to be cancelled." in page
+    assert "Cancelled 3 jobs." in page
     assert set(Job.objects.values_list("cancel_reason", flat=True)) == {"no"}
-    assert "Take all 2 back" in page
+    assert "Undo 2 cancels" in page
     offered = re.findall(r'<input type="hidden" name="job" value="([^"]+)">', page)
     assert set(offered) == {str(job.uid) for job in waits}
     assert "Cancelled by mistake?" not in client.get("/").content.decode()
     page = client.post("/jobs/picked/", {"action": "take_back", "sure": "yes", "job": offered}, follow=True)
-    assert "2 jobs as before the cancel." in page.content.decode()
+    assert "Undid the cancel of 2 jobs." in page.content.decode()
     assert sorted(Job.objects.values_list("state", flat=True)) == ["queued", "queued", "running"]
 
 
@@ -180,7 +180,7 @@ def test_what_does_not_exist_is_a_page_that_says_so() -> None:
     for address in (ABSENT, "/submit/unheard_of/", "/nothing/", f"{ABSENT}cancel/"):
         answer = client.post(address) if address.endswith("cancel/") else client.get(address)
         assert answer.status_code == 404
-        assert "There is no such page" in answer.content.decode()
+        assert "Page not found" in answer.content.decode()
 
 
 def test_a_page_escapes_what_jobs_say() -> None:

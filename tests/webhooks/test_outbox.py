@@ -219,7 +219,7 @@ def test_a_day_of_failures_switches_off_and_one_success_begins_anew():
     run()
     deliveries.record(one_taken(), answer(error="No answer."))
     point.refresh_from_db()
-    assert (point.enabled, point.off_because) == (False, "No delivery arrived for a day.")
+    assert (point.enabled, point.off_because) == (False, "No delivery succeeded for 24 h.")
 
 
 def test_a_callback_that_is_gone_switches_nothing_off():

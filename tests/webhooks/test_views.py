@@ -52,8 +52,8 @@ def test_change_switch_test_and_delete():
     assert (hook.name, hook.kinds, hook.states, hook.hears_running) == ("second", ["noop"], [], True)
     ada.post(f"{path}test/")
     assert Delivery.objects.get().event == "webhook.test"
-    assert "was dropped" in ada.post(f"{path}switch/", {"on": "no"}, follow=True).text
-    assert "The webhook is off: nothing was sent." in ada.post(f"{path}test/", follow=True).text
+    assert "were dropped" in ada.post(f"{path}switch/", {"on": "no"}, follow=True).text
+    assert "The webhook is off. Nothing was sent." in ada.post(f"{path}test/", follow=True).text
     ada.post(f"{path}switch/", {"on": "yes"})
     hook.refresh_from_db()
     assert hook.enabled
@@ -73,7 +73,7 @@ def test_the_log_shows_tries_and_sends_again():
     assert str(job.uid) in page
     assert "&lt;b&gt;no&lt;/b&gt;" in page
     assert "New secret" not in page
-    assert "sent again" in bob.post(f"/deliveries/{row.uid}/replay/", follow=True).text
+    assert "Sending again" in bob.post(f"/deliveries/{row.uid}/replay/", follow=True).text
     assert Delivery.objects.get().tries_before == 1
 
 

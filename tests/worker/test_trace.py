@@ -103,7 +103,7 @@ def heard() -> Iterator[list[tuple[str, dict[str, Any]]]]:
     names = ("task_prerun", "task_postrun", "task_success", "task_failure", "task_retry", "task_internal_error")
     said: list[tuple[str, dict[str, Any]]] = []
     each = {
-        name: (lambda sender=None, name=name, **told: said.append((name, {**told, "name": sender.name})))
+        name: (lambda sender=None, name=name, **told: said.append((name, {**told, "name": sender.kind.name})))
         for name in names
     }
     for name, receiver in each.items():

@@ -34,7 +34,7 @@ class Command(BaseCommand):
         pulse.start(first=False, kills=False, duties=[])  # or the lease would end and a worker take the job over
         job = self.claimed(kind, given)
         try:
-            app.tasks[kind].perform(job, foreground=True)
+            app.tasks[job.kind].perform(job, foreground=True)
         except KeyboardInterrupt:
             actions.cancel(Actor.at_shell(), job, "Interrupted in the terminal.")
         sys.exit(self.told(job.uid))

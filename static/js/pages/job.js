@@ -55,7 +55,7 @@ export class JobPage {
   /** It was pruned, or may no longer be seen: what stands here stays, and nothing can be done. */
   gone() {
     const place = /** @type {HTMLElement} */ (this.root.querySelector("[data-answer]"));
-    put(place, "This job is no longer kept, or you may not see it any more.");
+    put(place, "This job was deleted, or you no longer have access to it.");
     place.hidden = false;
     /** @type {HTMLElement} */ (this.root.querySelector(".job-actions")).hidden = true;
   }

@@ -85,8 +85,8 @@ export class JobsPage {
     if (!answer?.ok || answer.redirected) {
       delete link.dataset.busy;
       link.dataset.older = "asked";
-      this.say("More jobs could not be loaded. Try again.");
-      put(link, "Could not be loaded: try again");
+      this.say("Could not load more jobs. Try again.");
+      put(link, "Could not load: try again");
       return;
     }
     this.#add(new DOMParser().parseFromString(await answer.text(), "text/html"), focus);

@@ -105,7 +105,7 @@ function open() {
 function pick() {
   const box = /** @type {HTMLElement|null|undefined} */ (current()?.querySelector("[data-pick]"));
   if (box) box.click();
-  else say("Choose a row first, with j and k.");
+  else say("Select a row first, with j and k.");
 }
 
 /**
@@ -130,7 +130,7 @@ function ask(action) {
   if (!button || !form) return;
   if (!form.querySelector("[data-pick]:checked")) {
     const box = /** @type {HTMLElement|null|undefined} */ (current()?.querySelector("[data-pick]"));
-    if (!box) return say("Choose a row first, with j and k.");
+    if (!box) return say("Select a row first, with j and k.");
     box.click();
   }
   form.requestSubmit(button);

@@ -126,7 +126,7 @@ function start(main) {
     },
     onEnd(code, reason) {
       if (code === 4401) toLogin();
-      ended = reason || "You are no longer allowed to see this.";
+      ended = reason || "You no longer have access to this page.";
       showFreshness();
     },
   });

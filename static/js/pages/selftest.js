@@ -62,7 +62,7 @@ export class SelfTest {
     this.#clear();
     const button = form.querySelector("button");
     if (button) button.disabled = true;
-    this.#verdict("The job is under way.");
+    this.#verdict("Running…");
     try {
       this.#verdict(await this.#test(form));
     } finally {
@@ -78,7 +78,7 @@ export class SelfTest {
     const answer = await fetch(form.action, ask).catch(() => null);
     const arrived = clock();
     const body = await answer?.json().catch(() => null);
-    if (!answer?.ok || !body?.job) return `Not accepted: ${body?.detail ?? "the server did not answer. Look whether it and its database live."}`;
+    if (!answer?.ok || !body?.job) return `Not accepted: ${body?.detail ?? "the server did not answer. Check the web server and its database."}`;
     const { at, job } = body;
     const times = clocks(asked, instant(at.received), instant(body.answered), arrived);
     /** @type {Record<string, number|null>} */
@@ -92,12 +92,12 @@ export class SelfTest {
     const painted = await paint();
     if (painted !== null) moments.painted = painted + times.offset;
     this.#show(moments, times, job.id);
-    const resent = moments.notified === null ? " Redis, the broker, did not take the message at once: the sweep of a worker sent it again." : "";
+    const resent = moments.notified === null ? " The broker (Redis) did not accept the message at once: a worker's sweep sent it again." : "";
     if (end.job.state !== "succeeded") return `The job ${end.job.state}. ${end.job.error ?? ""}${resent}`;
-    if (painted === null) return `All legs but the last: this tab is hidden, and nothing is painted in it.${resent}`;
+    if (painted === null) return `All steps but the last: this tab is hidden, so nothing is shown in it.${resent}`;
     const late = end.made - instant(/** @type {string} */ (end.job.finished_at)) > 1000;
-    const hint = late ? " The push was late or lost, and reading the database brought the news: look at Redis, the channel layer." : "";
-    return `The line is in order: ${words(painted - asked)} from the button to the paint.${resent}${hint}`;
+    const hint = late ? " The push was late or lost; the next read of the database showed the change. Check the channel layer (Redis)." : "";
+    return `Everything works: ${words(painted - asked)} from click to screen.${resent}${hint}`;
   }
 
   /** The news that a job has ended, or nothing when the time is over. @param {string} id @param {number} until @returns {Promise<News|undefined>} */
@@ -116,13 +116,13 @@ export class SelfTest {
   async #why(id, moments, times) {
     const ask = { headers: { Accept: "application/json" }, signal: AbortSignal.timeout(PATIENCE_MS) };
     const body = await fetch(`?job=${id}`, ask).then((answer) => answer.json()).catch(() => null);
-    if (!body) return "The job was accepted, and now the server does not answer.";
+    if (!body) return "The job was accepted, but the server no longer answers.";
     const { job, why } = /** @type {{job: Summary, why: string}} */ (body);
     Object.assign(moments, { claimed: moment(job.started_at), written: moment(job.finished_at) });
     this.#show(moments, times, id);
-    if (why) return `Not done within ten seconds. ${why}`;
-    if (!this.page.linked()) return "The job is done, but this page's socket is not connected, so nobody can tell it: see the badge at the top.";
-    return "The job is done, but this page was not told within ten seconds: look at Redis, the channel layer, and into the web server's log.";
+    if (why) return `Not finished within 10 s. ${why}`;
+    if (!this.page.linked()) return "The job finished, but this page is not connected: see the badge at the top.";
+    return "The job finished, but this page got no update within 10 s. Check the channel layer (Redis) and the web server's log.";
   }
 
   /** @param {Record<string, number|null>} moments @param {Clocks} times @param {string} id */
@@ -147,7 +147,7 @@ export class SelfTest {
     const link = document.createElement("a");
     link.href = at(`jobs/${id}/`);
     link.textContent = id.slice(-6);
-    const said = `Server and browser are compared to within ${words(times.error)}${Math.abs(times.offset) > 50 ? `; their clocks differ by ${words(Math.abs(times.offset))}` : ""}. A leg below zero means that the clocks of two computers differ. The job: `;
+    const said = `Clocks of server and browser compared to within ${words(times.error)}${Math.abs(times.offset) > 50 ? `; they differ by ${words(Math.abs(times.offset))}` : ""}. A negative time means that clocks of two computers differ. Job: `;
     line.replaceChildren(said, link);
   }
 

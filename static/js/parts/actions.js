@@ -78,7 +78,7 @@ async function copy(button, say) {
     setTimeout(() => (button.textContent = words), 1500);
   } catch {
     if (source) getSelection()?.selectAllChildren(source);
-    say("Selected: copy it with the keyboard.");
+    say("Selected: press Ctrl+C to copy.");
   }
 }
 

@@ -12,12 +12,12 @@ export const WORDS = {
 };
 
 /** What stands before the moment at the head of a job's page. @type {Record<string, string>} */
-export const LEADS = { scheduled: "starts", queued: "has waited for", running: "for", retrying: "next attempt" };
+export const LEADS = { scheduled: "starts", queued: "waiting for", running: "for", retrying: "next attempt" };
 
 /** What people do to a job. @type {Record<string, string>} */
 export const ACTIVITY = {
-  submit: "submitted it", cancel: "cancelled it", retry: "tried it again", take_back: "took the cancel back",
-  bulk: "asked for it", share: "made a link to it", end_share: "took a link back",
+  submit: "submitted", cancel: "cancelled", retry: "retried", take_back: "undid the cancel",
+  bulk: "started the bulk action", share: "created a share link", end_share: "revoked a share link",
 };
 
 export const FINAL = new Set(["succeeded", "failed", "cancelled"]);

@@ -150,11 +150,11 @@ export class Log {
     const [all, chosen] = [this.list.children.length, this.#least > 0 || this.#text !== ""];
     const many = (/** @type {number} */ n) => n.toLocaleString("en");
     const lines = `${many(all)} line${all === 1 ? "" : "s"}`;
-    const words = chosen ? `${many(this.#shown)} of ${lines} fit.` : this.#before ? `The last ${lines}.` : "";
+    const words = chosen ? `${many(this.#shown)} of ${lines} match` : this.#before ? `Last ${lines}` : "";
     put(this.section.querySelector("[data-count]"), words);
     const earlier = /** @type {HTMLElement} */ (this.section.querySelector("[data-earlier]"));
     earlier.hidden = this.#before === null;
-    put(earlier, chosen ? "Look further back" : "Earlier lines");
+    put(earlier, chosen ? "Search older" : "Earlier lines");
     put(this.follow, this.#fresh ? `Follow (${many(this.#fresh)} new)` : "Follow");
   }
 

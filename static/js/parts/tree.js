@@ -23,7 +23,7 @@ export function start(say) {
 /** @param {HTMLAnchorElement} link @param {(words: string) => void} say */
 async function unfold(link, say) {
   const tree = await asked(new URL(link.href));
-  if (!tree) return say("The value could not be had. Try again.");
+  if (!tree) return say("Could not load the value. Try again.");
   tree.classList.add("unfolded");
   tree.tabIndex = -1;
   const place = link.dataset.whole === undefined ? link.closest(".left-out") : link.closest("dl");

@@ -15,7 +15,7 @@ export function troubles(queues, workers, prefix) {
   const alive = workers.filter((worker) => worker.alive);
   const waiting = queues.reduce((sum, queue) => sum + (queue.paused ? 0 : queue.queued), 0);
   if (waiting && !alive.length) {
-    return [{ about: "", look: "danger", words: `No worker is alive, and ${jobs(waiting)}. Start one: celery -A project worker, or manage.py up.` }];
+    return [{ about: "", look: "danger", words: `No worker is running: ${jobs(waiting)}. Start one: celery -A project worker, or manage.py up.` }];
   }
   return queues.flatMap((queue) => {
     const serving = alive.filter((worker) => worker.queues.includes(queue.name));
@@ -30,18 +30,18 @@ function trouble({ name, queued, paused, workers: serving, started_per_min: rate
   /** @param {string} look @param {string} words */
   const said = (look, words) => [{ about: name, look, words }];
   if (!queued) return [];
-  if (paused) return said("caution", `The queue ${name} is paused, and ${jobs(queued)} in it until somebody resumes it.`);
-  if (!serving) return said("danger", `No worker serves the queue ${name}, and ${jobs(queued)} in it. Start one: celery -A project worker -Q ${prefix}${name}.`);
+  if (paused) return said("caution", `Queue ${name} is paused: ${jobs(queued)}. Resume it to start them.`);
+  if (!serving) return said("danger", `No worker serves queue ${name}, and ${jobs(queued)} in it. Start one: celery -A project worker -Q ${prefix}${name}.`);
   if (rate || (oldest ?? 0) < STUCK_S) return [];
   const free = workers.reduce((sum, worker) => sum + Math.max(0, worker.concurrency - worker.running.length), 0);
-  const stands = `Nothing in the queue ${name} has started for a minute, and ${jobs(queued)} in it.`;
+  const stands = `Nothing in queue ${name} started in the last minute: ${jobs(queued)} in it.`;
   if (elsewhere) {
     const started = `${elsewhere.toLocaleString("en")} job${elsewhere === 1 ? "" : "s"}`;
-    return said("caution", `${stands} Its workers started ${started} of other queues meanwhile: what is more urgent goes first.`);
+    return said("caution", `${stands} Its workers started ${started} from other queues, which have a higher priority.`);
   }
-  if (!free) return said("caution", `${stands} Its workers are busy with other jobs: wait, cancel what runs too long, or start a worker.`);
+  if (!free) return said("caution", `${stands} Its workers are all busy. Wait, cancel a long job, or start another worker.`);
   const slots = `${free} slot${free === 1 ? "" : "s"} of its workers ${free === 1 ? "is" : "are"} free`;
-  return said("danger", `${stands} ${slots}, and they started nothing else either. Why is not known here: the self test finds out where a job stops. (Jobs with one serial key wait for each other.)`);
+  return said("danger", `${stands} ${slots}, but nothing started. Run the self test to find the cause. (Jobs with the same serial key wait for each other.)`);
 }
 
 /** The banners of a page, kept up from frames: what is new is said once. @param {HTMLElement} region @param {import("../live/store.js").Store} store @param {(words: string) => void} say */

@@ -91,7 +91,7 @@ class FeedCreate(FeedForms, CreateView):
 
     def form_valid(self, form: FeedForm) -> HttpResponse:
         answer = super().form_valid(form)
-        said = "The feed was added; it is being fetched."
+        said = "Feed added. It is being fetched."
         submit_and_say(self.request, "fetch_feed", said, feed=str(self.object.uid))
         return answer
 

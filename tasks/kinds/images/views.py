@@ -154,7 +154,7 @@ class CollectionActionView(Allowed, View):
 
 class Match(CollectionActionView):
     def do(self, collection: Collection) -> None:
-        said = "The images are being compared; what is done already stays done."
+        said = "Comparing the remaining images."
         submit_and_say(self.request, "match_images", said, collection=str(collection.uid))
 
 
@@ -164,7 +164,7 @@ class Stop(CollectionActionView):
     def do(self, collection: Collection) -> None:
         uid = collection.run or collection.uid
         stopped = audit.do(self.request, "cancel", uid, lambda: stop_run(collection, self.request.user))
-        messages.info(self.request, f"{stopped} jobs were stopped. Run it again, and it goes on where it was.")
+        messages.info(self.request, f"{stopped} jobs stopped. Compare again to continue.")
 
 
 class Thumbnail(Allowed, View):

@@ -19,11 +19,11 @@ FINAL = ("succeeded", "failed", "cancelled")
 
 STRETCH = 6  # the shortest stretch on the line of attempts that is seen
 LEADS = {
-    "scheduled": "starts", "queued": "has waited for", "running": "for", "retrying": "next attempt",
+    "scheduled": "starts", "queued": "waiting for", "running": "for", "retrying": "next attempt",
 }  # fmt: skip
 ACTIVITY = {
-    "submit": "submitted it", "cancel": "cancelled it", "retry": "tried it again", "take_back": "took the cancel back",
-    "bulk": "asked for it", "share": "made a link to it", "end_share": "took a link back",
+    "submit": "submitted", "cancel": "cancelled", "retry": "retried", "take_back": "undid the cancel",
+    "bulk": "started the bulk action", "share": "created a share link", "end_share": "revoked a share link",
 }  # fmt: skip
 
 Job = Mapping[str, Any]

@@ -1,9 +1,0 @@
-"""The team's Celery app, as its documentation teaches it. In plain Celery it runs all; in the product it is a guest."""
-
-import os
-
-from celery import Celery
-
-address = os.environ.get("HABITS_BROKER", "memory://")
-app = Celery("team", broker=address, backend=address.replace("memory://", "cache+memory://"))
-app.conf.update(include=["tests.habits.team.tasks"], broker_connection_retry_on_startup=True, result_extended=True)
