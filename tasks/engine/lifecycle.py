@@ -12,7 +12,7 @@ from uuid import UUID
 
 from django.db import IntegrityError, connection, transaction
 
-from tasks.engine import attempts, chains, creation, notify, registry, storable
+from tasks.engine import attempts, chains, creation, notify, registry, releases, storable
 from tasks.engine.errors import Failure, NotInState
 from tasks.engine.lease import HELD
 from tasks.engine.models import Job, Outcome, State
@@ -178,7 +178,7 @@ def claim(uid: UUID, worker: str, pid: int, kind: str | None = None) -> Job | No
     """
     named = [registry.own_name(kind)] if kind else []
     where = f"uid = %s{' AND kind = %s' * len(named)} AND {notify.IN_TURN}"
-    return _claim(where, [uid, *named], {"worker": worker, "pid": pid, "started_at": now()})
+    return _claim(where, [uid, *named], _holder(worker, pid))
 
 
 def claim_next(queue: str, kinds: Sequence[str], worker: str, pid: int) -> Job | None:
@@ -192,7 +192,7 @@ def claim_next(queue: str, kinds: Sequence[str], worker: str, pid: int) -> Job |
     waiting = f"app = '' AND state = 'queued' AND serial_key = '' AND queue = %s AND kind IN ({places})"
     order = f"ORDER BY priority DESC, id LIMIT 1{SKIP_LOCKED[connection.vendor]}"
     first = f"id = (SELECT id FROM tasks_job WHERE {waiting} {order})"  # noqa: S608 - constants
-    return _claim(first, [queue, *kinds], {"worker": worker, "pid": pid, "started_at": now()})
+    return _claim(first, [queue, *kinds], _holder(worker, pid))
 
 
 def heads(queues: Sequence[str]) -> dict[str, int]:
@@ -207,6 +207,10 @@ def heads(queues: Sequence[str]) -> dict[str, int]:
         cursor.execute(f"SELECT {', '.join([head] * len(queues))}", list(queues))
         found = cursor.fetchone()
     return {queue: priority for queue, priority in zip(queues, found, strict=True) if priority is not None}
+
+
+def _holder(worker: str, pid: int) -> dict[str, Any]:
+    return {"worker": worker, "pid": pid, "started_at": now(), "release": releases.current()}
 
 
 @retry_on_lock
