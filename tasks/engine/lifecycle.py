@@ -10,9 +10,9 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
-from tasks.engine import attempts, chains, creation, notify, registry, releases, storable
+from tasks.engine import acceptance, attempts, chains, creation, notify, registry, releases, storable
 from tasks.engine.errors import Failure, NotInState
 from tasks.engine.lease import HELD, TERMINATE
 from tasks.engine.models import Job, Outcome, State
@@ -28,6 +28,7 @@ UNASKED = {"cancel_requested_at": None, "cancel_requested_by_id": None, "cancel_
 # A waiting job is cancelled at once (finished_at = cancel_requested_at) and keeps its due_at, which undo needs.
 # A running job ends later than the request, and has no due_at.
 AS_IT_WAITED = "CASE WHEN due_at IS NULL THEN 'queued' WHEN attempt = 0 THEN 'scheduled' ELSE 'retrying' END"
+SKIP_LOCKED = {"postgresql": " FOR UPDATE SKIP LOCKED", "sqlite": ""}  # a job that is being claimed is not waited for
 CANCELLED_WAITING = "uid = %s AND state = 'cancelled' AND finished_at = cancel_requested_at"
 
 
@@ -66,26 +67,7 @@ def submit(
     job.schedule, job.slot, job.then = schedule, slot, then
     job.expires_at, job.headers = expires_at, headers
     job.idempotency_digest = creation.digest(job, due_at, params) if idempotency_key else ""
-    return _accept(job, repeatable=bool(idempotency_key or slot or (uid and chosen)))
-
-
-@retry_on_lock
-def _accept(job: Job, repeatable: bool) -> tuple[Job, bool]:
-    """Insert a job, unless it exists. A repetition after a lost commit answer finds its own row: that is new too."""
-    found = creation.find_duplicate(job) if repeatable else None
-    if found is None:
-        job.pk = None
-        try:
-            with transaction.atomic():
-                job.save(force_insert=True)
-                outbox.queue_deliveries([job])
-        except IntegrityError:
-            if (found := creation.find_duplicate(job)) is None:
-                raise
-    if found is not None and (found.uid, found.created_at) != (job.uid, job.created_at):
-        return found, False
-    notify.push_and_notify([found or job])
-    return found or job, True
+    return acceptance.accept(job, repeatable=bool(idempotency_key or slot or (uid and chosen)))
 
 
 def submit_many(kind: str, many: Sequence[Mapping[str, Any]], *, owner: Any = None, **common: Any) -> list[Job]:
@@ -95,25 +77,7 @@ def submit_many(kind: str, many: Sequence[Mapping[str, Any]], *, owner: Any = No
     for job in jobs:
         for column, value in common.items():
             setattr(job, column, value)
-    return _accept_all(jobs)
-
-
-@retry_on_lock
-def _accept_all(jobs: list[Job]) -> list[Job]:
-    """Insert new jobs, all or none. A repetition after a lost commit answer finds them there."""
-    for job in jobs:
-        job.pk = None
-    try:
-        with transaction.atomic():
-            Job.objects.bulk_create(jobs, batch_size=500)
-            outbox.queue_deliveries(jobs)
-    except IntegrityError:
-        keys = Job.objects.in_bulk([job.uid for job in jobs], field_name="uid")
-        if len(keys) < len(jobs):
-            raise
-        jobs = [keys[job.uid] for job in jobs]
-    notify.push_and_notify(jobs)
-    return jobs
+    return acceptance.accept_all(jobs)
 
 
 @retry_on_lock
@@ -191,36 +155,63 @@ def _requeue(uid: UUID, sets: dict[str, Any], where: str) -> tuple[Job, bool]:
 def claim(uid: UUID, worker: str, pid: int, kind: str | None = None) -> Job | None:
     """Start the next attempt of a queued job whose queue is not paused and whose serial key is free, or return None.
 
-    A job that has expired is cancelled instead.
     ``kind``: only if the job is of that kind. A message names both, and a forged message can name any two.
     """
-    holder = {"worker": worker, "pid": pid, "started_at": now(), "release": releases.current()}
-    return _claim(uid, holder, {"kind": registry.own_name(kind)} if kind else {})
+    named = [registry.own_name(kind)] if kind else []
+    where = f"uid = %s{' AND kind = %s' * len(named)} AND {notify.IN_TURN}"
+    return _claim(where, [uid, *named], _holder(worker, pid))
+
+
+def claim_next(queue: str, kinds: Sequence[str], worker: str, pid: int) -> Job | None:
+    """Start the next attempt of the first queued job of a queue, among these kinds and those without a serial key.
+
+    The most urgent job is the first, and of those the oldest.
+    """
+    if not kinds:
+        return None
+    places = ", ".join(["%s"] * len(kinds))
+    waiting = f"app = '' AND state = 'queued' AND serial_key = '' AND queue = %s AND kind IN ({places})"
+    waiting += f" AND {NOT_EXPIRED}"
+    order = f"ORDER BY priority DESC, id LIMIT 1{SKIP_LOCKED[connection.vendor]}"
+    first = f"id = (SELECT id FROM tasks_job WHERE {waiting} {order})"  # noqa: S608 - constants
+    holder = _holder(worker, pid)
+    return _claim(first, [queue, *kinds, holder["started_at"]], holder)
+
+
+def heads(queues: Sequence[str]) -> dict[str, int]:
+    """The highest priority among the jobs that wait in each of these queues, where any does, serial keys aside."""
+    if not queues:
+        return {}
+    head = (
+        "(SELECT priority FROM tasks_job WHERE app = '' AND state = 'queued' AND serial_key = '' AND queue = %s"
+        " ORDER BY priority DESC, id LIMIT 1)"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {', '.join([head] * len(queues))}", list(queues))
+        found = cursor.fetchone()
+    return {queue: priority for queue, priority in zip(queues, found, strict=True) if priority is not None}
+
+
+def _holder(worker: str, pid: int) -> dict[str, Any]:
+    return {"worker": worker, "pid": pid, "started_at": now(), "release": releases.current()}
 
 
 @retry_on_lock
-def _claim(uid: UUID, holder: dict[str, Any], of: dict[str, str]) -> Job | None:
+def _claim(where: str, args: list[Any], holder: dict[str, Any]) -> Job | None:
     """A repetition after a lost answer finds the job held by this claim."""
     fresh = {"state": State.RUNNING, **holder}
     fresh |= {"finished_at": None, "due_at": None, **NOTHING_DONE, **NO_ERROR}
     sets = {"attempt": Raw("attempt + 1"), "beat": Raw("beat + 1"), **fresh}
-    startable = (
-        f"uid = %s AND state = 'queued'{' AND kind = %s' * len(of)} AND {NOT_EXPIRED} AND {notify.NOT_PAUSED}"
-        f" AND {notify.IN_TURN}"
-    )
-    args = [uid, *of.values(), holder["started_at"]]
+    startable = f"{where} AND state = 'queued' AND {notify.NOT_PAUSED} AND {NOT_EXPIRED}"
+    args = [*args, holder["started_at"]]
     try:
         moved = move(sets, f"{startable} AND {outbox.NOBODY_HEARS[State.RUNNING]}", args)
         if not moved and outbox.has_listeners(State.RUNNING):
             moved = _moved(sets, startable, args)
     except IntegrityError:  # another job of its serial key was claimed in the same moment
         return None
-    moved = moved or list(
-        Job.objects.select_related("owner").filter(uid=uid, state=State.RUNNING, app="", **holder, **of)
-    )
+    moved = moved or list(Job.objects.select_related("owner").filter(state=State.RUNNING, app="", **holder)[:1])
     notify.push_changes(moved)
-    if not moved:
-        _expire("uid = %s AND state = 'queued'", [uid])
     return moved[0] if moved else None
 
 
@@ -299,10 +290,9 @@ def wake(most: int = 500) -> int:
         "SELECT id FROM tasks_job WHERE app = '' AND state IN ('scheduled', 'retrying') AND due_at <= %s"
         " ORDER BY due_at LIMIT %s"
     )
-    clock = now()
+    _expire(clock := now())
     if not Job.objects.filter(state__in=(State.SCHEDULED, State.RETRYING), due_at__lte=clock, app="").exists():
         return 0  # a read first: this runs twice a second, and on SQLite an UPDATE locks out other writers each time
-    _expire("state IN ('scheduled', 'retrying') AND due_at <= %s", [clock])
     moved = _moved(
         {**_queued_again(), "due_at": None},
         f"id IN ({due}) AND state IN ('scheduled', 'retrying') AND due_at <= %s",
@@ -314,13 +304,12 @@ def wake(most: int = 500) -> int:
     return len(moved)
 
 
-def _expire(where: str, args: list[Any]) -> None:
+def _expire(clock: datetime) -> None:
     """Cancel waiting jobs that were not to run later than a moment that has passed. Such a cancel is not taken back."""
-    clock = now()
     if not Job.objects.filter(expires_at__lte=clock, finished_at=None).exists():
         return
     ended = {"state": State.CANCELLED, "finished_at": clock, "cancel_reason": EXPIRED}
-    moved = _moved(ended, f"{where} AND expires_at <= %s", [*args, clock])
+    moved = _moved(ended, "state IN ('scheduled', 'queued', 'retrying') AND expires_at <= %s", [clock])
     notify.push_changes(moved)
     for job in moved:
         notify.notify_next_of_key(job)

@@ -245,6 +245,7 @@ def _make_task(function: Callable[..., Any], given: dict[str, Any]) -> Any:
         soft_time_limit=said.get("soft_time_limit"),
         time_limit=said.get("time_limit"),
         expires=said.get("expires"),
+        rate_limit=said.get("rate_limit"),
         retry=options.retry_policy(said),
         **own,
     )

@@ -1,0 +1,48 @@
+"""The insert of new jobs with their webhook deliveries, in one transaction; workers and browsers hear of it afterwards.
+
+Each can be repeated after a lost answer of the database: it finds its own rows.
+"""
+
+from django.db import IntegrityError, transaction
+
+from tasks.engine import creation, notify
+from tasks.engine.models import Job
+from tasks.engine.transition import retry_on_lock
+from tasks.webhooks import outbox
+
+
+@retry_on_lock
+def accept(job: Job, repeatable: bool) -> tuple[Job, bool]:
+    """Insert a job, unless it exists. A repetition after a lost commit answer finds its own row: that is new too."""
+    found = creation.find_duplicate(job) if repeatable else None
+    if found is None:
+        job.pk = None
+        try:
+            with transaction.atomic():
+                job.save(force_insert=True)
+                outbox.queue_deliveries([job])
+        except IntegrityError:
+            if (found := creation.find_duplicate(job)) is None:
+                raise
+    if found is not None and (found.uid, found.created_at) != (job.uid, job.created_at):
+        return found, False
+    notify.push_and_notify([found or job])
+    return found or job, True
+
+
+@retry_on_lock
+def accept_all(jobs: list[Job]) -> list[Job]:
+    """Insert new jobs, all or none. A repetition after a lost commit answer finds them there."""
+    for job in jobs:
+        job.pk = None
+    try:
+        with transaction.atomic():
+            Job.objects.bulk_create(jobs, batch_size=500)
+            outbox.queue_deliveries(jobs)
+    except IntegrityError:
+        keys = Job.objects.in_bulk([job.uid for job in jobs], field_name="uid")
+        if len(keys) < len(jobs):
+            raise
+        jobs = [keys[job.uid] for job in jobs]
+    notify.push_and_notify(jobs)
+    return jobs
