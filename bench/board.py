@@ -3,7 +3,7 @@
     python -m bench.board [--seconds 10] [--rate 6]
 
 The page is the product's own, in a real Chromium; its frames come from this script, which stands in for the hub.
-*Quiet*: ten jobs run, and each says every ten seconds how far it is. *Busy*: RATE jobs a second are queued, run and end,
+*Quiet*: ten jobs run, and each says every ten seconds how far it is. *Busy*: RATE jobs a second wait, run and end,
 three frames each, and every tenth fails. Printed is what the page's main thread spent, by Performance.getMetrics, as a
 share of a core.
 """
