@@ -211,6 +211,17 @@ def apps(name: str) -> list[str]:
     return each(name, parse, "a comma-separated list of Django apps that can be imported, from here or from PYTHONPATH")
 
 
+def modules(name: str) -> list[str]:
+    """Modules by their dotted names. They are imported later, when Django's models are there."""
+
+    def parse(word: str) -> str:
+        if not all(part.isidentifier() for part in word.split(".")):
+            raise ValueError
+        return word
+
+    return each(name, parse, "a comma-separated list of modules such as shop.orders.bgtasks")
+
+
 def redis(name: str, default: str) -> str:
     """The address of a Redis, in the form that each of its clients understands."""
     return read(name, default, servers.redis, begins(*servers.REDIS), secret=True)

@@ -32,6 +32,7 @@ SIGNALBOX_ENVIRONMENT = env.matching(
     "a name of at most 24 letters, digits, spaces, dots, _ and - that begins with a letter or a digit",
 )
 SIGNALBOX_APPS = env.apps("SIGNALBOX_APPS")
+SIGNALBOX_IMPORTS = env.modules("SIGNALBOX_IMPORTS")
 SIGNALBOX_LEASE_S = env.number("SIGNALBOX_LEASE_S", 10.0, 0.2, 3600)
 SIGNALBOX_HEARTBEAT_S = env.number("SIGNALBOX_HEARTBEAT_S", 2.0, 0.05, 600)
 SIGNALBOX_SWEEP_S = env.number("SIGNALBOX_SWEEP_S", 5.0, 0.05, 600)

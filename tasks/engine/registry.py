@@ -37,6 +37,7 @@ class Kind:
     place: str = ""  # file and line
     doc: str = ""
     queue: str = "default"
+    routed: bool = False  # it names no queue of its own: tasks.engine.routing finds one for each job
     priority: int = 5
     max_attempts: int = 4
     own_retries: bool = False  # False: an own failure is final, only losses are tried again
@@ -54,7 +55,7 @@ class Kind:
     def __post_init__(self) -> None:
         """Raise TypeError for settings that would fail only when a job runs, or silently."""
         for what, text, most in (("name", self.name, NAME), ("queue", self.queue, QUEUE)):
-            if not (isinstance(text, str) and 0 < len(text) <= most and text.isprintable() and text == text.strip()):
+            if not is_name(text, most):
                 raise TypeError(f"{self.where}: its {what} is a text of 1 to {most} printable characters")
         for name, words in MEANINGS.items():
             if (given := getattr(self, name)) not in words:
@@ -85,6 +86,12 @@ class Kind:
         return f"{self.name}:{key}"[:200]
 
 
+def is_name(text: Any, most: int) -> bool:
+    """Whether a column can hold it and people can read it."""
+    return isinstance(text, str) and 0 < len(text) <= most and text.isprintable() and text == text.strip()
+
+
+further_queues: set[str] = set()  # that the project's settings name, beside those of kinds
 _kinds: dict[str, Kind] = {}  # by their own names
 _dotted: dict[str, Kind] = {}  # by ``module.function``
 _shared: dict[str, set[str]] = {}  # names of functions that are no kind's name, since several have them
@@ -188,4 +195,4 @@ def names() -> Set[str]:
 
 
 def queues() -> list[str]:
-    return sorted({kind.queue for kind in _kinds.values()} | {"default"})
+    return sorted({kind.queue for kind in _kinds.values()} | {"default"} | further_queues)

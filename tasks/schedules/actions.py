@@ -22,7 +22,7 @@ from tasks.engine.transition import retry_on_lock
 from tasks.engine.uid import uuid7
 from tasks.params.signature import MASK
 from tasks.schedules import crontab as fields
-from tasks.schedules import slots
+from tasks.schedules import entries, slots
 from tasks.schedules.models import Run, Schedule
 
 GRACE = timedelta(seconds=60)  # a slot found so late was missed; until then it is run, and shown as late
@@ -126,7 +126,7 @@ def change(
             periodic.name = name
         if params is not None:
             clean, row["secrets"] = _split(periodic.task, params)
-            periodic.kwargs = json.dumps(clean)
+            periodic.kwargs, periodic.args = json.dumps(clean), "[]"
         if timing is not None:
             kept = _kept(timing)
             for column in PLAN:
@@ -166,7 +166,7 @@ def run_now(schedule: Schedule, by: Any) -> Job:
 
 def opened(schedule: Schedule) -> dict[str, Any]:
     """The parameters with their secrets in place."""
-    return {**schedule.params, **(sealing.unseal(schedule.secrets) if schedule.secrets else {})}
+    return creation.with_values(schedule.params, sealing.unseal(schedule.secrets) if schedule.secrets else {})
 
 
 def fresh(schedule: Schedule) -> Schedule:
@@ -249,10 +249,11 @@ def _run(schedule: Schedule, slot: datetime, now: datetime) -> Run:
 
 
 def _submit(schedule: Schedule, slot: str | None, owner: Any) -> Job:
-    params, priority = opened(schedule), schedule.priority
-    job, _ = lifecycle.submit(
-        schedule.periodic.task, params, owner=owner, priority=priority, schedule=schedule.uid, slot=slot
-    )
+    order = entries.order_of(schedule.periodic)
+    if schedule.priority is not None:
+        order["priority"] = schedule.priority
+    asked = {"owner": owner, "schedule": schedule.uid, "slot": slot, **order}
+    job, _ = lifecycle.submit(schedule.periodic.task, opened(schedule), **asked)
     return job
 
 

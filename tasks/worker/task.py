@@ -19,7 +19,7 @@ from celery import Task
 from celery.exceptions import Ignore, MaxRetriesExceededError, Retry
 from django.apps import apps
 
-from tasks.engine import chains, due, lifecycle, options, registry
+from tasks.engine import chains, due, lifecycle, options, registry, routing
 from tasks.engine.celery_app import app
 from tasks.engine.models import Job
 from tasks.engine.report import Report, current_report
@@ -205,6 +205,7 @@ def _make_task(function: Callable[..., Any], given: dict[str, Any]) -> Any:
         place=registry.place(function),
         doc=inspect.getdoc(function) or "",
         queue=celery.get("queue") or "default",
+        routed=not celery.get("queue"),
         priority=5 if celery.get("priority") is None else celery["priority"],
         max_attempts=ENDLESS if tries is None else 1 + tries,
         own_retries=bool(celery.get("autoretry_for")),
@@ -214,6 +215,7 @@ def _make_task(function: Callable[..., Any], given: dict[str, Any]) -> Any:
         **own,
     )
     registry.register(kind)
+    routing.settle(kind)
     for name in ("queue", "priority", "typing"):  # ours; of the first two, Celery warns that they end with 6.0
         celery.pop(name, None)
     body = _run_to_end(function) if inspect.iscoroutinefunction(function) else function
