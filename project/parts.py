@@ -58,6 +58,11 @@ def beat() -> Part:
     return Part("beat", celery("beat", "-l", "INFO", "--pidfile="), ready=has_said_ready, env=ENVIRONMENT)
 
 
+def observe() -> Part:
+    """Watches other applications. A process of its own, as none of our settings may reach their brokers."""
+    return Part("observe", python(str(ROOT / "manage.py"), "observe"), ready=has_said_ready, env=ENVIRONMENT)
+
+
 def valkey(command: list[str], url: str) -> Part:
     return Part(
         "valkey", command, ready=partial(pongs, url=url), stop_first=False, mute=re.compile("Memory overcommit")

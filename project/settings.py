@@ -9,7 +9,7 @@ from pathlib import Path
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from project import database, env, keys, private, startup
+from project import database, env, keys, observed, private, startup
 
 private.begin()
 
@@ -53,6 +53,17 @@ SIGNALBOX_ALLOW_NETWORKS = env.networks("SIGNALBOX_ALLOW_NETWORKS")
 SIGNALBOX_ORIGINS = env.origins("SIGNALBOX_ORIGINS")
 SIGNALBOX_SOCKETS = env.number("SIGNALBOX_SOCKETS", 5_000, 1, 1_000_000, whole=True)
 SIGNALBOX_SOCKETS_PER_USER = env.number("SIGNALBOX_SOCKETS_PER_USER", 100, 1, 1_000_000, whole=True)
+SIGNALBOX_OBSERVE = observed.addresses("SIGNALBOX_OBSERVE")  # watched applications
+SIGNALBOX_OBSERVE_RESULTS = observed.addresses("SIGNALBOX_OBSERVE_RESULTS", off=True)
+observed.refuse_strangers(SIGNALBOX_OBSERVE_RESULTS, SIGNALBOX_OBSERVE, "SIGNALBOX_OBSERVE_RESULTS")
+SIGNALBOX_OBSERVE_OPTIONS = observed.options("SIGNALBOX_OBSERVE_OPTIONS", SIGNALBOX_OBSERVE)
+SIGNALBOX_OBSERVE_ENABLE = env.flag("SIGNALBOX_OBSERVE_ENABLE", True)
+SIGNALBOX_OBSERVE_READONLY = env.flag("SIGNALBOX_OBSERVE_READONLY", False)
+SIGNALBOX_OBSERVE_REDACT = [word.lower() for word in observed.words("SIGNALBOX_OBSERVE_REDACT", observed.REDACT)]
+SIGNALBOX_OBSERVE_KINDS = observed.words("SIGNALBOX_OBSERVE_KINDS", [])
+SIGNALBOX_OBSERVE_IGNORE = observed.words("SIGNALBOX_OBSERVE_IGNORE", [])
+SIGNALBOX_KEEP_WATCHED_D = env.number("SIGNALBOX_KEEP_WATCHED_D", 7, 1, 36_500)
+SIGNALBOX_KEEP_WATCHED = env.number("SIGNALBOX_KEEP_WATCHED", 1_000_000, 1_000, 1_000_000_000, whole=True)
 if SIGNALBOX_HEARTBEAT_S * 2 > SIGNALBOX_LEASE_S:
     raise ImproperlyConfigured(
         "SIGNALBOX_LEASE_S must be at least twice SIGNALBOX_HEARTBEAT_S, or living jobs would be taken for dead."
@@ -91,6 +102,7 @@ INSTALLED_APPS = [
     "tasks.schedules",
     "tasks.alerts",
     "tasks.failures",
+    "tasks.observe",
     "tasks.kinds",
     "tasks.kinds.feeds",
     "tasks.kinds.checks",

@@ -59,6 +59,8 @@ RULES = {
     "change_tokens": Grant(      YES,   YES,     YES,            NO,  NO,    YES),  # a token makes no stronger one
     "audit": Grant(              NO,    NO,      YES,            NO,  NO,    NO),
     "people": Grant(             NO,    NO,      YES,            NO,  NO,    NO),  # users, roles, Django's admin
+    "steer": Grant(              NO,    NO,      YES,            NO,  NO,    YES),  # workers of watched applications
+    "purge": Grant(              NO,    NO,      YES,            NO,  NO,    YES),  # their queues
     "metrics": Grant(            NO,    NO,      YES,            YES, NO,    YES),  # and the details of /readyz
 }  # fmt: skip
 

@@ -195,7 +195,9 @@ def _claim(uid: UUID, holder: dict[str, Any], of: dict[str, str]) -> Job | None:
             moved = _moved(sets, startable, args)
     except IntegrityError:  # another job of its serial key was claimed in the same moment
         return None
-    moved = moved or list(Job.objects.select_related("owner").filter(uid=uid, state=State.RUNNING, **holder, **of))
+    moved = moved or list(
+        Job.objects.select_related("owner").filter(uid=uid, state=State.RUNNING, app="", **holder, **of)
+    )
     notify.push_changes(moved)
     return moved[0] if moved else None
 
@@ -260,9 +262,12 @@ def rescue(job: Job, beat: int | None = None, sentence: str = "The worker died."
 @retry_on_lock
 def wake(most: int = 500) -> int:
     """Queue the scheduled and retrying jobs that are due, the longest due first; returns how many."""
-    due = "SELECT id FROM tasks_job WHERE state IN ('scheduled', 'retrying') AND due_at <= %s ORDER BY due_at LIMIT %s"
+    due = (
+        "SELECT id FROM tasks_job WHERE app = '' AND state IN ('scheduled', 'retrying') AND due_at <= %s"
+        " ORDER BY due_at LIMIT %s"
+    )
     clock = now()
-    if not Job.objects.filter(state__in=(State.SCHEDULED, State.RETRYING), due_at__lte=clock).exists():
+    if not Job.objects.filter(state__in=(State.SCHEDULED, State.RETRYING), due_at__lte=clock, app="").exists():
         return (
             0  # a read first: this runs twice a second, and on SQLite an UPDATE would lock out other writers each time
         )

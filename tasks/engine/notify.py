@@ -31,7 +31,7 @@ def pause(queue: str, by: Any = None) -> None:
 def resume(queue: str) -> None:
     """Let the queue's jobs start again. Sends messages for the first RING_AT_ONCE; the dispatcher sends the rest."""
     Queue.objects.update_or_create(name=queue, defaults={"paused": False, "paused_by": None, "paused_at": None})
-    waiting = Job.objects.filter(queue=queue, state=State.QUEUED).order_by("-priority", "id")[:RING_AT_ONCE]
+    waiting = Job.objects.filter(queue=queue, state=State.QUEUED, app="").order_by("-priority", "id")[:RING_AT_ONCE]
     push_and_notify(list(waiting.select_related("owner")))
 
 
@@ -41,7 +41,7 @@ def notify_again(queue: str, before: datetime, most: int) -> int:
 
     The most urgent come first. Returns how many jobs that were.
     """
-    old = f"state = 'queued' AND queue = %s AND rung_at < %s AND {NOT_PAUSED} AND {IN_TURN}"
+    old = f"app = '' AND state = 'queued' AND queue = %s AND rung_at < %s AND {NOT_PAUSED} AND {IN_TURN}"
     oldest = f"SELECT id FROM tasks_job WHERE {old} ORDER BY priority DESC, id LIMIT %s"  # noqa: S608 - constants
     again = "state = 'queued' AND rung_at < %s"
     moved = move({"rung_at": now()}, f"id IN ({oldest}) AND {again}", [queue, before, most, before], raises="")
@@ -77,7 +77,7 @@ def push_changes(jobs: Sequence[Job]) -> None:
 def notify_next_of_key(job: Job) -> None:
     """Send a message for the oldest queued job with the same serial key, which is free now."""
     if job.serial_key and job.state != State.RETRYING:
-        waiting = Job.objects.filter(serial_key=job.serial_key, state=State.QUEUED).order_by("id")[:1]
+        waiting = Job.objects.filter(serial_key=job.serial_key, state=State.QUEUED, app="").order_by("id")[:1]
         on_commit(
             lambda: _notify_workers(
                 [broker.Message(next_.uid, next_.kind, next_.queue, next_.priority) for next_ in waiting]

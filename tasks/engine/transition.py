@@ -37,12 +37,13 @@ def move(
 ) -> list[Job]:
     """UPDATE the jobs that match ``where``, raise their version, and return the new rows with owners' names.
 
-    ``sets`` maps columns to values or Raw; ``args`` fill the ``%s`` of ``where``.
+    ``sets`` maps columns to values or Raw; ``args`` fill the ``%s`` of ``where``. Only our own jobs are moved: the rows
+    of watched applications are written by tasks.observe.ledger.
     """
     columns = ", ".join(f"{name} = {value.sql if isinstance(value, Raw) else '%s'}" for name, value in sets.items())
     values = [adapt_values(name, value) for name, value in sets.items() if not isinstance(value, Raw)]
     table, returning = Job._meta.db_table, _returning()
-    sql = f"UPDATE {table} SET {raises}{columns} WHERE {where} RETURNING {returning}"  # noqa: S608 - our own words
+    sql = f"UPDATE {table} SET {raises}{columns} WHERE app = '' AND ({where}) RETURNING {returning}"  # noqa: S608 - our own words
     with connection.cursor() as cursor:
         cursor.execute(sql, [*values, *(adapt_argument(arg) for arg in args)])
         return [_build(row) for row in cursor.fetchall()]

@@ -44,6 +44,8 @@ PROMISED = {
     "change_tokens": "yes yes yes no no yes",
     "audit": "no no yes no no no",
     "people": "no no yes no no no",
+    "steer": "no no yes no no yes",
+    "purge": "no no yes no no yes",
     "metrics": "no no yes yes no yes",
 }
 

@@ -58,7 +58,9 @@ class Command(BaseCommand):
                 prepare_database()
                 if not settings.OWN_REDIS:
                     supervisor.start(parts.valkey(*embedded_valkey(home)))
-                for part in (parts.web(server, host, port, probe_host()), parts.worker(concurrency), parts.beat()):
+                own = (parts.web(server, host, port, probe_host()), parts.worker(concurrency), parts.beat())
+                watching = (parts.observe(),) if settings.SIGNALBOX_OBSERVE else ()
+                for part in own + watching:
                     if not supervisor.stopping:
                         supervisor.start(part)
                 if supervisor.wait_ready():

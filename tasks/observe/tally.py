@@ -1,0 +1,85 @@
+"""Compares what a worker counts with what was seen of it: its heartbeat is a checksum.
+
+Pure. ``processed`` of a heartbeat is the number of tasks that its process has started, ``active`` of those that run. A
+beat is judged when the next one has come, since it may overtake events that wait in the worker. Clocks are Lamport's.
+"""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+SILENT_S = 6.0  # three beats
+
+
+class Beat(NamedTuple):
+    clock: int
+    processed: int
+    active: int
+    arrived: float
+
+
+class Judgement(NamedTuple):
+    """``unseen``: starts since the beat before that nobody saw. ``stale``: rows say more, or less, than truly runs."""
+
+    unseen: int
+    stale: bool
+
+
+@dataclass(slots=True)
+class Tally:
+    """The count of one worker process. ``base``: starts before anybody looked; None until that is known."""
+
+    base: int | None = None
+    starts: int = 0  # seen, up to the last beat that was judged
+    unseen: int = 0
+    running: int = 0  # as the rows said at that beat
+    heard: float = 0.0  # our own clock
+    clock: int = 0
+    skew: float | None = None  # the least of arrival − timestamp that was seen
+    moves: list[tuple[int, int, int]] = field(default_factory=list)  # (clock, starts, running) since then
+    waiting: Beat | None = None
+    differed: int = 0  # judged beats in a row in which ``running`` was wrong
+
+    def hear(self, clock: int, arrived: float, at: float) -> None:
+        self.heard, self.clock = max(self.heard, arrived), max(self.clock, clock)
+        late = arrived - at
+        self.skew = late if self.skew is None else min(late, self.skew)
+
+    def started(self, clock: int) -> None:
+        self.moves.append((clock, 1, 1))
+
+    def ended(self, clock: int, unseen_start: bool = False) -> None:
+        """``unseen_start``: nobody saw it start, so that start is seen now, and it does not run any more."""
+        self.moves.append((clock, 1, 0) if unseen_start else (clock, 0, -1))
+
+    def beat(self, beat: Beat) -> Judgement | None:
+        """Take a beat. Judges the one before it."""
+        before, self.waiting = self.waiting, beat
+        if before is None or beat.clock <= before.clock:
+            if self.base is None:
+                self.base = beat.processed - self.starts - sum(s for clock, s, _ in self.moves if clock <= beat.clock)
+            return None
+        until = [move for move in self.moves if move[0] <= before.clock]
+        self.moves = [move for move in self.moves if move[0] > before.clock]
+        self.starts += sum(starts for _, starts, _ in until)
+        self.running += sum(running for _, _, running in until)
+        if self.base is None:
+            self.base = before.processed - self.starts
+        lost = before.processed - self.base - self.starts - self.unseen
+        if lost < 0:  # seen and counted as unseen before: a look found it, or its end came
+            self.unseen = max(0, self.unseen + lost)
+        else:
+            self.unseen += lost
+        self.differed = self.differed + 1 if self.running != before.active else 0
+        return Judgement(lost, lost > 0 or self.differed >= 2)
+
+    def seen(self) -> int:
+        """Starts that were seen, those since the last judged beat too."""
+        return self.starts + sum(starts for _, starts, _ in self.moves)
+
+    def looked(self, running: int) -> None:
+        """A look at the worker has put the rows right: ``running`` of them run there now."""
+        self.running = running - sum(move for _, _, move in self.moves)
+        self.differed = 0
+
+    def is_silent(self, now: float) -> bool:
+        return self.heard > 0 and now - self.heard > SILENT_S

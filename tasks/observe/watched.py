@@ -1,0 +1,265 @@
+"""Watched applications in the shapes that pages, API and sockets show, and placing orders. Everything others may use.
+
+Reads rows and settings only: what is shown of an application comes from its observer's rows, not from its broker.
+"""
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models import F
+from django.utils import timezone
+
+from tasks.access import audit
+from tasks.access.actions import NotAllowed
+from tasks.access.permissions import Actor, may
+from tasks.engine import notify, sealing, storable
+from tasks.engine.errors import Refused
+from tasks.engine.models import Job, instant
+from tasks.observe import values as read
+from tasks.observe.models import GAPS_SHOWN, App, Gap, Order, WatchedQueue, WatchedWorker
+from tasks.observe.values import Invalid
+
+__all__ = [
+    "Invalid", "about", "app", "apps", "cancel", "facts", "gaps_in", "orders_of", "place_order", "queues", "run_again",
+    "stats", "workers",
+]  # fmt: skip
+
+
+class CannotBe(Refused):
+    """What was asked for cannot be true of a watched task. The text says why."""
+
+    code = "not-possible-here"
+
+
+def apps() -> list[dict[str, Any]]:
+    """The watched applications, and those that were: see docs/observe.md for the shape."""
+    return [_app(each) for each in App.objects.order_by("name")]
+
+
+def app(name: str) -> dict[str, Any]:
+    """One of them. App.DoesNotExist."""
+    return _app(App.objects.get(name=name))
+
+
+def _app(each: App) -> dict[str, Any]:
+    gaps = list(each.gaps.order_by("-until")[:GAPS_SHOWN])
+    said = [row.events or "off" for row in each.workers.filter(stopped_at__isnull=True)]
+    return {
+        "name": each.name,
+        "transport": each.transport,
+        "as_of": instant(each.as_of),
+        "lag_s": lag_s(each),
+        "events": "on" if said and set(said) == {"on"} else "partly" if "on" in said else "off",
+        "workers": len(said),
+        "unseen": each.unseen,
+        "gaps": [gap.to_dict() for gap in gaps],
+    }
+
+
+def about(name: str) -> dict[str, Any]:
+    """What pages say of an application beside that. App.DoesNotExist."""
+    each = App.objects.get(name=name)
+    return {
+        "watched": each.watched,
+        "note": each.note or None,
+        "since": instant(each.since),
+        "dropped": each.dropped,
+        "led": bool(each.holder),
+    }
+
+
+def lag_s(each: App) -> float | None:
+    """Seconds by which the rows are behind: since they were complete, at least what events lately took."""
+    if each.as_of is None:
+        return None
+    behind = (timezone.now() - each.as_of).total_seconds()
+    return round(max(behind - 1.2, 0.0) + each.lag_ms / 1000, 3)  # it is written once a second when nothing happens
+
+
+def stats() -> list[dict[str, Any]]:
+    """What the socket says of each application: name, as_of, lag_s, unseen, workers."""
+    return [{name: each[name] for name in ("name", "as_of", "lag_s", "unseen", "workers")} for each in apps()]
+
+
+def workers(name: str = "") -> list[dict[str, Any]]:
+    """Workers of one application or of all, in the shape of our own workers and with what is known beside it."""
+    rows = WatchedWorker.objects.select_related("app").order_by("app__name", "name", "-since")
+    rows = rows.filter(app__name=name) if name else rows.filter(app__watched=True)
+    now = timezone.now()
+    running: dict[str, list[str]] = {}
+    open_rows = Job.objects.filter(state=Job.State.RUNNING).exclude(app="")
+    for worker, uid in (open_rows.filter(app=name) if name else open_rows).values_list("worker", "uid")[:2_000]:
+        running.setdefault(worker, []).append(str(uid))
+    found, seen = [], set()
+    for row in rows:
+        key = f"{row.app.name}:{row.name}"
+        if key in seen or (row.stopped_at and now - row.stopped_at > timedelta(hours=1)):
+            continue
+        seen.add(key)
+        age = max(0.0, (now - row.seen_at).total_seconds())
+        found.append(
+            {
+                "name": key,
+                "app": row.app.name,
+                "host": row.name.partition("@")[2],
+                "pid": row.pid,
+                "queues": [f"{row.app.name}:{queue}" for queue in row.queues],
+                "concurrency": row.concurrency,
+                "running": running.get(key, []),
+                "beat_age_s": round(age, 1),
+                "alive": row.stopped_at is None and age <= 6.0,
+                "stopped_at": instant(row.stopped_at),
+                "silent_since": instant(row.silent_since),
+                "processed": row.processed,
+                "active": row.active,
+                "unseen": row.unseen,
+                "load": row.load,
+                "version": row.version or None,
+                "skew_s": row.skew_ms / 1000,
+                "events": row.events or "off",
+                "events_why": row.events_why or None,
+                "pool": row.pool or None,
+                "detail": row.detail,
+            }
+        )
+    return found
+
+
+def queues(name: str = "") -> list[dict[str, Any]]:
+    """Queues of watched applications as their brokers count them. ``depth``: messages that wait, or None."""
+    rows = WatchedQueue.objects.select_related("app").order_by("app__name", "name")
+    rows = rows.filter(app__name=name) if name else rows.filter(app__watched=True)
+    return [
+        {
+            "name": f"{row.app.name}:{row.name}",
+            "app": row.app.name,
+            "depth": row.depth,
+            "unacknowledged": row.unacknowledged,
+            "consumers": row.consumers,
+            "seen_at": instant(row.seen_at),
+        }
+        for row in rows
+    ]
+
+
+def gaps_in(begin: Any, until: Any, name: str = "") -> list[dict[str, Any]]:
+    """Gaps that touch a time, the newest first, each with its application's name: for charts and searches."""
+    rows = Gap.objects.select_related("app").filter(until__gte=begin, begin__lte=until).order_by("-until")
+    rows = rows.filter(app__name=name) if name else rows
+    return [{"app": row.app.name, **row.to_dict()} for row in rows[:100]]
+
+
+def facts(job: Job) -> dict[str, Any]:
+    """How what a watched task's row says is known: ``arguments`` (message, inspect, result, text or ""), ``held_by``,
+    ``note``, ``retries``, ``runtime_s``, ``basis``, ``may_run_again`` and why not."""
+    known = job.headers if isinstance(job.headers, dict) else {}
+    real = known.get("arguments") in ("message", "inspect", "result")
+    why = None if real else (
+        "Its arguments are only known as text, which a person has to read and confirm. With result_extended in the "
+        "application they would be known."
+    )  # fmt: skip
+    return {**known, "basis": job.basis, "may_run_again": real, "why_not": why}
+
+
+def orders_of(name: str, job: UUID | None = None, most: int = 50) -> list[dict[str, Any]]:
+    """Orders of an application, or about one task, the newest first."""
+    rows = Order.objects.select_related("app").filter(app__name=name).order_by("-id")
+    return [row.to_dict() for row in (rows.filter(job=job) if job else rows)[:most]]
+
+
+# --- asking -----------------------------------------------------------------------------------------------------------
+
+
+def place_order(name: str, order: str, *, actor: Any = None, job: UUID | None = None, **given: Any) -> dict[str, Any]:
+    """Write down what is wanted; the observer carries it out within half a second.
+
+    Returns ``{"id", "state", "answers"}``. ``actor`` must hold ``steer``, or ``purge`` for a purge. App.DoesNotExist,
+    Invalid (field by field), NotAllowed, CannotBe.
+    """
+    row = App.objects.get(name=name)
+    wanted = read.order(order, given)
+    if actor is not None and not may(actor, "purge" if order == "purge" else "steer"):
+        raise NotAllowed("Orders to watched applications are not yours to give.")
+    _must_be_watched(row)
+    made = _write(row, actor, order, wanted, job, f"{name} {order}")
+    return {key: made[key] for key in ("id", "state", "answers")}
+
+
+def cancel(actor: Any, job: Job, reason: str = "", terminate: bool = False) -> dict[str, Any]:
+    """Ask the workers of a watched task to drop it, or with ``terminate`` to stop the process that runs it.
+
+    The order says what each of them answered; the task is cancelled when a worker, a result or a look confirms it.
+    """
+    if not may(actor, "cancel", job):
+        raise NotAllowed("This job is not yours to cancel.")
+    row = App.objects.get(name=job.app)
+    _must_be_watched(row)
+    if job.state in (*Job.FINAL, Job.State.UNKNOWN):
+        raise CannotBe(f"Too late to cancel: the task has {job.state}.")
+    if job.state == Job.State.RUNNING and not terminate:
+        raise CannotBe("It runs: Celery can only stop it by ending its process. Terminate it.")
+    order = "terminate" if terminate else "cancel"
+    asked = _write(row, actor, order, {"task": job.task_id}, job.uid, str(job.uid))
+    rows = Job.objects.select_related("owner").filter(pk=job.pk, app=job.app)
+    rows.update(
+        cancel_requested_at=timezone.now(), cancel_requested_by=Actor.of(actor).user,
+        cancel_reason=storable.text(reason, 500), version=F("version") + 1,
+    )  # fmt: skip
+    notify.push_changes(rows)
+    return asked
+
+
+def run_again(
+    actor: Any, job: Job, args: list[Any] | None = None, kwargs: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """Send a task of the same kind with the same arguments under a new id. Returns the order; ``values["task"]`` is the
+    new id.
+
+    Only real arguments are sent: those of the message, of inspect or of an extended result; or ``args`` and ``kwargs``,
+    which a person has read and confirmed.
+    """
+    if not may(actor, "submit"):
+        raise NotAllowed("Jobs are not yours to make.")
+    row = App.objects.get(name=job.app)
+    _must_be_watched(row)
+    confirmed = args is not None
+    if not confirmed:
+        if not facts(job)["may_run_again"]:
+            raise CannotBe(facts(job)["why_not"])
+        real = sealing.unseal(job.secrets).get("real") if job.secrets else job.params
+        args, kwargs = real.get("args") or [], real.get("kwargs") or {}
+    queue = job.queue.partition(":")[2]
+    if not queue:
+        raise CannotBe("Its queue is not known: no message of it was seen.")
+    wanted = read.again(job.kind, queue, args, kwargs or {})
+    wanted |= {"copy_of": str(job.uid), "confirmed": confirmed}
+    return _write(row, actor, "run_again", wanted, job.uid, str(job.uid), {"args": args, "kwargs": kwargs or {}})
+
+
+def _must_be_watched(row: App) -> None:
+    if settings.SIGNALBOX_OBSERVE_READONLY:
+        raise CannotBe("SIGNALBOX_OBSERVE_READONLY is on: nothing is ever sent to a watched application.")
+    if not row.watched:
+        raise CannotBe(f"{row.name} is no longer watched.")
+
+
+def _write(
+    row: App,
+    actor: Any,
+    order: str,
+    wanted: dict[str, Any],
+    job: UUID | None,
+    target: str,
+    secret: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    who = Actor.of(actor)
+    made = Order(
+        app=row, order=order, values=wanted, job=job, by=who.user, who=who.name[:150], asked_at=timezone.now(),
+        secrets=sealing.seal(secret or {}),
+    )  # fmt: skip
+    audit.do(
+        actor, f"watched.{order}", target, made.save, app=row.name, **{k: v for k, v in wanted.items() if k != "task"}
+    )
+    return made.to_dict()

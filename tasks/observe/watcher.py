@@ -1,0 +1,351 @@
+"""Watches one application: takes what its streams and looks bring, keeps the open tasks in memory, writes their rows.
+
+One thread folds and writes; the streams and the controller only put things into ``inbox``. Nothing here sends anything.
+"""
+
+import fnmatch
+import logging
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from django.conf import settings
+
+from tasks.engine.models import Job
+from tasks.observe import ledger, workers
+from tasks.observe.events import Event
+from tasks.observe.fold import FINAL, Mark, Task, Waiting, add, apply, view
+from tasks.observe.looks import Look, apply_look, apply_result
+from tasks.observe.models import App, Gap
+from tasks.observe.tally import Beat, Tally
+
+log = logging.getLogger(__name__)
+
+WRITE_S = 0.2  # between two writes; the first change is written at once
+KEPT_S = 60.0  # a task that ended stays in memory for late events
+OPEN = frozenset({"scheduled", "queued", "running", "retrying"})
+MOST_KINDS = 1_000  # names of tasks, queues and workers that an application may bring
+MOST_TASKS = 100_000  # in memory
+DOUBT_S = 0.5  # between two looks for workers that are silent
+SKEW_S = 1.0  # a clock that is wrong by more is corrected
+RELOADED = 50_000  # open rows that a restart reads again
+GAP_S = 15.0  # what a tally finds so soon after a gap belongs to it
+
+
+class Watcher:
+    """The state of one application. ``asks``: called with the names of workers to look at now, or None for all."""
+
+    def __init__(self, app: App, asks: Callable[[set[str] | None], Any]) -> None:
+        self.app, self.asks = app, asks
+        self.entries: dict[str, ledger.Entry] = {}
+        self.changed: dict[str, ledger.Entry] = {}
+        self.ended: deque[tuple[float, str]] = deque()
+        self.workers = workers.Workers(app)
+        self.dropped: Counter[str] = Counter()
+        self.names: dict[str, set[str]] = {"kind": set(), "queue": set(), "worker": set()}
+        self.unfamiliar: set[str] = set()  # tasks whose rows must be read before they are written
+        self.lag = 0.0
+        self.written = 0.0
+        self.doubted = 0.0
+        self.heard = 0.0  # the newest thing that came, by time.time()
+        self.gap: Gap | None = None
+
+    # --- what comes -----------------------------------------------------------------------------------------------
+    def take(self, found: list[Event], arrived: float) -> None:
+        """Events, in the order in which they came. ``arrived``: seconds since 1970, by our clock."""
+        self.heard = max(self.heard, arrived)
+        for event in found:
+            if event.task:
+                self._take_task(event, arrived)
+            else:
+                self._take_worker(event, arrived)
+
+    def _take_task(self, event: Event, arrived: float) -> None:
+        if not self._is_wanted(event):
+            return
+        process = (event.host, event.pid)
+        sender = event.kind == "task-sent"
+        tally = None if sender else self._tally(process, event, arrived)
+        at = event.at
+        if tally is not None and tally.skew is not None and self._is_wrong(tally.skew):
+            at += tally.skew
+        entry = self._entry(event)
+        if entry is None:
+            return
+        before = view(entry.task) if tally is not None and event.kind != "task-received" else None
+        if not apply(entry.task, event, at):
+            return
+        if tally is not None and before is not None and event.clock > 0:
+            self._count(tally, entry, event, before)
+        entry.task.arrived, entry.task.doubt = arrived, None
+        self.lag = max(self.lag * 0.9, arrived - at)
+        self.changed[event.task] = entry
+
+    def _is_wrong(self, skew: float) -> bool:
+        """Whether a worker's clock is wrong. What RabbitMQ kept for us is late without that."""
+        return skew < -SKEW_S or (skew > SKEW_S and self.app.transport == "redis")
+
+    def _count(self, tally: Tally, entry: ledger.Entry, event: Event, before: Any) -> None:
+        """Starts and ends of this process, for its tally."""
+        process = (event.host, event.pid)
+        was = [each for each in before.attempts if each.process == process]
+        now = [each for each in view(entry.task).attempts if each.process == process]
+        if process in self.workers.rows:
+            self.workers.changed.add(process)
+        begun = [sum(1 for each in found if each.started is not None) for found in (was, now)]
+        over = [sum(1 for each in found if each.ended is not None) for found in (was, now)]
+        if begun[1] > begun[0]:
+            tally.started(event.clock)
+        if over[1] > over[0]:
+            ended = next((each for each in reversed(now) if each.ended is not None), None)
+            if ended is not None and ended.started is not None:
+                tally.ended(event.clock)
+            elif event.kind in ("task-succeeded", "task-failed", "task-retried"):
+                tally.ended(event.clock, unseen_start=True)
+
+    def _take_worker(self, event: Event, arrived: float) -> None:
+        if not self._may("worker", event.host):
+            return
+        process = (event.host, event.pid)
+        tally = self._tally(process, event, arrived)
+        if event.kind == "worker-offline":
+            self.workers.stop(process, arrived)
+            self.asks({event.host})
+            return
+        facts = event.facts
+        new = self.workers.beat(process, event, arrived, self.was_watched)
+        if new:
+            self.asks({event.host})
+        if event.kind == "worker-heartbeat" and "processed" in facts and "active" in facts:
+            judged = tally.beat(Beat(event.clock, facts["processed"], facts["active"], arrived))
+            if judged is not None:
+                self._judge(event.host, judged, arrived)
+
+    was_watched = False  # before this observer came: what a new process has done since then was not seen
+
+    def _judge(self, host: str, judged: Any, arrived: float) -> None:
+        if judged.unseen:
+            self.app.unseen = max(0, self.app.unseen + judged.unseen)
+            if self.gap is None or arrived - self.gap.until.timestamp() > GAP_S:
+                if judged.unseen < 0:
+                    return
+                begin = datetime.fromtimestamp(arrived - 4, UTC)
+                self.open_gap(begin, datetime.fromtimestamp(arrived, UTC), "events were lost")
+            self.gap.unseen = max(0, self.gap.unseen + judged.unseen)
+            self.gap.save(update_fields=["unseen"])
+        if judged.stale:
+            self.asks({host})
+
+    def open_gap(self, begin: datetime, until: datetime, why: str) -> None:
+        """Remember that not everything was seen in that time."""
+        self.gap = Gap.objects.create(app=self.app, begin=begin, until=until, why=why[:200])
+        self.asks(None)
+
+    def take_sent(self, message: dict[str, Any], arrived: float) -> None:
+        """A task that somebody here runs again: it is about to be sent."""
+        entry = self._make(message["task"], familiar=True)
+        entry.copy_of, task = message["copy_of"], entry.task
+        task.name, task.queue, task.arrived = message["kind"], message["queue"], arrived
+        task.real, task.real_by = (message["args"], message["kwargs"]), "message"
+        task.waiting, task.born = Waiting(0, arrived, None, "event"), arrived
+        self.changed[task.id] = entry
+
+    def take_look(self, look: Look) -> None:
+        """What workers, queues and results said when they were asked."""
+        self.workers.take(look)
+        found = look.tasks()
+        for task in found - self.entries.keys():
+            if self._may_see(look.name_of(task)) and len(self.entries) < MOST_TASKS:
+                self._make(task)
+        self._recognise()
+        for name, entry in self.entries.items():
+            if entry.stage in FINAL and name not in found:
+                continue
+            if apply_look(entry.task, look, self.workers):
+                self.changed[name] = entry
+        for process, tally in self.workers.tallies.items():
+            if process[0] in look.active:
+                running = sum(
+                    1
+                    for entry in self.entries.values()
+                    if (newest := view(entry.task).newest) and newest.process == process and newest.started is not None
+                    and newest.ended is None and not entry.task.gone
+                )  # fmt: skip
+                tally.looked(running)
+
+    def take_result(self, task: str, meta: dict[str, Any], arrived: float) -> None:
+        """What the result backend stores, or has stored."""
+        entry = self.entries.get(task)
+        if entry is None:
+            if not self._may_see(meta.get("name", "")) or meta.get("status") == "PENDING":
+                return
+            entry = self._make(task)
+            self._recognise()
+        if apply_result(entry.task, meta, arrived):
+            self.changed[task] = entry
+
+    # --- memory ---------------------------------------------------------------------------------------------------
+    def _tally(self, process: tuple[str, int], event: Event, arrived: float) -> Tally:
+        tally = self.workers.tally(process)
+        tally.hear(event.clock, arrived, event.at)
+        return tally
+
+    def _entry(self, event: Event) -> ledger.Entry | None:
+        entry = self.entries.get(event.task)
+        if entry is None:
+            if len(self.entries) >= MOST_TASKS:
+                self.dropped["too many open tasks"] += 1
+                return None
+            entry = self._make(event.task, familiar=event.kind in ("task-sent", "task-received"))
+            self._recognise()
+        return entry
+
+    def _make(self, task: str, familiar: bool = False) -> ledger.Entry:
+        entry = self.entries[task] = ledger.Entry(Task(task), ledger.uid_of(self.app.name, task))
+        if not familiar:
+            self.unfamiliar.add(task)
+        return entry
+
+    def _recognise(self) -> None:
+        """Read the rows of tasks that this process does not remember, before it says anything of them."""
+        if not self.unfamiliar:
+            return
+        names, self.unfamiliar = list(self.unfamiliar), set()
+        for start in range(0, len(names), 500):
+            some = names[start : start + 500]
+            rows = Job.objects.filter(
+                app=self.app.name,
+                uid__in=[uid for name in some for uid in (ledger.uid_of(self.app.name, name),
+                                                          ledger.uid_of(self.app.name, name, own=False))],
+            )  # fmt: skip
+            for job in rows:
+                self.restore(job)
+
+    def restore(self, job: Job) -> ledger.Entry:
+        """A task as its row has it: what the row says is known already."""
+        task = Task(job.task_id, name="" if job.kind.startswith("(") else job.kind)
+        facts = job.headers if isinstance(job.headers, dict) else {}
+        task.queue = job.queue.partition(":")[2]
+        task.born = job.created_at.timestamp()
+        if facts.get("arguments") == "text" and isinstance(job.params, dict):
+            task.args, task.kwargs = str(job.params.get("args", "")), str(job.params.get("kwargs", ""))
+        elif facts.get("arguments") and isinstance(job.params, dict):
+            task.real, task.real_by = arguments_of(job), facts["arguments"]
+        n = int(facts.get("retries") or 0)
+        worker = job.worker.partition(":")[2] or str(facts.get("held_by") or "")
+        process = (worker, job.pid or 0)
+        moments = {
+            name: value and value.timestamp()
+            for name, value in (("queued", job.queued_at or job.created_at), ("started", job.started_at),
+                                ("finished", job.finished_at), ("due", job.due_at))
+        }  # fmt: skip
+        if worker:
+            eta = {"eta": job.due_at.isoformat()} if job.due_at else {}
+            add(task, process, Mark(-3, "received", moments["queued"], n, eta, "row"))
+            if moments["started"]:
+                add(task, process, Mark(-2, "started", moments["started"], None, {}, "row"))
+        else:
+            task.waiting = Waiting(
+                n + (job.state == "retrying"), moments["queued"], moments["due"], job.basis or "event"
+            )
+        if job.state in FINAL or (job.state == "retrying" and worker):
+            how = {"succeeded": "succeeded", "failed": "failed", "cancelled": "revoked", "retrying": "retried"}
+            if job.state == "unknown":
+                task.gone, task.missing = True, [moments["finished"] or time.time()]
+            else:
+                kept = {"exception": job.error, "traceback": job.traceback, "result": job.result}
+                add(
+                    task, process, Mark(-1, how[job.state], moments["finished"] or moments["queued"], None, kept, "row")
+                )
+        task.known_until = moments["finished"] or moments["started"] or moments["queued"] or 0.0
+        task.doubt = job.doubt_at and job.doubt_at.timestamp()
+        moved = job.uid != ledger.uid_of(self.app.name, job.task_id)
+        held = process if worker and job.state in OPEN else None
+        entry = self.entries[job.task_id] = ledger.Entry(task, job.uid, job.version, job.state, held, moved=moved)
+        return entry
+
+    def reload(self) -> None:
+        """Remember the open tasks of an observer before this one."""
+        rows = Job.objects.filter(app=self.app.name, state__in=OPEN).order_by("-id")[:RELOADED]
+        for job in rows:
+            self.restore(job)
+        self.workers.reload()
+
+    def _is_wanted(self, event: Event) -> bool:
+        name = event.facts.get("name", "")
+        entry = self.entries.get(event.task)
+        if entry is None and not self._may_see(name):
+            return False
+        if event.kind != "task-sent" and not self._may("worker", event.host):
+            return False
+        return not (name and not self._may("kind", name)) and self._may("queue", event.facts.get("queue", ""))
+
+    def _may_see(self, name: str) -> bool:
+        """Whether a task of that name is to be watched."""
+        if any(fnmatch.fnmatchcase(name, pattern) for pattern in settings.SIGNALBOX_OBSERVE_IGNORE):
+            return False
+        wanted = settings.SIGNALBOX_OBSERVE_KINDS
+        return not wanted or not name or any(fnmatch.fnmatchcase(name, pattern) for pattern in wanted)
+
+    def _may(self, what: str, name: str) -> bool:
+        """Whether there is room for one more name."""
+        if not name or name in self.names[what]:
+            return True
+        if len(self.names[what]) >= MOST_KINDS:
+            self.dropped[f"too many names of a {what}"] += 1
+            return False
+        self.names[what].add(name)
+        return True
+
+    # --- rows -----------------------------------------------------------------------------------------------------
+    def doubt(self, now: float) -> None:
+        """Mark the tasks of workers that are silent, and ask about them."""
+        if now - self.doubted < DOUBT_S:
+            return
+        self.doubted = now
+        silent = self.workers.silent(now)
+        hosts = set()
+        for entry in self.entries.values() if silent else ():
+            if entry.process in silent and entry.stage in OPEN and entry.task.doubt is None:
+                entry.task.doubt = silent[entry.process]
+                self.changed[entry.task.id] = entry
+                hosts.add(entry.process[0])
+        if hosts:
+            self.asks(hosts)
+
+    def write(self) -> None:
+        """Write what changed, and up to when the rows are complete."""
+        now = time.time()
+        entries, self.changed = list(self.changed.values()), {}
+        try:
+            ledger.write(self.app.name, entries)
+        except Exception:
+            self.changed = {entry.task.id: entry for entry in entries} | self.changed
+            raise
+        for entry in entries:
+            if entry.stage in FINAL:
+                self.ended.append((now, entry.task.id))
+        self._forget(now)
+        self.app.as_of, self.app.lag_ms = datetime.fromtimestamp(now, UTC), min(2**31 - 1, max(0, int(self.lag * 1000)))
+        self.app.dropped = dict(self.dropped)
+        self.app.save(update_fields=["as_of", "lag_ms", "unseen", "dropped"])
+        self.workers.write()
+        self.written, self.lag = now, 0.0
+
+    def _forget(self, now: float) -> None:
+        while self.ended and now - self.ended[0][0] > KEPT_S:
+            _, name = self.ended.popleft()
+            entry = self.entries.get(name)
+            if entry is not None and entry.stage in FINAL and now - entry.task.arrived > KEPT_S:
+                del self.entries[name]
+
+    def is_due(self, now: float) -> bool:
+        return now - self.written >= (WRITE_S if self.changed else 1.0)
+
+
+def arguments_of(job: Job) -> tuple[list[Any], dict[str, Any]]:
+    """The real arguments of a row, unsealed. Raises Unsealable."""
+    real = ledger.sealing.unseal(job.secrets).get("real") if job.secrets else job.params
+    return list(real.get("args") or []), dict(real.get("kwargs") or {})

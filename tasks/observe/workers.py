@@ -1,0 +1,153 @@
+"""The workers of one watched application: their tallies, since when they are silent, and their rows."""
+
+from datetime import UTC, datetime
+
+from django.utils import timezone
+
+from tasks.engine import storable
+from tasks.observe.events import Event
+from tasks.observe.fold import Process
+from tasks.observe.looks import Look
+from tasks.observe.models import App, WatchedQueue, WatchedWorker
+from tasks.observe.tally import Tally
+
+ASKED_S = 60.0  # of silence, after which a worker is not asked any more until it says something
+FIELDS = [field.name for field in WatchedWorker._meta.concrete_fields if field.name not in ("id", "app", "name", "pid")]
+
+
+def at(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+class Workers:
+    """Everything that is known of them. Used by the watcher's thread; ``hosts`` may be called by others."""
+
+    def __init__(self, app: App) -> None:
+        self.app = app
+        self.tallies: dict[Process, Tally] = {}
+        self.rows: dict[Process, WatchedWorker] = {}
+        self.newest: dict[str, Process] = {}  # by name
+        self.changed: set[Process] = set()
+
+    def tally(self, process: Process) -> Tally:
+        return self.tallies.setdefault(process, Tally())
+
+    def reload(self) -> None:
+        """What an observer before this one knew. Silence is counted from now."""
+        now = timezone.now().timestamp()
+        for row in WatchedWorker.objects.filter(app=self.app, stopped_at__isnull=True):
+            process = (row.name, row.pid)
+            self.rows[process] = row
+            self.newest[row.name] = process
+            self.tallies[process] = Tally(base=row.base, starts=row.starts, unseen=row.unseen, heard=now)
+
+    def hosts(self) -> frozenset[str]:
+        """Workers that can be asked: a longer silence would cost each question its time. For any thread."""
+        now = timezone.now().timestamp()
+        return frozenset(
+            name
+            for (name, pid), row in self.rows.copy().items()
+            if row.stopped_at is None and now - self.tally((name, pid)).heard < ASKED_S
+        )
+
+    def beat(self, process: Process, event: Event, arrived: float, was_watched: bool) -> bool:
+        """A worker says that it is there. True: nobody had heard of this process."""
+        row = self.rows.get(process)
+        new = row is None or row.stopped_at is not None
+        tally = self.tally(process)
+        if row is None:
+            row = self.rows[process] = WatchedWorker(app=self.app, name=process[0], pid=process[1], since=at(arrived))
+            if tally.base is None and (event.kind == "worker-online" or was_watched):
+                tally.base = 0
+        if new:
+            before = self.newest.get(process[0])
+            if before is not None and before != process:
+                self.stop(before, arrived)
+            self.newest[process[0]] = process
+            row.stopped_at, row.events, row.events_why = None, "", ""
+        facts = event.facts
+        row.seen_at, row.silent_since = at(arrived), None
+        row.processed, row.active = facts.get("processed", row.processed), facts.get("active", row.active)
+        row.load = facts.get("loadavg", row.load)
+        row.version = storable.text(" ".join(filter(None, (facts.get("sw_ident"), facts.get("sw_ver")))), 100)
+        row.skew_ms = max(-(2**31), min(2**31 - 1, int((tally.skew or 0.0) * 1000)))
+        self.changed.add(process)
+        return new
+
+    def stop(self, process: Process, arrived: float) -> None:
+        """It said that it stops, or another process has its name."""
+        if (row := self.rows.get(process)) is not None and row.stopped_at is None:
+            row.stopped_at = at(arrived)
+            self.changed.add(process)
+
+    def ended(self, process: Process, how: str) -> None:
+        if (row := self.rows.get(process)) is not None and how in ("succeeded", "failed", "retried"):
+            setattr(row, how, getattr(row, how) + 1)
+
+    def silent(self, now: float) -> dict[Process, float]:
+        """Worker processes without a word, and since when: those that stopped, too."""
+        found = {}
+        for process, tally in self.tallies.items():
+            row = self.rows.get(process)
+            if (row is not None and row.stopped_at is not None) or tally.is_silent(now):
+                found[process] = tally.heard or now
+                if row is not None and row.silent_since is None:
+                    row.silent_since = at(found[process])
+                    self.changed.add(process)
+        return found
+
+    # --- for looks ------------------------------------------------------------------------------------------------
+    def process_of(self, host: str) -> Process:
+        return self.newest.get(host, (host, 0))
+
+    def clock_of(self, process: Process) -> int:
+        return self.tally(process).clock
+
+    def may_be_dead(self, process: Process, now: float) -> bool:
+        """Whether its silence means anything: a worker with the pool solo says nothing while a task runs."""
+        row = self.rows.get(process)
+        if row is None or row.stopped_at is not None:
+            return True
+        return self.tally(process).is_silent(now) and "solo" not in row.pool
+
+    def take(self, look: Look) -> None:
+        for host, said in look.workers.items():
+            process = self.newest.get(host)
+            if process is None:
+                continue
+            row = self.rows[process]
+            for name in ("pool", "concurrency", "queues", "events", "events_why", "detail"):
+                if name in said:
+                    setattr(row, name, said[name])
+            self.changed.add(process)
+        rows = [
+            WatchedQueue(
+                app=self.app, name=storable.text(name, 200), depth=depth, unacknowledged=unacked, consumers=consumers,
+                seen_at=at(look.at),
+            )
+            for name, (depth, unacked, consumers) in look.depths.items()
+        ]  # fmt: skip
+        if rows:
+            WatchedQueue.objects.bulk_create(
+                rows, 500, update_conflicts=True, unique_fields=["app", "name"],
+                update_fields=["depth", "unacknowledged", "consumers", "seen_at"],
+            )  # fmt: skip
+
+    def write(self) -> None:
+        """Write the rows of workers of which something came."""
+        rows = []
+        for process in self.changed:
+            row, tally = self.rows[process], self.tally(process)
+            row.base, row.starts, row.unseen = tally.base, tally.seen(), tally.unseen
+            row.pk = None  # the names decide whether it is there
+            rows.append(row)
+        self.changed = set()
+        if rows:
+            WatchedWorker.objects.bulk_create(
+                rows, 500, update_conflicts=True, unique_fields=["app", "name", "pid"], update_fields=FIELDS
+            )
+
+    def events(self) -> str:
+        """on, off or partly, over all workers that are there."""
+        said = {row.events or "off" for row in self.rows.values() if row.stopped_at is None}
+        return "on" if said == {"on"} else "partly" if "on" in said else "off"

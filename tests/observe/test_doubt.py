@@ -1,0 +1,127 @@
+"""What nobody can vouch for: workers killed and frozen, an observer that was away, messages in queues."""
+
+import os
+import signal
+import time
+
+import pytest
+
+from tasks.engine.models import Job
+from tasks.observe.models import App, Gap
+from tests.support.watched import Watching, row, soon, state, wait_state
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
+
+
+def test_a_killed_worker_leaves_doubt_and_then_an_unknown_task(new_shop):
+    shop = new_shop()
+    shop.start()
+    with Watching({"shop": shop.broker}):
+        task = shop.send("sleep", 60)
+        wait_state(task, "running")
+        shop.kill("w1")
+        killed = time.monotonic()
+        soon(lambda: row(task).doubt_at, 12, "doubt")
+        assert time.monotonic() - killed < 11
+        job = wait_state(task, "unknown", seconds=14)
+        assert time.monotonic() - killed < 6 + 2 + 10 + 2
+        assert job.doubt_at is None and job.error
+
+
+def test_a_frozen_worker_that_wakes_up_has_its_task_again(new_shop):
+    shop = new_shop()
+    worker = shop.start()
+    with Watching({"shop": shop.broker}):
+        task = shop.send("sleep", 22)
+        wait_state(task, "running")
+        os.killpg(worker.pid, signal.SIGSTOP)
+        wait_state(task, "unknown", seconds=25)
+        os.killpg(worker.pid, signal.SIGCONT)
+        wait_state(task, "succeeded", "running", seconds=20)
+        wait_state(task, "succeeded", seconds=30)
+
+
+def test_what_waits_in_a_queue_is_seen_with_its_real_arguments(new_shop):
+    shop = new_shop(worker_send_task_events=True)  # else it would be done before anybody can switch events on
+    waiting = shop.send("add", 1, kwargs={"b": 2, "api_key": "hunter2"})
+    with Watching({"shop": shop.broker}):
+        job = wait_state(waiting, "queued")
+        assert job.params == {"args": [1], "kwargs": {"b": 2, "api_key": "•••"}}
+        assert "hunter2" not in job.secrets and job.secrets
+        assert (job.queue, job.basis, job.kind) == ("shop:celery", "queue", "shop.add")
+        shop.start()
+        assert wait_state(waiting, "succeeded").params["args"] == [1]
+
+
+def test_an_ignored_task_is_unknown_and_not_running_for_ever(new_shop):
+    shop = new_shop()
+    shop.start()
+    with Watching({"shop": shop.broker}) as watching:
+        soon(lambda: watching.observer.watched["shop"].watcher.workers.events() == "on", what="events on")
+        task = shop.send("ignore")
+        wait_state(task, "running", "unknown")
+        wait_state(task, "unknown", seconds=25)
+
+
+def test_while_no_observer_runs_nothing_is_wrong_afterwards_and_what_nobody_saw_is_counted(new_shop):
+    shop = new_shop()
+    shop.start(concurrency=4)
+    with Watching({"shop": shop.broker}) as watching:
+        soon(lambda: watching.observer.watched["shop"].watcher.workers.events() == "on", what="events on")
+        seen = [shop.send("add", 1, 2) for _ in range(20)]
+        soon(lambda: all(state(task) == "succeeded" for task in seen), what="twenty successes")
+        across = shop.send("sleep", 3)
+        wait_state(across, "running")
+        soon(lambda: Job.objects.filter(app="shop").count() == 21)
+        watching.freeze()
+    App.objects.update(holder="")  # else the next one waits for the lease, which has a test of its own
+    missed = [shop.send("add", 1, 2) for _ in range(15)]
+    soon(lambda: set(missed) | {across} <= set(shop.diary()), 20, "the diary")
+    soon(lambda: shop.diary()[across][-1] == "succeeded")
+    with Watching({"shop": shop.broker}):
+        wait_state(across, "unknown", seconds=20)
+        soon(lambda: App.objects.get().unseen >= len(missed), 20, "15 unseen tasks")
+        assert App.objects.get().unseen == len(missed)
+        gap = Gap.objects.get()
+        assert (gap.unseen, gap.why) == (15, "no observer ran")
+        assert gap.begin < gap.until
+
+
+def test_with_results_everything_is_known_again(new_shop):
+    shop = new_shop(results=True, result_extended=True)
+    shop.start()
+    with Watching({"shop": shop.broker}) as watching:
+        soon(lambda: watching.observer.watched["shop"].controller.results_url, what="results are found")
+        task = shop.send("sleep", 3)
+        wait_state(task, "running")
+        watching.freeze()
+    App.objects.update(holder="")
+    soon(lambda: shop.diary()[task][-1] == "succeeded")
+    with Watching({"shop": shop.broker}):
+        job = wait_state(task, "succeeded")
+        assert job.basis == "result"
+
+
+def test_a_second_observer_takes_over_and_no_task_is_missed(new_shop):
+    shop = new_shop()
+    shop.start()
+    with Watching({"shop": shop.broker}) as first:
+        from tasks.observe import observer
+
+        second = observer.Observer()
+        second.start()
+        for _ in range(30):
+            second.step(0.05)
+        assert not second.watched["shop"].leads
+        first.freeze()
+        began = time.monotonic()
+        tasks = [shop.send("add", 1, 2) for _ in range(10)]
+        while not second.watched["shop"].leads:
+            second.step(0.05)
+            assert time.monotonic() - began < 10
+        while any(state(task) != "succeeded" for task in tasks):
+            second.step(0.05)
+            assert time.monotonic() - began < 15
+        second.stopping.set()
+        second.run()
+        assert Gap.objects.count() == 0

@@ -1,0 +1,244 @@
+"""Applications that are not ours, as real processes for tests: a Redis or RabbitMQ, workers, a diary of what truly ran.
+
+The observer runs in the test's own process (``Watching``) on the test database, or as ``manage.py observe``.
+"""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from celery import Celery
+from django.conf import settings
+from django.db import connections
+
+from project import valkey
+from project.observed import Address
+from tasks.engine.models import Job
+from tasks.observe import observer as observers
+from tests.support.processes import ROOT, listens, wait_until
+from tests.support.servers import Servers
+
+
+class Shop:
+    """An application: its broker, its workers, its diary."""
+
+    def __init__(self, servers: Servers, folder: Path, broker: str, results: str = "", **conf: Any) -> None:
+        self.servers, self.folder, self.broker, self.results = servers, folder, broker, results
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.diary_file = folder / "diary"
+        self.diary_file.touch()
+        self.conf = conf
+        self.workers: dict[str, subprocess.Popen] = {}
+        self.app = Celery("shop", broker=broker, backend=results or None, set_as_current=False, fixups=[])
+        self.app.conf.update(conf)
+
+    def environment(self) -> dict[str, str]:
+        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+        own = {"SHOP_BROKER": self.broker, "SHOP_RESULTS": self.results, "SHOP_DIARY": str(self.diary_file)}
+        return kept | own | {"SHOP_CONF": json.dumps(self.conf), "PYTHONPATH": str(ROOT)}
+
+    def start(self, name: str = "w1", *options: str, concurrency: int = 2, **environment: str) -> subprocess.Popen:
+        """A worker. It is not asked for events with -E: switching them on is what is tested."""
+        log = open(self.folder / f"{name}.log", "ab")  # noqa: SIM115 - the worker writes to it
+        command = [
+            sys.executable,
+            "-m",
+            "celery",
+            "-A",
+            "tests.observe.shop",
+            "worker",
+            "-n",
+            f"{name}@here",
+            "-l",
+            "INFO",
+        ]
+        process = subprocess.Popen(
+            [*command, "-c", str(concurrency), *options], cwd=ROOT, env=self.environment() | environment,
+            stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True,
+        )  # fmt: skip
+        self.servers.undertaker.watch(process.pid)
+        self.workers[name] = process
+        wait_until(lambda: " ready." in self.log(name) or process.poll() is not None, 40, f"the worker {name}")
+        assert process.poll() is None, self.log(name)
+        return process
+
+    def log(self, name: str) -> str:
+        return (self.folder / f"{name}.log").read_text(errors="replace")
+
+    def kill(self, name: str) -> None:
+        os.killpg(self.workers.pop(name).pid, signal.SIGKILL)
+
+    def stop(self) -> None:
+        for process in self.workers.values():
+            try:
+                os.killpg(process.pid, signal.SIGCONT)
+                os.killpg(process.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+            process.wait()
+        self.workers = {}
+
+    def send(self, name: str, *args: Any, **options: Any) -> str:
+        kwargs = options.pop("kwargs", {})
+        return self.app.send_task(f"shop.{name}", args, kwargs, **options).id
+
+    def diary(self) -> dict[str, list[str]]:
+        """Task → what it wrote, in order."""
+        found: dict[str, list[str]] = {}
+        for line in self.diary_file.read_text().splitlines():
+            task, word, *_ = json.loads(line)
+            found.setdefault(task, []).append(word)
+        return found
+
+
+class Watching:
+    """An observer in a thread of the test's process; ``with`` starts and stops it."""
+
+    def __init__(self, shops: dict[str, str]) -> None:
+        settings.SIGNALBOX_OBSERVE = {name: Address(url) for name, url in shops.items()}
+        self.observer = observers.Observer()
+        self.error: BaseException | None = None
+
+    def __enter__(self) -> "Watching":
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.thread.start()
+        wait_until(lambda: self.error or all(self.leads(name) for name in settings.SIGNALBOX_OBSERVE), 20, "the lead")
+        return self
+
+    def leads(self, name: str) -> bool:
+        watched = self.observer.watched.get(name)
+        return watched is not None and watched.leads
+
+    def _run(self) -> None:
+        try:
+            self.observer.start()
+            self.observer.run()
+        except BaseException as error:
+            self.error = error
+            raise
+        finally:
+            connections.close_all()
+
+    def __exit__(self, *_: object) -> None:
+        self.observer.stopping.set()
+        self.thread.join(15)
+        assert self.error is None
+
+    def freeze(self) -> None:
+        """As SIGKILL: nothing is read or written any more, nothing is said."""
+        for watched in self.observer.watched.values():
+            watched.watcher and setattr(watched, "stop", lambda: None)
+            for thread in watched.threads:
+                thread.stop()
+            if watched.controller:
+                watched.controller.stop()
+        self.observer.stopping.set()
+        self.thread.join(15)
+
+
+def row(task: str, app: str = "shop") -> Job | None:
+    return Job.objects.filter(app=app, task_id=task).first()
+
+
+def state(task: str, app: str = "shop") -> str | None:
+    found = row(task, app)
+    return found and found.state
+
+
+def wait_state(task: str, *states: str, seconds: float = 15) -> Job:
+    try:
+        wait_until(lambda: state(task) in states, seconds, f"{task} {states}")
+    except AssertionError as error:
+        raise AssertionError(f"{error}; it is {state(task)}") from None
+    return row(task)
+
+
+class OwnRedis:
+    """A Redis of its own, which a test may stop."""
+
+    def __init__(self, servers: Servers, folder: Path, *options: str) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.port = valkey.free_port()
+        self.socket = folder / "redis.sock"
+        binary = shutil.which("redis-server") or shutil.which("valkey-server")
+        if binary is None:
+            pytest.skip("there is no redis-server")
+        self.command = [
+            binary, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder),
+            "--unixsocket", str(self.socket), *options,
+        ]  # fmt: skip
+        self.servers = servers
+        self.start()
+
+    def start(self) -> "OwnRedis":
+        self.process = self.servers.keep(self.command)
+        wait_until(self._answers, 10, "Redis")
+        return self
+
+    def _answers(self) -> bool:
+        try:
+            return self.client().ping()
+        except redis.ConnectionError:
+            return False
+
+    def client(self, number: int = 0) -> redis.Redis:
+        return redis.Redis(port=self.port, db=number, protocol=2)
+
+    def url(self, number: int = 0) -> str:
+        return f"redis://127.0.0.1:{self.port}/{number}"
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+def soon(true: Callable[[], object], seconds: float = 15, what: str = "it") -> Any:
+    return wait_until(true, seconds, what)
+
+
+def pause(seconds: float) -> None:
+    """Only where time itself is what is tested."""
+    time.sleep(seconds)
+
+
+class OwnRabbit:
+    """A RabbitMQ of its own, on loopback, from the distribution's package. A suite without it says so."""
+
+    def __init__(self, servers: Servers, folder: Path) -> None:
+        binary = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
+        if not binary.exists():
+            pytest.skip("there is no rabbitmq-server of the distribution: RabbitMQ is not tested")
+        folder.mkdir(parents=True, exist_ok=True)
+        self.port, self.names, distribution = valkey.free_port(), valkey.free_port(), valkey.free_port()
+        (folder / "own.conf").write_text(f"listeners.tcp.1 = 127.0.0.1:{self.port}\nloopback_users = none\n")
+        environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(folder),
+            "RABBITMQ_NODENAME": f"tests{self.port}@localhost",
+            "RABBITMQ_MNESIA_BASE": str(folder / "mnesia"),
+            "RABBITMQ_LOG_BASE": str(folder / "log"),
+            "RABBITMQ_CONFIG_FILE": str(folder / "own"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
+            "RABBITMQ_PID_FILE": str(folder / "pid"),
+            "RABBITMQ_DIST_PORT": str(distribution),
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "ERL_EPMD_PORT": str(self.names),
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1} -start_epmd false",
+        }
+        epmd = shutil.which("epmd") or "epmd"
+        self.daemon = servers.keep([epmd, "-port", str(self.names), "-address", "127.0.0.1"], env=environment)
+        self.process = servers.keep([str(binary)], env=environment)
+        wait_until(lambda: listens(self.port), 60, "RabbitMQ")
+
+    def url(self) -> str:
+        return f"amqp://guest:guest@127.0.0.1:{self.port}//"
