@@ -29,7 +29,7 @@ class ProjectConfig(AppConfig):
             worker,  # noqa: F401 - connects the signals
         )
         from tasks.engine import broker, celery_app, registry, routing
-        from tasks.worker import annotated, imports
+        from tasks.worker import adopt, annotated, imports
 
         celery_app.serve_all()
 
@@ -39,6 +39,7 @@ class ProjectConfig(AppConfig):
         finally:  # what a module made of a kind that is none may have failed because of that
             if refused := [*registry.refused, *celery_settings.refusals()]:
                 raise ImproperlyConfigured("\n".join(refused)) from None
+        adopt.adopt_all()
         annotated.settle_all()
         registry.further_queues |= routing.named_queues()
         celery.app.conf.task_queues = broker.declared(registry.queues())

@@ -77,7 +77,7 @@ class Timekeeper(DatabaseScheduler):
 
     def _read(self) -> None:
         actions.adopt()
-        strange = entries.strange_rows()
+        strange = actions.strange_rows()
         for sentence in sorted(set(strange) - self._told):
             log.warning(sentence)
         self._told = set(strange)

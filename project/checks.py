@@ -14,7 +14,7 @@ from django.core.checks import CheckMessage, Error, Info, Tags, Warning, registe
 from django.core.exceptions import FieldDoesNotExist
 
 from project import celery_settings, env
-from tasks.engine import registry
+from tasks.engine import adoption, registry
 from tasks.params.signature import Field
 from tasks.schedules import entries
 
@@ -100,6 +100,19 @@ def settings_of_celery(app_configs: Iterable[AppConfig] | None, **_) -> list[Che
 def entries_of_beat(app_configs: Iterable[AppConfig] | None, **_) -> list[CheckMessage]:
     """An entry of CELERY_BEAT_SCHEDULE that no beat could keep would be silent otherwise."""
     return [Warning(sentence, id="signalbox.W004") for sentence in entries.wrong_entries()]
+
+
+@register()
+def adopted_tasks(app_configs: Iterable[AppConfig] | None, **_) -> list[CheckMessage]:
+    """What SIGNALBOX_ADOPT has made jobs of, what it could not, and tasks of other apps that nobody named."""
+    said: list[CheckMessage] = [Warning(sentence, id="signalbox.W005") for sentence in adoption.wrong]
+    if names := adoption.adopted:
+        said.append(Info(f"SIGNALBOX_ADOPT: jobs are {', '.join(names)}.", id="signalbox.I002"))
+    hint = "Give them @job, or name them in SIGNALBOX_ADOPT."
+    if names := adoption.left_alone:
+        text = f"Tasks of another Celery app are no jobs, and go to the broker of that app: {', '.join(names)}."
+        said.append(Warning(text, hint=hint, id="signalbox.W006"))
+    return said
 
 
 @register()

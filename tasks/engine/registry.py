@@ -49,6 +49,7 @@ class Kind:
     cancel_grace: float | None = None  # seconds after a cancel until the process is stopped; None: never
     serial_key: str | Callable[..., str] | None = None  # a format string over the parameters, or a function of them
     title: str | None = None  # a format over the parameters; None: the first short ones
+    open: bool = True  # people and tokens may submit it; the code of a job may anyhow
     quiet: bool = False  # a chore: succeeded runs are kept shortly and stay off the board
     retry: Mapping[str, Any] = field(default_factory=dict)  # for readers: Celery's own options as given
 

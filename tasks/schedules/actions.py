@@ -28,6 +28,7 @@ from tasks.schedules.models import Run, Schedule
 GRACE = timedelta(seconds=60)  # a slot found so late was missed; until then it is run, and shown as late
 RUNS_KEPT = 200  # of each schedule
 SHORTEST_S = 1
+STRANGE = 20  # rows of tasks that are no kinds, which are named
 PLAN = {"interval", "crontab", "clocked", "start_time", "one_off"}  # columns of PeriodicTask that say when
 
 
@@ -195,6 +196,13 @@ def adopt() -> None:
     bare = PeriodicTask.objects.filter(schedule_row__isnull=True, task__in=registry.names())
     for key in bare.values_list("pk", flat=True):  # whether such a row can be kept is found out when it is read
         Schedule.objects.get_or_create(periodic_id=key)
+
+
+def strange_rows() -> list[str]:
+    """A sentence for each enabled row of a task that is no kind, which no beat starts. Celery's chores are left out."""
+    rows = PeriodicTask.objects.filter(enabled=True, schedule_row__isnull=True).exclude(task__in=registry.names())
+    named = rows.exclude(task__startswith="celery.").order_by("name").values_list("name", "task")[:STRANGE]
+    return [f"The schedule {name!r} starts nothing: {entries.why_not(task)}." for name, task in named]
 
 
 @retry_on_lock

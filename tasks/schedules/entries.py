@@ -1,7 +1,7 @@
 """Schedules that others made: entries of ``beat_schedule`` in code, rows made in Django's admin.
 
-What they ask for beside a kind and its parameters is honoured, or is one sentence: in the log of the beat, in the checks
-at the start, and on the page of schedules.
+What they ask for beside a kind and its parameters is honoured, or is one sentence: in the log of the beat, in the
+checks at the start, and on the page of schedules. ``periodic`` is a row of django-celery-beat.
 """
 
 import json
@@ -11,13 +11,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.utils import timezone
-from django_celery_beat.models import PeriodicTask
 
 from tasks.engine import registry
 from tasks.engine.celery_app import app
 
 KNOWN = {"queue", "priority", "headers", "expires", "expire_seconds"}
-MOST = 20
 
 
 class WrongEntry(ValueError):
@@ -44,7 +42,7 @@ def fields_of(entry: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def order_of(periodic: PeriodicTask) -> dict[str, Any]:
+def order_of(periodic: Any) -> dict[str, Any]:
     """What a row asks for beside kind and parameters, as ``lifecycle.submit`` takes it. Raises WrongEntry."""
     if periodic.exchange or periodic.routing_key:
         raise WrongEntry("It names an exchange or a routing key. A job waits in a queue: name that one.")
@@ -62,7 +60,7 @@ def order_of(periodic: PeriodicTask) -> dict[str, Any]:
     return {name: value for name, value in order.items() if value not in (None, "", {})}
 
 
-def params_of(periodic: PeriodicTask) -> dict[str, Any]:
+def params_of(periodic: Any) -> dict[str, Any]:
     """The parameters by name, with those that were given by position. ValueError for what is no call of its kind."""
     kwargs, args = json.loads(periodic.kwargs or "{}"), json.loads(periodic.args or "[]")
     if not isinstance(kwargs, dict):
@@ -97,10 +95,3 @@ def wrong_entries() -> Iterator[str]:
             continue
         if why := why_not(str(entry.get("task", ""))):
             yield f"The entry {name!r} of beat_schedule starts nothing: {why}."
-
-
-def strange_rows() -> list[str]:
-    """A sentence for each enabled row of a task that is no kind: no beat starts it. Celery's own chores are not told."""
-    rows = PeriodicTask.objects.filter(enabled=True, schedule_row__isnull=True).exclude(task__in=registry.names())
-    named = rows.exclude(task__startswith="celery.").order_by("name").values_list("name", "task")[:MOST]
-    return [f"The schedule {name!r} starts nothing: {why_not(task)}." for name, task in named]

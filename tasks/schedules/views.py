@@ -59,7 +59,7 @@ class ScheduleList(SchedulePage):
         unreadable: list[str] = []
         rows = readable(actions.rows().prefetch_related("runs").order_by("periodic__name"), unreadable)
         shown = each(rows, lambda row: (row, row.next(1), row.waiting_since, row.trouble), unreadable)
-        unreadable += [*entries.wrong_entries(), *entries.strange_rows()]
+        unreadable += [*entries.wrong_entries(), *actions.strange_rows()]
         return super().get_context_data(schedules=shown, unreadable=unreadable, **context)
 
 

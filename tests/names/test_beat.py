@@ -117,7 +117,7 @@ def test_a_row_of_a_task_that_is_no_kind_is_named(caplog):
     for _ in range(2):
         keeper._read()
     assert caplog.messages == ["The schedule 'theirs' starts nothing: there is no kind of job named 'their.task'."]
-    assert entries.strange_rows() == caplog.messages
+    assert actions.strange_rows() == caplog.messages
 
 
 def test_expiry_of_an_entry_is_a_number_of_seconds_a_length_or_a_moment():
