@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import Any
 
 from celery import Task, _state
@@ -17,6 +18,7 @@ from tasks.engine import adoption, options, registry, routing
 from tasks.engine.celery_app import app
 from tasks.params.json_types import SealedJson
 from tasks.params.signature import Signature
+from tasks.worker import body
 from tasks.worker.task import ENDLESS, JobTask
 
 NEVER = "celery."  # Celery's own chores
@@ -47,13 +49,14 @@ def adopt(name: str, tasks: list[Task]) -> registry.Kind:
     routing.settle(kind)
     for task, made in zip(tasks, classes, strict=True):
         task.__class__ = made
+        if "_orig_run" in vars(task):  # ``run`` is Celery's wrapper around it, which tries again
+            task._orig_run = partial(made.run, task)
     app.tasks[name] = tasks[0]
     return kind
 
 
 def _kind_of(name: str, task: Task) -> registry.Kind:
-    function = getattr(task, "_decorated_fun", None) or getattr(task, "_orig_run", task.run)
-    bound = hasattr(task, "_decorated_fun") and not isinstance(_own(type(task), "run"), staticmethod)
+    function, bound = _function_of(task)
     dotted = f"{function.__module__}.{function.__name__}"
     tries = (getattr(task, "retry_kwargs", None) or {}).get("max_retries", task.max_retries)
     queue, priority = getattr(task, "queue", None), getattr(task, "priority", None)
@@ -78,9 +81,15 @@ def _kind_of(name: str, task: Task) -> registry.Kind:
 
 
 def _class_of(task: Task, kind: registry.Kind) -> type:
-    mixed = options.mix_base(JobTask, type(task))
-    about = {"abstract": False, "kind": kind, "__doc__": task.__doc__, "__module__": type(task).__module__}
-    return type(type(task).__name__, (mixed,), about)
+    mixed = options.mix_base(body.Outermost, JobTask, type(task))
+    about = {"abstract": False, "kind": kind, "run": body.run_of(*_function_of(task), takes_report=False)}
+    return type(type(task).__name__, (mixed,), about | {"__doc__": task.__doc__, "__module__": type(task).__module__})
+
+
+def _function_of(task: Task) -> tuple[Any, bool]:
+    """The function of a task as it stands in its class, and whether it takes the task as its first argument."""
+    run = next(vars(each)["run"] for each in type(task).__mro__ if "run" in vars(each))
+    return (run.__func__, False) if isinstance(run, staticmethod) else (run, True)
 
 
 def _sealed(signature: Signature) -> Signature:
@@ -104,10 +113,6 @@ def _apps() -> Iterator[Any]:
     current = _state.get_current_app()
     yield current
     yield from (each for each in _state._get_active_apps() if each is not current)
-
-
-def _own(kind: type, name: str) -> Any:
-    return next((vars(each)[name] for each in kind.__mro__ if name in vars(each)), None)
 
 
 def _matches(name: str, patterns: Any) -> bool:

@@ -2,7 +2,6 @@
 
 import pytest
 from celery import current_app, signature
-from celery.app.trace import build_tracer
 from celery.signals import task_failure
 
 from project import checks
@@ -81,18 +80,12 @@ def test_its_class_and_its_signals_hear_how_it_ended():
 
     task_failure.connect(receiver, sender=plain.plain_theirs)
     try:
-        result = plain.plain_theirs.delay(-1)
-        task = app.tasks["plain_theirs"]
-        run_as_a_worker(task, result.id)
+        perform(Job.objects.get(uid=plain.plain_theirs.delay(-1).id))
     finally:
         task_failure.disconnect(receiver, sender=plain.plain_theirs)
     assert heard == ["below zero"]
     assert plain.heard == [(f"{HERE}.plain_theirs", "below zero")]
     assert Job.objects.get().state == "failed"
-
-
-def run_as_a_worker(task, uid: str) -> None:
-    build_tracer(task.name, task, app=app)(uid, [], {}, {"id": uid, "hostname": "w1@here", "is_eager": False})
 
 
 def test_parameters_that_look_like_secrets_are_sealed():
