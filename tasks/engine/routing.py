@@ -39,10 +39,11 @@ def destination(
     route = look_up(kind.celery_name or kind.name, params, {"queue": queue, "priority": priority})
     queue = queue or ("" if kind.routed else kind.queue) or queue_name(route.get("queue")) or default_queue()
     own = None if kind.priority == PRIORITY else kind.priority
-    found = next(
-        (n for n in (priority, own, route.get("priority"), app.conf.task_default_priority) if n is not None), 5
-    )
-    return queue, found if found in range(10) else PRIORITY
+    said = (priority, own, route.get("priority"), app.conf.task_default_priority)
+    found = next((number for number in said if number is not None), PRIORITY)
+    if priority is None and found not in range(10):
+        raise ValueError("a priority is a whole number from 0 to 9: see task_routes and task_default_priority")
+    return queue, found
 
 
 def look_up(name: str, params: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:

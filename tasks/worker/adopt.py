@@ -5,6 +5,7 @@ the process, so whoever holds it, calls it or waits for its signals goes on with
 """
 
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from fnmatch import fnmatchcase
@@ -36,9 +37,8 @@ def adopt_all() -> None:
             wrong.append(f"The task {name} stays a plain Celery task: {error}.")
         else:
             adopted.append(name)
-    ours = set(app.tasks)
     adoption.adopted[:], adoption.wrong[:] = adopted, wrong
-    adoption.left_alone[:] = sorted(name for name in found if name not in ours)
+    adoption.left_alone[:] = sorted(name for name, tasks in found.items() if _goes_elsewhere(tasks[0]))
 
 
 def adopt(name: str, tasks: list[Task]) -> registry.Kind:
@@ -97,6 +97,13 @@ def _sealed(signature: Signature) -> Signature:
     looks = re.compile(settings.SIGNALBOX_ADOPT_SECRETS, re.IGNORECASE)
     fields = (replace(each, rule=SealedJson()) if looks.search(each.name) else each for each in signature.fields)
     return replace(signature, fields=tuple(fields))
+
+
+def _goes_elsewhere(task: Task) -> bool:
+    """Whether a call of the function, as its module has it, is a message to the broker of another app and no row."""
+    function, _ = _function_of(task)
+    held = getattr(sys.modules.get(function.__module__), function.__name__, None)
+    return isinstance(held, Task) and not isinstance(held, JobTask) and held.app is not app
 
 
 def _tasks() -> dict[str, list[Task]]:

@@ -14,6 +14,11 @@ from tasks.engine.models import Job
 from tasks.schedules import actions, entries
 from tests.support.calls import call
 
+
+@shared_task(name="names_plain")
+def plain(): ...
+
+
 pytestmark = pytest.mark.django_db(transaction=True)
 DOTTED = "tests.tasks.add"
 
@@ -46,7 +51,8 @@ def run_now() -> Job:
 def test_an_entry_by_dotted_name_with_positional_arguments_and_options_runs_as_it_says(schedule):
     options = {"queue": "slow", "priority": 8}
     keeper = schedule(sums={"task": DOTTED, "schedule": 1.0, "args": (5, 6), "options": options})
-    actions.rows().update(done_until=timezone.now() - timedelta(seconds=2))
+    past = timezone.now() - timedelta(seconds=9)
+    actions.rows().update(created_at=past, done_until=timezone.now() - timedelta(seconds=2))
     keeper._read()
     keeper._settle(timezone.now())
     job = Job.objects.get()
@@ -97,9 +103,6 @@ def test_what_cannot_be_honoured_of_a_row_is_said_on_the_page(columns, sentence)
     ],
 )
 def test_an_entry_that_cannot_be_kept_is_said_at_start_in_the_log_and_on_the_page(schedule, caplog, entry, sentence):
-    @shared_task(name="names_plain")
-    def plain(): ...
-
     with caplog.at_level(logging.WARNING):
         schedule(broken={"schedule": 5.0, **entry}, sums={"task": DOTTED, "schedule": 5.0, "args": (5,)})
     said = f"The entry 'broken' of beat_schedule {sentence}"
