@@ -12,12 +12,14 @@ from celery import signals
 from celery.concurrency import asynpool
 from celery.worker import consumer
 from django.conf import settings
+from django.db import DatabaseError, connection
 
 from live import push
 from project import env, logs
 from tasks.alerts import evaluate
-from tasks.engine import adoption, registry
+from tasks.engine import adoption, registry, releases
 from tasks.engine.celery_app import is_ours
+from tasks.monitor.models import note_release
 from tasks.webhooks import sender as webhooks
 from tasks.worker import connections, pulse, sweep
 
@@ -49,6 +51,12 @@ class Consumer(consumer.Consumer):
 
 def remember_worker(sender: str, instance: Any, **_: Any) -> None:
     pulse.remember_worker(instance)
+    try:
+        note_release(releases.current())  # asked of git here, once, before the pool's children are forked
+    except DatabaseError as error:
+        log.warning("The release could not be written: %s", error)
+    finally:
+        connection.close()
 
 
 def keep_connections(sender: Any, **_: Any) -> None:
