@@ -15,6 +15,7 @@ from django.db.models import F
 from django.utils import timezone
 from django_celery_beat.models import ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask, PeriodicTasks
 
+from tasks.access.actions import NotAllowed
 from tasks.engine import creation, lifecycle, registry, sealing, storable
 from tasks.engine.errors import NotInState, Refused
 from tasks.engine.models import Job
@@ -182,6 +183,8 @@ def rows() -> Any:
 def _split(kind: str, params: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
     """Clean parameters with secrets masked, and the secrets sealed."""
     known = registry.get(kind)
+    if not known.open:
+        raise NotAllowed("Only code schedules jobs of this kind: SIGNALBOX_ADOPT_SUBMIT does not name its task.")
     signature, clean = known.signature, known.signature.clean(params)
     creation.rows_exist(known, clean)
     secrets = {name: clean[name] for name in signature.secrets if clean.get(name) is not None}

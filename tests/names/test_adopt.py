@@ -100,6 +100,8 @@ def test_people_and_tokens_submit_only_what_is_named_for_them(kind):
     for who in (call("alice"), call("ada"), call("bob", "manage")):
         refused = who.post("jobs/", {"kind": kind, "params": {"n": 1}})
         assert (refused.status_code, refused.problem) == (403, "forbidden")
+    planned = {"name": "daily", "kind": kind, "params": {"n": 1}, "every_s": 60}
+    assert call("ada").post("schedules/", planned).status_code == 403
     assert call("alice").post("jobs/", {"kind": "plain_sum", "params": {"report": 1}}).status_code == 201
     page = call("alice").client.get("/submit/").content.decode()
     assert "plain_sum" in page and "plain_unlucky" not in page
