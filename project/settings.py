@@ -32,6 +32,7 @@ SIGNALBOX_ENVIRONMENT = env.matching(
     "a name of at most 24 letters, digits, spaces, dots, _ and - that begins with a letter or a digit",
 )
 SIGNALBOX_APPS = env.apps("SIGNALBOX_APPS")
+SIGNALBOX_SAMPLES = env.flag("SIGNALBOX_SAMPLES", True) or "--demo" in sys.argv  # kinds and pages that only teach
 SIGNALBOX_ADOPT = env.patterns("SIGNALBOX_ADOPT")
 SIGNALBOX_ADOPT_SUBMIT = env.patterns("SIGNALBOX_ADOPT_SUBMIT")
 SIGNALBOX_ADOPT_SECRETS = env.expression(
