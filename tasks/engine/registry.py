@@ -162,21 +162,6 @@ def knows(name: str) -> bool:
     return name in _kinds or name in _dotted
 
 
-def has_own_messages(name: str) -> bool:
-    """Whether only its own message starts a job of that kind.
-
-    Celery times and counts messages, so a kind with a limit has one for each job. A job with a serial key gets one when
-    its turn comes.
-    """
-    kind = find(name)
-    return kind is None or bool(kind.serial_key or kind.time_limit or kind.soft_time_limit or kind.rate_limit)
-
-
-def called() -> list[str]:
-    """The names of the kinds whose jobs any worker process may start that has nothing else to do."""
-    return [kind.name for kind in kinds() if not has_own_messages(kind.name)]
-
-
 def repeatable(name: str) -> bool:
     """Whether a lost job of that kind may be tried again; a kind this process does not know may."""
     kind = find(name)
