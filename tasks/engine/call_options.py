@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from tasks.engine import due, registry
+from tasks.engine import due, registry, routing
 from tasks.engine.options import describe_option
 from tasks.params.json_types import carried
 from tasks.params.signature import size
@@ -22,19 +22,19 @@ HARMLESS = {
 def split_options(kind: registry.Kind, options: dict[str, Any]) -> dict[str, Any]:
     """Take what a job can honour out of a call's options. TypeError names an unsupported one.
 
-    Returns ``priority``, ``due_at``, ``countdown`` (seconds), ``expires_at``, ``expires`` (seconds) and ``headers``.
+    Returns ``priority``, ``queue``, ``due_at``, ``countdown`` (seconds), ``expires_at``, ``expires`` (seconds) and
+    ``headers``.
     """
     found = {name: options.pop(name, None) for name in ("priority", "countdown", "eta", "expires", "headers")}
     eta = found.pop("eta")
     try:
         found["due_at"] = eta if eta is None else due.at(eta)
         due.after(found["countdown"] or 0)
+        found["queue"] = routing.queue_name(options.pop("queue", None))
         found |= split_expires(kind.expires if found["expires"] is None else found["expires"])
         found["headers"] = check_headers(found["headers"])
     except (TypeError, ValueError) as wrong:
         raise type(wrong)(f"{kind.name}: {wrong}.") from None
-    if options.get("queue") in (None, kind.queue):
-        options.pop("queue", None)
     if found["priority"] is not None and found["priority"] not in range(10):
         raise ValueError(f"{kind.name}: a priority is a whole number from 0 to 9.")
     for name, value in options.items():

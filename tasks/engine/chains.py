@@ -113,7 +113,7 @@ def _build_step(head: Step, rest: Branch, before: Job, result: Any, reference: T
         params = kind.signature.take(taken, known)
         when = due.after(head["countdown"]) if "countdown" in head else None
         when = when or (datetime.fromisoformat(head["due_at"]) if "due_at" in head else None)
-        job = creation.build_checked(kind, params, None, head.get("priority"), when, uid)
+        job = creation.build_checked(kind, params, None, head.get("priority"), when, uid, head.get("queue"))
     except DatabaseError:
         raise
     except Exception as error:

@@ -33,11 +33,10 @@ INSTEAD = {  # beside the names of a task's own machinery, for which there is no
     "soft_time_limit": LIMIT,
     "backend": "a job's result is in its row",
     "shadow": "a job goes by the name of its kind",
-    "queue": "a job waits in the queue of its kind; give queue= to @job, or make a second kind",
-    "routing_key": "a job waits in the queue of its kind; give queue= to @job",
+    "routing_key": "a job waits in a queue: give queue=",
     "argsrepr": HIDDEN,
     "kwargsrepr": HIDDEN,
-    "exchange": "a job waits in the queue of its kind; give queue= to @job",
+    "exchange": "a job waits in a queue: give queue=",
 }
 MACHINERY = {"Request", "Strategy", "backend", "kind", "perform", "tracer", "__trace__"}  # of the classes of jobs
 ATTRIBUTES = (

@@ -15,7 +15,7 @@ from celery.exceptions import ImproperlyConfigured, MaxRetriesExceededError, Ret
 from django.apps import apps
 from kombu.utils.imports import symbol_by_name
 
-from tasks.engine import call_options, canvas, due, lifecycle, options, registry
+from tasks.engine import call_options, canvas, due, lifecycle, options, registry, routing
 from tasks.engine.celery_app import app
 from tasks.engine.models import Job
 from tasks.engine.report import current_report
@@ -141,19 +141,16 @@ class JobTask(Task):
         """What the next attempt finds changed: the call, as Params, and columns. What no job can change is in its log:
         an error here would hide the one for which the code asks for another attempt."""
         changed: dict[str, Any] = {}
-        if args is not None or kwargs is not None:
-            request = self.request
-            changed["call"] = self.kind.signature.bind(
-                (request.args or ()) if args is None else args, (request.kwargs or {}) if kwargs is None else kwargs
-            )
+        known = {name: options.pop(name) for name in CHANGED & options.keys()}
         try:
-            asked = call_options.split_options(
-                self.kind, {name: options.pop(name) for name in CHANGED & options.keys()}
-            )
-            columns = {"priority": asked["priority"], "headers": asked["headers"]}
-            if asked["expires"] is not None or asked["expires_at"] is not None:
-                columns["expires_at"] = call_options.expiry(asked)
-            changed |= {name: value for name, value in columns.items() if value is not None}
+            asked = call_options.split_options(self.kind, dict(known))
+            changed = {name: asked[name] for name in ("priority", "headers") if asked[name] is not None}
+            if known.get("expires") is not None:
+                changed["expires_at"] = call_options.expiry(asked)
+            if args is not None or kwargs is not None:
+                args = (self.request.args or ()) if args is None else args
+                kwargs = (self.request.kwargs or {}) if kwargs is None else kwargs
+                changed["call"] = self.kind.signature.bind(tuple(args), dict(kwargs))
         except (TypeError, ValueError) as wrong:
             current_report().note(f"retry: {wrong}", "warning")
         if named := ", ".join(name for name, value in options.items() if value is not None):
@@ -239,6 +236,7 @@ def _make_task(function: Callable[..., Any], given: dict[str, Any]) -> Any:
         place=registry.place(function),
         doc=inspect.getdoc(function) or "",
         queue=said.get("queue") or "default",
+        routed=not said.get("queue"),
         priority=5 if said.get("priority") is None else said["priority"],
         max_attempts=ENDLESS if tries is None else 1 + tries,
         own_retries=bool(said.get("autoretry_for")),
@@ -250,6 +248,7 @@ def _make_task(function: Callable[..., Any], given: dict[str, Any]) -> Any:
         **own,
     )
     registry.register(kind)
+    routing.settle(kind)
     for name in ("queue", "priority", "typing"):  # ours; of the first two, Celery warns that they end with 6.0
         celery.pop(name, None)
     celery["bind"] = True

@@ -209,7 +209,6 @@ def test_a_state_of_the_codes_own_is_read_by_callers(end, state, celery, shown):
 @pytest.mark.parametrize(
     "option",
     [
-        {"queue": "fast"},
         {"time_limit": 4},
         {"soft_time_limit": 3},
         {"shadow": "x"},
