@@ -20,6 +20,7 @@ from tasks.engine.transition import Raw, move, now, retry_on_lock
 from tasks.webhooks import outbox
 
 AS_ASKED = object()  # what follows a job stays as it was asked for
+WAITING = "state IN ('scheduled', 'queued', 'retrying')"
 EXPIRED = "it expired before it ran"
 NOT_EXPIRED = "(expires_at IS NULL OR expires_at > %s)"
 NOTHING_DONE = {"progress_done": 0, "progress_total": 0, "progress_note": ""}
@@ -307,10 +308,10 @@ def wake(most: int = 500) -> int:
 
 def _expire(clock: datetime) -> None:
     """Cancel waiting jobs that were not to run later than a moment that has passed. Such a cancel is not taken back."""
-    if not Job.objects.filter(expires_at__lte=clock, finished_at=None).exists():
+    if not Job.objects.filter(expires_at__lte=clock, finished_at=None, app="").exists():
         return
     ended = {"state": State.CANCELLED, "finished_at": clock, "cancel_reason": EXPIRED}
-    moved = _moved(ended, "state IN ('scheduled', 'queued', 'retrying') AND expires_at <= %s", [clock])
+    moved = _moved(ended, f"app = '' AND {WAITING} AND expires_at <= %s", [clock])
     notify.push_changes(moved)
     for job in moved:
         notify.notify_next_of_key(job)

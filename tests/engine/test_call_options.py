@@ -69,12 +69,21 @@ def test_what_has_expired_is_not_claimed_and_ends_cancelled():
     Job.objects.update(expires_at=datetime.now(UTC) - timedelta(seconds=1))
     row = Job.objects.get()
     assert lifecycle.claim(row.uid, "w", 1) is None
+    assert lifecycle.claim_next(row.queue, ["add"], "w", 1) is None
+    lifecycle.wake()
     row.refresh_from_db()
     assert (row.state, row.cancel_reason, row.attempt) == ("cancelled", "it expired before it ran", 0)
     assert AsyncResult(result.id).state == "REVOKED"
     with pytest.raises(NotInState):
         lifecycle.take_back(row.uid)
     assert perform(lifecycle.retry(row.uid)).state == "succeeded", "a person may run it all the same"
+
+
+def test_a_watched_task_that_has_expired_is_not_ours_to_end():
+    add.apply_async((1,), expires=60)
+    Job.objects.update(expires_at=datetime.now(UTC) - timedelta(seconds=1), app="shop")
+    lifecycle.wake()
+    assert Job.objects.get().state == "queued"
 
 
 def test_what_has_expired_is_not_woken():
