@@ -34,12 +34,9 @@ def plan_chain(
 
     Raises what a call with wrong arguments raises. Nothing is written.
     """
-    linked, on_error = [[_branch(each) for each in _listed(given)] for given in (link, link_error)]
+    linked, on_error = [_branch(each) for each in _listed(link)], [_errback(each) for each in _listed(link_error)]
     for branch in filter(None, linked):
         branch[0]["link"] = True  # the code of a job can take out links and steps of a chain apart from each other
-    for branch in on_error:
-        _check_errback(branch)
-        branch[0]["on_error"] = True
     counted = [{"chord": chord}] if chord else []
     then = [branch for branch in (_in_order(reversed(list(chain or ()))), *linked, counted, *on_error) if branch]
     if then and (bytes_ := size(then)) > LARGEST:
@@ -56,15 +53,19 @@ def waits_for_failure(branch: Branch) -> bool:
     return bool(branch) and isinstance(branch[0], dict) and branch[0].get("on_error") is True
 
 
-def _check_errback(branch: Branch) -> None:
+def _errback(signature: Mapping[str, Any]) -> Branch:
     """Celery gives an errback of one parameter the id of what failed. One with more is called inside the worker."""
-    head = branch[0]
-    fields = registry.get(head["kind"]).signature.fields if "kind" in head else ()
-    if not fields or ("takes" in head and len([field for field in fields if field.required]) > 1):
+    kind = registry.find(signature.get("task", ""))
+    given = len(signature.get("args") or ()) + len(signature.get("kwargs") or {})
+    needed = [field for field in kind.signature.fields if field.required] if kind else []
+    if not signature.get("immutable") and len(needed) - given > 1:
         raise TypeError(
-            f"{head.get('kind', 'a group')}: link_error begins a job with one parameter, the id of the job that "
-            "failed. Request, exception and traceback are in its row."
+            f"{kind.name}: link_error begins a job with one parameter, the id of the job that failed. Request, exception "
+            "and traceback are in its row."
         )
+    branch = _branch(signature)
+    branch[0]["on_error"] = True
+    return branch
 
 
 def chord_of(options: Mapping[str, Any]) -> str | None:
