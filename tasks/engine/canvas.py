@@ -60,8 +60,8 @@ def _errback(signature: Mapping[str, Any]) -> Branch:
     needed = [field for field in kind.signature.fields if field.required] if kind else []
     if not signature.get("immutable") and len(needed) - given > 1:
         raise TypeError(
-            f"{kind.name}: link_error begins a job with one parameter, the id of the job that failed. Request, exception "
-            "and traceback are in its row."
+            f"{kind.name}: link_error begins a job with one parameter, the id of the job that failed. Request, "
+            "exception and traceback are in its row."
         )
     branch = _branch(signature)
     branch[0]["on_error"] = True
