@@ -94,6 +94,7 @@ class Watched:
         watcher.was_watched = before is not None
         watcher.reload()
         self.controller = Controller(self.app, self.url, self.put, watcher.workers.hosts, lambda: self.leads)
+        watcher.greets = self.controller.greet
         self.watcher = watcher
         self.controller.start()
         kept, self.kept = self.kept, deque()

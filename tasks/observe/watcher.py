@@ -14,7 +14,7 @@ from typing import Any
 from django.conf import settings
 
 from tasks.engine.models import Job
-from tasks.observe import ledger, workers
+from tasks.observe import ledger, orders, workers
 from tasks.observe.events import Event
 from tasks.observe.fold import FINAL, Mark, Task, Waiting, add, apply, view
 from tasks.observe.looks import Look, apply_look, apply_result
@@ -39,6 +39,7 @@ class Watcher:
 
     def __init__(self, app: App, asks: Callable[[set[str] | None], Any]) -> None:
         self.app, self.asks = app, asks
+        self.greets: Callable[[str], Any] = lambda host: None  # called with the name of a worker that has come up
         self.entries: dict[str, ledger.Entry] = {}
         self.changed: dict[str, ledger.Entry] = {}
         self.ended: deque[tuple[float, str]] = deque()
@@ -68,6 +69,8 @@ class Watcher:
         process = (event.host, event.pid)
         sender = event.kind == "task-sent"
         tally = None if sender else self._tally(process, event, arrived)
+        if not sender:
+            self.workers.sends_events(process)
         at = event.at
         if tally is not None and tally.skew is not None and self._is_wrong(tally.skew):
             at += tally.skew
@@ -117,7 +120,7 @@ class Watcher:
         facts = event.facts
         new = self.workers.beat(process, event, arrived, self.was_watched)
         if new:
-            self.asks({event.host})
+            self.greets(event.host)
         if event.kind == "worker-heartbeat" and "processed" in facts and "active" in facts:
             judged = tally.beat(Beat(event.clock, facts["processed"], facts["active"], arrived))
             if judged is not None:
@@ -327,6 +330,7 @@ class Watcher:
         for entry in entries:
             if entry.stage in FINAL:
                 self.ended.append((now, entry.task.id))
+        orders.confirm([entry.uid for entry in entries if entry.stage == "cancelled"])
         self._forget(now)
         self.app.as_of, self.app.lag_ms = datetime.fromtimestamp(now, UTC), min(2**31 - 1, max(0, int(self.lag * 1000)))
         self.app.dropped = dict(self.dropped)

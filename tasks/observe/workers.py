@@ -80,9 +80,11 @@ class Workers:
             row.stopped_at = at(arrived)
             self.changed.add(process)
 
-    def ended(self, process: Process, how: str) -> None:
-        if (row := self.rows.get(process)) is not None and how in ("succeeded", "failed", "retried"):
-            setattr(row, how, getattr(row, how) + 1)
+    def sends_events(self, process: Process) -> None:
+        """An event about a task has come from it."""
+        if (row := self.rows.get(process)) is not None and row.events != "on":
+            row.events, row.events_why = "on", ""
+            self.changed.add(process)
 
     def silent(self, now: float) -> dict[Process, float]:
         """Worker processes without a word, and since when: those that stopped, too."""

@@ -116,3 +116,20 @@ def test_with_a_watch_that_is_read_only_nothing_is_asked(settings):
     App.objects.create(name="shop", transport="redis")
     with pytest.raises(watched.CannotBe):
         watched.place_order("shop", "purge", queue="celery")
+
+
+@pytest.mark.process
+def test_a_cancel_is_told_to_workers_that_come_up_later(new_shop):
+    shop = new_shop(worker_send_task_events=True)
+    bob = Actor.of(person("bob"))
+    first = shop.start("w1")
+    with Watching({"shop": shop.broker}):
+        task = shop.send("add", 1, 2, countdown=14)
+        job = wait_state(task, "scheduled")
+        assert answered(watched.cancel(bob, job)).stage == "answered"
+        first.terminate()
+        assert first.wait(15) == 0
+        shop.start("w2")
+        wait_state(task, "cancelled", seconds=30)
+        assert task not in shop.diary()
+        soon(lambda: Order.objects.get().stage == "confirmed", what="confirmed")
