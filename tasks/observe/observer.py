@@ -47,6 +47,7 @@ class Watched:
         self.threads: list[Any] = []
         self.seen: tuple[int, float] = (-1, time.monotonic())  # the leader's beat, and since when it stands still
         self.beaten = 0.0
+        self.listening: float | None = None  # since when nothing that was said can have been missed
         self.asked_missing: set[str] = set()
 
     def start(self) -> None:
@@ -98,7 +99,8 @@ class Watched:
         self.watcher = watcher
         self.controller.start()
         kept, self.kept = self.kept, deque()
-        begin = datetime.fromtimestamp(kept[0][2], UTC) if kept else timezone.now()
+        now = time.time()
+        begin = datetime.fromtimestamp(max(self.listening or now, now - REPLAYED_S), UTC)
         if before is not None and self.app.transport == "redis" and before < begin:
             self.watcher.open_gap(before, begin, "no observer ran")
         log.info("This observer watches %s now.", self.name)
@@ -118,6 +120,8 @@ class Watched:
 
     # --- what comes -----------------------------------------------------------------------------------------------
     def take(self, what: str, value: Any, arrived: float) -> None:
+        if what == "gap" or (what == "state" and value == "" and self.listening is None):
+            self.listening = arrived
         if self.watcher is None:
             if what in ("events", "result"):
                 self.kept.append((what, value, arrived))
@@ -206,7 +210,7 @@ class Observer:
         for each in self.watched.values():
             each.stop()
 
-    def step(self, longest: float = 0.1) -> None:
+    def step(self, longest: float = 0.05) -> None:
         """Take what has come, write what is due."""
         self._take(longest)
         for each in self.watched.values():

@@ -69,7 +69,8 @@ class Workers:
         row.seen_at, row.silent_since = at(arrived), None
         row.processed, row.active = facts.get("processed", row.processed), facts.get("active", row.active)
         row.load = facts.get("loadavg", row.load)
-        row.version = storable.text(" ".join(filter(None, (facts.get("sw_ident"), facts.get("sw_ver")))), 100)
+        if "sw_ver" in facts:
+            row.version = storable.text(f"{facts.get('sw_ident', '')} {facts['sw_ver']}".strip(), 100)
         row.skew_ms = max(-(2**31), min(2**31 - 1, int((tally.skew or 0.0) * 1000)))
         self.changed.add(process)
         return new
@@ -80,11 +81,14 @@ class Workers:
             row.stopped_at = at(arrived)
             self.changed.add(process)
 
-    def sends_events(self, process: Process) -> None:
-        """An event about a task has come from it."""
-        if (row := self.rows.get(process)) is not None and row.events != "on":
+    def sends_events(self, process: Process, event: Event, arrived: float, was_watched: bool) -> bool:
+        """An event about a task has come from it. True: nobody had heard of this process."""
+        new = process not in self.rows and self.beat(process, event, arrived, was_watched)
+        row = self.rows[process]
+        if row.events != "on":
             row.events, row.events_why = "on", ""
             self.changed.add(process)
+        return new
 
     def silent(self, now: float) -> dict[Process, float]:
         """Worker processes without a word, and since when: those that stopped, too."""

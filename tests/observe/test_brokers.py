@@ -1,6 +1,7 @@
 """Brokers as applications have them: a key prefix, priorities, a socket, several at once, a connection that is cut."""
 
 import json
+import os
 
 import pytest
 from django.utils import timezone
@@ -81,6 +82,28 @@ def test_other_pools(new_shop, pool):
             assert "unknown" not in seen
             assert row(long).doubt_at is None
         assert App.objects.get().unseen == 0
+
+
+def test_celery_5_2(new_shop):
+    """TESTS_OLD_CELERY: a Python that has Celery 5.2 and redis."""
+    python = os.environ.get("TESTS_OLD_CELERY")
+    if not python:
+        pytest.skip("TESTS_OLD_CELERY names no Python with Celery 5.2: it is not tested")
+    shop = new_shop()
+    shop.python = python
+    shop.start(concurrency=1)
+    with Watching({"shop": shop.broker}) as watching:
+        soon(lambda: watching.observer.watched["shop"].watcher.workers.events() == "on", what="events on")
+        tasks = {shop.send("add", 1, 2): "succeeded", shop.send("fail"): "failed", shop.send("again", 1): "succeeded"}
+        for task, word in tasks.items():
+            wait_state(task, word)
+        long, waiting = shop.send("sleep", 30), shop.send("add", 2, 3)
+        wait_state(long, "running")
+        job = wait_state(waiting, "queued")
+        soon(lambda: row(waiting).headers["arguments"] in ("inspect", "message"), 40, "real arguments")
+        assert job.worker == "shop:w1@here"
+        shop.kill("w1")
+        wait_state(long, "unknown", seconds=25)
 
 
 def test_a_worker_in_another_time_zone_shows_right_times(new_shop):
