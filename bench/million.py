@@ -36,6 +36,16 @@ ADDRESSES = {
     "since:2h": "/jobs/?q=since:2h",
     "a word of many jobs": "/jobs/?q=example",
     "a word of no job": "/jobs/?q=nowheretobefound",
+    "args.address": "/jobs/?q=args.note:nothing",
+    "took:>1h": "/jobs/?q=took:>1h",
+    "longest first": "/jobs/?q=kind:check_health&sort=took",
+    "kinds": "/kinds/?period=24h",
+    "kinds, month": "/kinds/?period=30d",
+    "a kind, hour": "/kinds/noop/?period=1h",
+    "a kind, day": "/kinds/noop/?period=24h&against=week",
+    "a kind, month": "/kinds/noop/?period=30d",
+    "a queue": "/queues/io/",
+    "a worker": "/workers/w1@here/",
     "failures": "/failures/",
     "charts, hour": "/charts/?period=1h",
     "charts, day": "/charts/?period=24h",
@@ -43,6 +53,7 @@ ADDRESSES = {
     "queues and workers": "/workers/",
     "API jobs": "/api/v1/jobs/?limit=50",
     "API, a word of no job": "/api/v1/jobs/?q=nowheretobefound",
+    "API, a kind": "/api/v1/kinds/noop/?period=24h",
     "API failures": "/api/v1/failures/",
     "API stats, month": "/api/v1/stats/?period=30d",
 }
@@ -70,6 +81,12 @@ def fill(jobs: int) -> None:
     step = MONTH / copies
     Job.objects.bulk_create(ended(Job, now - step * (1 - n / BASE), rnd, people) for n in range(BASE))
     multiply(connection, copies, step)
+    with connection.cursor() as cursor:  # what every failure and every cancel leaves, as the moves would have
+        cursor.execute(
+            "INSERT INTO tasks_ending (job_id, state, at, kind, queue, queued_at, started_at) "
+            "SELECT id, state, finished_at, kind, queue, created_at, started_at FROM tasks_job "
+            "WHERE state IN ('failed', 'cancelled') ORDER BY id"
+        )
     alive = [("running", 20), ("queued", 30), ("retrying", 10)]
     for state, count in alive:
         Job.objects.bulk_create(

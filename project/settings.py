@@ -95,6 +95,7 @@ INSTALLED_APPS = [
     "tasks.jobs",
     "tasks.search",
     "tasks.monitor",
+    "tasks.insight",
     "tasks.sharing",
     "tasks.account",
     "tasks.webhooks",

@@ -11,7 +11,6 @@ from celery import signals
 from celery.concurrency import asynpool
 from celery.worker import consumer
 from django.conf import settings
-from django.db import close_old_connections
 
 from live import push
 from project import env, logs
@@ -58,10 +57,6 @@ def keep_connections(sender: Any, **_: Any) -> None:
         sender.app.tasks.unregister(
             name
         )  # celery.map and its like would run a job's code for whoever writes to the broker
-
-
-def check_connection(**_: Any) -> None:
-    close_old_connections()
 
 
 WAKE_S = 0.5  # while something runs; a pulse that idles looks once a second
@@ -128,7 +123,6 @@ def begin(instance: Any, **_: Any) -> None:
     logs.connect()
     signals.celeryd_after_setup.connect(remember_worker)
     signals.worker_init.connect(keep_connections)
-    signals.task_prerun.connect(check_connection)
     signals.worker_process_init.connect(start_in_child)
     signals.worker_ready.connect(start_in_process)
     signals.worker_shutting_down.connect(stop)

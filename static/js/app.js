@@ -16,6 +16,7 @@ import { address, toLogin } from "./live/link.js";
 import { Neighbours } from "./parts/related.js";
 import * as prefs from "./parts/prefs.js";
 import * as search from "./parts/search.js";
+import * as span from "./parts/span.js";
 import { SelfTest } from "./pages/selftest.js";
 import { Socket } from "./live/socket.js";
 import { Store } from "./live/store.js";
@@ -34,6 +35,7 @@ const announcer = region && new Announcer(region);
 prefs.start();
 time.start();
 search.start();
+span.start();
 actions.start((words) => announcer?.say(words));
 trees.start((words) => announcer?.say(words));
 keys.start((words) => announcer?.say(words));
@@ -130,7 +132,7 @@ function watchJob(id, store, socket) {
   store.subscribe(({ detail, frame }) => {
     if (!detail || frame !== "job" || detail.id !== id) return;
     page.show(detail);
-    if (detail.state !== said) announcer?.say(`${detail.kind}: ${detail.state}.`);
+    if (detail.state !== said) announcer?.say(`${detail.kind} ${detail.title}: ${detail.state}.`);
     said = detail.state;
   });
   socket.watch("job", watch);

@@ -43,6 +43,8 @@ BODIES: dict[str, dict[str, Any]] = {
 }
 QUERIES: dict[str, dict[str, Any]] = {
     "list_jobs": {"state": ["failed", "queued"], "since": "2h", "q": "timeout", "limit": 20},
+    "export_jobs": {"state": "failed", "since": "2h", "format": "json"},
+    "get_kind": {"period": "24h"},
     "get_job_log": {"after": 0, "limit": 100},
     "get_stats": {"period": "24h"},
     "list_failures": {"kind": "countdown", "handled": "false", "limit": 20},

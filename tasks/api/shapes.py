@@ -68,8 +68,14 @@ class JobDetail(JobSummary):
     log = LogLineShape(many=True)
 
 
+class ExportedJob(JobSummary):
+    """A job in a file of all that a search finds."""
+
+    ran_s = s.FloatField(allow_null=True, help_text="seconds that the last attempt ran")
+
+
 class Looked(s.Serializer):
-    """A search reads 3,000 rows, and 20,000 more each time it goes on. Not complete: `next` goes on from `back_to`."""
+    """A search looks at rows for a fifth of a second. Not complete: `next` goes on from `back_to`."""
 
     complete = s.BooleanField()
     back_to = s.DateTimeField(allow_null=True)
@@ -88,6 +94,7 @@ class Page(s.Serializer):
 class JobPage(Page):
     results = JobSummary(many=True)
     looked = Looked(required=False, help_text="only when the search stopped before the page was full")
+    notes = s.ListField(child=s.CharField(), required=False, help_text="what in `q` was taken for a word")
 
 
 class LogPage(Page):

@@ -72,11 +72,10 @@ def plan_chain(chain: Iterable[Any] | None, link: Any) -> list[Branch] | None:
     """
     links = [link] if isinstance(link, Mapping) else list(link or ())
     steps = [step for signature in reversed(list(chain or ())) for step in _branch(signature)]
-    then = [
-        branch
-        for branch in (_check_branch(steps), *(_check_branch(_branch(signature)) for signature in links))
-        if branch
-    ]
+    linked = [_check_branch(_branch(signature)) for signature in links]
+    for branch in filter(None, linked):
+        branch[0]["link"] = True  # the code of a job can take out links and steps of a chain apart from each other
+    then = [branch for branch in (_check_branch(steps), *linked) if branch]
     if then and (size := len(json.dumps(then))) > LARGEST:
         raise ValueError(f"The chain is too long: it takes {size:,} bytes, and at most {LARGEST:,} are kept.")
     return then or None

@@ -43,6 +43,17 @@ INSTEAD = {  # beside the names of a task's own machinery, for which there is no
     "kwargsrepr": HIDDEN,
     "exchange": "a job waits in the queue of its kind; give queue= to @job",
 }
+MACHINERY = {"Request", "Strategy", "backend", "kind", "perform", "tracer", "__trace__"}  # of the classes of jobs
+ATTRIBUTES = (
+    "queue",
+    "priority",
+    "max_retries",
+    "autoretry_for",
+    "dont_autoretry_for",
+    "retry_kwargs",
+    "retry_backoff",
+)
+ATTRIBUTES += ("retry_backoff_max", "retry_jitter", "default_retry_delay", "time_limit", "soft_time_limit", "expires")
 REFUSED = {"abstract", "apply_async", "backend", "expires", "kind", "perform", "request", "retry", "run"}
 
 
@@ -60,21 +71,20 @@ def check_options(options: Iterable[str]) -> None:
             raise TypeError(f"a job has no option {name!r}; if {meant[0]} is not meant, take another name")
 
 
-def mix_base(ours: type[Task], base: Any) -> type[Task]:
-    """The class of a task with ``base=``: a job first, and then what the given class adds, such as ``on_failure``."""
-    if base is None or issubclass(base, ours):
-        return base or ours
-    lost = {name for each in base.__mro__ if each not in Task.__mro__ for name in vars(each)} & _protected_names(ours)
+def mix_base(outermost: type, ours: type[Task], base: Any) -> type[Task]:
+    """The class of a task: what the worker calls, then the class given as ``base=``, then ours, then Celery's."""
+    if base is None:
+        base = ours
+    lost = {name for each in base.__mro__ if each not in ours.__mro__ for name in vars(each)} & MACHINERY
     if lost:
-        name = sorted(lost)[0]
-        raise TypeError(f"{base.__name__} has a {name} of its own, and so has every job; do it in the function")
-    return type(base.__name__, (ours, base), {"abstract": True})
+        raise TypeError(f"{base.__name__} has a {min(lost)} of its own, and so has every job; do it in the function")
+    bases = (outermost, base) if issubclass(base, ours) else (outermost, base, ours)
+    return type(base.__name__, bases, {"abstract": True})
 
 
-def _protected_names(ours: type[Task]) -> set[str]:
-    """Names of Celery's own that ``base=`` must not override. ``before_start`` would run once for each message."""
-    changed = {name for name in vars(ours) if hasattr(Task, name) and callable(getattr(Task, name))}
-    return (changed | {"before_start"}) - {"__doc__", "__module__"}
+def of_class(base: type[Task]) -> dict[str, Any]:
+    """The options that a class of tasks has as attributes, such as ``max_retries``. Those of ``@job`` go before."""
+    return {name: getattr(base, name) for name in ATTRIBUTES if hasattr(base, name)}
 
 
 def check_delays(options: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Kinds, and jobs: submitted, listed, looked at, cancelled, tried again."""
+"""Jobs: submitted, listed, looked at, cancelled, tried again."""
 
 import re
 from datetime import datetime
@@ -22,7 +22,8 @@ from tasks.params.signature import LARGEST, TooLarge, Url, size
 from tasks.params.types import Wrong
 from tasks.queries import board
 from tasks.search import finder
-from tasks.search.language import FILTERS, Query, SearchError
+from tasks.search.language import FILTERS, is_argument, taken_for_words
+from tasks.search.parameters import SEARCH, query_of
 
 KEY = re.compile(r"[\x21-\x7e]{1,255}")
 IDEMPOTENCY = OpenApiParameter(
@@ -31,73 +32,6 @@ IDEMPOTENCY = OpenApiParameter(
     OpenApiParameter.HEADER,
     description="The same key and body again: 200 and the same job. Another body: 422.",
 )
-ABOUT = {
-    "state": "one of the states; may repeat, and then means any of them",
-    "kind": "name of a kind; may repeat",
-    "queue": "name of a queue; may repeat",
-    "owner": "user name, or `me`; may repeat",
-    "since": "created at or after: an RFC 3339 time, a date, or an age such as 30m, 2h, 7d",
-    "until": "created before",
-    "id": "a job's id, or its first 4 digits or more",
-    "parent": "id of the job that made it",
-    "schedule": "id of the schedule that made it",
-    "bulk": "id of the bulk action that cancelled it",
-    "failure": "key of a group of failures, as `failures/` has it",
-    "q": "a search as in the search box: filters such as `state:failed`, and words",
-}
-REPEATED = ("state", "kind", "queue", "owner")
-
-
-def parameter(name: str) -> OpenApiParameter:
-    kind: dict[str, Any] = {"type": "string"}
-    if name == "state":
-        kind["enum"] = Job.State.values
-    elif name in ("parent", "schedule", "bulk"):
-        kind["format"] = "uuid"
-    if name in REPEATED:
-        kind = {"type": "array", "items": kind}
-    return OpenApiParameter(name, kind, description=ABOUT[name])
-
-
-SEARCH = [parameter(name) for name in ABOUT]
-
-
-def query_of(given: dict[str, Any], me: str) -> Query:
-    try:
-        return Query.of(given, me)
-    except SearchError as error:
-        raise wrong(**error.errors) from None
-
-
-class Kinds(ResourceView):
-    actions = {"GET": "kinds"}
-
-    @extend_schema(operation_id="list_kinds", responses=shapes.KindList)
-    def get(self, request: Any) -> Response:
-        self.asked()
-        return Response({"results": [kind_to_dict(kind) for kind in registry.kinds()], "next": None, "previous": None})
-
-
-def registered() -> set[str]:
-    return {kind.name for kind in registry.kinds()}
-
-
-def kind_to_dict(kind: registry.Kind) -> dict[str, Any]:
-    return {
-        "name": kind.name,
-        "queue": kind.queue,
-        "doc": kind.doc,
-        "priority": kind.priority,
-        "max_attempts": kind.max_attempts,
-        "retry": {
-            name: value for name, value in kind.retry.items() if isinstance(value, (int, float, str, type(None)))
-        },
-        "on_lost": kind.on_lost,
-        "effects": kind.effects,
-        "time_limit_s": kind.time_limit,
-        "chore": kind.quiet,
-        "params": kind.signature.schema(),
-    }
 
 
 @extend_schema_field({"type": "string", "format": "uri", "maxLength": 2000, "pattern": "^https?://"})
@@ -133,9 +67,11 @@ class Jobs(ResourceView):
 
     @extend_schema(operation_id="list_jobs", parameters=[*SEARCH, LIMIT, CURSOR], responses=shapes.JobPage)
     def get(self, request: Any) -> Response:
-        """Jobs, newest first. Filters are joined by AND."""
-        asked = self.asked("q", *FILTERS, *pagination.PARAMETERS)
+        """Jobs, newest first. Filters are joined by AND. `args.<name>=` finds those with that value of a parameter."""
+        arguments = filter(is_argument, request.query_params)
+        asked = self.asked("q", *FILTERS, *arguments, *pagination.PARAMETERS)
         query = query_of({name: asked[name] for name in asked if name not in pagination.PARAMETERS}, self.actor.name)
+        notes = taken_for_words(" ".join(asked.get("q", ())))
         at = pagination.place(asked, "jobs")
         limit = pagination.limit(asked)
         found = finder.find(query, visible(self.actor, Job.objects.all()), **at._asdict(), limit=limit)
@@ -147,6 +83,7 @@ class Jobs(ResourceView):
                 "previous": None if found.newer is None else pagination.link(request, "jobs", newer=found.newer),
             }
             | ({"looked": finder.describe_window(found)} if stopped else {})
+            | ({"notes": notes} if notes else {})
         )
 
     @extend_schema(
@@ -259,7 +196,6 @@ class TakeBackJob(ResourceView):
 
 
 urlpatterns = [
-    path("kinds/", Kinds.as_view(), name="kinds"),
     path("jobs/", Jobs.as_view(), name="jobs"),
     path("jobs/<uuid:uid>/", OneJob.as_view(), name="job"),
     path("jobs/<uuid:uid>/log/", JobLog.as_view(), name="job-log"),

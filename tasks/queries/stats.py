@@ -111,7 +111,7 @@ def count(period: str, by: str = "kind") -> Counts:
     first = floor(now, width) - length + width
     counts = Counts({first + i * width: Counter() for i in range(length // width)}, {}, None)
     begin = first
-    for level, rows, end in _counted(width):  # the ends were read before: what is counted meanwhile is left to its rows
+    for level, rows, end in levels(width):  # the ends were read before: what is counted meanwhile is left to its rows
         if end > begin:
             _add(counts, _part(level, rows, begin, end, width, by))
             begin = end
@@ -160,7 +160,7 @@ def forget() -> None:
 # --- counted ---------------------------------------------------------------------------------------------------
 
 
-def _counted(width: timedelta) -> list[tuple[timedelta, QuerySet[Any], datetime]]:
+def levels(width: timedelta) -> list[tuple[timedelta, QuerySet[Any], datetime]]:
     """Rows that count whole bars and minutes, the widest that fit first: how wide, which, and up to which moment."""
     found, now = [], timezone.now()
     for wide in WIDTHS:

@@ -1,18 +1,22 @@
-"""Bulk actions: a dry run that counts, or a job that does it."""
+"""A search as a file; and bulk actions: a dry run that counts, or a job that does it."""
 
 from typing import Any
 
+from django.http import HttpResponseBase
 from django.urls import path
-from drf_spectacular.utils import OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
 from tasks.access import actions
+from tasks.access.permissions import visible
 from tasks.api import shapes, versions
-from tasks.api.base import Flag, ResourceView, Strict
+from tasks.api.base import Flag, Negotiation, ResourceView, Strict
 from tasks.api.problems import wrong
-from tasks.search import bulk
-from tasks.search.language import SearchError
+from tasks.engine.models import Job
+from tasks.search import bulk, export
+from tasks.search.language import FILTERS, SearchError, is_argument
+from tasks.search.parameters import SEARCH, query_of
 
 
 class BulkIn(Strict):
@@ -51,11 +55,43 @@ class Bulk(ResourceView):
         return Response(job.summary(), status=201, headers={"Location": place})
 
 
+class ByFormat(Negotiation):
+    """``?format=`` says what a file is; the Accept header of a link in a page does not count."""
+
+    def select_renderer(self, request: Any, renderers: Any, format_suffix: Any = None) -> Any:
+        return renderers[0], renderers[0].media_type
+
+
+class Export(ResourceView):
+    actions = {"GET": "see"}
+    content_negotiation_class = ByFormat
+
+    @extend_schema(
+        operation_id="export_jobs",
+        parameters=[
+            OpenApiParameter("format", str, enum=list(export.TYPES), default="json", description="csv or json"),
+            *SEARCH,
+        ],
+        responses={
+            (200, "application/json"): shapes.ExportedJob(many=True),
+            (200, "text/csv"): {"type": "string"},
+        },
+    )
+    def get(self, request: Any) -> HttpResponseBase:
+        """All jobs that match, newest first, as a file that is sent while it is read."""
+        asked = self.asked("q", "format", *FILTERS, *filter(is_argument, request.query_params))
+        form = asked.pop("format", ["json"])[-1]
+        if form not in export.TYPES:
+            raise wrong(format=f"Choose one of: {', '.join(export.TYPES)}.")
+        return export.streamed(form, query_of(asked, self.actor.name), visible(self.actor, Job.objects.all()))
+
+
 def at(name: str) -> str:
     """Where in the body a filter is wrong: one of its members, or all of it."""
     return name if name == "filter" else f"filter.{name}"
 
 
 urlpatterns = [
+    path("jobs/export/", Export.as_view(), name="export"),
     path("bulk/", Bulk.as_view(), name="bulk"),
 ]

@@ -16,7 +16,7 @@ from tasks.access.permissions import Actor, may, may_submit, visible
 from tasks.engine import registry
 from tasks.engine.models import Job, State
 from tasks.search import finder
-from tasks.search.language import Query, SearchError
+from tasks.search.language import Query, SearchError, taken_for_words
 
 ACTIONS = ("cancel", "retry", "take_back")
 WORDS = {"cancel": "Cancel", "retry": "Retry", "take_back": "Undo cancel"}
@@ -50,6 +50,8 @@ def clean_filters(filters: Mapping[str, Any]) -> dict[str, list[str]]:
 
 def query_for(action: str, filters: Mapping[str, list[str]], me: str, now: datetime | None = None) -> Query:
     """The search, narrowed to the states that the action is for. Ages count back from ``now``."""
+    if unsure := taken_for_words(" ".join(filters.get("q", ()))):  # what acts on jobs guesses nothing
+        raise SearchError(q=" ".join(unsure))
     return narrow_to_action(action, Query.of(filters, me, now))
 
 

@@ -12,7 +12,7 @@ from tasks.access.permissions import Actor
 from tasks.access.quotas import TooMany
 from tasks.engine.models import instant
 from tasks.search import bulk, wording
-from tasks.search.language import MOMENTS, Query, edited, read
+from tasks.search.language import MOMENTS, Query, edited, read, taken_for_words
 from tasks.web.links import jobs_url
 from tasks.web.pages import Page
 
@@ -46,6 +46,8 @@ class BulkView(Page):
         if action not in bulk.ACTIONS:
             raise Http404("There is no such action.")
         query, errors = read(text, self.request.user.get_username())
+        if query and (unsure := taken_for_words(text)):
+            errors = unsure
         if query and query.is_everything:
             errors = ["Give at least one filter, such as state:failed: all jobs at once is too much."]
         return action, query, errors
@@ -73,6 +75,8 @@ class BulkView(Page):
 def pin_times(text: str, query: Query) -> dict[str, list[str]]:
     """The search as a job can take it later and elsewhere: its times are moments, whatever zone they were typed in."""
     moments = {name: [instant(at)] for name in MOMENTS if (at := getattr(query, name))}
+    if query.ended:
+        moments["ended"] = ["..".join(instant(at) if at else "" for at in query.ended)]
     for name in moments:
         text = edited(text, name)
     return {**({"q": [text]} if text else {}), **moments}

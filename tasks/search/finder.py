@@ -1,30 +1,31 @@
-"""Finding jobs, newest first, at a known price: one search reads FIRST rows at most, and BUDGET each time it goes on.
+"""Finding jobs, newest first, at a known price: a search looks at rows for LOOK_S seconds, then says how far it came.
 
 What is not yet looked at is said, and the next page goes on from there. ``language`` says what is looked for.
 """
 
-import json
+import time
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.contrib.auth import get_user_model
 from django.db import connection
-from django.db.models import BooleanField, F, Func, Max, Q, QuerySet, TextField, Value
+from django.db.models import Max, Q, QuerySet
 from django.db.models.expressions import RawSQL
-from django.db.models.functions import Cast, Collate, Concat, Upper
 
-from tasks.engine import registry
 from tasks.engine.models import Ending, Job, State, instant
 from tasks.queries import board
-from tasks.search.language import Query
+from tasks.search import conditions
+from tasks.search.language import EVERY_APP, Query
 
+LOOK_S = 0.2  # of the database, for one page; the last step may take half as long again
+STEP, GROWS = 1_000, 8  # rows that are looked at first, and how much more each next time
 BUDGET = 20_000
-FIRST = 3_000  # the first look answers at once, whatever the history; who asks for more has seen what there is
+FIRST = 3_000  # rows of a window that must answer at once
 DISORDER = timedelta(minutes=10)  # rows lie in the order of creation, but for clocks that differ and long transactions
 FEW = 1_000  # live jobs whose keys are read beforehand: their indexes are in another order than the pages
 ORDERED = (State.FAILED, State.CANCELLED)  # states whose index is in the order of the pages; as its own words have them
+LONGEST = 100  # jobs that a look for those that took longest returns
 
 
 class SearchResult(NamedTuple):
@@ -53,10 +54,12 @@ def find(
         led = led.filter(pk__lt=older)
     elif not back:
         led = led.filter(pk__gt=newer)
-    edge = _edge(led, order, FIRST if older is None and newer is None else BUDGET) if rest else None
-    if edge is not None:
-        led = led.filter(pk__gte=edge) if back else led.filter(pk__lte=edge)
-    rows = list(_shown(_narrow(rest, led)).order_by(order)[: limit + 1])
+    rows: list[Job] = []
+    edge: int | None = None
+    for span, edge in _spans(led, order) if rest else [(led, None)]:  # noqa: B007
+        rows += _shown(_narrow(rest, span)).order_by(order)[: limit + 1 - len(rows)]
+        if len(rows) > limit:
+            break
     more = len(rows) > limit
     rows = rows[:limit]
     onward = rows[-1].pk if more else edge
@@ -67,6 +70,36 @@ def find(
         newest = rows[0].pk if rows else (older or 0) - 1
         return SearchResult(rows, onward, newest if older is not None else None, complete, onward and created(onward))
     return SearchResult(rows, rows[-1].pk if rows else newer + 1, onward, complete, None)
+
+
+def longest(query: Query, jobs: QuerySet[Job], *, older: int | None = None) -> SearchResult:
+    """Of the jobs that match, those that took longest, among what one look comes to; ``older`` goes on from there."""
+    led, rest = _lead(query, _in_time(query, jobs))
+    if older is not None:
+        led = led.filter(pk__lt=older)
+    found: list[Job] = []
+    edge: int | None = None
+    for span, edge in _spans(led, "-pk"):  # noqa: B007
+        rows = _shown(_narrow([*rest, conditions.STARTED], span)).annotate(ran_s=conditions.ran_s())
+        found = sorted([*found, *rows.order_by("-ran_s")[:LONGEST]], key=lambda job: -(job.ran_s or 0))[:LONGEST]
+    return SearchResult(found, edge, None, edge is None, edge and created(edge))
+
+
+def _spans(led: QuerySet[Job], order: str) -> Iterator[tuple[QuerySet[Job], int | None]]:
+    """The rows piece by piece, each with the key where it ends (None: with the last row), for LOOK_S seconds.
+
+    A piece is as long as the time that is left allows, by what those before it took.
+    """
+    began, step, back = time.monotonic(), STEP, order == "-pk"
+    while True:
+        edge = _edge(led, order, step)
+        beyond = "lt" if back else "gt"
+        yield (led if edge is None else led.filter(**{f"pk__{'gte' if back else 'lte'}": edge})), edge
+        took = time.monotonic() - began
+        if edge is None or took >= LOOK_S:
+            return
+        led = led.filter(**{f"pk__{beyond}": edge})
+        step = max(STEP, int(step * min(GROWS, 0.8 * (LOOK_S - took) / max(took, 0.001))))
 
 
 def window(query: Query, jobs: QuerySet[Job], budget: int | None = None) -> tuple[QuerySet[Job], int | None]:
@@ -96,39 +129,43 @@ def by_bulk(uid: UUID) -> str:
     return f"bulk action {uid}"
 
 
-def _lead(query: Query, jobs: QuerySet[Job]) -> tuple[QuerySet[Job], dict[str, Any]]:
+def _lead(query: Query, jobs: QuerySet[Job]) -> tuple[QuerySet[Job], list[Q]]:
     """The jobs narrowed by what an index can lead to, and the conditions that are left to be tried row by row."""
+    rest = list(conditions.of(query))
     states = query.states
-    rest: dict[str, Any] = {name: list(getattr(query, name)) for name in ("kind", "queue", "owner")}
-    rest["state"] = [] if states is None else [states]
-    rest["failure"] = [] if query.failure is None else [query.failure]
-    rest["bulk"] = [query.bulk] if query.bulk else []
-    rest["words"] = query.words
-    rest["succeeded"] = [query.succeeded] if query.succeeded else []
+    if query.bulk and states is not None:
+        rest.append(("state", conditions.in_states(sorted(states))))
+        rest.append(("bulk", Q(cancel_reason=by_bulk(query.bulk))))
+    if query.failure is not None:
+        rest.append(("failure", Q(error_key__in=query.failure.split(","))))  # groups that were merged have several
+    if query.succeeded:
+        rest.append(("succeeded", conditions.in_states([State.SUCCEEDED]) & Q(finished_at__gte=query.succeeded)))
     for state in (State.FAILED, State.CANCELLED):
         if since := getattr(query, state):  # by the rows that no retry takes away
             jobs = jobs.filter(pk__in=Ending.objects.filter(state=state, at__gte=since).values("job"))
+    taken = ""
     if query.id or query.parent or query.schedule:  # a few rows
         jobs = jobs.filter(uid__range=query.id) if query.id else jobs
         jobs = jobs.filter(parent=query.parent) if query.parent else jobs
         jobs = jobs.filter(schedule=query.schedule) if query.schedule else jobs
     elif states is not None and len(states) == 1 and states <= {*ORDERED}:
-        rest["state"] = []
-        jobs = _in_states(_in_states(jobs, ORDERED), states)  # SQLite takes a partial index by its words only
+        taken = "state"
+        jobs = jobs.filter(conditions.in_states(ORDERED), conditions.in_states(states))  # SQLite: the index's words
     elif states is not None and states <= Job.LIVE and (keys := _few(states)) is not None:
         jobs = jobs.filter(pk__in=keys)
     elif owner := next((names for names in query.owner if len(names) == 1), None):
-        rest["owner"].remove(owner)
-        jobs = jobs.filter(owner_id__in=_ids(owner))
+        jobs = jobs.filter(owner_id__in=conditions.user_ids(owner))
+        taken = "owner" if len(query.owner) == 1 else ""
     elif kind := next((names for names in query.kind if len(names) == 1), None):
-        rest["kind"].remove(kind)
-        jobs = jobs.filter(kind__in=_known_as(kind))
-    return jobs, {name: values for name, values in rest.items() if values}
-
-
-def _known_as(kinds: frozenset[str]) -> set[str]:
-    """With the names that rows have, where a kind is asked for by Celery's ``module.function``."""
-    return {*kinds, *map(registry.own_name, kinds)}
+        jobs = jobs.filter(kind__in=conditions.known_as(kind))
+        taken = "kind" if len(query.kind) == 1 else ""
+    elif not query.app:
+        taken = "app"
+        jobs = jobs.filter(conditions.in_app(query))
+    elif len(query.app) == 1 and len(query.app[0]) == 1 and EVERY_APP not in query.app[0]:
+        taken = "app"
+        jobs = jobs.exclude(app=RawSQL("''", ())).filter(app=next(iter(query.app[0])))  # the words of its index
+    return jobs, [condition for name, condition in rest if name != taken]
 
 
 def _few(states: frozenset[str]) -> list[int] | None:
@@ -136,65 +173,17 @@ def _few(states: frozenset[str]) -> list[int] | None:
     keys: list[int] = []
     for state in states:
         later = State.SCHEDULED, State.RETRYING  # one index for both, which wants both to be named, and so
-        rows = _in_states(board.state(*later), frozenset({state})) if state in later else board.state(state)
+        rows = board.state(*later).filter(conditions.in_states([state])) if state in later else board.state(state)
         keys += rows.order_by().values_list("pk", flat=True)[: FEW + 1 - len(keys)]
         if len(keys) > FEW:
             return None
     return keys
 
 
-def _narrow(rest: dict[str, Any], jobs: QuerySet[Job]) -> QuerySet[Job]:
-    """The rows that meet the rest. Columns stand in expressions, or else a planner would leave the index that leads."""
-    for states in rest.get("state", ()):
-        jobs = _in_states(jobs, states)
-    for names in rest.get("owner", ()):
-        jobs = jobs.alias(_owner=F("owner_id") + 0).filter(_owner__in=_ids(names))
-    for name in ("kind", "queue"):
-        for values in rest.get(name, ()):
-            values = _known_as(values) if name == "kind" else values
-            jobs = jobs.alias(**{f"_{name}": Concat(name, Value(""))}).filter(**{f"_{name}__in": values})
-    for key in rest.get("failure", ()):
-        jobs = jobs.filter(error_key__in=key.split(","))  # groups that were merged have several
-    for since in rest.get("succeeded", ()):
-        jobs = _in_states(jobs, [State.SUCCEEDED]).filter(finished_at__gte=since)
-    for uid in rest.get("bulk", ()):
-        jobs = jobs.filter(cancel_reason=by_bulk(uid))
-    if words := rest.get("words"):
-        sqlite, has = connection.vendor == "sqlite", "icontains"
-        texts: dict[str, Any] = {"_params": Cast("params", TextField()), "_error": F("error"), "_kind": F("kind")}
-        if not sqlite and "".join(words).isascii():  # no letter beyond ASCII is folded, and the words only once
-            texts, has = {name: Upper(Collate(text, "C")) for name, text in texts.items()}, "contains"
-            words = [word.upper() for word in words]
-        jobs = jobs.alias(**texts)
-        for word in words:
-            if sqlite and not word.isascii():
-                jobs = jobs.filter(_has(word))
-                continue
-            stored = json.dumps(word, ensure_ascii=sqlite)[1:-1]
-            looked_for = {"_params": stored, "_error": word, "_kind": word}
-            jobs = jobs.filter(Q(*((f"{name}__{has}", text) for name, text in looked_for.items()), _connector=Q.OR))
+def _narrow(rest: Iterable[Q], jobs: QuerySet[Job]) -> QuerySet[Job]:
+    for condition in rest:
+        jobs = jobs.filter(condition)
     return jobs
-
-
-def _has(word: str) -> Q:
-    """Whether a row has a word with letters beyond ASCII, on SQLite: by functions of project.sqlite3."""
-    columns = {"params": "SIGNALBOX_JSON_HAS", "error": "SIGNALBOX_HAS", "kind": "SIGNALBOX_HAS"}
-    stored = {"params": json.dumps(word, ensure_ascii=False)[1:-1]}
-    has = [
-        Func(Cast(name, TextField()), Value(stored.get(name, word).upper()), function=sql, output_field=BooleanField())
-        for name, sql in columns.items()
-    ]
-    return Q(has[0]) | Q(has[1]) | Q(has[2])
-
-
-def _in_states(jobs: QuerySet[Job], names: Iterable[str]) -> QuerySet[Job]:
-    """The states stand in the SQL itself: with a parameter, no planner dares to use a partial index."""
-    literals = [RawSQL(f"'{State(name)}'", ()) for name in names]  # noqa: S611 - State knows them all
-    return jobs.filter(state=literals[0]) if len(literals) == 1 else jobs.filter(state__in=literals)
-
-
-def _ids(names: frozenset[str]) -> list[int]:
-    return list(get_user_model().objects.filter(username__in=names).values_list("pk", flat=True)) or [-1]
 
 
 def _edge(jobs: QuerySet[Job], order: str, budget: int) -> int | None:
@@ -234,6 +223,8 @@ def _in_time(query: Query, jobs: QuerySet[Job]) -> QuerySet[Job]:
         jobs = jobs.filter(created_at__gte=query.since, pk__gte=_key_at(_moved(query.since, -DISORDER)))
     if query.until:
         jobs = jobs.filter(created_at__lt=query.until, pk__lt=_key_at(_moved(query.until, DISORDER)))
+    if query.ended and query.ended[1]:  # what has ended was made before
+        jobs = jobs.filter(pk__lt=_key_at(_moved(query.ended[1], DISORDER)))
     return jobs
 
 

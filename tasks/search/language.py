@@ -1,65 +1,94 @@
 """The search language, one parser for the search box, the API's filters and bulk actions:
 
-``state:failed kind:fetch_feed queue:io owner:me since:2h until:2026-11-01 id:0199c1 some words "a phrase"``.
+``state:failed kind:fetch_feed args.order_id:8812 took:>1s since:14:05 -queue:io some words "a phrase"``.
 
-Filters are joined by AND, the same one twice by OR; words are looked for in parameters, errors and kinds. What that
-finds, and how many rows it may read, is for ``tasks.search.finder``; what it is called, for ``tasks.search.wording``.
+Filters are joined by AND, the same one twice by OR; a leading ``-`` leaves out. Words are looked for in titles, kinds,
+parameters and errors. What that finds is for ``finder`` and ``conditions``; what it is called, for ``wording``.
 """
 
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from difflib import get_close_matches
 from typing import Any, Self
 from uuid import UUID
 
 from django.utils import timezone
-from django.utils.dateparse import parse_date, parse_datetime
 
 from tasks.engine.models import State
+from tasks.search import values as value_of
+from tasks.search.values import NAME, NO_KEY, SearchError, Took
+
+__all__ = ["ARGS", "FILTERS", "MOMENTS", "NO_KEY", "Query", "SearchError", "edited", "parse", "read", "taken_for_words"]
 
 LONGEST, MOST_WORDS = 500, 10  # characters of a search, or of one value of a filter; words
 MOST_VALUES = 100  # of all filters together
-UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-AGO = re.compile(r"([0-9]{1,6})([smhdw])")
 TOKEN = re.compile(r'(?:[^\s"]|"[^"]*")+')
-FILTER = re.compile(r"([A-Za-z_]+):(?!//)(.*)", re.DOTALL)
-HEX = re.compile(r"[0-9a-f]{4,32}")
-NAME = re.compile(r"[^\0\ud800-\udfff]{1,200}")
-LEFT_OUT = re.compile(r"-([A-Za-z_]+):(?!//)")
+FILTER = re.compile(r"(-?)([A-Za-z_][A-Za-z0-9_.]*):(?!//)(.*)", re.DOTALL)
+ARGS = "args."
+ARGUMENT = re.compile(r"args((?:\.[A-Za-z_][A-Za-z0-9_]{0,99}){1,5})")
 JOINED = ("OR", "AND", "NOT")  # words of other search boxes
-SPACE = re.compile(r"(:[0-9:.]{1,20}) (?=[0-9]{2}:[0-9]{2}$)")  # what a URL makes of the + of a time zone
-GROUP = re.compile(r"[0-9A-Za-z]{1,64}")
-NO_KEY = "none"  # how the failures without a pattern are asked for
+OTHERS = {  # names that other tools have for our filters
+    "status": "state", "user": "owner", "task": "kind", "after": "since", "before": "until", "runtime": "took",
+    "duration": "took", "exception": "error", "hostname": "worker",
+}  # fmt: skip
+LIKE = 0.8  # of 1: a name so much like a filter's was meant to be it
 
-
-class SearchError(ValueError):
-    """``errors``: filter (or ``q``) → what is wrong with it, in one sentence."""
-
-    def __init__(self, **errors: str) -> None:
-        super().__init__(" ".join(errors.values()))
-        self.errors = errors
+SETS: dict[str, Callable[[Iterable[str], str], list[str]]] = {
+    "state": value_of.states,
+    **{name: value_of.names(name) for name in ("kind", "queue", "owner", "app", "worker", "release")},
+    "error": value_of.texts,
+}
+SINGLE: dict[str, Callable[[str, datetime], Any]] = {
+    "since": value_of.moment("since"),
+    "until": value_of.moment("until"),
+    "succeeded": value_of.ended("succeeded"),
+    "failed": value_of.ended("failed"),
+    "cancelled": value_of.ended("cancelled"),
+    "ended": value_of.span("ended"),
+    "id": value_of.id_range,
+    "parent": value_of.uuid("parent"),
+    "schedule": value_of.uuid("schedule"),
+    "bulk": value_of.uuid("bulk"),
+    "failure": value_of.group,
+}
+FILTERS = (*SETS, "took", *SINGLE)
+MOMENTS = ("since", "until", "succeeded", "failed", "cancelled")
+LEFT_OUT = frozenset(SETS) - {"app"}  # what a leading - works with, beside words and args.
+EVERY_APP = "*"
 
 
 @dataclass(frozen=True)
 class Query:
-    """What is looked for. A set of values is an OR; everything that is here is joined by AND."""
+    """What is looked for. A set of values is an OR; everything that is here is joined by AND.
+
+    ``args``: the path of a parameter and its values. ``without``: what must not be true, one condition each.
+    """
 
     state: tuple[frozenset[str], ...] = ()
     kind: tuple[frozenset[str], ...] = ()
     queue: tuple[frozenset[str], ...] = ()
     owner: tuple[frozenset[str], ...] = ()
+    app: tuple[frozenset[str], ...] = ()
+    worker: tuple[frozenset[str], ...] = ()
+    release: tuple[frozenset[str], ...] = ()
+    error: tuple[frozenset[str], ...] = ()
+    args: tuple[tuple[tuple[str, ...], frozenset[str]], ...] = ()
+    took: tuple[Took, ...] = ()
     since: datetime | None = None
     until: datetime | None = None
     succeeded: datetime | None = None
     failed: datetime | None = None
     cancelled: datetime | None = None
+    ended: tuple[datetime | None, datetime | None] | None = None
     id: tuple[UUID, UUID] | None = None
     parent: UUID | None = None
     schedule: UUID | None = None
     bulk: UUID | None = None
     failure: str | None = None
     words: tuple[str, ...] = ()
+    without: tuple["Query", ...] = ()
 
     @property
     def is_everything(self) -> bool:
@@ -69,7 +98,8 @@ class Query:
     @property
     def states(self) -> frozenset[str] | None:
         """The states that a job may be in, if any are asked for: what a bulk action cancelled is cancelled still."""
-        asked = (*self.state, *([frozenset({State.CANCELLED})] if self.bulk else []))
+        asked = [*self.state, *([frozenset({State.CANCELLED})] if self.bulk else [])]
+        asked += [frozenset(State.values) - each.state[0] for each in self.without if each.state]
         return frozenset.intersection(*asked) if asked else None
 
     @classmethod
@@ -82,19 +112,46 @@ class Query:
         _short(given)
         typed, words = parse(" ".join(given.get("q", ())))
         asked = {name: [str(value) for value in values] for name, values in given.items() if name != "q"}
+        if wrong := next((name for name in asked if not is_filter(name)), None):
+            raise SearchError(**{wrong[:40]: unknown(wrong)})
         found: dict[str, Any] = {"words": words}
         for name in dict.fromkeys((*typed, *asked)):
             sources = [values for values in (typed.get(name), asked.get(name)) if values]
-            if name in SETS:
+            if name.startswith("-"):
+                found["without"] = (*found.get("without", ()), *_without(name[1:], sources[0], me))
+            elif name in SETS:
                 found[name] = tuple(frozenset(SETS[name](values, me)) for values in sources)
-            elif name in SINGLE:
-                values = [_plain(value) for source in sources for value in source]
-                if len(set(values)) > 1:
-                    raise SearchError(**{name: f"{name}: may be given once only."})
-                found[name] = SINGLE[name](values[0], now)
+            elif name == "took":
+                found[name] = tuple(bound for values in sources for bound in value_of.took(values))
+            elif name.startswith(ARGS):
+                found["args"] = (*found.get("args", ()), *(_argument(name, values) for values in sources))
             else:
-                raise SearchError(**{name: unknown(name)})
+                single = [value_of.plain(value) for source in sources for value in source]
+                if len(set(single)) > 1:
+                    raise SearchError(**{name: f"{name}: may be given once only."})
+                found[name] = SINGLE[name](single[0], now)
         return cls(**found)
+
+
+def _without(name: str, values: list[str], me: str) -> list[Query]:
+    if not name:
+        return [Query(words=(word,)) for word in values]
+    if name.startswith(ARGS):
+        return [Query(args=(_argument(name, values),))]
+    return [Query(**{name: (frozenset(SETS[name](values, me)),)})]
+
+
+def _argument(name: str, values: Iterable[str]) -> tuple[tuple[str, ...], frozenset[str]]:
+    return tuple(name.removeprefix(ARGS).split(".")), frozenset(value_of.arguments(name, values))
+
+
+def is_filter(name: str) -> bool:
+    return name in FILTERS or is_argument(name)
+
+
+def is_argument(name: str) -> bool:
+    """Whether it names a parameter, as in ``args.order_id``."""
+    return ARGUMENT.fullmatch(name) is not None
 
 
 def _short(given: Mapping[str, Iterable[str]]) -> None:
@@ -108,7 +165,10 @@ def _short(given: Mapping[str, Iterable[str]]) -> None:
 
 
 def parse(text: str) -> tuple[dict[str, list[str]], tuple[str, ...]]:
-    """What was typed, as filters and words: ``({"state": ["failed"]}, ("timeout",))``."""
+    """What was typed, as filters and words: ``({"state": ["failed"], "-": ["refused"]}, ("timeout",))``.
+
+    A name with a leading ``-`` leaves out; ``-`` alone stands for the words that are left out.
+    """
     if len(text) > LONGEST:
         raise SearchError(q=f"A search has at most {LONGEST} characters.")
     if text.count('"') % 2:
@@ -116,166 +176,87 @@ def parse(text: str) -> tuple[dict[str, list[str]], tuple[str, ...]]:
     filters: dict[str, list[str]] = {}
     words: list[str] = []
     for token in TOKEN.findall(text):
-        _must_be_ours(token)
-        match = None if token.startswith('"') else FILTER.fullmatch(token)
-        if match is None:
-            words.append(_word(token.replace('"', "")))
-            continue
-        name, value = match[1].lower(), match[2]
-        if name not in FILTERS:
-            raise SearchError(q=unknown(name))
-        value = _plain(value) if value.startswith('"') else value.replace('"', "")
-        if not _parts([value]):
-            raise SearchError(q=f"{name}: needs a value, without a space after the colon.")
-        filters.setdefault(name, []).append(value)
+        name, value = _filter_of(token)
+        if name is None:
+            words.append(_word(value))
+        elif name == "-":
+            filters.setdefault(name, []).append(_word(value))
+        else:
+            value = value_of.plain(value) if value.startswith('"') else value.replace('"', "")
+            if not value_of.split_list([value]):
+                raise SearchError(q=f"{name}: needs a value, without a space after the colon.")
+            filters.setdefault(name, []).append(value)
     words = [word for word in words if word]
-    if len(words) > MOST_WORDS:
+    if len(words) + len(filters.get("-", ())) > MOST_WORDS:
         raise SearchError(q=f"A search has at most {MOST_WORDS} words.")
     return filters, tuple(words)
 
 
-def _must_be_ours(token: str) -> None:
-    """Refuse what other search boxes know and this one does not, instead of looking for it as a word."""
-    if (left_out := LEFT_OUT.match(token)) and left_out[1].lower() in FILTERS:
-        name = left_out[1].lower()
-        wanted = "state:queued,running" if name == "state" else f"{name}: with those that you want"
-        raise SearchError(q=f"-{name}: is not understood: nothing can be left out. Ask for what you want: {wanted}.")
+def _filter_of(token: str) -> tuple[str | None, str]:
+    """A piece of a search as (filter, value); the name None stands for a word, ``-`` for a word to leave out."""
+    match = None if token.startswith('"') else FILTER.fullmatch(token)
+    if match:
+        minus, name, value = match[1], match[2], match[3]
+        name = name if name.lower().startswith(ARGS) else name.lower()
+        name = ARGS + name[len(ARGS) :] if name.lower().startswith(ARGS) else name
+        if is_filter(name):
+            if minus and not (name in LEFT_OUT or name.startswith(ARGS)):
+                raise SearchError(q=f"-{name}: is not understood: {name}: cannot be left out.")
+            return minus + name, value
+        _refuse_typing_errors(minus, name, value)
     if token in JOINED:
         raise SearchError(
             q=f"{token} is not understood. Filters and words must all be true; a comma means either, as in "
-            f'state:failed,cancelled. The word itself goes in quotation marks: "{token}".'
+            f'state:failed,cancelled, and a leading - means not. The word itself goes in quotation marks: "{token}".'
         )
+    if len(token) > 1 and token[0] == "-" and token[1] != "-":
+        return "-", token[1:].replace('"', "")
+    return None, token.replace('"', "")
+
+
+def _refuse_typing_errors(minus: str, name: str, value: str) -> None:
+    """A name that is nearly a filter's would be looked for as a word, and find nothing; left out, it would widen."""
+    meant = OTHERS.get(name) or next(iter(get_close_matches(name, FILTERS, 1, LIKE)), None)
+    if meant or minus or name.startswith(ARGS):
+        hint = f"Did you mean {minus}{meant}:{value[:40]}? " if meant else ""
+        raise SearchError(q=f"{hint}{unknown(name)}")
+
+
+def taken_for_words(text: str) -> list[str]:
+    """Sentences about what looks like a filter and was taken for a word; none for a text that cannot be read."""
+    said = []
+    try:
+        parse(text)
+    except SearchError:
+        return []
+    for token in TOKEN.findall(text):
+        name, value = _filter_of(token)
+        match = None if token.startswith('"') else FILTER.fullmatch(token)
+        if name is None and match:
+            said.append(
+                f"“{value}” was taken for a word, since there is no filter {match[2]}:. "
+                f"A parameter is searched by its name: {ARGS}{match[2].replace('.', '_')}:{match[3] or '…'}"
+            )
+    return said
 
 
 def edited(text: str, name: str, value: str = "") -> str:
     """What was typed, with one filter replaced by another value of it, or taken away. For links beside the box."""
-    kept = [token for token in TOKEN.findall(text[: LONGEST + 1]) if not token.lower().startswith(f"{name}:")]
+    begins = f"{name}:", f"-{name}:"
+    kept = [token for token in TOKEN.findall(text[: LONGEST + 1]) if not token.lower().startswith(begins)]
     return " ".join([*kept, *([f"{name}:{value}"] if value else [])])
 
 
 def unknown(name: str) -> str:
-    *most, last = (f"{each}:" for each in FILTERS)
-    return (
-        f"There is no filter {name[:40]}:. There are {', '.join(most)} and {last}. "
-        "A text with a colon goes in quotation marks."
-    )
+    most = ", ".join(f"{each}:" for each in FILTERS)
+    there_are = f"There are {most} and args.<name>:."
+    return f"There is no filter {name[:40]}:. {there_are} A text with a colon goes in quotation marks."
 
 
 def _word(text: str) -> str:
     if text and not NAME.fullmatch(text):
         raise SearchError(q="A word has at most 200 characters that can be stored.")
     return text
-
-
-def _parts(values: Iterable[str]) -> list[str]:
-    return [part.strip() for value in values for part in _split(value) if part.strip()]
-
-
-def _split(value: str) -> list[str]:
-    """At its commas, but for those between quotation marks; there a doubled quotation mark stands for one."""
-    parts, inside, i = [""], False, 0
-    while i < len(value):
-        letter = value[i]
-        if inside and value[i : i + 2] == '""':
-            parts[-1] += '"'
-            i += 1
-        elif letter == '"' and (inside or not parts[-1].strip()):
-            inside = not inside
-        elif letter == "," and not inside:
-            parts.append("")
-        else:
-            parts[-1] += letter
-        i += 1
-    return parts
-
-
-def _states(values: Iterable[str], me: str) -> list[str]:
-    parts = [part.lower() for part in _parts(values)]
-    if not parts:
-        raise SearchError(state=f"state: needs one of: {', '.join(State.values)}.")
-    for part in parts:
-        if part not in State.values:
-            raise SearchError(state=f"There is no state {part[:40]!r}. There are: {', '.join(State.values)}.")
-    return parts
-
-
-def _plain(value: str) -> str:
-    """One value without its quotation marks, if it means the same without them."""
-    parts = _split(value)
-    return parts[0] if len(parts) == 1 and not set(parts[0]) & set(',"') else value
-
-
-def _names(filter_name: str) -> Callable[[Iterable[str], str], list[str]]:
-    def read(values: Iterable[str], me: str) -> list[str]:
-        parts = _parts(values)
-        if not parts or not all(NAME.fullmatch(part) for part in parts):
-            raise SearchError(**{filter_name: f"{filter_name}: needs a name of at most 200 characters."})
-        return [me if filter_name == "owner" and part == "me" else part for part in parts]
-
-    return read
-
-
-def _moment(name: str) -> Callable[[str, datetime], datetime]:
-    def read(text: str, now: datetime) -> datetime:
-        try:
-            if ago := AGO.fullmatch(text):
-                return now - timedelta(**{UNITS[ago[2]]: int(ago[1])})
-            moment = parse_datetime(SPACE.sub(r"\1+", text))
-            day = None if moment else parse_date(text)
-            found = moment or (day and datetime(day.year, day.month, day.day))
-            if found:
-                return (found if found.tzinfo else found.replace(tzinfo=now.tzinfo)).astimezone(UTC)
-        except (ValueError, OverflowError):
-            pass
-        raise SearchError(**{name: f"{name}: takes 30m, 2h, 7d, a date, or a time such as 2026-11-23T10:00:00Z."})
-
-    return read
-
-
-def _ended(name: str) -> Callable[[str, datetime], datetime]:
-    """Ages count in whole minutes, as the counts of the last hour do: the two give the same jobs."""
-    read = _moment(name)
-    return lambda text, now: read(text, now.replace(second=0, microsecond=0) if AGO.fullmatch(text) else now)
-
-
-def _id_range(text: str, now: datetime) -> tuple[UUID, UUID]:
-    digits = text.lower().replace("-", "")
-    if not HEX.fullmatch(digits):
-        raise SearchError(id="id: takes an id, or at least its first 4 digits.")
-    return UUID(digits.ljust(32, "0")), UUID(digits.ljust(32, "f"))
-
-
-def _uuid(name: str) -> Callable[[str, datetime], UUID]:
-    def read(text: str, now: datetime) -> UUID:
-        try:
-            return UUID(text)
-        except ValueError:
-            raise SearchError(**{name: f"{name}: takes a whole id."}) from None
-
-    return read
-
-
-def _group(text: str, now: datetime) -> str:
-    if not all(GROUP.fullmatch(key) for key in text.split(",")):
-        raise SearchError(failure="failure: takes the key of a group of failures.")
-    return ",".join("" if key == NO_KEY else key for key in text.split(","))
-
-
-SETS = {"state": _states, "kind": _names("kind"), "queue": _names("queue"), "owner": _names("owner")}
-SINGLE: dict[str, Callable[[str, datetime], Any]] = {
-    "since": _moment("since"),
-    "until": _moment("until"),
-    "succeeded": _ended("succeeded"),
-    "failed": _ended("failed"),
-    "cancelled": _ended("cancelled"),
-    "id": _id_range,
-    "parent": _uuid("parent"),
-    "schedule": _uuid("schedule"),
-    "bulk": _uuid("bulk"),
-    "failure": _group,
-}
-FILTERS = (*SETS, *SINGLE)
-MOMENTS = ("since", "until", "succeeded", "failed", "cancelled")
 
 
 def read(text: str, me: str) -> tuple[Query | None, list[str]]:

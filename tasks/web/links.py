@@ -6,7 +6,7 @@ from django.urls import reverse
 from django.utils.http import urlencode
 
 
-def jobs_url(text: str, **at: UUID) -> str:
+def jobs_url(text: str, **at: UUID | str) -> str:
     query = {**({"q": text} if text else {}), **at}
     return f"{reverse('jobs')}?{urlencode(query)}" if query else reverse("jobs")
 

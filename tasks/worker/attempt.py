@@ -9,14 +9,14 @@ import pickle
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from os import getpid  # as it was before any job
 from typing import Any, NamedTuple
 
 from billiard.common import terminate_handler_fired
 from billiard.einfo import ExceptionInfo
-from celery.exceptions import Ignore, Retry, SoftTimeLimitExceeded
+from celery.exceptions import Ignore, Reject, Retry, SoftTimeLimitExceeded
 from celery.utils.saferepr import saferepr
 from celery.utils.serialization import get_pickleable_exception
 from django.db import InterfaceError, OperationalError, connection
@@ -25,10 +25,13 @@ from tasks.engine import creation, due, lifecycle, log_context, storable
 from tasks.engine.errors import Failure
 from tasks.engine.models import Job
 from tasks.engine.report import MOST_LINES, Cancelled, Fenced, Report
-from tasks.worker import cleanup, connections, pulse
+from tasks.worker import chain_of, cleanup, connections, pulse
 
 log = logging.getLogger(__name__)
 
+HELD = "signalbox_held"  # in a request: the job that its task is traced for, until the task is called
+IGNORED, REJECTED = "ignored by the task", "rejected by the task"  # reasons of a cancel
+ENDLESS = "A requeue has no limit and is not honoured: raise self.retry() instead."
 REFUSALS = 3  # of an end by a database that works, until it counts as one that cannot be stored
 STOPPING_S = 1.0  # between a signal to a child and the one to its worker, when somebody sends both
 RECORD_S = 30.0  # for a process that writes the end in place of one whose files were closed
@@ -45,100 +48,136 @@ class Ended(NamedTuple):
     heard: Any
 
 
-def perform(task: Any, job: Job) -> Any:
-    """Run a claimed job here and record its end. Raises Ignore, Retry or the failure, as Celery expects."""
-    task.request.retries = job.failures
-    if isinstance(task.request.kwargs, dict):  # the one that on_success, on_failure and their signals are handed
-        task.request.kwargs.update(job.params)
-    try:
-        params, secrets = creation.open_params(job)
-    except Exception as error:  # such as secrets sealed with a key that is gone
-        record(job, partial(lifecycle.fail, job, Failure.of(error)))
-        raise
-    log_context.keep(str(job.uid), secrets)
-    report = Report(str(job.uid), job.attempt, job.log_seq, secrets)
-    beating, running = pulse.current(), pulse.Running(job, report, task.kind.cancel_grace, task.kind.lease)
-    if beating:
-        beating.watch(running)
-    pid, before = getpid(), cleanup.begin(str(job.uid), kept=beating is not None)
-    returned, error = run(task, report, params)
-    if getpid() != pid:
-        os._exit(0)  # a fork of the job's own that came back from it: the job is its parent's
-    left = once_more(cleanup.end, before)
-    ended = once_more(judge, task, job, report, returned, error)
-    if error is not None or not _is_plain(returned):
-        connections.clean(before.inside)  # it was asked for its words, which may have asked the database
-    if left.put_back:
-        report.note(f"The job left this behind, and it was put back: {', '.join(left.put_back)}.", "warning")
-    if beating:
-        beating.leave(left.broken)
-        beating.unwatch(running)
-    write = partial(ended.write, news=report.take(most_lines=MOST_LINES + 1))
-    if left.cut_off:
-        record_elsewhere(job, write)
-    record(job, write)
-    if isinstance(ended.heard, BaseException):
-        raise ended.heard
-    return ended.heard
+class Held:
+    """A claimed job in this process, from its claim until its end is recorded. The pulse keeps its lease meanwhile."""
 
+    def __init__(self, task: Any, job: Job, foreground: bool = False) -> None:
+        self.task, self.job, self.foreground, self.ended = task, job, foreground, False
+        self.unreadable: Exception | None = None
+        self.follows: dict[str, Any] | None = None  # not known yet
+        try:
+            self.params, secrets = creation.open_params(job)
+            self.args, self.kwargs = task.kind.signature.arguments(job.params)  # with masks, for everybody to read
+        except Exception as error:  # such as secrets sealed with a key that is gone
+            self.params, self.args, self.kwargs, secrets, self.unreadable = {}, [], {}, [], error
+        log_context.keep(str(job.uid), secrets)
+        self.report = Report(str(job.uid), job.attempt, job.log_seq, secrets)
+        self.beating = pulse.current()
+        self.running = pulse.Running(job, self.report, task.kind.cancel_grace, task.kind.lease)
+        if self.beating:
+            self.beating.watch(self.running)
 
-def run(task: Any, report: Report, params: dict[str, Any]) -> tuple[Any, BaseException | None]:
-    """What the function returned, or raised."""
-    try:
-        with report:
-            return task.run_body(report, *task.kind.signature.arguments(params)), None
-    except BaseException as error:
-        return None, error
+    def load(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Sequence[Any], dict[str, Any]]:
+        """The arguments that Celery's tracer was given, with the job's secrets in the place of their masks."""
+        signature = self.task.kind.signature
+        secrets = {name: self.params[name] for name in signature.secrets & self.params.keys()}
+        return signature.put_secrets(args, kwargs, secrets) if secrets else (args, kwargs)
 
+    def perform(self, call: Callable[[], Any]) -> Any:
+        """Call the job's code and record its end. Raises Ignore, Retry or the failure, as Celery expects."""
+        pid, before = getpid(), cleanup.begin(str(self.job.uid), kept=self.beating is not None)
+        returned, error = self._run(call)
+        if getpid() != pid:
+            os._exit(0)  # a fork of the job's own that came back from it: the job is its parent's
+        left = once_more(cleanup.end, before)
+        ended = once_more(self._judge, returned, error)
+        if error is not None or not _is_plain(returned):
+            connections.clean(before.inside)  # it was asked for its words, which may have asked the database
+        if left.put_back:
+            self.report.note(f"The job left this behind, and it was put back: {', '.join(left.put_back)}.", "warning")
+        if self.beating:
+            self.beating.leave(left.broken)
+        self._record(ended, left.cut_off)
+        if isinstance(ended.heard, BaseException):
+            raise ended.heard
+        return ended.heard
 
-def judge(task: Any, job: Job, report: Report, returned: Any, error: BaseException | None) -> Ended:
-    """Decide how the attempt ended. Raises nothing: an error on the way counts as the attempt's failure."""
-    try:
-        if error is not None:
-            return judge_error(task, job, report, error)
-        kept = storable.result(returned, report.hidden)
-        heard = kept if report.has_secrets or not _can_be_shown(returned) else returned
-        return Ended(partial(lifecycle.succeed, job, kept), heard)
-    except SoftTimeLimitExceeded:
-        raise
-    except BaseException as worse:
-        worse.__context__ = worse.__context__ or error
-        failure = Failure.of(worse, report.hidden)
-        return Ended(partial(lifecycle.fail, job, failure), RuntimeError(failure.error))
+    def end_unless_ended(self, error: BaseException | None) -> None:
+        """Record the end of a job whose code Celery's tracer did not reach, or left before its end was recorded."""
+        if not self.ended:
+            self._record(self._judge(None, error or RuntimeError("Celery's tracer did not call the task.")))
 
+    def _run(self, call: Callable[[], Any]) -> tuple[Any, BaseException | None]:
+        """What the code returned, or raised."""
+        try:
+            with self.report:
+                if self.unreadable:
+                    raise self.unreadable
+                return call(), None
+        except BaseException as error:
+            return None, error
 
-def judge_error(task: Any, job: Job, report: Report, error: BaseException) -> Ended:
-    """What an exception of the job's code means."""
-    kind = type(error)  # asked of the class: an exception may have a __class__ of its own
-    if issubclass(kind, Fenced):  # the verb finds that the attempt holds nothing any more, and says so in the attempt
-        return Ended(partial(lifecycle.cancel_acknowledged, job), Ignore())
-    if issubclass(kind, Cancelled):
-        return Ended(partial(lifecycle.cancel_acknowledged, job, sentence="Cancelled while it ran."), Ignore())
-    if issubclass(kind, Retry):
-        failure = Failure.of(error.__cause__ or error.exc or error, report.hidden)
-        return Ended(partial(lifecycle.retry_later, job, due.in_seconds(error.when), failure), error)
-    if issubclass(kind, Ignore):
-        return Ended(partial(lifecycle.succeed, job, None), error)
-    failure = Failure.of(error, report.hidden)
-    if issubclass(kind, SoftTimeLimitExceeded):
-        failure = failure._replace(error=f"Time limit: it ran for more than {task.soft_time_limit} s.")
-    if issubclass(kind, Exception):
-        return Ended(partial(lifecycle.fail, job, failure), _for_celery(error, failure))
-    if worker_stops(task, error):
-        return Ended(partial(lifecycle.release, job), error)  # the job goes back
-    if terminate_handler_fired():
-        sentence = "The process that ran the job was told to end (SIGTERM)."
-        return Ended(partial(lifecycle.rescue, job, sentence=sentence), error)
-    return Ended(partial(lifecycle.fail, job, failure), RuntimeError(failure.error))  # such as sys.exit()
+    def _judge(self, returned: Any, error: BaseException | None) -> Ended:
+        """Decide how the attempt ended. Raises nothing: an error on the way counts as the attempt's failure."""
+        try:
+            then = self._what_follows()
+            if error is None:
+                kept = storable.result(returned, self.report.hidden)
+                heard = kept if self.report.has_secrets or not _can_be_shown(returned) else returned
+                return Ended(partial(lifecycle.succeed, self.job, kept, **then), heard)
+            return self._judge_error(error, then)
+        except SoftTimeLimitExceeded:
+            raise
+        except BaseException as worse:
+            worse.__context__ = worse.__context__ or error
+            failure = Failure.of(worse, self.report.hidden)
+            return Ended(partial(lifecycle.fail, self.job, failure), RuntimeError(failure.error))
 
+    def _judge_error(self, error: BaseException, then: dict[str, Any]) -> Ended:
+        """What an exception of the job's code means."""
+        job, report = self.job, self.report
+        kind = type(error)  # asked of the class: an exception may have a __class__ of its own
+        if issubclass(kind, Fenced):  # the verb finds that the attempt holds nothing any more, and says so there
+            return Ended(partial(lifecycle.cancel_acknowledged, job), Ignore())
+        if issubclass(kind, Cancelled):
+            return Ended(partial(lifecycle.cancel_acknowledged, job, sentence="Cancelled while it ran."), Ignore())
+        if issubclass(kind, Retry):
+            failure = Failure.of(error.__cause__ or error.exc or error, report.hidden)
+            return Ended(partial(lifecycle.retry_later, job, due.in_seconds(error.when), failure, **then), error)
+        if issubclass(kind, Ignore):
+            return Ended(partial(lifecycle.ignore, job, IGNORED), error)
+        if issubclass(kind, Reject) and not error.requeue:
+            return Ended(partial(lifecycle.ignore, job, REJECTED), error)
+        failure = Failure.of(error, report.hidden)
+        if issubclass(kind, SoftTimeLimitExceeded):
+            failure = failure._replace(error=f"Time limit: it ran for more than {self.task.soft_time_limit} s.")
+        if issubclass(kind, Reject):
+            failure = failure._replace(error=f"{failure.error}. {ENDLESS}")
+            return Ended(partial(lifecycle.fail, job, failure), RuntimeError(failure.error))
+        if issubclass(kind, Exception):
+            return Ended(partial(lifecycle.fail, job, failure), _for_celery(error, failure))
+        if self._worker_stops(error):
+            return Ended(partial(lifecycle.release, job), error)  # the job goes back
+        if terminate_handler_fired():
+            sentence = "The process that ran the job was told to end (SIGTERM)."
+            return Ended(partial(lifecycle.rescue, job, sentence=sentence), error)
+        return Ended(partial(lifecycle.fail, job, failure), RuntimeError(failure.error))  # such as sys.exit()
 
-def worker_stops(task: Any, error: BaseException) -> bool:
-    """Whether it is the worker that ends, and not only a job that raises what ends a process."""
-    until = time.monotonic() + STOPPING_S * terminate_handler_fired()
-    while not pulse.stopping() and time.monotonic() < until:
-        time.sleep(0.02)
-    interrupted = isinstance(error, KeyboardInterrupt) and task.request.called_directly  # `manage.py run`
-    return pulse.stopping() or interrupted
+    def _worker_stops(self, error: BaseException) -> bool:
+        """Whether it is the worker that ends, and not only a job that raises what ends a process."""
+        until = time.monotonic() + STOPPING_S * terminate_handler_fired()
+        while not pulse.stopping() and time.monotonic() < until:
+            time.sleep(0.02)
+        interrupted = isinstance(error, KeyboardInterrupt) and self.foreground  # `manage.py run`
+        return pulse.stopping() or interrupted
+
+    def _what_follows(self) -> dict[str, Any]:
+        """``then`` if the code took something out of its request's chain or callbacks. Celery shall start neither."""
+        request = self.task.request
+        if self.follows is None and request.id == str(self.job.uid) and not request.called_directly:
+            then = chain_of.kept(self.job.then, request.chain, request.callbacks)
+            self.follows = {} if then is chain_of.SAME else {"then": then}
+            request.chain = request.callbacks = None
+        return self.follows or {}
+
+    def _record(self, ended: Ended, cut_off: bool = False) -> None:
+        if self.beating:
+            self.beating.unwatch(self.running)
+        write = partial(ended.write, news=self.report.take(most_lines=MOST_LINES + 1))
+        if cut_off:
+            record_elsewhere(self.job, write)
+        record(self.job, write)
+        self.ended = True
 
 
 def _for_celery(error: Exception, failure: Failure) -> Exception:

@@ -1,37 +1,27 @@
 """The @job decorator and JobTask: a Celery task whose every call is a row.
 
-It submits through the lifecycle, claims the job when its message arrives, runs the function and records the end.
+It submits through the lifecycle. How a job runs stands in tasks.worker.trace.
 Every Celery option means the same as in Celery. An unsupported option raises TypeError with its name.
 """
 
-import asyncio
 import inspect
-import os
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import nullcontext
+from collections.abc import Callable
 from datetime import datetime
-from functools import wraps
-from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any
 from uuid import UUID
 
 from celery import Task
-from celery.exceptions import Ignore, MaxRetriesExceededError, Retry
+from celery.exceptions import MaxRetriesExceededError, Retry
 from django.apps import apps
 
 from tasks.engine import chains, due, lifecycle, options, registry
 from tasks.engine.celery_app import app
 from tasks.engine.models import Job
-from tasks.engine.report import Report, current_report
+from tasks.engine.report import current_report
 from tasks.engine.words import number_of
 from tasks.params.signature import Signature
-from tasks.worker import attempt, connections, pulse
+from tasks.worker import body, trace
 from tasks.worker.results import JobResult
-
-try:
-    import uvloop
-except ImportError:  # there is none for Windows and PyPy
-    uvloop = None
 
 OUR_KINDS = "tasks.kinds."  # other programs rely on the names of the kinds there
 ENDLESS = 1_000_000  # attempts, where Celery says max_retries=None
@@ -120,36 +110,14 @@ class JobTask(Task):
     # --- running ---
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        request = self.request
-        if request.called_directly or request.is_eager:
-            return self.run_body(Report(), args, kwargs)
-        beating = pulse.current()
-        with beating.at_work() if beating else nullcontext():
-            if beating:
-                connections.clean()  # what on_success and receivers of signals left, after the job before
-            job = self._claimed(request.id, request.hostname or "")
-            if job is None:
-                raise Ignore  # None would count as success and start the next link of a chain
-            return self.perform(job)
+        """Behind the team's own ``__call__``: the request of a job stays, and a plain call gets one of its own."""
+        if self.request.__dict__.get(body.LOAD):
+            return self.run(*args, **kwargs)
+        return super().__call__(*args, **kwargs)
 
-    def perform(self, job: Job) -> Any:
-        """Run a claimed job here and record how it ends. Raises what Celery must hear: Ignore, Retry or the failure."""
-        return attempt.perform(self, job)
-
-    def run_body(self, report: Report, args: Iterable[Any], kwargs: Mapping[str, Any]) -> Any:
-        """Call the function and return its result. A returned coroutine is run; a generator is refused."""
-        result = self.run(*[report] * self.kind.signature.takes_report, *args, **kwargs)
-        if isinstance(result, CoroutineType):
-            return in_a_loop(result)
-        if isinstance(result, GeneratorType | AsyncGeneratorType):
-            raise TypeError(f"{self.name} returned a generator, of which nothing has run: return list(…) of it.")
-        return result
-
-    def _claimed(self, uid: str, worker: str) -> Job | None:
-        try:
-            return lifecycle.claim(UUID(uid), worker, os.getpid(), self.name)
-        except ValueError:  # a foreign message
-            return None
+    def perform(self, job: Job, foreground: bool = False) -> Any:
+        """Run a claimed job here by Celery's tracer and record how it ends. Raises only what ends a process."""
+        return trace.trace(self, job, {"hostname": job.worker}, foreground)
 
 
 def job(*plain: Callable[..., Any], **given: Any) -> Any:
@@ -186,15 +154,17 @@ def _make_task(function: Callable[..., Any], given: dict[str, Any]) -> Any:
                 "a generator runs only as far as somebody asks for its values, and nobody does: return a list"
             )
         options.check_options(given)
-        options.check_delays(given)
-        base = options.mix_base(JobTask, given.pop("base", None))
+        base = options.mix_base(body.Outermost, JobTask, given.pop("base", None))
+        options.check_delays(options.of_class(base) | given)
     except TypeError as error:
         raise TypeError(f"{where}: {error}") from None
     dotted = f"{function.__module__}.{function.__name__}"
     chosen = given.get("name")
-    celery = {"max_retries": 3, **given, "name": dotted if chosen is None else chosen}
-    tries = (celery.get("retry_kwargs") or {}).get("max_retries", celery["max_retries"])
-    signature = Signature.of(function, bound=celery.get("bind", False))
+    celery = {**given, "name": dotted if chosen is None else chosen}
+    said = options.of_class(base) | celery
+    tries = (said.get("retry_kwargs") or {}).get("max_retries", said["max_retries"])
+    bound = bool(celery.get("bind"))
+    signature = Signature.of(function, bound=bound)
     kind = registry.Kind(
         name=function.__name__ if chosen is None else chosen,
         signature=signature,
@@ -204,33 +174,18 @@ def _make_task(function: Callable[..., Any], given: dict[str, Any]) -> Any:
         where=where,
         place=registry.place(function),
         doc=inspect.getdoc(function) or "",
-        queue=celery.get("queue") or "default",
-        priority=5 if celery.get("priority") is None else celery["priority"],
+        queue=said.get("queue") or "default",
+        priority=5 if said.get("priority") is None else said["priority"],
         max_attempts=ENDLESS if tries is None else 1 + tries,
-        own_retries=bool(celery.get("autoretry_for")),
-        soft_time_limit=celery.get("soft_time_limit"),
-        time_limit=celery.get("time_limit"),
-        retry=options.retry_policy(celery),
+        own_retries=bool(said.get("autoretry_for")),
+        soft_time_limit=said.get("soft_time_limit"),
+        time_limit=said.get("time_limit"),
+        retry=options.retry_policy(said),
         **own,
     )
     registry.register(kind)
     for name in ("queue", "priority", "typing"):  # ours; of the first two, Celery warns that they end with 6.0
         celery.pop(name, None)
-    body = _run_to_end(function) if inspect.iscoroutinefunction(function) else function
-    return app.task(base=base, typing=False, kind=kind, **celery)(body)
-
-
-def _run_to_end(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A coroutine function as a plain one: it runs on a loop of its own, so a job leaves no task of it behind."""
-
-    @wraps(function)
-    def run(*args: Any, **kwargs: Any) -> Any:
-        return in_a_loop(function(*args, **kwargs))
-
-    run.__dict__.pop("__wrapped__", None)
-    return run
-
-
-def in_a_loop(coroutine: CoroutineType) -> Any:
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop if uvloop else None) as runner:
-        return runner.run(coroutine)
+    celery["bind"] = True
+    run = body.run_of(function, bound, signature.takes_report)
+    return app.task(base=base, typing=False, kind=kind, **celery)(run)

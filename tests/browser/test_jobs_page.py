@@ -91,6 +91,25 @@ def test_the_box_completes_by_keyboard_and_everything_is_in_the_address(page: Pa
     expect(box(page)).to_have_accessible_description(re.compile("There is no state"))
 
 
+def test_a_drag_over_the_chart_narrows_the_search_and_a_bar_shows_its_jobs(page: Page, watcher: Watcher) -> None:
+    page.goto("jobs/?q=kind:noop")
+    chart = page.locator("[data-bars-of] svg")
+    box_of = chart.bounding_box()
+    assert box_of
+    y = box_of["y"] + box_of["height"] / 2
+    page.mouse.move(box_of["x"] + box_of["width"] * 0.5, y)
+    page.mouse.down()
+    page.mouse.move(box_of["x"] + box_of["width"] * 0.75, y, steps=5)
+    expect(page.locator("[data-chosen]")).not_to_have_attribute("width", "0")
+    page.mouse.up()
+    page.wait_for_url(re.compile(r"ended%3A.*\.\."))
+    expect(box(page)).to_have_value(re.compile(r"^kind:noop ended:\S+Z\.\.\S+Z$"))
+    page.go_back()
+    chart.click(position={"x": box_of["width"] * 0.3, "y": 5})
+    page.wait_for_url(re.compile(r"ended%3A.*\.\."))
+    assert watcher.complaints == []
+
+
 def test_older_jobs_come_as_one_scrolls_and_stay_when_one_comes_back(page: Page, watcher: Watcher) -> None:
     page.goto("jobs/?q=owner:zoe")
     expect(rows(page)).to_have_count(50)

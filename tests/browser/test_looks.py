@@ -58,7 +58,8 @@ OVERLAPS = """() => {
 
 CLIPPED = """() => [...document.querySelectorAll("body *")]
     .filter((e) => e.checkVisibility() && getComputedStyle(e).display !== "inline" && e.scrollWidth > e.clientWidth + 1)
-    .filter((e) => !e.closest(".row-note, .log, .trace, .scroll, .sr-only, .skip, svg, input, textarea, select"))
+    .filter((e) => !e.closest(".row-note, .row-name a, .log, .trace, .scroll, .sr-only, .skip"))
+    .filter((e) => !e.closest("svg, input, textarea, select"))
     .map((e) => e.outerHTML.slice(0, 120))"""
 
 
@@ -83,6 +84,7 @@ def addresses(product: Product) -> dict[str, str]:
         "charts": "charts/",
         "self test": "self-test/",
     }
+    pages |= {"kinds": "kinds/", "a kind": "kinds/countdown/", "a queue": "queues/default/"}
     pages |= {"audit": "audit/", "many attempts": f"jobs/{many}/", "share": f"jobs/{many}/share/"}
     return pages | {"done": f"jobs/{done}/", "failed": f"jobs/{failed}/", "running": f"jobs/{running}/"}
 
@@ -90,7 +92,7 @@ def addresses(product: Product) -> dict[str, str]:
 NAMES = (
     "board", "jobs", "submit", "countdown form", "site_sizes form", "workers", "done", "failed", "running", "nothing",
     "feeds", "checks", "webhooks", "charts", "self test", "failures", "wrong search", "bulk",
-    "audit", "many attempts", "share",
+    "audit", "many attempts", "share", "kinds", "a kind", "a queue",
 )  # fmt: skip
 
 

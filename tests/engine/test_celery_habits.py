@@ -19,6 +19,13 @@ from tasks.worker import pulse
 from tests.support.runs import perform
 from tests.tasks import add, breaks
 
+
+def message(task, uid: str) -> object:
+    """What a worker's child does with a message."""
+    task.__trace__ = build_tracer(task.name, task, app=task.app)
+    return task.__trace__(uid, [], {}, {"id": uid, "hostname": "w1@here", "is_eager": False})
+
+
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
@@ -27,11 +34,6 @@ class Refused(Exception):
 
     def __init__(self, code: int, why: str) -> None:
         super().__init__(f"{code} {why}")
-
-
-class Calls(Task):
-    def __call__(self, *args, **kwargs):
-        return self.run(*args, **kwargs)
 
 
 class Tells(Task):
@@ -206,7 +208,6 @@ def test_a_worker_that_is_told_to_end_gives_its_job_back(monkeypatch):
             {"expires": 60},
             "a job has no option 'expires': jobs do not expire. Look at the age in the function, or cancel what waits",
         ),
-        ({"base": Calls}, "Calls has a __call__ of its own, and so has every job; do it in the function"),
         ({"on_lost": "maybe"}, "on_lost is one of retry, fail, and not 'maybe'"),
         ({"effects": "many"}, "effects is one of none, idempotent, once, and not 'many'"),
         ({"lease": "10"}, "lease is a number of seconds, and not '10'"),
@@ -235,10 +236,9 @@ def test_the_retries_of_retry_kwargs_are_counted_as_celery_counts_them():
 @pytest.mark.parametrize(("how", "said"), [("success", "billing, success"), ("failure", "no"), ("retry", "not yet")])
 def test_a_class_of_ones_own_is_told_how_jobs_end_and_attributes_stay(how, said):
     Tells.heard.clear()
-    result = is_told.delay(how)
+    result = is_told.delay(how=how)
     # As a worker's child runs a message: through Celery's own tracer.
-    tracer = build_tracer(is_told.name, is_told, app=is_told.app)
-    tracer(result.id, [], {}, {"id": result.id, "hostname": "w1@here", "is_eager": False})
+    message(is_told, result.id)
     assert Tells.heard == [(how, said, result.id, {"how": how, "key": "•••"})]
     assert result.state == {"success": "succeeded", "failure": "failed", "retry": "retrying"}[how]
 
@@ -248,7 +248,7 @@ def test_signals_hear_what_a_job_returned():
     receiver = task_success.connect(lambda sender, result, **_: heard.append((sender.name, result)), weak=False)
     try:
         result = add.delay(1, 2)
-        build_tracer(add.name, add, app=add.app)(result.id, [], {}, {"id": result.id, "hostname": "w1@here"})
+        message(add, result.id)
     finally:
         task_success.disconnect(receiver)
     assert heard == [("tests.tasks.add", 3)]

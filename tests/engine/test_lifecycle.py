@@ -22,6 +22,7 @@ TABLE = {
     "fail": ({"running"}, "failed"),
     "retry_later": ({"running"}, "retrying"),
     "cancel_acknowledged": ({"running"}, "cancelled"),
+    "ignore": ({"running"}, "cancelled"),
     "release": ({"running"}, "queued"),
     "rescue": ({"running"}, "queued"),
     "wake": ({"scheduled", "retrying"}, "queued"),
@@ -63,6 +64,8 @@ def make(verb: str, job: Job) -> None:
             getattr(lifecycle, verb)(job, *([FAILURE] if verb == "fail" else []))
         case "retry_later":
             lifecycle.retry_later(job, 5, FAILURE, news)
+        case "ignore":
+            lifecycle.ignore(job, "ignored by the task", news)
         case "cancel_acknowledged" | "release":
             getattr(lifecycle, verb)(job, news=news)
         case "wake":
@@ -99,7 +102,9 @@ def test_the_table_of_moves(state, verb):
         assert len(told) == asked
 
 
-@pytest.mark.parametrize("verb", ["succeed", "fail", "retry_later", "cancel_acknowledged", "release", "rescue"])
+@pytest.mark.parametrize(
+    "verb", ["succeed", "fail", "retry_later", "cancel_acknowledged", "ignore", "release", "rescue"]
+)
 def test_a_stale_attempt_writes_nothing(verb):
     stale = job_in("running")
     lifecycle.rescue(stale)

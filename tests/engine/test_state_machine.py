@@ -31,7 +31,7 @@ from tasks.engine.report import Report
 WHY = Failure("ValueError: no", "Traceback …", "k")
 MOST = 3  # jobs
 FINAL = ("succeeded", "failed", "cancelled")
-ENDS = ("succeed", "fail", "retry_later", "cancel_acknowledged", "release")
+ENDS = ("succeed", "fail", "retry_later", "cancel_acknowledged", "ignore", "release")
 
 
 @dataclass
@@ -171,6 +171,8 @@ class Jobs(RuleBasedStateMachine):
                 left = lifecycle.fail(job, WHY, news)
             case "retry_later":
                 left = lifecycle.retry_later(job, 3600, WHY, news)
+            case "ignore":
+                left = lifecycle.ignore(job, "ignored by the task", news)
             case _:
                 left = getattr(lifecycle, how)(job, news=news)
         assert (left is not None) == holds
@@ -180,7 +182,8 @@ class Jobs(RuleBasedStateMachine):
             return
         ended = {
             "succeed": ("succeeded", None), "fail": ("failed", "failed"), "retry_later": ("retrying", "retrying"),
-            "cancel_acknowledged": ("cancelled", "cancelled"), "release": ("queued", "released"),
+            "cancel_acknowledged": ("cancelled", "cancelled"), "ignore": ("cancelled", "cancelled"),
+            "release": ("queued", "released"),
         }  # fmt: skip
         if it.asked and how in ("retry_later", "release"):
             how = "cancel_acknowledged"  # nobody begins again what somebody wants to end

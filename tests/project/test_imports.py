@@ -22,6 +22,7 @@ FEATURES: dict[str, set[str]] = {  # each, and the other features that it may im
     "tasks.alerts": {"tasks.webhooks", "tasks.schedules"},
     "tasks.failures": {"tasks.search"},
     "tasks.sharing": set(),
+    "tasks.insight": {"tasks.search", "tasks.monitor", "tasks.schedules", "tasks.failures"},
     "tasks.account": set(),
     "tasks.observe": {"tasks.webhooks"},
 }

@@ -92,14 +92,14 @@ def test_what_is_rolled_up_while_a_chart_is_read_is_not_counted_twice(monkeypatc
     scattered(60, timedelta(minutes=50))
     end = stats.floor(timezone.now() - stats.SETTLED, stats.MINUTE)
     rolled_up_until(end - 20 * stats.MINUTE)
-    counted = stats._counted
+    counted = stats.levels
 
     def meanwhile(width):
         found = counted(width)
         rolled_up_until(end)
         return found
 
-    monkeypatch.setattr(stats, "_counted", meanwhile)
+    monkeypatch.setattr(stats, "levels", meanwhile)
     assert told("1h") == truth("1h")
 
 

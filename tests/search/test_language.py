@@ -13,7 +13,7 @@ from tasks.engine.errors import Failure
 from tasks.engine.models import Job
 from tasks.engine.uid import uuid7
 from tasks.search import finder
-from tasks.search.language import Query, SearchError, parse
+from tasks.search.language import Query, SearchError, parse, taken_for_words
 from tasks.web.links import quoted
 from tests.support.calls import call
 from tests.support.people import person
@@ -34,6 +34,14 @@ pytestmark = pytest.mark.django_db
         ('"state:failed"', {}, ("state:failed",)),
         ('owner:"anna maria"', {"owner": ["anna maria"]}, ()),
         ("12:30", {}, ("12:30",)),
+        ("args.order_id:8812", {"args.order_id": ["8812"]}, ()),
+        ("ARGS.order_id:8812", {"args.order_id": ["8812"]}, ()),
+        ("-state:failed -refused", {"-state": ["failed"], "-": ["refused"]}, ()),
+        ('-"two words" error:"502 from"', {"-": ["two words"], "error": ["502 from"]}, ()),
+        ("took:>1s took:<1h", {"took": [">1s", "<1h"]}, ()),
+        ("worker:w1@host app:shop release:4f2", {"worker": ["w1@host"], "app": ["shop"], "release": ["4f2"]}, ()),
+        ("order_id:8812", {}, ("order_id:8812",)),
+        ("ValueError: no", {}, ("ValueError:", "no")),
     ],
 )
 def test_what_is_typed_becomes_filters_and_words(text, filters, words):
@@ -43,10 +51,18 @@ def test_what_is_typed_becomes_filters_and_words(text, filters, words):
 @pytest.mark.parametrize(
     ("text", "field", "said"),
     [
-        ("colour:red", "q", "There is no filter colour:"),
+        ("stat:failed", "q", "Did you mean state:failed? There is no filter stat:"),
+        ("status:failed", "q", "Did you mean state:failed?"),
+        ("-colour:red", "q", "There is no filter colour:"),
+        ("args.:1", "q", "There is no filter args.:"),
+        ("args.password:•••", "args.password", "secrets cannot be searched"),
+        ("took:1s", "took", "took: takes a bound such as >1s"),
+        ("took:>1week", "took", "took: takes a bound such as >1s"),
+        ("-since:2h", "q", "since: cannot be left out"),
+        ("since:25:00", "since", "14:05, yesterday"),
         ("state:broken", "state", "There is no state 'broken'. There are: scheduled, queued"),
         ("state:", "q", "state: needs a value"),
-        ("since:yesterday", "since", "2h, 7d"),
+        ("since:tomorrow", "since", "2h, 7d"),
         ("until:2026-13-40", "until", "2h, 7d"),
         ("since:2h since:3h", "since", "once"),
         ("id:xyz", "id", "first 4 digits"),
@@ -125,8 +141,8 @@ def many(n: int, **columns) -> list[Job]:
 
 
 def test_a_search_looks_so_far_says_so_and_goes_on(monkeypatch):
-    monkeypatch.setattr(finder, "FIRST", 50)
-    monkeypatch.setattr(finder, "BUDGET", 150)
+    monkeypatch.setattr(finder, "LOOK_S", 0)  # one step
+    monkeypatch.setattr(finder, "STEP", 100)
     needle = failed("the needle")
     many(250)
     alice, url, steps, found = call("alice"), "jobs/?q=needle&limit=5", [], []
@@ -137,6 +153,16 @@ def test_a_search_looks_so_far_says_so_and_goes_on(monkeypatch):
         found += [each["id"] for each in page["results"]]
         url = page["next"]
     assert steps == [False, False, True] and found == [str(needle.uid)]
+
+
+def test_a_search_looks_as_far_as_its_time_allows_and_not_so_many_rows(monkeypatch):
+    monkeypatch.setattr(finder, "LOOK_S", 60)
+    monkeypatch.setattr(finder, "STEP", 10)
+    needle = failed("the needle")
+    many(2_000)
+    found, queries = rows_read(Query.of({"q": ["needle"]}))
+    assert [each.pk for each in found.jobs] == [needle.pk] and found.complete
+    assert queries < 20, "steps grow"
 
 
 def test_pages_of_a_search_forth_and_back(monkeypatch):
@@ -244,25 +270,26 @@ def test_many_live_jobs_are_searched_as_any_others(monkeypatch):
     assert ids("jobs/?q=state:queued,running,retrying,scheduled") == uid(*waiting)
 
 
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("-state:failed", "-state: is not understood: nothing can be left out."),
-        ("kind:noop -queue:io", "-queue: is not understood: nothing can be left out."),
-        ("state:failed OR state:cancelled", "OR is not understood. Filters and words must all be true; a comma means"),
-        ("timeout AND refused", "AND is not understood."),
-        ("NOT timeout", "NOT is not understood."),
-    ],
-)
-def test_what_other_search_boxes_know_is_refused_and_not_taken_for_a_word(text, said):
+@pytest.mark.parametrize("word", ["OR", "AND", "NOT"])
+def test_what_other_search_boxes_know_is_refused_and_not_taken_for_a_word(word):
     with pytest.raises(SearchError) as wrong:
-        parse(text)
-    assert str(wrong.value).startswith(said)
+        parse(f"timeout {word} refused")
+    assert str(wrong.value).startswith(f"{word} is not understood. Filters and words must all be true; a comma means")
 
 
-@pytest.mark.parametrize("text", ['"OR"', "or", "-v", "--state", "-1", '"-state:failed"', "Oregon"])
+@pytest.mark.parametrize("text", ['"OR"', "or", "--state", '"-1"', "-", '"-state:failed"', "Oregon", "a-b"])
 def test_what_only_looks_like_it_is_a_word(text):
     assert parse(text) == ({}, (text.replace('"', ""),))
+
+
+def test_what_was_taken_for_a_word_is_said():
+    assert taken_for_words('state:failed order_id:8812 "a:b" 12:30 x') == [
+        "“order_id:8812” was taken for a word, since there is no filter order_id:. "
+        "A parameter is searched by its name: args.order_id:8812"
+    ]
+    answer = call("vera").get("jobs/?q=colour:red")
+    assert answer.status_code == 200 and "“colour:red” was taken for a word" in answer.json()["notes"][0]
+    assert "notes" not in call("vera").get("jobs/?q=red").json()
 
 
 @pytest.mark.parametrize("name", ["a b", "a,b", 'say "so"', '"', ",", "//a", "a:b", " x", "a\tb", "state:failed", "x"])

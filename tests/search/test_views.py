@@ -1,5 +1,8 @@
 """The Jobs page as the server paints it: what the box understands, pages by links, and bulk actions asked for first."""
 
+import csv
+import io
+import json
 import re
 import time
 from datetime import timedelta
@@ -8,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.test import Client
 from django.utils import timezone
 
@@ -15,7 +19,7 @@ from tasks.access.models import Entry
 from tasks.engine import lifecycle
 from tasks.engine.errors import Failure
 from tasks.engine.models import Job
-from tasks.search import bulk, finder, views
+from tasks.search import bulk, export, finder, views
 from tasks.search.language import Query, edited
 from tasks.search.wording import describe_query
 from tests.support.people import person
@@ -93,8 +97,8 @@ def test_what_is_not_understood_is_said_beside_the_box_and_nothing_typed_is_lost
     made()
     for typed, said in (
         ("state:faild x", "There is no state &#x27;faild&#x27;."),
-        ("colour:red", "failure:. A text with a colon goes in quotation marks."),
-        ("since:yesterday kind:noop", "since: takes 30m, 2h, 7d"),
+        ("stat:failed", "Did you mean state:failed?"),
+        ("since:tomorrow kind:noop", "since: takes 30m, 2h, 7d"),
         ("since:99999999w", "since: takes"),
         ('kind:noop "open', "A quotation mark is missing."),
     ):
@@ -131,7 +135,8 @@ def test_pages_by_links_forth_and_back_also_when_the_row_between_them_is_gone(mo
 
 
 def test_a_search_says_how_far_back_it_looked_and_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(finder, "FIRST", 4)
+    monkeypatch.setattr(finder, "LOOK_S", 0)
+    monkeypatch.setattr(finder, "STEP", 4)
     needle = failed("the needle")
     for _ in range(5):
         made()
@@ -147,6 +152,63 @@ def test_the_page_brings_its_suggestions() -> None:
     said = set(re.findall(r'<option value="([^"]+)"', text))
     assert {"state:", "state:failed", "kind:noop", "queue:default", "owner:me", "owner:bob", "since:1h"} <= said
     assert "owner:vera" not in said, "somebody without jobs is nobody's business"
+
+
+def test_the_page_suggests_names_and_values_of_parameters_but_no_secrets() -> None:
+    lifecycle.submit("keeps_a_secret", {"name": "till 4", "password": "opensesame"}, owner=person("bob"))
+    said = set(re.findall(r'<option value="([^"]+)"', page("/jobs/")))
+    assert {"args.", "args.name:", "args.seconds:", "args.fail:true", "args.name:&quot;till 4&quot;"} <= said
+    assert not [word for word in said if "password" in word or "opensesame" in word or "•" in word]
+
+
+def test_the_page_says_how_it_read_what_was_typed() -> None:
+    text = page("/jobs/?q=-state:failed+order_id:8812")
+    assert "Jobs with “order_id:8812”, but not those that are failed." in text
+    assert "“order_id:8812” was taken for a word" in text and "args.order_id:8812" in text
+
+
+def test_jobs_by_the_time_they_took() -> None:
+    now = timezone.now()
+    long, short = (
+        Job.objects.create(kind="noop", queue="default", state="succeeded", created_at=now,
+                           started_at=now - timedelta(seconds=seconds), finished_at=now) for seconds in (9, 1)
+    )  # fmt: skip
+    made()
+    assert shown(page("/jobs/?sort=took")) == uids(long, short)
+    text = page("/jobs/?q=kind:noop&sort=took")
+    assert shown(text) == uids(long, short) and link(text, "Newest first") == "/jobs/?q=kind%3Anoop"
+    assert "sort=took" in link(text, "Failed")
+
+
+def read_file(name: str, address: str) -> str:
+    answer = browser(name).get(address)
+    assert answer.status_code == 200
+
+    async def whole() -> bytes:
+        return b"".join([piece async for piece in answer.streaming_content])
+
+    return async_to_sync(whole)().decode()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_search_as_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(export, "STEP", 2)
+    jobs = [made(owner="bob") for _ in range(5)]
+    Job.objects.filter(pk=jobs[2].pk).update(title="=HYPERLINK(1)", error='-1\n2, "x"')
+    made("countdown")
+    text = page("/jobs/?q=kind:noop")
+    for form, kinds in (("CSV", "text/csv"), ("JSON", "application/json")):
+        answer = browser("vera").get(link(text, form))
+        assert answer["Content-Type"].startswith(kinds) and answer["Content-Disposition"].startswith("attachment")
+    rows = list(csv.DictReader(io.StringIO(read_file("vera", link(text, "CSV")))))
+    assert [row["id"] for row in rows] == uids(*reversed(jobs))
+    assert (rows[2]["title"], rows[2]["error"]) == ("'=HYPERLINK(1)", '\'-1\n2, "x"')
+    found = json.loads(read_file("vera", link(text, "JSON")))
+    assert found == [Job.objects.get(pk=job.pk).summary() | {"ran_s": None} for job in reversed(jobs)]
+    assert json.loads(read_file("vera", "/api/v1/jobs/export/?format=json&q=nothing")) == []
+    refused = browser("vera").get("/api/v1/jobs/export/?format=xlsx")
+    assert refused.status_code == 400 and "Choose one of: csv, json." in refused.content.decode()
+    assert browser("vera").get("/api/v1/jobs/export/?stat=failed").status_code == 400
 
 
 def test_a_search_in_words() -> None:
@@ -226,10 +288,12 @@ def test_the_page_of_a_bulk_cancel_leads_to_its_taking_back() -> None:
     entry = Entry.objects.get(action="bulk", target=str(back.uid), outcome="done")
     assert (entry.who, entry.detail) == ("bob", {"action": "take_back", "filter": {"q": [f"bulk:{own.uid}"]}})
     assert "Undo all cancels…" not in page(f"/jobs/{back.uid}/", "bob")
-    assert "take_back" not in page("/jobs/?q=kind:noop", "bob"), "a choice where cancelled jobs are looked for only"
+    assert "action=take_back" not in page("/jobs/?q=kind:noop", "bob"), (
+        "a choice where cancelled jobs are looked for only"
+    )
     for text in ("state:cancelled", f"bulk:{own.uid}"):
-        assert "take_back" in page(f"/jobs/?q={text}", "bob")
-    assert "take_back" not in page("/jobs/?q=state:cancelled", "vera")
+        assert "action=take_back" in page(f"/jobs/?q={text}", "bob")
+    assert "action=take_back" not in page("/jobs/?q=state:cancelled", "vera")
 
 
 def test_picked_jobs_lead_back_to_the_search() -> None:

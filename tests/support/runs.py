@@ -3,10 +3,9 @@
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
-
-from celery.exceptions import Ignore, Retry
 
 from tasks.engine import lifecycle
 from tasks.engine.celery_app import app
@@ -25,14 +24,8 @@ def perform(job: Job) -> Job:
     """Run a job that is queued. What a worker's Celery would hear is swallowed: the row tells it."""
     claimed = lifecycle.claim(job.uid, "w1@here", os.getpid())
     assert claimed is not None, "the job was not to be had"
-    task = app.tasks[job.kind]
-    task.push_request(id=str(job.uid), called_directly=False, hostname="w1@here")
-    try:
-        task.perform(claimed)
-    except (Exception, Ignore, Retry):
-        pass
-    finally:
-        task.pop_request()
+    with suppress(SystemExit, KeyboardInterrupt):
+        app.tasks[job.kind].perform(claimed)
     return Job.objects.get(pk=job.pk)
 
 

@@ -9,6 +9,7 @@ from celery import chain
 from tasks.engine import due, lifecycle
 from tasks.engine.models import Job
 from tasks.params.signature import ParamError
+from tasks.worker import trace
 from tasks.worker.task import job
 from tests.support.calls import call
 from tests.support.runs import perform
@@ -42,10 +43,10 @@ async def wrapped_coroutine():
 
 def test_a_message_that_names_another_kind_than_the_jobs_runs_nothing():
     wanted, _ = lifecycle.submit("add", {"x": 1, "y": 2})
-    assert plain_task._claimed(str(wanted.uid), "w1@here") is None
+    assert trace.claim(plain_task.kind.name, str(wanted.uid), "w1@here") is None
     wanted.refresh_from_db()
     assert (wanted.state, wanted.attempt) == ("queued", 0)
-    assert add._claimed(str(wanted.uid), "w1@here").state == "running"
+    assert trace.claim(add.kind.name, str(wanted.uid), "w1@here").state == "running"
 
 
 def test_a_claim_that_lost_its_answer_is_found_only_by_its_own_kind():

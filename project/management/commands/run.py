@@ -34,11 +34,9 @@ class Command(BaseCommand):
         pulse.start(first=False, kills=False, duties=[])  # or the lease would end and a worker take the job over
         job = self.claimed(kind, given)
         try:
-            app.tasks[job.kind].perform(job)
+            app.tasks[job.kind].perform(job, foreground=True)
         except KeyboardInterrupt:
             actions.cancel(Actor.at_shell(), job, "Interrupted in the terminal.")
-        except Exception as error:  # the row says what it was
-            self.stderr.write(f"{type(error).__name__}", ending="\n")
         sys.exit(self.told(job.uid))
 
     def claimed(self, kind: str, given: dict[str, Any]) -> Job:

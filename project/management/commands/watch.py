@@ -95,7 +95,8 @@ def table(picture: Board) -> Table:
     jobs = sorted(picture.jobs.values(), key=lambda job: order.index(job["state"]) if job["state"] in order else 9)
     for job in jobs[:ROWS]:
         done, total = job["progress"]["done"], job["progress"]["total"]
-        cells = (job["kind"], f"{done}/{total}" if total else "", job["progress"]["note"], job["owner"], job["worker"])
+        about = f"{job['kind']} {job.get('title', '')}".strip()
+        cells = (about, f"{done}/{total}" if total else "", job["progress"]["note"], job["owner"], job["worker"])
         look = LOOKS.get(job["state"], "")
         state = f"[{look}]{job['state']}[/]" if look else escape(in_one_line(job["state"]))
         shown.add_row(state, *(escape(in_one_line(cell or "")) for cell in cells))

@@ -9,6 +9,7 @@ import { List } from "../parts/list.js";
 import { parts, span, tops } from "../parts/plots.js";
 import { put } from "../parts/put.js";
 import * as time from "../parts/time.js";
+import { inAddress } from "./workers.js";
 
 /** @typedef {import("../parts/plots.js").Chart} Chart */
 /** @typedef {import("../parts/plots.js").Bucket} Bucket */
@@ -102,7 +103,9 @@ export class ChartsPage {
 /** @param {any} row @param {any} kind */
 function fillKind(row, kind) {
   row.dataset.kind = kind.kind;
-  put(row.querySelector('[data-part="kind"]'), kind.kind);
+  const link = row.querySelector('[data-part="kind"]');
+  put(link, kind.kind);
+  set(link, "href", link.getAttribute("href").replace(/[^/]+\/$/, `${inAddress(kind.kind)}/`));
   for (const name of ["wait", "run"]) {
     for (const p of ["p50", "p95"]) put(row.querySelector(`[data-part="${name}_${p}_s"]`), brief(kind[`${name}_${p}_s`]));
     const { x, width } = span(kind[`${name}_p50_s`], kind[`${name}_p95_s`]);

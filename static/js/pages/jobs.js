@@ -12,6 +12,7 @@ import { refresh } from "../parts/time.js";
 
 const WATCHED = 25; // jobs at once, of those on the screen
 const REST_MS = 1000; // the page must have rested so long before other rows are watched
+const UNFRUITFUL = 10; // searches in a row that found nothing, until the reader scrolls or asks
 const AGAIN_AT_MOST = 10; // pages that coming back to this one fetches again
 
 export class JobsPage {
@@ -29,6 +30,8 @@ export class JobsPage {
   /** @type {ReturnType<typeof setTimeout>|undefined} */
   #timer;
   #pages = 1;
+  /** Searches in a row that have found nothing. */
+  #empty = 0;
   /** @type {Promise<void>|null} */
   #fetching = null;
 
@@ -49,6 +52,7 @@ export class JobsPage {
     for (const row of /** @type {HTMLCollectionOf<HTMLElement>} */ (this.list.children)) this.#keep(row);
     root.addEventListener("click", (event) => this.#click(event));
     store.subscribe((change) => this.#note(change));
+    addEventListener("scroll", () => this.#scrolled(), { passive: true });
     void this.#comeBack();
   }
 
@@ -71,7 +75,8 @@ export class JobsPage {
    */
   more(asked = false, focus = asked) {
     const link = /** @type {HTMLAnchorElement|null} */ (this.root.querySelector("[data-older]"));
-    if (!link || (!asked && link.dataset.older !== "soon")) return Promise.resolve();
+    const tired = this.#empty >= UNFRUITFUL || link?.dataset.older !== "soon";
+    if (!link || (!asked && tired)) return Promise.resolve();
     this.#fetching ??= this.#fetch(link, focus).finally(() => (this.#fetching = null));
     return this.#fetching;
   }
@@ -102,6 +107,7 @@ export class JobsPage {
     const next = page.querySelector("[data-more]");
     const held = focus || (end?.contains(document.activeElement) ?? false);
     this.list?.append(...fresh);
+    this.#empty = fresh.length ? 0 : this.#empty + 1;
     if (end && next) end.replaceWith(document.adoptNode(next));
     refresh(this.root);
     for (const row of fresh) {
@@ -113,7 +119,8 @@ export class JobsPage {
     if (empty) empty.hidden = this.rows.size > 0;
     const target = fresh[0]?.querySelector("a") ?? this.root.querySelector("[data-older]");
     if (held && target instanceof HTMLElement) target.focus({ preventScroll: true });
-    this.say(fresh.length ? `${fresh.length} more job${fresh.length === 1 ? "" : "s"}.` : "No more jobs.");
+    if (fresh.length) this.say(`${fresh.length} more job${fresh.length === 1 ? "" : "s"}.`);
+    else if (!this.root.querySelector("[data-older]")) this.say("No more jobs.");
     this.#wait();
   }
 
@@ -123,6 +130,13 @@ export class JobsPage {
     for (let n = 1; n < Math.min(pages, AGAIN_AT_MOST); n += 1) await this.more(true, false);
     if (pages > 1) scrollTo(0, y);
     addEventListener("pagehide", () => history.replaceState({ ...history.state, y: scrollY }, ""));
+    this.#wait();
+  }
+
+  /** Whoever scrolls wants to see more, also after many searches that found nothing. */
+  #scrolled() {
+    if (this.#empty < UNFRUITFUL) return;
+    this.#empty = 0;
     this.#wait();
   }
 

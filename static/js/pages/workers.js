@@ -73,17 +73,19 @@ function fillQueue(row, queue) {
   if (paused instanceof HTMLElement) paused.hidden = !queue.paused;
 }
 
-/** A name as a part of an address; tasks/names.py reads it. @param {string} name */
-function inAddress(name) {
+/** A name as a part of an address; tasks/web/names.py reads it. @param {string} name */
+export function inAddress(name) {
   if (/^\.+$/.test(name)) return name.replaceAll(".", "~2E");
   return encodeURIComponent(name).replaceAll("~", "~7E").replaceAll("%", "~") || "~";
 }
 
-/** @param {string} name */
-function makeQueue(name) {
-  const row = copy(template("queue-row"));
-  for (const form of row.querySelectorAll("form")) {
-    form.setAttribute("action", form.getAttribute("action").replace("/-/", `/${inAddress(name)}/`));
+/** @param {string} of @param {string} name */
+function make(of, name) {
+  const row = copy(template(of));
+  for (const [selector, attribute] of [["form", "action"], ["a[data-part=name]", "href"]]) {
+    for (const each of row.querySelectorAll(selector)) {
+      each.setAttribute(attribute, each.getAttribute(attribute).replace("/-/", `/${inAddress(name)}/`));
+    }
   }
   return row;
 }
@@ -92,9 +94,9 @@ export class WorkersPage {
   /** @param {HTMLElement} root @param {import("../live/store.js").Store} store */
   constructor(root, store) {
     /** @type {List<any>} */
-    const cards = new List(/** @type {HTMLElement} */ (root.querySelector("[data-workers]")), painter("worker", fillWorker, () => copy(template("worker-card"))));
+    const cards = new List(/** @type {HTMLElement} */ (root.querySelector("[data-workers]")), painter("worker", fillWorker, (name) => make("worker-card", name)));
     /** @type {List<any>} */
-    const rows = new List(/** @type {HTMLElement} */ (root.querySelector("[data-queues]")), painter("queue", fillQueue, makeQueue));
+    const rows = new List(/** @type {HTMLElement} */ (root.querySelector("[data-queues]")), painter("queue", fillQueue, (name) => make("queue-row", name)));
     const empty = /** @type {HTMLElement} */ (root.querySelector("[data-empty]"));
     const show = () => {
       lay(cards, store.workers.map((worker) => ({ ...worker, jobs: worker.running.map((id) => ({ id, kind: store.jobs.get(id)?.kind ?? "", title: store.jobs.get(id)?.title ?? "" })) })));

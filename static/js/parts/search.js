@@ -19,6 +19,7 @@ export function pieceAt(text, caret) {
     if (text[i] === '"') quoted = !quoted;
     if (text[i] === " " && !quoted) start = i + 1;
   }
+  if (text[start] === "-" && start < caret) start += 1; // what is left out is completed alike
   const rest = text.slice(caret).search(/\s|$/);
   return { start, end: caret + rest, piece: text.slice(start, caret) };
 }
@@ -31,8 +32,9 @@ export function matching(words, piece) {
   const typed = piece.toLowerCase().replaceAll('"', "");
   const inside = typed.includes(":");
   const begins = (/** @type {string} */ text) => text.replaceAll('"', "").toLowerCase().startsWith(typed);
-  const first = words.filter(({ value }) => begins(value) && (inside || typed || value.endsWith(":")));
-  const second = inside || !typed ? [] : words.filter(({ value }) => !begins(value) && begins(value.slice(value.indexOf(":") + 1)));
+  const first = words.filter(({ value }) => begins(value) && (inside || typed || /[:.]$/.test(value)));
+  const within = (/** @type {string} */ value) => begins(value.slice(value.indexOf(":") + 1)) || begins(value.replace(/^args\./, ""));
+  const second = inside || !typed ? [] : words.filter(({ value }) => !begins(value) && within(value));
   return [...first, ...second].filter(({ value }) => value !== piece).slice(0, MOST);
 }
 
@@ -103,7 +105,7 @@ class Completion {
   #take(at) {
     const { value } = this.#found[at];
     const { start, end } = pieceAt(this.input.value, this.input.selectionStart ?? 0);
-    const word = value.endsWith(":") ? value : `${value} `;
+    const word = /[:.]$/.test(value) ? value : `${value} `;
     const rest = this.input.value.slice(end).trimStart();
     this.input.value = this.input.value.slice(0, start) + word + rest;
     this.input.setSelectionRange(start + word.length, start + word.length);

@@ -256,6 +256,13 @@ def brief(seconds: float | None) -> str:
 
 
 @register.filter
+def percent(part: float | None) -> str:
+    if part is None:
+        return "–"
+    return f"{100 * part:.1f} %" if 0 < part < 0.1 else f"{100 * part:.0f} %"
+
+
+@register.filter
 def thousands(n: int) -> str:
     return f"{n:,}"
 

@@ -1,0 +1,197 @@
+"""Pages that answer how one kind, one queue or one worker is doing; and the list of kinds, sorted by what one asks."""
+
+import json
+from collections import Counter
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+from django.http import Http404
+from django.utils import timezone
+
+from tasks.access.permissions import may, may_submit, visible
+from tasks.engine import registry
+from tasks.engine.models import Job, Worker, instant
+from tasks.failures import groups
+from tasks.monitor import diagnosis
+from tasks.queries import board, series, stats
+from tasks.schedules.models import Schedule
+from tasks.search import finder
+from tasks.search.language import Query
+from tasks.web import bars
+from tasks.web.kind_form import KindForm
+from tasks.web.links import jobs_url, quoted
+from tasks.web.pages import Page, known
+
+PERIODS = {"1h": "Last hour", "24h": "Last day", "30d": "Last 30 days"}
+AGAINST = {
+    "": ("Nothing", timedelta()),
+    "day": ("Yesterday", timedelta(days=1)),
+    "week": ("Last week", timedelta(days=7)),
+}
+LAST, GROUPS = 20, 10  # jobs and groups of failures that a page shows
+SORTS = {
+    "kind": "Kind", "ended": "Ended", "failed": "Failed", "rate": "Failure rate", "wait_p50_s": "Waited, p50",
+    "wait_p95_s": "Waited, p95", "run_p50_s": "Ran, p50", "run_p95_s": "Ran, p95",
+}  # fmt: skip
+
+
+class OverTime(Page):
+    """A page with a chart of a period, beside another day's if one asks: ``?period=24h&against=week``."""
+
+    periods = PERIODS
+
+    @property
+    def period(self) -> str:
+        period = self.request.GET.get("period", "24h")
+        if period not in self.periods:
+            raise Http404("There is no such period.")
+        return period
+
+    def over_time(self, text: str, **only: str) -> dict[str, Any]:
+        """What ``insight/_over_time.html`` shows of a kind or a queue; ``text`` is the search that finds its jobs."""
+        against = self.request.GET.get("against", "day" if self.period != "30d" else "")
+        if against not in AGAINST or (against and self.period == "30d"):
+            raise Http404("There is no such comparison.")
+        shown = series.of(self.period, **only)
+        length = stats.PERIODS[self.period][0]
+        other = series.of(self.period, **only, back=AGAINST[against][1]) if against else None
+        before = series.of(self.period, **only, back=length) if self.period != "30d" else None
+        return {
+            "chart": bars.draw(shown, text, other),
+            "numbers": series.to_dict(shown, before.ended if before else Counter()),
+            "histogram": bars.histogram(series.histogram(shown.times)),
+            "before": before and series.outcomes(before.ended),
+            "period": self.period,
+            "periods": self.periods.items(),
+            "against": against,
+            "against_words": AGAINST[against][0].lower(),
+            "comparisons": [] if self.period == "30d" else [(name, words) for name, (words, _) in AGAINST.items()],
+        }
+
+    def last_jobs(self, text: str) -> list[dict[str, Any]]:
+        found = finder.find(Query.of({"q": [text]}), visible(self.request.user, Job.objects.all()), limit=LAST)
+        return [job.summary() for job in found.jobs]
+
+
+class KindView(OverTime):
+    template_name = "insight/kind.html"
+    here = "kinds"
+
+    def get_context_data(self, kind: str, **context: Any) -> dict[str, Any]:
+        user, known_kind = self.request.user, known(kind)
+        kind = known_kind.name if known_kind else kind  # it may be asked for by Celery's name
+        text = f"kind:{quoted(kind)}"
+        jobs = visible(user, Job.objects.filter(app=""))
+        if known_kind is None and not jobs.filter(kind=kind).exists():
+            raise Http404("There is no such kind.")
+        may_run = known_kind is not None and may_submit(user, known_kind)
+        schedules = Schedule.objects.select_related("periodic").filter(periodic__task=kind).order_by("periodic__name")
+        found = groups.groups(jobs, kind=kind, handled=False).shown[:GROUPS] if may(user, "see_rows") else []
+        return super().get_context_data(
+            name=kind,
+            kind=known_kind,
+            text=text,
+            failures=[{**group, "url": jobs_url(f"{text} failure:{','.join(group['keys'])}")} for group in found],
+            jobs=self.last_jobs(text),
+            links=[(words, jobs_url(f"{text} {more}")) for words, more in LINKS],
+            match=f'{{"kind": [[{json.dumps(kind)}]]}}',
+            painted=instant(timezone.now()),
+            schedules=schedules[:LAST] if may(user, "see_schedules") else [],
+            form=KindForm(known_kind, may_order=may(user, "order")) if may_run else None,
+            once=str(uuid4()),
+            **self.over_time(text, kind=kind),
+            **context,
+        )
+
+
+LINKS = (("Failed", "state:failed"), ("Running", "state:running"), ("Waiting", "state:queued,scheduled,retrying"))
+
+
+class QueueView(OverTime):
+    template_name = "insight/queue.html"
+    here = "workers"
+    periods = {name: words for name, words in PERIODS.items() if name != "30d"}
+
+    def get_context_data(self, name: str, **context: Any) -> dict[str, Any]:
+        picture = board.board()
+        queue = next((each for each in picture["queues"] if each["name"] == name), None)
+        if queue is None:
+            raise Http404("There is no such queue.")
+        text = f"queue:{quoted(name)}"
+        waiting = [job for job in picture["jobs"] if job["queue"] == name and job["state"] == "queued"]
+        return super().get_context_data(
+            name=name,
+            queue={**queue, "times": stats.queues().get(name, {})},
+            workers=[worker for worker in picture["workers"] if name in worker["queues"]],
+            waiting=waiting[:LAST],
+            text=text,
+            jobs=self.last_jobs(text),
+            match=f'{{"queue": [[{json.dumps(name)}]]}}',
+            painted=instant(timezone.now()),
+            may_pause=may(self.request.user, "pause"),
+            troubles=[each for each in diagnosis.diagnosis_context(picture)["troubles"] if each["about"] == name],
+            **self.over_time(text, queue=name),
+            **context,
+        )
+
+
+class WorkerView(Page):
+    template_name = "insight/worker.html"
+    here = "workers"
+
+    def get_context_data(self, name: str, **context: Any) -> dict[str, Any]:
+        row = Worker.objects.filter(name=name).first()
+        if row is None:
+            raise Http404("There is no such worker.")
+        picture = board.board()
+        shown = next((each for each in picture["workers"] if each["name"] == name), None)
+        held = {job["id"]: job for job in picture["jobs"]}
+        text = f"worker:{quoted(name)}"
+        found = finder.find(Query.of({"q": [text]}), visible(self.request.user, Job.objects.all()), limit=LAST)
+        return super().get_context_data(
+            name=name,
+            row=row,
+            started_at=instant(row.started_at),
+            seen_at=instant(row.seen_at),
+            worker=shown,
+            running=[held[uid] for uid in shown["running"] if uid in held] if shown else [],
+            text=text,
+            jobs=[job.summary() for job in found.jobs],
+            back_to=instant(found.back_to) if not found.jobs else None,
+            painted=instant(timezone.now()),
+            **context,
+        )
+
+
+class KindsView(OverTime):
+    """All kinds: ``?sort=failed`` by any column, the most first; ``?period=``."""
+
+    template_name = "insight/kinds.html"
+    here = "kinds"
+
+    def get_context_data(self, **context: Any) -> dict[str, Any]:
+        sort = self.request.GET.get("sort", "kind")
+        if sort not in SORTS:
+            raise Http404("There is no such column.")
+        found = series.totals(self.period)
+        names = {kind.name for kind in registry.kinds()} | found.keys()
+        rows = [row_of(name, found.get(name, series.Bucket())) for name in names]
+        rows.sort(key=lambda row: row["kind"])
+        if sort != "kind":
+            rows.sort(key=lambda row: (row[sort] is not None, row[sort]), reverse=True)
+        return super().get_context_data(
+            rows=rows, sort=sort, sorts=SORTS.items(), period=self.period, periods=self.periods.items(), **context
+        )
+
+
+def row_of(name: str, bucket: series.Bucket) -> dict[str, Any]:
+    kind = known(name)
+    return {
+        "kind": name,
+        "about": kind.signature.help if kind else "",
+        "ended": bucket.ended.total(),
+        "failed": bucket.ended["failed"],
+        "rate": series.failure_rate(bucket.ended),
+        **stats.quantiles(bucket.times),
+    }

@@ -1,0 +1,119 @@
+"""Charts of what ended over time, as templates/web/_bars.html draws them: geometry, words and addresses of each bar.
+
+Pure but for addresses. A chart is as wide as it has bars, and 100 high; the page stretches it.
+"""
+
+import math
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.utils import timezone
+
+from tasks.engine.models import instant
+from tasks.queries import stats
+from tasks.queries.series import Series
+from tasks.web.links import jobs_url
+
+LEAST = 1.5  # of 100: whatever is not nothing can be seen
+PARTS = ("succeeded", "cancelled", "failed")
+QUICKEST_S, SLOWEST_S = 0.01, 86_400.0  # the ends of the scale of times, which is logarithmic
+
+
+def draw(series: Series, text: str, against: Series | None = None) -> dict[str, Any]:
+    """``bars`` with ``parts``, ``words`` and ``url`` each; ``top`` of the scale; ``line``: what it is compared with.
+
+    ``text``: the search that finds what is counted; a bar's address adds its time to it.
+    """
+    compared = [bucket.ended.total() for bucket in against.buckets.values()] if against else []
+    most = max([bucket.ended.total() for bucket in series.buckets.values()] + compared, default=0)
+    highest = top(most)
+    bars = [
+        {
+            "x": i,
+            "at": instant(at),
+            "ended": {name: bucket.ended[name] for name in PARTS},
+            "words": words(at, series.width, bucket.ended, compared[i] if against else None),
+            "url": jobs_url(in_span(text, at, at + series.width)),
+            "parts": stack([(name, bucket.ended[name]) for name in PARTS], highest),
+            **stats.quantiles(bucket.times),
+        }
+        for i, (at, bucket) in enumerate(series.buckets.items())
+    ]
+    return {
+        "bars": bars,
+        "width": len(bars),
+        "step_s": int(series.width.total_seconds()),
+        "top": highest,
+        "text": text,
+        "line": steps(compared, highest) if against else "",
+        "totals": {name: series.ended[name] for name in PARTS},
+        "waited": {name: polyline([bar[f"wait_{name}_s"] for bar in bars]) for name in ("p50", "p95")},
+        "ran": {name: polyline([bar[f"run_{name}_s"] for bar in bars]) for name in ("p50", "p95")},
+    }
+
+
+def in_span(text: str, since: datetime, until: datetime) -> str:
+    return f"{text} ended:{instant(since)}..{instant(until)}".strip()
+
+
+def words(at: datetime, width: timedelta, ended: Any, compared: int | None) -> str:
+    zone = timezone.get_current_timezone()
+    form = "%d %b %H:%M" if width >= timedelta(hours=1) else "%H:%M"
+    span = f"{at.astimezone(zone):{form}} to {(at + width).astimezone(zone):{form}}"
+    counts = ", ".join(f"{ended[name]:,} {name}" for name in ("succeeded", "failed", "cancelled"))
+    return f"{span}: {counts}" + (f" (before: {compared:,} in all)" if compared is not None else "")
+
+
+def top(most: int) -> int:
+    """The end of a scale: the first of 1, 2, 5, 10, 20 … that is not less."""
+    size = 10 ** max(0, len(str(most)) - 1)
+    return next(step * size for step in (1, 2, 5, 10) if step * size >= most)
+
+
+def stack(counts: Sequence[tuple[str, int]], most: int) -> list[dict[str, str]]:
+    """Each part of a bar on the one before it."""
+    found, below = [], 0.0
+    for name, n in counts:
+        if n:
+            height = min(max(LEAST, 100 * n / most), 100 - below)
+            found.append({"of": name, "y": f"{100 - below - height:.2f}", "height": f"{height:.2f}"})
+            below += height
+    return found
+
+
+def steps(counts: Sequence[int], most: int) -> str:
+    """The outline of bars, as the points of a path."""
+    return " ".join(
+        f"{'M' if not i else 'L'}{i} {y:.2f}H{i + 1}" for i, n in enumerate(counts) for y in [100 - 100 * n / most]
+    )
+
+
+def polyline(values: Sequence[float | None]) -> str:
+    """A line through the middles of bars on the scale of times; broken where nothing is known."""
+    path, pen = "", "M"
+    for i, seconds in enumerate(values):
+        if seconds is None:
+            pen = "M"
+            continue
+        y = 100 - position(seconds)
+        path += f"{pen}{i + 0.1:.1f} {y:.2f}H{i + 0.9:.1f}"
+        pen = "L"
+    return path
+
+
+def position(seconds: float) -> float:
+    within = min(SLOWEST_S, max(QUICKEST_S, seconds))
+    return 100 * math.log(within / QUICKEST_S) / math.log(SLOWEST_S / QUICKEST_S)
+
+
+def histogram(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows of ``series.histogram`` that hold anything, and those between, with a length of 100 for the longest."""
+    held = [i for i, row in enumerate(rows) if row["waiting"] or row["running"]]
+    if not held:
+        return []
+    most = max(max(row["waiting"], row["running"]) for row in rows)
+    return [
+        {**row, "wait_width": f"{100 * row['waiting'] / most:.1f}", "run_width": f"{100 * row['running'] / most:.1f}"}
+        for row in rows[held[0] : held[-1] + 1]
+    ]

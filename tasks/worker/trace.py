@@ -1,0 +1,94 @@
+"""Claim, then trace: a worker's child claims a job first, then runs Celery's own tracer of its task once.
+
+``trace`` is one round: it takes a claimed job and returns when its end is recorded and its handlers have run. A message
+that gets no job fires no signal and leaves no success. A process may make any number of rounds for one message.
+"""
+
+import logging
+import os
+from contextlib import nullcontext
+from typing import Any
+from uuid import UUID
+
+from billiard.einfo import ExceptionInfo
+from celery import states
+from celery.app.trace import TraceInfo, build_tracer, trace_ok_t
+from celery.exceptions import Ignore
+from django.db import close_old_connections, connection
+
+from tasks.engine import lifecycle
+from tasks.engine.models import Job
+from tasks.worker import chain_of, connections, pulse
+from tasks.worker.attempt import HELD, Held
+from tasks.worker.transport import OURS
+
+log = logging.getLogger(__name__)
+
+
+def trace_message(task: Any, uid: str, request: dict[str, Any]) -> trace_ok_t:
+    """Claim the job that a message names and trace it. Returns what Celery's tracer returns."""
+    beating = pulse.current()
+    with beating.at_work() if beating else nullcontext():
+        job = claim(task.kind.name, uid, request.get("hostname") or "")
+        return trace(task, job, request) if job else nothing()
+
+
+def claim(kind: str, uid: str, worker: str) -> Job | None:
+    """Claim a job on a clean connection. None: somebody else has it, it may not start, or the database is away."""
+    try:
+        if pulse.current():
+            connections.clean()  # what handlers and receivers of signals left, after the job before
+        close_old_connections()
+        return lifecycle.claim(UUID(uid), worker, os.getpid(), kind)
+    except ValueError:  # a foreign message
+        return None
+    except Exception as error:  # the dispatcher will send another message
+        log.warning("A job could not be claimed: %s", error)
+        connection.close()
+        return None
+
+
+def trace(task: Any, job: Job, request: dict[str, Any], foreground: bool = False) -> trace_ok_t:
+    """Run a claimed job by Celery's tracer of its task. ``request`` is what Celery knows of the call, such as hostname.
+
+    ``foreground``: in a terminal, where Ctrl-C ends the job and not its worker. Whatever stops the tracer on its way,
+    the job's end is recorded.
+    """
+    held = Held(task, job, foreground)
+    tracer = task.tracer or build_tracer(task.name, task, app=task.app, hostname=request.get("hostname"))
+    try:
+        traced = tracer(str(job.uid), tuple(held.args), held.kwargs, context(held, request))
+    except BaseException as error:
+        held.end_unless_ended(error)
+        raise
+    held.end_unless_ended(getattr(traced.info, "retval", None))
+    return traced
+
+
+def context(held: Held, request: dict[str, Any]) -> dict[str, Any]:
+    """What ``self.request`` of the task says: Celery's names, filled from the job's row."""
+    job, uid = held.job, str(held.job.uid)
+    headers = {name: value for name, value in request.items() if name.startswith(OURS)} | (job.headers or {})
+    return {
+        **request,
+        **headers,
+        **chain_of.offered(job.then),
+        "id": uid,
+        "task": held.task.name,
+        "correlation_id": uid,
+        "root_id": str(job.root or job.uid),
+        "parent_id": job.parent and str(job.parent),
+        "retries": job.failures,
+        "delivery_info": {**(request.get("delivery_info") or {}), "priority": job.priority},
+        "is_eager": False,
+        "headers": headers,
+        HELD: held,
+    }
+
+
+def nothing() -> trace_ok_t:
+    """The answer for a message that got no job: Celery acknowledges it and counts no success."""
+    try:
+        raise Ignore
+    except Ignore as ignored:
+        return trace_ok_t(ExceptionInfo(internal=True), TraceInfo(states.IGNORED, ignored), 0.0, None)
