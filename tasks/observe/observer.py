@@ -16,7 +16,7 @@ from queue import Empty
 from typing import Any
 
 from django.conf import settings
-from django.db import DatabaseError, close_old_connections
+from django.db import DatabaseError, InterfaceError, close_old_connections
 from django.utils import timezone
 
 from tasks.engine.models import Job
@@ -203,7 +203,7 @@ class Observer:
         while not self.stopping.is_set():
             try:
                 self.step()
-            except DatabaseError:
+            except (DatabaseError, InterfaceError):
                 log.warning("The database cannot be used; what comes meanwhile waits.", exc_info=True)
                 close_old_connections()
                 self.stopping.wait(1.0)

@@ -297,6 +297,8 @@ class Watcher:
         """Whether there is room for one more name."""
         if not name or name in self.names[what]:
             return True
+        if what == "worker" and len(self.names[what]) >= MOST_KINDS:  # in a cluster names come and go
+            self.names[what] = set(self.workers.hosts())
         if len(self.names[what]) >= MOST_KINDS:
             self.dropped[f"too many names of a {what}"] += 1
             return False

@@ -1,6 +1,6 @@
 """The workers of one watched application: their tallies, since when they are silent, and their rows."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from django.utils import timezone
 
@@ -11,6 +11,7 @@ from tasks.observe.looks import Look
 from tasks.observe.models import App, WatchedQueue, WatchedWorker
 from tasks.observe.tally import Tally
 
+FORGOTTEN = timedelta(minutes=10)
 ASKED_S = 60.0  # of silence, after which a worker is not asked any more until it says something
 FIELDS = [field.name for field in WatchedWorker._meta.concrete_fields if field.name not in ("id", "app", "name", "pid")]
 
@@ -148,10 +149,20 @@ class Workers:
             row.pk = None  # the names decide whether it is there
             rows.append(row)
         self.changed = set()
+        self._forget()
         if rows:
             WatchedWorker.objects.bulk_create(
                 rows, 500, update_conflicts=True, unique_fields=["app", "name", "pid"], update_fields=FIELDS
             )
+
+    def _forget(self) -> None:
+        """Processes that stopped some time ago leave the memory; their rows stay."""
+        before = timezone.now() - FORGOTTEN
+        for process in [each for each, row in self.rows.items() if row.stopped_at and row.stopped_at < before]:
+            del self.rows[process]
+            self.tallies.pop(process, None)
+            if self.newest.get(process[0]) == process:
+                del self.newest[process[0]]
 
     def events(self) -> str:
         """on, off or partly, over all workers that are there."""
