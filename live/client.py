@@ -52,6 +52,7 @@ class Job(TypedDict):
     cancel_requested: bool
     error: str | None
     worker: str | None
+    release: str | None
     schedule: str | None
     parent: str | None
     log_seq: int

@@ -196,6 +196,49 @@ def origins(name: str) -> list[str]:
     return each(name, parse, "a comma-separated list of origins without a path, such as https://jobs.example.org")
 
 
+def url(name: str) -> str:
+    """The address at which people reach us, with the prefix if there is one, without a slash at its end."""
+
+    def parse(value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0 or parts.username is not None:
+            raise ValueError
+        if parts.query or parts.fragment or not value.isprintable() or " " in value:
+            raise ValueError
+        return value.rstrip("/")
+
+    return read(name, "", parse, "an address such as https://jobs.example.org or https://example.org/signalbox")
+
+
+def roles(name: str) -> dict[str, str]:
+    """Group of a provider → role: ``ops=operator,leads=admin,*=viewer``."""
+
+    def parse(word: str) -> tuple[str, str]:
+        group, equals, role = word.rpartition("=")
+        if not equals or not group.strip() or role.strip() not in ("viewer", "operator", "admin"):
+            raise ValueError
+        return group.strip(), role.strip()
+
+    return dict(each(name, parse, "a list such as ops=operator,leads=admin,*=viewer of groups and their roles"))
+
+
+def header(name: str) -> str:
+    return matching(name, "", r"[A-Za-z][A-Za-z0-9-]{0,63}", "the name of an HTTP header, such as X-Remote-User")
+
+
+def mail(name: str) -> str:
+    """An Apprise address of a mail server, without a recipient."""
+
+    def parse(value: str) -> str:
+        if not value.startswith(("mailto://", "mailtos://")) or len(value) > 1_500:
+            raise ValueError
+        return value
+
+    return read(
+        name, "", parse, "an address such as mailto://user:password@example.org?smtp=mail.example.org", secret=True
+    )
+
+
 def apps(name: str) -> list[str]:
     """Django apps, as modules or as the dotted paths of their configurations; each must exist."""
 

@@ -22,8 +22,10 @@ from django.views import defaults
 
 from tasks.access import audit
 from tasks.access.hashers import Busy
+from tasks.access.permissions import ROLES, Actor
 from tasks.api import problems, versions
 from tasks.engine.log_context import job_id, mask_secrets, request_id
+from tasks.people import accounts
 
 # Kubernetes, load balancers and Prometheus ask by address, whatever ALLOWED_HOSTS says; no answer says a host's name.
 PROBES = {"/healthz", "/readyz", "/metrics"}
@@ -103,7 +105,12 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return problem(request, "forbidden") or defaults.permission_denied(request, exception)
+    if (found := problem(request, "forbidden")) is not None:
+        return found
+    user = getattr(request, "user", None)
+    known = bool(user and user.is_authenticated)
+    context = {"no_role": known and Actor.of(user).role not in ROLES, "admins": accounts.admins() if known else []}
+    return HttpResponse(render_to_string("403.html", context, request), status=403)
 
 
 def form_too_old(request: HttpRequest, reason: str = "") -> HttpResponse:

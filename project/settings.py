@@ -50,6 +50,10 @@ SIGNALBOX_MEMORY_MB = env.number("SIGNALBOX_MEMORY_MB", 1_024, 64, 10_000_000, w
 SIGNALBOX_TICK_MS = env.number("SIGNALBOX_TICK_MS", 50, 1, 10_000)
 SIGNALBOX_ALLOW_NETWORKS = env.networks("SIGNALBOX_ALLOW_NETWORKS")
 SIGNALBOX_ORIGINS = env.origins("SIGNALBOX_ORIGINS")
+SIGNALBOX_URL = env.url("SIGNALBOX_URL")
+SIGNALBOX_RELEASE = env.matching(
+    "SIGNALBOX_RELEASE", "", r"[!-~]{1,100}", "a version of at most 100 printable characters"
+)
 SIGNALBOX_SOCKETS = env.number("SIGNALBOX_SOCKETS", 5_000, 1, 1_000_000, whole=True)
 SIGNALBOX_SOCKETS_PER_USER = env.number("SIGNALBOX_SOCKETS_PER_USER", 100, 1, 1_000_000, whole=True)
 SIGNALBOX_OBSERVE = observed.addresses("SIGNALBOX_OBSERVE")  # watched applications
@@ -98,8 +102,10 @@ INSTALLED_APPS = [
     "tasks.insight",
     "tasks.sharing",
     "tasks.account",
+    "tasks.people",
     "tasks.webhooks",
     "tasks.schedules",
+    "tasks.channels",
     "tasks.alerts",
     "tasks.failures",
     "tasks.observe",
@@ -162,6 +168,42 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
+
+# --- People: who signs them in ---------------------------------------------------------------------------------
+SIGNALBOX_LOCAL_LOGIN = env.flag("SIGNALBOX_LOCAL_LOGIN", True)
+SIGNALBOX_MAIL = env.mail("SIGNALBOX_MAIL")
+SIGNALBOX_ROLES = env.roles("SIGNALBOX_ROLES")
+SIGNALBOX_OIDC = env.url("SIGNALBOX_OIDC")
+SIGNALBOX_OIDC_NAME = env.matching(
+    "SIGNALBOX_OIDC_NAME", "OpenID Connect", r"[ -~]{1,40}", "at most 40 printable letters"
+)
+SIGNALBOX_OIDC_GROUPS = env.matching("SIGNALBOX_OIDC_GROUPS", "groups", r"[!-~]{1,100}", "the name of a claim")
+OIDC_RP_CLIENT_ID = env.matching("SIGNALBOX_OIDC_CLIENT", "", r"[!-~]{1,200}", "one word")
+OIDC_RP_CLIENT_SECRET = env.key("SIGNALBOX_OIDC_SECRET")
+OIDC_RP_SCOPES = env.matching(
+    "SIGNALBOX_OIDC_SCOPES", "openid profile email", r"[ -~]{1,200}", "words with spaces between"
+)
+OIDC_RP_SIGN_ALGO = env.choice(
+    "SIGNALBOX_OIDC_ALGO", "rs256", {name.lower(): name for name in ("RS256", "RS512", "ES256")}
+)
+OIDC_USE_PKCE, OIDC_USE_NONCE, OIDC_TIMEOUT = True, True, 8
+LOGIN_REDIRECT_URL_FAILURE = "login"
+if SIGNALBOX_OIDC:
+    if not OIDC_RP_CLIENT_ID or not OIDC_RP_CLIENT_SECRET:
+        raise ImproperlyConfigured("SIGNALBOX_OIDC needs SIGNALBOX_OIDC_CLIENT and SIGNALBOX_OIDC_SECRET.")
+    AUTHENTICATION_BACKENDS.append("tasks.people.oidc.Backend")
+SIGNALBOX_PROXY_HEADER = env.header("SIGNALBOX_PROXY_HEADER")
+SIGNALBOX_PROXY_GROUPS_HEADER = env.header("SIGNALBOX_PROXY_GROUPS_HEADER")
+SIGNALBOX_PROXY_NETWORKS = env.networks("SIGNALBOX_PROXY_NETWORKS")
+SIGNALBOX_PROXY_SECRET = env.key("SIGNALBOX_PROXY_SECRET")
+if SIGNALBOX_PROXY_HEADER:
+    if not (SIGNALBOX_PROXY_NETWORKS or SIGNALBOX_PROXY_SECRET):
+        raise ImproperlyConfigured("SIGNALBOX_PROXY_HEADER needs SIGNALBOX_PROXY_NETWORKS or SIGNALBOX_PROXY_SECRET.")
+    MIDDLEWARE.append("tasks.people.proxy.by_proxy")
+if not (SIGNALBOX_LOCAL_LOGIN or SIGNALBOX_OIDC or SIGNALBOX_PROXY_HEADER):
+    raise ImproperlyConfigured(
+        "SIGNALBOX_LOCAL_LOGIN is off, and neither SIGNALBOX_OIDC nor SIGNALBOX_PROXY_HEADER is set."
+    )
 
 # --- The database: the truth -----------------------------------------------------------------------------------
 PREPARE = env.flag("SIGNALBOX_PREPARE", True)  # off behind a transaction pooler

@@ -3,6 +3,7 @@
 The only place that knows how a worker is built. Another application's worker is left as it is.
 """
 
+import logging
 from functools import partial
 from typing import Any
 
@@ -11,15 +12,18 @@ from celery import signals
 from celery.concurrency import asynpool
 from celery.worker import consumer
 from django.conf import settings
+from django.db import DatabaseError, connection
 
 from live import push
 from project import env, logs
 from tasks.alerts import evaluate
-from tasks.engine import registry
+from tasks.engine import registry, releases
 from tasks.engine.celery_app import is_ours
+from tasks.monitor.models import note_release
 from tasks.webhooks import sender as webhooks
 from tasks.worker import connections, pulse, sweep
 
+log = logging.getLogger(__name__)
 LOOK_S = 0.5  # between two looks at a pool's children; Celery's event for one that died is lost now and then
 
 
@@ -46,6 +50,12 @@ class Consumer(consumer.Consumer):
 
 def remember_worker(sender: str, instance: Any, **_: Any) -> None:
     pulse.remember_worker(instance)
+    try:
+        note_release(releases.current())  # asked of git here, once, before the pool's children are forked
+    except DatabaseError as error:
+        log.warning("The release could not be written: %s", error)
+    finally:
+        connection.close()
 
 
 def keep_connections(sender: Any, **_: Any) -> None:

@@ -52,6 +52,7 @@ RULES = {
     "change_schedules": Grant(   NO,    NO,      YES,            NO,  NO,    YES),
     "see_webhooks": Grant(       NO,    YES,     YES,            NO,  NO,    YES),
     "change_webhooks": Grant(    NO,    NO,      YES,            NO,  NO,    YES),
+    "channels": Grant(           NO,    NO,      YES,            NO,  NO,    YES),  # where alerts go, and what was sent
     "callback_secret": Grant(    NO,    YES,     YES,            NO,  NO,    YES),  # a new one, for one's own callbacks
     "see_rows": Grant(           YES,   YES,     YES,            YES, NO,    YES),  # feeds, alerts, failures …
     "change_rows": Grant(        NO,    YES,     YES,            NO,  NO,    YES),
@@ -64,7 +65,7 @@ RULES = {
     "metrics": Grant(            NO,    NO,      YES,            YES, NO,    YES),  # and the details of /readyz
 }  # fmt: skip
 
-ELSEWHERE = {"bulk_action", "match_part"}  # asked for where one sees what they would act on
+ELSEWHERE = {"bulk_action", "match_part", "send_notification"}  # asked for where one sees what they would act on
 
 
 @dataclass(frozen=True)

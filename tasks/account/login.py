@@ -11,10 +11,12 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth import logout
 from django.contrib.auth.forms import UsernameField
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
 from django.contrib.auth.views import LoginView
+from django.core.exceptions import PermissionDenied
 from django.core.signing import BadSignature, TimestampSigner
 from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -41,7 +43,14 @@ class Login(LoginView):
 
     template_name = "account/login.html"
 
+    def get_context_data(self, **context: Any) -> dict[str, Any]:
+        oidc = settings.SIGNALBOX_OIDC_NAME if settings.SIGNALBOX_OIDC else ""
+        return super().get_context_data(local=settings.SIGNALBOX_LOCAL_LOGIN, oidc=oidc, **context)
+
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if not settings.SIGNALBOX_LOCAL_LOGIN:
+            audit.refused(request, "login", folded(request.POST.get("username", "")), "forbidden")
+            raise PermissionDenied
         with guess(request, request.POST.get("username", "")) as wait:
             if wait:
                 return refuse_if_throttled(

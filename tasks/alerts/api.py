@@ -8,20 +8,23 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers as s
 from rest_framework.response import Response
 
-from tasks.alerts import evaluate
+from tasks.alerts import evaluate, findings, rules
 from tasks.alerts.models import Alert, Rule, Watch
 from tasks.api import pagination, shapes
 from tasks.api.base import Flag, Id, Nothing, ResourceView, Strict, Text, Whole
 from tasks.api.pagination import CURSOR, LIMIT
 from tasks.api.problems import Problem, wrong
+from tasks.channels.models import Channel
 
 
 class AlertShape(s.Serializer):
     id = s.UUIDField()
     rule = s.UUIDField(allow_null=True)
-    about = s.ChoiceField(choices=[*Watch.values, evaluate.WEBHOOK])
+    about = s.ChoiceField(choices=[*Watch.values, findings.WEBHOOK])
     subject = s.CharField()
-    sentence = s.CharField()
+    sentence = s.CharField(help_text="with the figure of now")
+    figure = s.FloatField(allow_null=True, help_text="failures or seconds; null: there is none")
+    snoozed_until = s.DateTimeField(allow_null=True)
     opened_at = s.DateTimeField()
     closed_at = s.DateTimeField(allow_null=True)
     dismissed_by = s.CharField(allow_null=True)
@@ -31,8 +34,36 @@ class AlertPage(shapes.Page):
     results = AlertShape(many=True)
 
 
+class Clock(s.TimeField):
+    """A wall clock time, such as 22:00."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if not isinstance(data, str) or len(data) > 20:
+            self.fail("invalid", format="HH:MM")
+        return super().to_internal_value(data)
+
+
+class Zone(Text):
+    """The name of a time zone, such as Europe/Berlin."""
+
+    def to_internal_value(self, data: Any) -> str:
+        name = super().to_internal_value(data)
+        if name not in rules.zones():
+            raise s.ValidationError([f"There is no time zone named {name!r}."])
+        return name
+
+
+class SnoozeIn(Strict):
+    """For how long; 0 ends it."""
+
+    minutes = Whole(min_value=0, max_value=43_200, default=60)
+
+
 class RuleIn(Strict):
-    """`failures` reads kind, times, minutes; `waiting` queue, seconds; `schedule` schedule, seconds. Empty: each."""
+    """`failures` reads kind, times, minutes; `waiting` queue, seconds; `schedule` schedule, seconds. Empty: each.
+
+    `channels` are ids; lengths of time are in seconds; quiet hours are wall clock times of `quiet_zone`.
+    """
 
     watch = s.ChoiceField(choices=Watch.values)
     kind = Text(max_length=200, default="", allow_blank=True)
@@ -42,6 +73,22 @@ class RuleIn(Strict):
     minutes = Whole(min_value=1, max_value=10_080, default=10)
     seconds = Whole(min_value=1, max_value=604_800, default=60)
     enabled = Flag(default=True)
+    for_s = Whole(min_value=0, max_value=604_800, default=0)
+    close_at = Whole(min_value=0, max_value=1_000_000, default=None, allow_null=True)
+    close_after_s = Whole(min_value=0, max_value=604_800, default=0)
+    channels = s.ListField(child=Id(), default=list, max_length=20)
+    repeat_s = Whole(min_value=0, max_value=2_592_000, default=0)
+    group_s = Whole(min_value=0, max_value=604_800, default=0)
+    quiet_from = Clock(default=None, allow_null=True)
+    quiet_until = Clock(default=None, allow_null=True)
+    quiet_zone = Zone(max_length=64, default="UTC")
+    muted = Flag(default=False)
+
+    def validate_channels(self, uids: list[UUID]) -> list[Channel]:
+        found = {channel.uid: channel for channel in Channel.objects.filter(uid__in=uids)}
+        if missing := [uid for uid in uids if uid not in found]:
+            raise s.ValidationError([f"There is no channel {missing[0]}."])
+        return list(found.values())
 
 
 class RuleShape(s.Serializer):
@@ -54,6 +101,16 @@ class RuleShape(s.Serializer):
     minutes = s.IntegerField()
     seconds = s.IntegerField()
     enabled = s.BooleanField()
+    for_s = s.IntegerField()
+    close_at = s.IntegerField(allow_null=True)
+    close_after_s = s.IntegerField()
+    channels = s.ListField(child=s.UUIDField())
+    repeat_s = s.IntegerField()
+    group_s = s.IntegerField()
+    quiet_from = s.CharField(allow_null=True)
+    quiet_until = s.CharField(allow_null=True)
+    quiet_zone = s.CharField()
+    muted = s.BooleanField()
     in_words = s.CharField()
     owner = s.CharField(allow_null=True)
     created_at = s.DateTimeField()
@@ -64,7 +121,7 @@ class RulePage(shapes.Page):
 
 
 def rule_or_404(uid: UUID) -> Rule:
-    found = Rule.objects.select_related("owner").filter(uid=uid).first()
+    found = Rule.objects.select_related("owner").prefetch_related("channels").filter(uid=uid).first()
     if found is None:
         raise Problem("not-found", "There is no such rule.")
     return found
@@ -104,19 +161,34 @@ class DismissAlert(ResourceView):
         return Response(alert.to_dict())
 
 
+class SnoozeAlert(ResourceView):
+    actions = {"POST": "change_rows"}
+
+    @extend_schema(operation_id="snooze_alert", request=SnoozeIn, responses=AlertShape)
+    def post(self, request: Any, uid: UUID) -> Response:
+        """Take it from the pages, and send no message about it, for some minutes."""
+        minutes = self.given(SnoozeIn)["minutes"]
+        alert = Alert.objects.select_related("rule").filter(uid=uid).first()
+        if alert is None:
+            raise Problem("not-found", "There is no such alert.")
+        self.do(f"alert {uid}", lambda: evaluate.snooze(alert, minutes), minutes=minutes)
+        alert.refresh_from_db()
+        return Response(alert.to_dict())
+
+
 class Rules(ResourceView):
     actions = {"GET": "see_rows", "POST": "change_rows"}
 
     @extend_schema(operation_id="list_alert_rules", parameters=[LIMIT, CURSOR], responses=RulePage)
     def get(self, request: Any) -> Response:
-        rows = Rule.objects.select_related("owner")
+        rows = Rule.objects.select_related("owner").prefetch_related("channels")
         return pagination.answer(request, "alert-rules", rows, Rule.to_dict, self.asked(*pagination.PARAMETERS))
 
     @extend_schema(operation_id="create_alert_rule", request=RuleIn, responses={201: RuleShape})
     def post(self, request: Any) -> Response:
         given = self.given(RuleIn)
         owner = self.actor.user
-        made = self.do(lambda rule: f"alert rule {rule.uid}", lambda: Rule.objects.create(owner=owner, **given))
+        made = self.do(lambda rule: f"alert rule {rule.uid}", lambda: rules.write(Rule(owner=owner), given))
         answer = Response(made.to_dict(), status=201)
         answer["Location"] = request.build_absolute_uri(f"{request.path}{made.uid}/")
         return answer
@@ -141,9 +213,7 @@ class OneRule(ResourceView):
         return self.change(rule_or_404(uid), self.given(RuleIn, partial=True))
 
     def change(self, rule: Rule, given: dict[str, Any]) -> Response:
-        for name, value in given.items():
-            setattr(rule, name, value)
-        self.do(f"alert rule {rule.uid}", lambda: rule.save(update_fields=[*given]), changed=sorted(given))
+        self.do(f"alert rule {rule.uid}", lambda: rules.write(rule, given), changed=sorted(given))
         return Response(rule_or_404(rule.uid).to_dict())
 
     @extend_schema(operation_id="delete_alert_rule", responses={204: None})
@@ -156,6 +226,7 @@ class OneRule(ResourceView):
 urlpatterns = [
     path("alerts/", Alerts.as_view(), name="alerts"),
     path("alerts/<uuid:uid>/dismiss/", DismissAlert.as_view(), name="alert-dismiss"),
+    path("alerts/<uuid:uid>/snooze/", SnoozeAlert.as_view(), name="alert-snooze"),
     path("alerts/rules/", Rules.as_view(), name="alert-rules"),
     path("alerts/rules/<uuid:uid>/", OneRule.as_view(), name="alert-rule"),
 ]

@@ -1,76 +1,121 @@
-"""Alerts: what the rules find is opened once and closed when it is over; pages show it, webhooks are told.
+"""Alerts: what the rules find opens one alert and closes it when it is over; pages show it, messages follow.
 
 Evaluated by every worker's sweep and by every beat, side by side: of one key one alert is open at a time, and opening
-and closing are guarded, so each is told once. Reads only, but for its own rows.
+and closing are guarded, so each happens once. Reads only, but for its own rows.
 """
 
 from datetime import datetime, timedelta
 
-from django.conf import settings
 from django.db import InterfaceError, OperationalError, close_old_connections, transaction
-from django.db.models import Count
+from django.db.models import Q
 from django.utils import timezone
 
-from tasks.alerts.models import Alert, Rule, Watch
-from tasks.engine.models import Ending, State, Worker
-from tasks.engine.readable import complain, readable
+from tasks.alerts import announce, findings
+from tasks.alerts.findings import WEBHOOK, Finding
+from tasks.alerts.models import Alert, Pending, Rule
+from tasks.engine.readable import complain
 from tasks.engine.transition import retry_on_lock
-from tasks.engine.words import number_of
-from tasks.queries import board
-from tasks.schedules.models import Run, Schedule
-from tasks.web.templatetags.signalbox import rough
 from tasks.webhooks import outbox
-from tasks.webhooks.models import Endpoint
 
 SHOWN = 20  # open alerts on a page
-FORGOTTEN = timedelta(days=1)  # a worker that has been lost for so long is history
-WEBHOOK = "webhook"
 
 
 def evaluate() -> None:
-    """Look once at everything that the rules watch."""
+    """Look once at everything that the rules watch, and tell people what changed."""
     close_old_connections()
     now = timezone.now()
-    rules = list(Rule.objects.filter(enabled=True))
+    rules = list(Rule.objects.filter(enabled=True).prefetch_related("channels"))
     standing: dict[str, Alert] = {
         alert.key: alert for alert in Alert.objects.filter(closed_at=None).select_related("rule")
     }
+    pending = dict(Pending.objects.values_list("key", "since"))
     found: set[str] = set()
     for rule in rules:
         try:
-            subjects = FINDERS[rule.watch](rule, now)
+            subjects = findings.find(rule, now)
         except (OperationalError, InterfaceError):
             raise
         except Exception as error:  # a rule that somebody else wrote stops no other, and closes nothing
             complain(Rule, rule.pk, error)
-            found.update(key for key in standing if key.startswith(f"{rule.uid}:"))
+            found.update(key for key in (*standing, *pending) if key.startswith(f"{rule.uid}:"))
             continue
-        for subject, (name, sentence) in subjects.items():
+        for subject, finding in subjects.items():
             key = f"{rule.uid}:{subject}"[:300]
-            found.add(key)
-            if key not in standing:
-                open_alert(key, rule.watch, name, sentence, rule)
-    for key, (name, sentence) in _webhooks_off().items():
+            if key in standing:
+                found.add(key)
+                keep_open(standing[key], finding)
+            elif finding.figure is None or finding.figure > rule.limit:
+                found.add(key)
+                if held_long_enough(key, rule, pending, now):
+                    open_alert(key, rule.watch, finding.name, finding.sentence, rule, finding.figure)
+    for key, finding in findings.webhooks_off().items():
         found.add(key)
         if key not in standing:
-            open_alert(key, WEBHOOK, name, sentence)
+            open_alert(key, WEBHOOK, finding.name, finding.sentence)
     for key, alert in standing.items():
         if key not in found:
-            close_alert(alert)
+            close_when_well(alert, now)
+    if over := pending.keys() - found:
+        Pending.objects.filter(key__in=over).delete()
+    announce.announce(rules, now)
+
+
+def held_long_enough(key: str, rule: Rule, pending: dict[str, datetime], now: datetime) -> bool:
+    """Whether the condition has held for as long as its rule says; the first look begins to count."""
+    if not rule.for_s:
+        return True
+    if key not in pending:
+        Pending.objects.bulk_create([Pending(key=key, since=now)], ignore_conflicts=True)
+        return False
+    return now - pending[key] >= timedelta(seconds=rule.for_s)
 
 
 @retry_on_lock
-def open_alert(key: str, about: str, subject: str, sentence: str, rule: Rule | None = None) -> bool:
-    """Open an alert; False when one of this key is open already."""
+def open_alert(
+    key: str, about: str, subject: str, sentence: str, rule: Rule | None = None, figure: float | None = None
+) -> bool:
+    """Open an alert; False when one of this key is open already. It is snoozed as the one before it was."""
+    now = timezone.now()
     row = Alert(
-        key=key, rule=rule, about=about, subject=subject[:200], sentence=sentence[:500], opened_at=timezone.now()
+        key=key,
+        rule=rule,
+        about=about,
+        subject=subject[:200],
+        sentence=sentence[:500],
+        figure=figure,
+        peak=figure,
+        opened_at=now,
     )
     with transaction.atomic():
+        snoozed = Alert.objects.filter(key=key, snoozed_until__gt=now).order_by("-snoozed_until").first()
+        row.snoozed_until = snoozed and snoozed.snoozed_until
         Alert.objects.bulk_create([row], ignore_conflicts=True)
         if not Alert.objects.filter(uid=row.uid).exists():
             return False
+        Pending.objects.filter(key=key).delete()
         outbox.queue_alert_deliveries("alert.opened", row.to_dict())
     return True
+
+
+def keep_open(alert: Alert, finding: Finding) -> None:
+    """Write the figure of now, if another sentence comes of it, and that it is not well."""
+    changed: dict[str, object] = {}
+    if alert.sentence != finding.sentence[:500]:
+        peak = max((each for each in (alert.peak, finding.figure) if each is not None), default=None)
+        changed = {"sentence": finding.sentence[:500], "figure": finding.figure, "peak": peak}
+    if alert.well_since is not None:
+        changed["well_since"] = None
+    if changed:
+        Alert.objects.filter(pk=alert.pk, closed_at=None).update(**changed)
+
+
+def close_when_well(alert: Alert, now: datetime) -> None:
+    """Close an alert whose cause is over, once it has been over for as long as its rule says."""
+    wait = timedelta(seconds=alert.rule.close_after_s if alert.rule and alert.rule.enabled else 0)
+    if wait and alert.well_since is None:
+        Alert.objects.filter(pk=alert.pk, closed_at=None, well_since=None).update(well_since=now)
+    elif not wait or now - alert.well_since >= wait:
+        close_alert(alert)
 
 
 @retry_on_lock
@@ -90,75 +135,14 @@ def dismiss(alert: Alert, by: str) -> None:
     Alert.objects.filter(pk=alert.pk, dismissed_at=None).update(dismissed_at=timezone.now(), dismissed_by=by[:150])
 
 
+def snooze(alert: Alert, minutes: int) -> None:
+    """Take it from the pages, and send no message about it or the next of its key, for so long. 0: not any more."""
+    until = timezone.now() + timedelta(minutes=minutes) if minutes else None
+    Alert.objects.filter(pk=alert.pk).update(snoozed_until=until)
+
+
 def open_alerts() -> list[Alert]:
-    """What the pages show: open and not dismissed, the oldest first."""
-    rows = Alert.objects.filter(closed_at=None, dismissed_at=None).select_related("rule")
+    """What the pages show: open, neither dismissed nor snoozed, the oldest first."""
+    awake = Q(snoozed_until=None) | Q(snoozed_until__lte=timezone.now())
+    rows = Alert.objects.filter(awake, closed_at=None, dismissed_at=None).select_related("rule")
     return list(rows.order_by("opened_at", "id")[:SHOWN])
-
-
-# --- what the rules look at ------------------------------------------------------------------------------------
-
-Found = dict[str, tuple[str, str]]  # what keeps alerts apart → (subject, sentence)
-
-
-def _failures(rule: Rule, now: datetime) -> Found:
-    failed = Ending.objects.filter(state=State.FAILED, at__gte=now - timedelta(minutes=rule.minutes))
-    if rule.kind:
-        failed = failed.filter(kind=rule.kind)
-    counts = failed.order_by().values_list("kind").annotate(n=Count("id")).filter(n__gt=rule.times)
-    return {
-        kind: (kind, f"{kind}: {number_of(n, 'failure')} in {rule.minutes} min (limit {rule.times})")
-        for kind, n in counts
-    }
-
-
-def _waiting(rule: Rule, now: datetime) -> Found:
-    """By what the page of queues says of them."""
-    found: Found = {}
-    for queue in board.queues():
-        name, waited = queue["name"], queue["oldest_s"]
-        if waited is not None and waited > rule.seconds and rule.queue in ("", name):
-            paused = " (paused)" * queue["paused"]
-            found[name] = name, f"Queue {name}: oldest job waiting {rough(waited)}{paused}"
-    return found
-
-
-def _workers(rule: Rule, now: datetime) -> Found:
-    silent = now - timedelta(seconds=settings.SIGNALBOX_LEASE_S)
-    lost = Worker.objects.filter(stopped_at=None, seen_at__lt=silent, seen_at__gt=now - FORGOTTEN)
-    return {
-        row.name: (row.name, f"Worker {row.name} lost: no heartbeat since {row.seen_at:%H:%M:%S} UTC") for row in lost
-    }
-
-
-def _schedules(rule: Rule, now: datetime) -> Found:
-    rows = Schedule.objects.filter(periodic__enabled=True).select_related(
-        "periodic__interval", "periodic__crontab", "periodic__clocked"
-    )
-    found: Found = {}
-    for row in readable(rows):
-        if rule.schedule and row.uid != rule.schedule:
-            continue
-        since = row.waiting_since
-        newest = row.runs.first()
-        if since is not None and now - since > timedelta(seconds=rule.seconds):
-            found[str(row.uid)] = (str(row), f"Schedule {row} is late: due at {since:%H:%M:%S} UTC")
-        elif newest is not None and newest.outcome == Run.Outcome.MISSED:
-            found[str(row.uid)] = (str(row), f"Schedule {row} missed {number_of(newest.count, 'run')}")
-        elif newest is not None and newest.outcome == Run.Outcome.REFUSED:
-            found[str(row.uid)] = (str(row), f"Schedule {row} could not start its job: {newest.note}")
-    return found
-
-
-def _webhooks_off() -> dict[str, tuple[str, str]]:
-    """Endpoints that were switched off for their failures: key → (subject, sentence). No rule is needed for these."""
-    rows = Endpoint.objects.filter(enabled=False).exclude(off_because="")
-    return {f"{WEBHOOK}:{row.uid}": (str(row), f"Webhook {row} was switched off: {row.off_because}") for row in rows}
-
-
-FINDERS = {
-    Watch.FAILURES: _failures,
-    Watch.WAITING: _waiting,
-    Watch.WORKER: _workers,
-    Watch.SCHEDULE: _schedules,
-}

@@ -8,11 +8,12 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse_lazy
+from django.utils import timezone
 from django.views.generic import CreateView, UpdateView, View
 
 from tasks.access import audit
 from tasks.access.permissions import may
-from tasks.alerts import evaluate
+from tasks.alerts import evaluate, rules
 from tasks.alerts.forms import RuleForm
 from tasks.alerts.models import Alert, Rule
 from tasks.web.pages import Allowed, Page, PageContext, uid_or_404
@@ -34,7 +35,8 @@ class AlertsPage(Page):
             now=Alert.objects.filter(closed_at=None).order_by("opened_at", "id")[: evaluate.SHOWN],
             past=found[:PAGE],
             more=f"before={found[PAGE - 1].uid}" if len(found) > PAGE else "",
-            rules=Rule.objects.order_by("id"),
+            rules=Rule.objects.order_by("id").prefetch_related("channels"),
+            moment=timezone.now(),
             may_change=may(self.request.user, "change_rows"),
             **context,
         )
@@ -58,11 +60,11 @@ class RuleForms(PageContext):
 
 
 class RuleCreate(RuleForms, CreateView):
-    extra_context = {"heading": "Add a rule", "button": "Add it"}
+    extra_context = {"heading": "Add a rule", "button": "Add rule"}
 
 
 class RuleUpdate(RuleForms, UpdateView):
-    extra_context = {"heading": "Change the rule", "button": "Change it"}
+    extra_context = {"heading": "Change the rule", "button": "Save"}
 
 
 class RuleDelete(Allowed, View):
@@ -73,6 +75,29 @@ class RuleDelete(Allowed, View):
         rule = get_object_or_404(Rule, uid=uid)
         audit.do(request, self.action, f"alert rule {uid}", rule.delete)
         messages.info(request, f"The rule was deleted: {rule}.")
+        return redirect("alerts")
+
+
+class RuleMute(Allowed, View):
+    """Messages of a rule are sent, or are not; its alerts open all the same."""
+
+    action = "change_rows"
+    http_method_names = ["post"]
+
+    def post(self, request: HttpRequest, uid: UUID) -> HttpResponse:
+        rule, muted = get_object_or_404(Rule, uid=uid), request.POST.get("on") != "no"
+        audit.do(request, self.action, f"alert rule {uid}", lambda: rules.write(rule, {"muted": muted}), muted=muted)
+        return redirect("alerts")
+
+
+class Snooze(Allowed, View):
+    action = "change_rows"
+    http_method_names = ["post"]
+
+    def post(self, request: HttpRequest, uid: UUID) -> HttpResponse:
+        alert, text = get_object_or_404(Alert, uid=uid), request.POST.get("minutes", "60")[:5]
+        minutes = min(int(text), 43_200) if text.isascii() and text.isdigit() else 60
+        audit.do(request, self.action, f"alert {uid}", lambda: evaluate.snooze(alert, minutes), minutes=minutes)
         return redirect("alerts")
 
 

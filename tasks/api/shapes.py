@@ -33,6 +33,7 @@ class JobSummary(s.Serializer):
     cancel_requested = s.BooleanField()
     error = s.CharField(allow_null=True)
     worker = s.CharField(allow_null=True)
+    release = s.CharField(allow_null=True, help_text="the version of the code that ran it")
     schedule = s.UUIDField(allow_null=True)
     parent = s.UUIDField(allow_null=True)
     log_seq = s.IntegerField()
@@ -45,6 +46,7 @@ class JobSummary(s.Serializer):
 class AttemptShape(s.Serializer):
     number = s.IntegerField()
     worker = s.CharField(allow_null=True)
+    release = s.CharField(allow_null=True, help_text="the version of the code that ran it")
     started_at = s.DateTimeField(allow_null=True)
     finished_at = s.DateTimeField(allow_null=True)
     outcome = s.ChoiceField(choices=Outcome.values, allow_null=True, help_text="null: it runs")

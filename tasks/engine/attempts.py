@@ -19,6 +19,7 @@ def write_attempt(job: Job, outcome: Outcome, failure: Failure | None) -> None:
         job_id=job.pk,
         number=job.attempt,
         worker=job.worker,
+        release=job.release,
         started_at=job.started_at,
         finished_at=job.finished_at or datetime.now(UTC),
         outcome=outcome,

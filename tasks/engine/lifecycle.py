@@ -12,7 +12,7 @@ from uuid import UUID
 
 from django.db import IntegrityError, transaction
 
-from tasks.engine import attempts, chains, creation, notify, registry, storable
+from tasks.engine import attempts, chains, creation, notify, registry, releases, storable
 from tasks.engine.errors import Failure, NotInState
 from tasks.engine.lease import HELD
 from tasks.engine.models import Job, Outcome, State
@@ -175,8 +175,8 @@ def claim(uid: UUID, worker: str, pid: int, kind: str | None = None) -> Job | No
 
     ``kind``: only if the job is of that kind. A message names both, and a forged message can name any two.
     """
-    of = {"kind": registry.own_name(kind)} if kind else {}
-    return _claim(uid, {"worker": worker, "pid": pid, "started_at": now()}, of)
+    holder = {"worker": worker, "pid": pid, "started_at": now(), "release": releases.current()}
+    return _claim(uid, holder, {"kind": registry.own_name(kind)} if kind else {})
 
 
 @retry_on_lock

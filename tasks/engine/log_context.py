@@ -14,7 +14,7 @@ request_id: ContextVar[str] = ContextVar("request_id", default="")
 job_id: ContextVar[str] = ContextVar("job_id", default="")
 
 _secrets: dict[str, tuple[str, ...]] = {}  # by job, while this process works for it
-SECRET_PATH = re.compile(r"(?<![\w-])/(start|share)/[^/\s\"'<>?]+")
+SECRET_PATH = re.compile(r"(?<![\w-])/(start|share|join)/[^/\s\"'<>?]+")
 
 
 def keep(job: str, secrets: Iterable[str]) -> None:

@@ -171,6 +171,7 @@ class Job(models.Model):
             "cancel_requested": self.cancel_requested_at is not None,
             "error": self.error or None,
             "worker": self.worker or None,
+            "release": self.release or None,
             "schedule": self.schedule and str(self.schedule),
             "parent": self.parent and str(self.parent),
             "log_seq": self.log_seq,
@@ -188,6 +189,7 @@ class Job(models.Model):
                 {
                     "number": self.attempt,
                     "worker": self.worker or None,
+                    "release": self.release or None,
                     "started_at": instant(self.started_at),
                     "finished_at": instant(self.finished_at),
                     "outcome": "succeeded" if self.state == State.SUCCEEDED else None,
@@ -221,6 +223,7 @@ class Attempt(models.Model):
         return {
             "number": self.number,
             "worker": self.worker or None,
+            "release": self.release or None,
             "started_at": instant(self.started_at),
             "finished_at": instant(self.finished_at),
             "outcome": self.outcome,

@@ -3,9 +3,12 @@
 Trying a whole group again is a bulk action: ``{"action": "retry", "filter": {"kind": …, "failure": key}}``.
 """
 
+from datetime import timedelta
 from typing import Any
 
 from django.urls import path
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers as s
 from rest_framework.response import Response
@@ -32,6 +35,10 @@ class FailureShape(s.Serializer):
     first_at = s.DateTimeField()
     last_at = s.DateTimeField()
     last_job = s.UUIDField()
+    first_release = s.CharField(allow_null=True, help_text="of the code that the oldest of them ran")
+    last_release = s.CharField(allow_null=True, help_text="and the newest")
+    snoozed_until = s.DateTimeField(allow_null=True, help_text="null too when it failed again since")
+    snoozed_by = s.CharField(allow_null=True)
     handled_at = s.DateTimeField(allow_null=True, help_text="null too when it failed again since")
     handled_by = s.CharField(allow_null=True)
 
@@ -107,6 +114,47 @@ class ReopenFailures(HandleFailures):
         groups.unmark(**given)
 
 
+class OneFailure(ResourceView):
+    actions = {"GET": "see_rows"}
+
+    @extend_schema(operation_id="get_failure", responses=FailureShape)
+    def get(self, request: Any, group: str) -> Response:
+        """One group, among the newest failures."""
+        self.asked()
+        return Response(groups.one(visible(self.actor, Job.objects.all()), *groups.read_id(group)))
+
+
+class SnoozeIn(Strict):
+    """`until`: a moment within a year. Without one, until it fails again, 30 days at most."""
+
+    until = s.DateTimeField(required=False, allow_null=True)
+
+    def validate_until(self, moment: Any) -> Any:
+        if moment is not None and not timezone.now() < moment <= timezone.now() + timedelta(days=366):
+            raise s.ValidationError(["Give a moment within the next year."])
+        return moment
+
+
+class SnoozeFailures(ResourceView):
+    actions = {"POST": "change_rows"}
+
+    @extend_schema(operation_id="snooze_failures", request=SnoozeIn, responses=FailureShape)
+    def post(self, request: Any, group: str) -> Response:
+        """Show a group as open only later. `reopen` ends it."""
+        until = self.given(SnoozeIn).get("until")
+        kind, key = groups.read_id(group)
+        jobs = visible(self.actor, Job.objects.all())
+        found = groups.one(jobs, kind, key)
+        seen = parse_datetime(found["last_at"])
+        self.do(
+            f"failures of {kind}",
+            lambda: groups.snooze(kind, found["key"], self.actor.name, until, seen),
+            key=key,
+            snoozed=True,
+        )
+        return Response(groups.one(jobs, kind, key))
+
+
 class MergeIn(Strict):
     """`into`: the `id` of another group of the same kind."""
 
@@ -145,9 +193,11 @@ class SplitFailures(ResourceView):
 
 
 urlpatterns = [
+    path("failures/<name:group>/snooze/", SnoozeFailures.as_view(), name="failures-snooze"),
     path("failures/<name:group>/merge/", MergeFailures.as_view(), name="failures-merge"),
     path("failures/<name:group>/split/", SplitFailures.as_view(), name="failures-split"),
     path("failures/", Failures.as_view(), name="failures"),
     path("failures/handle/", HandleFailures.as_view(), name="failures-handle"),
     path("failures/reopen/", ReopenFailures.as_view(), name="failures-reopen"),
+    path("failures/<name:group>/", OneFailure.as_view(), name="failure"),
 ]

@@ -10,6 +10,9 @@ class FailuresConfig(AppConfig):
     verbose_name = "Failures"
     links = [Link("failures", "see_rows", first=True, place=10)]
     topics = {"failures": Topic("see_rows", "tasks.failures.groups.read_mark")}
-    expired = {"handled": "tasks.failures.models.expired_marks"}
+    expired = {
+        "handled": "tasks.failures.models.expired_marks",
+        "snoozed": "tasks.failures.models.expired_snoozes",
+    }
     pages = "tasks.failures.urls"
     api = "tasks.failures.api"

@@ -4,7 +4,7 @@ A group that somebody has handled comes back by itself when it fails again.
 """
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.db import transaction
@@ -14,13 +14,14 @@ from django.utils import timezone
 from tasks.engine.errors import Refused, pattern
 from tasks.engine.models import Job, instant
 from tasks.engine.transition import retry_on_lock
-from tasks.failures.models import Handled, Merged
+from tasks.failures.models import Handled, Merged, Snoozed
 from tasks.queries import stats
 from tasks.search import finder
 from tasks.search.language import NO_KEY, Query
 
 FAILED = Query.of({"state": ["failed"]})
 MOST = 100
+LONGEST_SNOOZE = timedelta(days=30)
 MOST_MERGED = 10  # a search for them all has to fit into its box
 STEPS = 10  # looks further back for a group that is named
 
@@ -58,7 +59,7 @@ def groups(
 ) -> Groups:
     """The groups among the newest failures of these jobs, the newest group first; with ``older``: before that one.
 
-    ``handled``: only those that somebody has handled and that have been quiet since, or only the others.
+    ``handled``: only those that somebody has handled and that have been quiet since, or snoozed, or only the others.
     """
     if older is None:
         window, edge = finder.window(FAILED, jobs, finder.FIRST)
@@ -71,21 +72,28 @@ def groups(
     counted = (
         window.order_by()
         .values("kind", "error_key")
-        .annotate(count=Count("pk"), first=Min("finished_at"), last=Max("finished_at"), newest=Max("pk"))
+        .annotate(
+            count=Count("pk"), first=Min("finished_at"), last=Max("finished_at"), oldest=Min("pk"), newest=Max("pk")
+        )
         .order_by("-last", "-newest")
     )
     rows = _put_together(counted, merged)
     marks = {(mark.kind, mark.key): mark for mark in Handled.objects.all()}
-    found = []
+    snoozes = {(snooze.kind, snooze.key): snooze for snooze in Snoozed.objects.all()}
+    now, found = timezone.now(), []
     for row in rows:
         mark = marks.get((row["kind"], row["error_key"]))
         row["mark"] = mark if mark and mark.until >= row["last"] else None
-        if handled is None or handled == (row["mark"] is not None):
+        snooze = snoozes.get((row["kind"], row["error_key"]))
+        row["snooze"] = snooze if snooze and snooze.holds(now, row["last"]) else None
+        if handled is None or handled == bool(row["mark"] or row["snooze"]):
             found.append(row)
         if len(found) == MOST:
             break
-    newest = {job.pk: job for job in Job.objects.only("uid", "error").filter(pk__in=[row["newest"] for row in found])}
-    return Groups([_shown(row, newest[row["newest"]]) for row in found if row["newest"] in newest], edge)
+    asked = {row[name] for row in found for name in ("oldest", "newest")}
+    ends = {job.pk: job for job in Job.objects.only("uid", "error", "release").filter(pk__in=asked)}
+    shown = [_shown(row, ends[row["newest"]], ends.get(row["oldest"])) for row in found if row["newest"] in ends]
+    return Groups(shown, edge)
 
 
 def _put_together(counted: Iterable[dict[str, Any]], merged: dict[tuple[str, str], str]) -> list[dict[str, Any]]:
@@ -99,7 +107,7 @@ def _put_together(counted: Iterable[dict[str, Any]], merged: dict[tuple[str, str
         root = merged.get((kind, key), key)
         group = found.setdefault((kind, root), {**row, "error_key": root, "count": 0})
         group["count"] += row["count"]
-        group["first"] = min(group["first"], row["first"])
+        group["first"], group["oldest"] = min(group["first"], row["first"]), min(group["oldest"], row["oldest"])
         group["last"], group["newest"] = max(group["last"], row["last"]), max(group["newest"], row["newest"])
     for (kind, root), group in found.items():
         group["keys"] = [root, *sorted(inside.get((kind, root), ()))]
@@ -148,8 +156,8 @@ def split(kind: str, key: str) -> int:
     return gone
 
 
-def _shown(row: dict[str, Any], newest: Job) -> dict[str, Any]:
-    mark = row["mark"]
+def _shown(row: dict[str, Any], newest: Job, oldest: Job | None) -> dict[str, Any]:
+    mark, snooze = row["mark"], row["snooze"]
     return {
         "id": id_of(row["kind"], row["error_key"]),
         "key": row["error_key"],
@@ -161,6 +169,10 @@ def _shown(row: dict[str, Any], newest: Job) -> dict[str, Any]:
         "first_at": instant(row["first"]),
         "last_at": instant(row["last"]),
         "last_job": str(newest.uid),
+        "first_release": (oldest and oldest.release) or None,
+        "last_release": newest.release or None,
+        "snoozed_until": instant(snooze.until) if snooze else None,
+        "snoozed_by": snooze.by if snooze else None,
         "handled_at": instant(mark.at) if mark else None,
         "handled_by": mark.by if mark else None,
     }
@@ -188,10 +200,23 @@ def mark(kind: str, key: str, by: str, until: datetime | None = None) -> None:
 
 @retry_on_lock
 def unmark(kind: str, key: str) -> None:
-    Handled.objects.filter(kind=kind, key=key).delete()
+    """Show a group as open again, whether it was handled or snoozed."""
+    with transaction.atomic():
+        Handled.objects.filter(kind=kind, key=key).delete()
+        Snoozed.objects.filter(kind=kind, key=key).delete()
+
+
+@retry_on_lock
+def snooze(kind: str, key: str, by: str, until: datetime | None = None, seen: datetime | None = None) -> None:
+    """Show a group as open only after ``until``; without it, once it fails again after ``seen``, or after 30 days."""
+    now = timezone.now()
+    said = {"until": min(until or now + LONGEST_SNOOZE, now + timedelta(days=366)), "at": now, "by": by[:150]}
+    said["seen"] = None if until else seen or now
+    Snoozed.objects.update_or_create(kind=kind, key=key, defaults=said)
 
 
 def read_mark() -> tuple[Any, ...]:
     """Differs when what the page shows may have changed: see ``tasks.web.features.Topic``."""
     handled = Handled.objects.aggregate(n=Count("id"), new=Max("at"))
-    return stats.recent().last_hour["failed"], *handled.values()
+    snoozed = Snoozed.objects.aggregate(n=Count("id"), new=Max("at"))
+    return stats.recent().last_hour["failed"], *handled.values(), *snoozed.values()

@@ -41,3 +41,29 @@ class Merged(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.key} in {self.into}"
+
+
+class Snoozed(models.Model):
+    """A group that is not shown as open until a moment, or until it fails again (``seen``: its newest failure then)."""
+
+    kind = models.CharField(max_length=200)
+    key = models.CharField(max_length=64, blank=True)  # Job.error_key
+    until = models.DateTimeField()
+    seen = models.DateTimeField(null=True)  # null: whatever fails meanwhile
+    at = models.DateTimeField()
+    by = models.CharField(max_length=150)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["kind", "key"], name="snoozed_once")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.key} until {self.until}"
+
+    def holds(self, now: datetime, last: datetime) -> bool:
+        """Whether the group is still snoozed, whose newest failure ended at ``last``."""
+        return now < self.until and (self.seen is None or last <= self.seen)
+
+
+def expired_snoozes(now: datetime) -> models.QuerySet[Snoozed]:
+    """Snoozes that are over, for ``prune``."""
+    return Snoozed.objects.filter(until__lt=now)

@@ -9,5 +9,6 @@ urlpatterns = [
     path("failures/merge/", views.MergeView.as_view(), name="failures-merge"),
     path("failures/split/", views.SplitView.as_view(), name="failures-split"),
     path("failures/handle/", views.HandleView.as_view(), name="failures-handle"),
+    path("failures/snooze/", views.SnoozeView.as_view(), name="failures-snooze"),
     path("failures/reopen/", views.ReopenView.as_view(), name="failures-reopen"),
 ]

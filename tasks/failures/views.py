@@ -3,12 +3,14 @@
 Trying again is a bulk action and is asked for on its own page.
 """
 
+from datetime import timedelta
 from typing import Any
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.http import urlencode
 from django.views.generic import View
@@ -94,6 +96,18 @@ class HandleView(Allowed, View):
     def write(self, kind: str, key: str) -> None:
         """The moment is as the page has it; without one, or with nonsense in its place, it is now."""
         groups.mark(kind, key, self.request.user.get_username(), parse_datetime(self.request.POST.get("until", "")))
+
+
+class SnoozeView(HandleView):
+    """Shows a group as open only when it fails again, or after some hours."""
+
+    said = "Snoozed."
+
+    def write(self, kind: str, key: str) -> None:
+        hours = self.request.POST.get("hours", "")
+        until = timezone.now() + timedelta(hours=24) if hours == "24" else None
+        seen = parse_datetime(self.request.POST.get("until", ""))
+        groups.snooze(kind, key, self.request.user.get_username(), until, seen)
 
 
 class ReopenView(HandleView):

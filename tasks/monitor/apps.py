@@ -12,5 +12,6 @@ class MonitorConfig(AppConfig):
         Link("charts", "page", first=True, place=20),
         Link("self-test", "submit", "self test", place=90),
     ]
+    expired = {"rollouts": "tasks.monitor.models.expired_rollouts"}
     pages = "tasks.monitor.urls"
     api = "tasks.monitor.api"

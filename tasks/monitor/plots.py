@@ -23,6 +23,11 @@ def plot_positions(chart: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def release_marks(buckets: list[dict[str, Any]], releases: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """``[{"at", "release", "place"}]``: before which bar each change of release stands. Times compare as texts."""
+    return [{**row, "place": sum(bar["at"] <= row["at"] for bar in buckets) - 1} for row in releases]
+
+
 STACKS = (("succeeded", "cancelled"), ("failed",))
 
 

@@ -5,15 +5,18 @@ from typing import Any
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
+from django.utils.dateparse import parse_datetime
 from django.views.generic import View
 
 from tasks.access import audit
 from tasks.access.permissions import may
 from tasks.engine import notify
-from tasks.monitor import diagnosis, plots
+from tasks.monitor import diagnosis, models, plots
 from tasks.queries import board as picture
 from tasks.queries import stats
 from tasks.web.pages import Allowed, Page, wants_json
+
+MARKS = 20  # changes of release that a chart marks
 
 
 class WorkersView(Page):
@@ -36,6 +39,11 @@ class WorkersView(Page):
         )
 
 
+def releases_since(at: str) -> list[dict[str, Any]]:
+    moment = parse_datetime(at)
+    return models.since(moment)[-MARKS:] if moment else []
+
+
 class ChartsView(Page):
     """What finished in the last hour, day or month, and how long jobs waited and ran. ``?period=`` as the API's."""
 
@@ -52,6 +60,7 @@ class ChartsView(Page):
         return super().get_context_data(
             chart=chart,
             drawn=plots.plot_positions(chart),
+            releases=plots.release_marks(chart["buckets"], releases_since(chart["buckets"][0]["at"])),
             period=period,
             periods=self.periods.items(),
             each=self.each[period],

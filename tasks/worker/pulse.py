@@ -20,7 +20,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 from django.db.models import F
 
-from tasks.engine import lease, lifecycle, registry
+from tasks.engine import lease, lifecycle, registry, releases
 from tasks.engine.models import Job, Worker
 from tasks.engine.report import Cancelled, Fenced, Report
 
@@ -231,6 +231,7 @@ def say_alive() -> None:
                 name.removeprefix(f"{settings.SIGNALBOX_NAME}.") for name in _worker.app.amqp.queues.consume_from
             ),
             "concurrency": _worker.concurrency,
+            "release": releases.current(),
             "seen_at": now,
             "stopped_at": now if stopping() else None,
         }

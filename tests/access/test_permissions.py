@@ -37,6 +37,7 @@ PROMISED = {
     "change_schedules": "no no yes no no yes",
     "see_webhooks": "no yes yes no no yes",
     "change_webhooks": "no no yes no no yes",
+    "channels": "no no yes no no yes",
     "callback_secret": "no yes yes no no yes",
     "see_rows": "yes yes yes yes no yes",
     "change_rows": "no yes yes no no yes",

@@ -15,14 +15,16 @@ from tasks.engine.errors import Failure
 from tasks.kinds.checks.models import Service
 from tasks.kinds.feeds.models import Feed
 from tasks.kinds.images.models import Collection
+from tasks.people import accounts
 from tasks.webhooks import outbox
 from tests.support.calls import call
 from tests.support.hostile import Forms
 from tests.support.people import PASSWORD, person
-from tests.support.receivers import endpoint
+from tests.support.receivers import channel, endpoint
 from tests.support.routes import actions, known
 
 pytestmark = pytest.mark.django_db
+SLACK = "slack://T0AAAAAA1/B0AAAAAA2/abcdefghijklmnopqrstuvwx"
 NEW = "another long pass phrase 7"
 EXCEPTIONS = {
     "POST feeds/<uuid:uid>/subscribe/": "what one wants to see oneself: nobody else sees it, or loses anything",
@@ -77,6 +79,8 @@ class World:
             "alerts": lambda: (
                 Alert.objects.create(rule=Rule.objects.create(watch="worker"), opened_at=timezone.now()).uid
             ),
+            "channels": lambda: channel("json://hooks.example/").uid,
+            "people": lambda: accounts.invite("viewer", "", "ada")[0].uid,
             "schedules": lambda: self.made("schedules/", {"name": "nightly", "kind": "noop", "every_s": 600}),
         }
         return str(made[sort]())
@@ -94,12 +98,16 @@ class World:
             "bulk/": {"action": "cancel", "q": "kind:noop", "filter": {"kind": "noop"}},
             "jobs/picked": {"action": "cancel", "sure": "yes", "job": str(self.job().uid)},
             "api/failures/<name:group>/merge": {"into": "other:noop"},
-            "api/failures/<name:group>/split": {},
+            "api/failures/<name:group>/split": {}, "api/failures/<name:group>/snooze": {},
             "failures/merge": failures | {"into": "other"},
             "failures/split": failures | {"key": "other"},
             "failures": failures,
             "alerts/rules/": rule,
             "webhooks/new": url, "webhooks/<uuid:uid>/change": url, "api/webhooks/": url,
+            "people/invitations": {}, "people/invite": {"role": "viewer", "note": ""},
+            "people/": {"user": person("vera").get_username(), "role": "operator", "on": "no"},
+            "channels/new": (line := {"name": "ops", "url": SLACK}), "channels/<uuid:uid>/change": line,
+            "api/channels/": line,
             "feeds/new": url, "feeds/<uuid:uid>/change": url, "api/feeds/": url,
             "api/collections/": {"name": "new", "folder": str(self.images)},
             "collections/new": {"name": "new", "folder": str(self.images)},

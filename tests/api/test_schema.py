@@ -26,6 +26,7 @@ from tasks.webhooks import outbox
 from tasks.webhooks.models import Endpoint
 from tests.support.calls import call
 from tests.support.people import person
+from tests.support.receivers import channel
 
 pytestmark = pytest.mark.django_db
 assert api_urls.RESOURCES  # which the document is made of
@@ -85,6 +86,7 @@ MADE = {
     "tokens": lambda _: {"uid": Token.objects.make(person("ada"), "read")[0].uid},
     "webhooks": lambda _: {"uid": hook().uid},
     "deliveries": lambda _: delivery(),
+    "channels": lambda _: {"uid": channel("json://hooks.example/").uid},
     "schedules": lambda _: {"uid": actions.create("nightly", "noop", {}, actions.every(3600, None), person("ada")).uid},
     "alerts": lambda operation: {"uid": alert(operation)},
     "failures": failures,

@@ -213,13 +213,13 @@ def test_a_notice_comes_and_goes_on_every_page_by_itself(page: Page, other: Page
     page.get_by_label("More failures than").fill("0")
     looks_well(page)
     page.locator("main form .button").first.click()
-    notice = other.locator("[data-alert]").filter(has_text="countdown failed")
+    notice = other.locator("[data-alert-bar]").filter(has_text="countdown: 1 failure")
     expect(notice).to_have_count(1, timeout=SLOW)
-    expect(page.locator("[data-keep=now]")).to_contain_text("countdown failed", timeout=SLOW)
+    expect(page.locator("[data-keep=now]")).to_contain_text("countdown: 1 failure", timeout=SLOW)
     looks_well(page)
     row(page, "countdown fails more than 0 times").get_by_role("button", name="Delete").click()
     expect(notice).to_have_count(0, timeout=SLOW)
-    expect(page.locator("[data-keep=past]")).to_contain_text("countdown failed", timeout=SLOW)
+    expect(page.locator("[data-keep=past]")).to_contain_text("countdown: 1 failure", timeout=SLOW)
     expect(other.get_by_label("Seconds")).to_have_value("77")
 
 

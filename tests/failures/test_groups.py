@@ -11,10 +11,10 @@ from django.test import Client
 from django.utils import timezone
 
 from tasks.access.models import Entry
-from tasks.engine import lifecycle
+from tasks.engine import lifecycle, releases
 from tasks.engine.errors import Failure
 from tasks.engine.models import Job
-from tasks.failures.models import Handled
+from tasks.failures.models import Handled, Snoozed
 from tasks.kinds import upkeep
 from tasks.search import finder
 from tests.support.calls import call
@@ -238,3 +238,50 @@ def test_a_program_merges_and_splits() -> None:
     assert call("vera").post(f"failures/{key['id']}/split/", {}).status_code == 403
     assert bob.post(f"failures/{gateway['id']}/split/", {}).json()["count"] == 1
     assert len(listed()) == 4
+
+
+def test_a_group_says_in_which_release_it_was_seen_first_and_last(settings) -> None:
+    for version in ("1.0", "1.1", "1.2"):
+        releases.current.cache_clear()
+        settings.SIGNALBOX_RELEASE = version
+        failed(GatewayError("502"))
+    releases.current.cache_clear()
+    (group,) = listed()
+    assert (group["first_release"], group["last_release"]) == ("1.0", "1.2")
+    assert call("vera").get(f"failures/{group['id']}/").json() == group
+    assert "release 1.0 to 1.2" in page()
+    assert call("vera").get("failures/nothing:noop/").status_code == 404
+
+
+def test_a_snoozed_group_is_open_again_when_it_fails_again() -> None:
+    failed(GatewayError("502"))
+    (group,) = listed("?handled=false")
+    assert call("vera").post(f"failures/{group['id']}/snooze/", {}).status_code == 403
+    snoozed = call("bob").post(f"failures/{group['id']}/snooze/", {}).json()
+    assert snoozed["snoozed_until"] and snoozed["snoozed_by"] == "bob" and snoozed["handled_at"] is None
+    assert listed("?handled=false") == [] and "snoozed by bob" in page("?show=handled")
+    failed(GatewayError("503"))
+    (again,) = listed("?handled=false")
+    assert again["snoozed_until"] is None and again["count"] == 2
+
+
+def test_a_group_that_is_snoozed_until_a_moment_waits_for_it() -> None:
+    failed(GatewayError("502"))
+    (group,) = listed()
+    until = (timezone.now() + timedelta(hours=2)).isoformat()
+    path = f"failures/{group['id']}/snooze/"
+    assert call("bob").post(path, {"until": "2020-01-01T00:00:00Z"}).status_code == 400
+    assert call("bob").post(path, {"until": until}).status_code == 200
+    failed(GatewayError("503"))
+    assert listed("?handled=false") == []
+    Snoozed.objects.update(until=timezone.now())
+    assert len(listed("?handled=false")) == 1
+
+
+def test_a_snooze_by_the_page_ends_with_open_again() -> None:
+    failed(GatewayError("502"))
+    (group,) = listed()
+    send("snooze", group)
+    assert listed("?handled=false") == []
+    send("reopen", group)
+    assert len(listed("?handled=false")) == 1 and not Snoozed.objects.exists()

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from tasks.channels.models import Notification
 from tasks.engine import lifecycle, registry
 from tasks.engine.celery_app import app
 from tasks.engine.models import Job, Minute
@@ -21,6 +22,7 @@ from tests.kinds.test_feeds_documents import RSS
 from tests.support.origins import reply
 from tests.support.people import person
 from tests.support.pictures import collection_of, zipped
+from tests.support.receivers import channel, receiver
 from tests.support.runs import again, perform
 from tests.support.serving import serving
 
@@ -40,6 +42,14 @@ def surroundings(settings, tmp_path, servers, monkeypatch) -> Path:
 @contextmanager
 def nothing(home: Path, **params: Any) -> Iterator[Example]:
     yield params, lambda: None
+
+
+@contextmanager
+def send_notification(home: Path) -> Iterator[Example]:
+    with receiver() as site:
+        line = channel(site.url.replace("http", "json"))
+        row = Notification.objects.create(channel=line, about="info", title="t", body="b", created_at=timezone.now())
+        yield {"notification": str(row.uid)}, lambda: (len(site.heard), [*Notification.objects.values()])
 
 
 @contextmanager
@@ -125,6 +135,7 @@ def roll_up(home: Path) -> Iterator[Example]:
 EXAMPLES: dict[str, Callable[[Path], Any]] = {
     "noop": nothing,
     "countdown": lambda home: nothing(home, seconds=0, steps=2),
+    "send_notification": send_notification,
     "site_sizes": site_sizes,
     "fetch_feed": fetch_feed,
     "match_images": match_images,

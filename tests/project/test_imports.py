@@ -19,11 +19,13 @@ FEATURES: dict[str, set[str]] = {  # each, and the other features that it may im
     "tasks.monitor": set(),
     "tasks.webhooks": set(),
     "tasks.schedules": set(),
-    "tasks.alerts": {"tasks.webhooks", "tasks.schedules"},
+    "tasks.channels": set(),
+    "tasks.alerts": {"tasks.webhooks", "tasks.schedules", "tasks.channels"},
     "tasks.failures": {"tasks.search"},
     "tasks.sharing": set(),
     "tasks.insight": {"tasks.search", "tasks.monitor", "tasks.schedules", "tasks.failures"},
     "tasks.account": set(),
+    "tasks.people": {"tasks.channels"},
     "tasks.observe": {"tasks.webhooks"},
 }
 ALL = TOOLKIT | set(FEATURES)

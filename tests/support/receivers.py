@@ -6,11 +6,18 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from email import message_from_bytes, policy
+from email.message import EmailMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 
+from aiosmtpd.controller import Controller
+from aiosmtpd.handlers import AsyncMessage
 from standardwebhooks import Webhook
 
+from project import valkey
+from tasks.channels.models import Channel
+from tasks.engine import sealing
 from tasks.webhooks import outbox
 from tasks.webhooks.models import Endpoint
 
@@ -104,3 +111,31 @@ def receiver(says: int | Callable[[int], Any] = 204, hold: float = 0) -> Iterato
 def endpoint(url: str, **filters: Any) -> Endpoint:
     """A webhook with a secret that tests know."""
     return Endpoint.objects.create(url=url, secret=outbox.seal_secret(SECRET), **filters)
+
+
+def channel(url: str, name: str = "ops") -> Channel:
+    """A channel with this address, which nobody has judged yet."""
+    return Channel.objects.create(name=name, service="Test", sealed=sealing.seal({"url": url}))
+
+
+class Mailbox(AsyncMessage):
+    """What a mail server took."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.letters: list[EmailMessage] = []
+
+    async def handle_message(self, message: Any) -> None:
+        self.letters.append(message_from_bytes(bytes(message), policy=policy.default))
+
+
+@contextmanager
+def mail_server(handler: Any = None) -> Iterator[tuple[Mailbox, int]]:
+    """A real SMTP server on loopback: what it took, and its port."""
+    box = handler or Mailbox()
+    server = Controller(box, hostname="127.0.0.1", port=valkey.free_port())
+    server.start()
+    try:
+        yield box, server.port
+    finally:
+        server.stop()

@@ -1,5 +1,5 @@
 // @ts-check
-/** The notices above the page: one for each open alert, as the server painted them and as news say them since. */
+/** The line above the page: how many alerts are open, and what they say, as painted and as news say it since. */
 
 import { at } from "../parts/address.js";
 import { address } from "./link.js";
@@ -11,14 +11,16 @@ export const TOPIC = "alerts";
 export const WATCH = { type: "watch", news: [TOPIC] };
 
 /** @param {{type: string, alerts?: AlertInfo[]}} frame */
-export function update(frame) {
+export function heed(frame) {
   const region = document.querySelector("[data-alerts]");
   if (!region || frame.type !== "news" || !frame.alerts) return;
-  const here = new Map([...region.children].map((child) => [/** @type {HTMLElement} */ (child).dataset.alert, child]));
-  const fresh = frame.alerts.filter((alert) => !here.has(alert.id));
+  const bar = /** @type {HTMLElement | null} */ (region.querySelector("[data-alert-bar]"));
+  const known = new Set((bar?.dataset.ids ?? "").split(" "));
+  const fresh = frame.alerts.filter((alert) => !known.has(alert.id));
   const voice = document.querySelector("[data-announce]");
   if (voice && fresh.length) voice.textContent = fresh.map((alert) => alert.sentence).join(" ");
-  region.replaceChildren(...frame.alerts.map((alert) => here.get(alert.id) ?? notice(alert)));
+  if (!frame.alerts.length) return region.replaceChildren();
+  fill(bar ?? region.appendChild(line()), frame.alerts);
 }
 
 /** On a page that watches nothing else. */
@@ -32,17 +34,32 @@ export function listen() {
   socket.open();
 }
 
-/** @param {AlertInfo} alert */
-function notice(alert) {
-  const line = document.createElement("p");
-  line.className = "notice";
-  line.dataset.look = "danger";
-  line.dataset.alert = alert.id;
+/** @param {HTMLElement} bar @param {AlertInfo[]} alerts */
+function fill(bar, alerts) {
+  const words = /** @type {[string, string][]} */ ([
+    ["[data-alert-count]", `${alerts.length} alert${alerts.length === 1 ? "" : "s"}`],
+    ["[data-alert-text]", alerts.map((alert) => alert.sentence).join(" · ")],
+  ]);
+  bar.dataset.ids = alerts.map((alert) => alert.id).join(" ");
+  for (const [where, text] of words) {
+    const place = bar.querySelector(where);
+    if (place && place.textContent !== text) place.textContent = text;
+  }
+}
+
+function line() {
+  const bar = document.createElement("p");
+  bar.className = "notice";
+  bar.dataset.look = "danger";
+  bar.dataset.alertBar = "";
+  const count = document.createElement("b");
+  count.dataset.alertCount = "";
   const words = document.createElement("span");
-  words.textContent = alert.sentence;
+  words.className = "one-line";
+  words.dataset.alertText = "";
   const link = document.createElement("a");
   link.href = at("alerts/");
   link.textContent = "Alerts";
-  line.append(words, " ", link);
-  return line;
+  bar.append(count, " ", words, " ", link);
+  return bar;
 }

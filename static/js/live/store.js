@@ -9,9 +9,9 @@
  * @typedef {"scheduled"|"queued"|"running"|"retrying"|"succeeded"|"failed"|"cancelled"} State
  * @typedef {{id: string, version: number, kind: string, title: string, queue: string, state: State, attempt: number,
  *   max_attempts: number, priority: number, owner: string|null, progress: Progress, cancel_requested: boolean,
- *   error: string|null, worker: string|null, schedule: string|null, parent: string|null, log_seq: number,
+ *   error: string|null, worker: string|null, release: string|null, schedule: string|null, parent: string|null, log_seq: number,
  *   created_at: string, due_at: string|null, started_at: string|null, finished_at: string|null}} Summary
- * @typedef {{number: number, worker: string|null, started_at: string|null, finished_at: string|null,
+ * @typedef {{number: number, worker: string|null, release: string|null, started_at: string|null, finished_at: string|null,
  *   outcome: string|null, error: string|null, traceback: string|null}} Attempt
  * @typedef {{seq: number, at: string, level: string, text: string}} Line
  * @typedef {{at: string, who: string|null, action: string, note: string}} Activity

@@ -56,6 +56,10 @@ export class ChartsPage {
     }
     chart.buckets.forEach((bucket, i) => show(this.rows[i], bucket.at));
     show(this.root.querySelector(".chart-ends"), chart.buckets[0].at);
+    for (const mark of /** @type {NodeListOf<SVGElement>} */ (this.root.querySelectorAll("[data-release-at]"))) {
+      const place = chart.buckets.filter((bucket) => bucket.at <= (mark.dataset.releaseAt ?? "")).length - 1;
+      set(mark, "d", place < 0 ? "" : `M${place} 0V100`);
+    }
     this.#times(chart);
     this.#missing(chart.missing);
     this.#look();

@@ -33,7 +33,7 @@ function fill(row, attempt, id) {
   row.querySelector("use")?.setAttribute("href", `#lamp-${outcome}`);
   put(row.querySelector("[data-number]"), String(attempt.number));
   put(row.querySelector("[data-outcome]"), WORDS[outcome] ?? outcome);
-  put(row.querySelector("[data-worker]"), attempt.worker ? `on ${attempt.worker}` : "");
+  put(row.querySelector("[data-worker]"), attempt.worker ? `on ${attempt.worker}${attempt.release ? `, release ${attempt.release}` : ""}` : "");
   const time = row.querySelector("time");
   if (time) show(time, attempt.started_at, "clock");
   const ended = attempt.started_at && attempt.finished_at;

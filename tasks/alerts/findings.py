@@ -1,0 +1,107 @@
+"""What the rules look at: each function reads what one sort of rule watches, and returns the subjects it finds."""
+
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from django.conf import settings
+from django.db.models import Count
+
+from tasks.alerts.models import Rule, Watch
+from tasks.engine.models import Ending, State, Worker
+from tasks.engine.readable import readable
+from tasks.engine.words import number_of
+from tasks.queries import board
+from tasks.schedules.models import Run, Schedule
+from tasks.webhooks.models import Endpoint
+
+FORGOTTEN = timedelta(days=1)  # a worker that has been lost for so long is history
+SENDING = "send_notification"  # whose own failures would make more of it
+WEBHOOK = "webhook"
+
+
+class Finding(NamedTuple):
+    """``figure``: what is compared with the rule's limit; None: it is wrong, and there is no figure."""
+
+    name: str
+    sentence: str
+    figure: float | None = None
+
+
+Found = dict[str, Finding]  # by what keeps alerts apart
+
+
+def find(rule: Rule, now: datetime) -> Found:
+    """All subjects whose figure is over the rule's ``floor``, which may lie under its limit."""
+    return FINDERS[rule.watch](rule, now)
+
+
+def _failures(rule: Rule, now: datetime) -> Found:
+    failed = Ending.objects.filter(state=State.FAILED, at__gte=now - timedelta(minutes=rule.minutes))
+    failed = failed.filter(kind=rule.kind) if rule.kind else failed.exclude(kind=SENDING)
+    counts = failed.order_by().values_list("kind").annotate(n=Count("id")).filter(n__gt=rule.floor)
+    return {
+        kind: Finding(kind, f"{kind}: {number_of(n, 'failure')} in {rule.minutes} min (limit {rule.times})", n)
+        for kind, n in counts
+    }
+
+
+def _waiting(rule: Rule, now: datetime) -> Found:
+    """By what the page of queues says of them."""
+    found: Found = {}
+    for queue in board.queues():
+        name, waited = queue["name"], queue["oldest_s"]
+        if waited is not None and waited > rule.floor and rule.queue in ("", name):
+            paused = " (paused)" * queue["paused"]
+            found[name] = Finding(name, f"Queue {name}: oldest job waiting {roughly(waited)}{paused}", waited)
+    return found
+
+
+def roughly(seconds: float) -> str:
+    """A length of time in one unit, so that a sentence does not change at each look: 45 s, 7 min, 3 h."""
+    if seconds < 60:
+        return f"{seconds:.0f} s" if seconds < 10 else f"{seconds // 5 * 5:.0f} s"
+    return f"{seconds // 60:.0f} min" if seconds < 7_200 else f"{seconds // 3_600:.0f} h"
+
+
+def _workers(rule: Rule, now: datetime) -> Found:
+    silent = now - timedelta(seconds=settings.SIGNALBOX_LEASE_S)
+    lost = Worker.objects.filter(stopped_at=None, seen_at__lt=silent, seen_at__gt=now - FORGOTTEN)
+    return {
+        row.name: Finding(row.name, f"Worker {row.name} lost: no heartbeat since {row.seen_at:%H:%M:%S} UTC")
+        for row in lost
+    }
+
+
+def _schedules(rule: Rule, now: datetime) -> Found:
+    rows = Schedule.objects.filter(periodic__enabled=True).select_related(
+        "periodic__interval", "periodic__crontab", "periodic__clocked"
+    )
+    found: Found = {}
+    for row in readable(rows):
+        if rule.schedule and row.uid != rule.schedule:
+            continue
+        since = row.waiting_since
+        newest = row.runs.first()
+        if since is not None and now - since > timedelta(seconds=rule.seconds):
+            found[str(row.uid)] = Finding(str(row), f"Schedule {row} is late: due at {since:%H:%M:%S} UTC")
+        elif newest is not None and newest.outcome == Run.Outcome.MISSED:
+            found[str(row.uid)] = Finding(str(row), f"Schedule {row} missed {number_of(newest.count, 'run')}")
+        elif newest is not None and newest.outcome == Run.Outcome.REFUSED:
+            found[str(row.uid)] = Finding(str(row), f"Schedule {row} could not start its job: {newest.note}")
+    return found
+
+
+def webhooks_off() -> Found:
+    """Endpoints that were switched off for their failures. No rule is needed for these."""
+    rows = Endpoint.objects.filter(enabled=False).exclude(off_because="")
+    return {
+        f"{WEBHOOK}:{row.uid}": Finding(str(row), f"Webhook {row} was switched off: {row.off_because}") for row in rows
+    }
+
+
+FINDERS = {
+    Watch.FAILURES: _failures,
+    Watch.WAITING: _waiting,
+    Watch.WORKER: _workers,
+    Watch.SCHEDULE: _schedules,
+}
