@@ -2,11 +2,16 @@
 
 import json
 import os
+import re
 
 import pytest
 from django.utils import timezone
 
-from tasks.observe.models import App, Gap
+from tasks.access.permissions import Actor
+from tasks.observe import watched
+from tasks.observe.models import App, Gap, Order
+from tests.support.people import person
+from tests.support.processes import ROOT
 from tests.support.watched import Watching, row, soon, state, wait_state
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
@@ -114,3 +119,26 @@ def test_a_worker_in_another_time_zone_shows_right_times(new_shop):
         job = wait_state(task, "succeeded")
         assert abs((job.finished_at - job.created_at).total_seconds()) < 30
         assert abs((timezone.now() - job.started_at).total_seconds()) < 60
+
+
+def test_the_rights_that_the_manual_names_are_enough(new_shop, foreign):
+    page = (ROOT / "docs/observe.md").read_text()
+    words = re.search(r"^(ACL SETUSER .*?)^```", page, re.MULTILINE | re.DOTALL)[1].split()
+    client = foreign.client()
+    client.execute_command(*words)
+    client.execute_command("ACL", "LOG", "RESET")
+    shop = new_shop()
+    waiting = shop.send("add", 40, 2)
+    with Watching({"shop": shop.broker.replace("redis://", "redis://signalbox:password@")}) as watching:
+        wait_state(waiting, "queued")
+        shop.start()
+        soon(lambda: watching.observer.watched["shop"].watcher.workers.events() == "on", what="events on")
+        wait_state(shop.send("add", 1, 2), "succeeded")
+        made = watched.place_order("shop", "rate_limit", kind="shop.add", rate="100/s")
+        soon(lambda: Order.objects.get(uid=made["id"]).stage == "answered", what="an answer")
+        made = watched.place_order("shop", "purge", queue="nothing")
+        soon(lambda: Order.objects.get(uid=made["id"]).stage == "confirmed", what="a purge")
+        again = watched.run_again(Actor.of(person("bob")), row(waiting))
+        wait_state(again["values"]["task"], "succeeded")
+    refused = {(each["context"], each["object"]) for each in client.acl_log() if each["username"] == "signalbox"}
+    assert refused == set()
