@@ -123,8 +123,10 @@ def command_of(order: Order) -> tuple[str, dict[str, Any]]:
 
 
 def _close(order: Order, state: str, answers: list[dict[str, str]], said: str) -> None:
-    order.stage, order.answers, order.said, order.answered_at = state, answers, said, timezone.now()
-    order.save(update_fields=["stage", "answers", "said", "answered_at"])
+    """Write down what was answered. The end of a task may have confirmed the order meanwhile."""
+    row = Order.objects.filter(pk=order.pk)
+    row.update(answers=answers, said=storable.text(said, 500), answered_at=timezone.now())
+    row.exclude(stage=OrderState.CONFIRMED).update(stage=state)
 
 
 def confirm(cancelled: Collection[UUID]) -> None:
