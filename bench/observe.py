@@ -92,7 +92,7 @@ def measure(process: subprocess.Popen, url: str, seconds: float) -> None:
     from tasks.engine.models import Job
     from tasks.observe.models import App
 
-    rows = getattr(Job, "every", Job.objects)
+    rows = Job.every
     worker, observer = Worker(redis.Redis.from_url(url)), psutil.Process(process.pid)
     while not App.objects.filter(since__isnull=False).exists():
         time.sleep(0.1)

@@ -45,7 +45,7 @@ def rig(servers: Any, broker: str, seconds: float, rate: float, flower: str) -> 
     from tasks.observe.models import App
     from tests.support.watched import Shop
 
-    rows = getattr(Job, "every", Job.objects)
+    rows = Job.every
     shop = Shop(servers, servers.folder / "shop", broker)
     shop.start(concurrency=4)
     port = valkey.free_port()

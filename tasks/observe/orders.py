@@ -143,6 +143,6 @@ def repeat(app: App, remote: Any, hosts: Collection[str]) -> None:
         asked_at__gte=timezone.now() - REPEATED,
     ).order_by("-id")[:1_000]  # fmt: skip
     tasks = {order.job: order.values["task"] for order in told}
-    still = Job.objects.filter(app=app.name, uid__in=tasks, finished_at__isnull=True).values_list("uid", flat=True)
+    still = Job.every.filter(app=app.name, uid__in=tasks, finished_at__isnull=True).values_list("uid", flat=True)
     if ids := [tasks[uid] for uid in still]:
         remote.ask("revoke", hosts, task_id=ids)
