@@ -87,7 +87,6 @@ def write(app: str, entries: Sequence[Entry]) -> int:
             if strangers:
                 written |= _elsewhere(app, strangers)
             _write_beside(written)
-            outbox.queue_deliveries([job for job, entry, shown in written.values() if entry.stage != shown.stage])
             jobs = [job for job, _, _ in written.values()]
             notify.push_changes(jobs)
         for job, entry, shown in written.values():

@@ -140,12 +140,3 @@ def test_webhooks_that_name_an_application_hear_of_its_tasks():
     say(watching, heard("task-failed", task, 3, exception="ValueError('x')", traceback="ValueError: x"))
     (sent,) = Delivery.objects.all()
     assert (sent.endpoint.name, sent.event) == ("shop", "job.failed")
-
-
-def test_webhooks_hear_of_watched_tasks_only_if_they_ask_for_them():
-    own, every = (
-        Endpoint.objects.create(url="https://example.org", secret="", apps=apps) for apps in ([], ["*"])
-    )  # fmt: skip
-    say(watcher(), heard("task-received", str(uuid.uuid4()), 1, name="a"))
-    assert Delivery.objects.filter(endpoint=own).count() == 0
-    assert Delivery.objects.filter(endpoint=every).count() == 1
