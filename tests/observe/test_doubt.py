@@ -7,6 +7,7 @@ import time
 import pytest
 
 from tasks.engine.models import Job
+from tasks.observe import observer
 from tasks.observe.models import App, Gap
 from tests.support.watched import Watching, row, soon, state, wait_state
 
@@ -72,7 +73,7 @@ def test_while_no_observer_runs_nothing_is_wrong_afterwards_and_what_nobody_saw_
         soon(lambda: all(state(task) == "succeeded" for task in seen), what="twenty successes")
         across = shop.send("sleep", 3)
         wait_state(across, "running")
-        soon(lambda: Job.objects.filter(app="shop").count() == 21)
+        soon(lambda: Job.every.filter(app="shop").count() == 21)
         watching.freeze()
     App.objects.update(holder="")  # else the next one waits for the lease, which has a test of its own
     missed = [shop.send("add", 1, 2) for _ in range(15)]
@@ -106,8 +107,7 @@ def test_a_second_observer_takes_over_and_no_task_is_missed(new_shop):
     shop = new_shop()
     shop.start()
     with Watching({"shop": shop.broker}) as first:
-        from tasks.observe import observer
-
+        soon(lambda: first.observer.watched["shop"].watcher.workers.events() == "on", what="events on")
         second = observer.Observer()
         second.start()
         for _ in range(30):
