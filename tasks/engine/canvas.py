@@ -186,7 +186,7 @@ def _step(signature: Mapping[str, Any], options: dict[str, Any]) -> Step:
         raise registry.UnknownKind(f"{signature['task']} is no job, and steps of a chain of jobs are: give it @job.")
     kind = registry.get(signature["task"])
     uid = options.pop("task_id", None) or str(uuid7())
-    then = plan_chain(None, options.pop("link", None), None, options.pop("link_error", None))
+    then = plan_chain(options.pop("chain", None), options.pop("link", None), None, options.pop("link_error", None))
     args, kwargs = tuple(signature.get("args") or ()), signature.get("kwargs") or {}
     asked = split_options(kind, options)
     bound = kind.signature.bind(args if signature.get("immutable") else (RESULT, *args), kwargs)

@@ -108,7 +108,7 @@ def _build_step(head: Step, rest: Branch, before: Job, result: Any, reference: T
     uid, given = UUID(head["id"]), Params.of(unpack(head["params"]))
     try:
         kind, known = registry.get(head["kind"]), creation.with_values(given, sealing.unseal(head.get("secrets", "")))
-        if "takes" in head and size(taken) > LONG and not kind.signature.keeps_to(head["takes"]):
+        if "takes" in head and size(result) > LONG and not kind.signature.keeps_to(head["takes"]):
             taken = {head["takes"]: reference}
         params = kind.signature.take(taken, known)
         when = due.after(head["countdown"]) if "countdown" in head else None

@@ -356,7 +356,7 @@ def _end_attempt(
     where += " AND cancel_requested_at IS NULL" * unasked
     args += [beat] if beat is not None else []
     lines = news.lines if news else ()
-    if outcome == Outcome.SUCCEEDED and not (lines or job.then or job.callback_url):
+    if outcome == Outcome.SUCCEEDED and not (lines or sets.get("follow_ups", job.then) or job.callback_url):
         moved = move(sets, f"{where} AND {outbox.NOBODY_HEARS[State.SUCCEEDED]}", args)
     else:
         moved = []

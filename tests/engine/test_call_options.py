@@ -108,7 +108,7 @@ def test_headers_of_a_call_are_in_the_request_and_go_along_a_chain():
 @pytest.mark.parametrize(
     ("options", "result"),
     [
-        ({"args": (7,)}, [7, 1, None, {}]),
+        ({"args": (7,)}, [7, 1, None, {"args": [7]}]),
         ({"kwargs": {"n": 8, "key": "long"}, "args": ()}, [8, 4, None, {}]),
         ({"kwargs": {"key": "•••"}, "args": (9,)}, [9, 6, None, {}]),
         ({"headers": {"tenant": "acme"}, "priority": 9}, None),
