@@ -1,6 +1,7 @@
 // @ts-check
 /** A job's own page: the server painted it; from then on each frame writes what differs. */
 
+import { at, inAddress } from "../parts/address.js";
 import { showAttempts } from "../parts/attempts.js";
 import { length } from "../parts/duration.js";
 import { Log } from "../parts/log.js";
@@ -104,6 +105,7 @@ export class JobPage {
     if (cancelled) cancelled.hidden = !job.cancel_requested;
     this.#write("attempt", tries(job));
     this.#write("worker", job.worker ?? "");
+    this.#part("worker").href = at(`workers/${inAddress(job.worker ?? "-")}/`);
     for (const name of ["due_at", "started_at", "finished_at"]) {
       const element = this.#part(name);
       show(element, /** @type {string|null} */ (job[name]), "clock");
