@@ -39,6 +39,7 @@ def submit(
     *,
     owner: Any = None,
     priority: int | None = None,
+    queue: str | None = None,
     due_at: datetime | None = None,
     idempotency_key: str | None = None,
     copy_of: Job | None = None,
@@ -54,7 +55,7 @@ def submit(
     Raises UnknownKind, ParamError (wrong parameters, field by field), KeyReused. Once its transaction is committed,
     the job exists whatever happens to the broker.
     """
-    job = creation.build_job(registry.get(kind), params, owner, priority, due_at, uid)
+    job = creation.build_job(registry.get(kind), params, owner, priority, due_at, uid, queue)
     job.idempotency_key = idempotency_key or None
     job.copy_of, job.parent, job.callback_url = copy_of and copy_of.uid, parent, callback_url
     job.schedule, job.slot, job.then = schedule, slot, then
@@ -303,12 +304,10 @@ def rescue(job: Job, beat: int | None = None, sentence: str = "The worker died."
 @retry_on_lock
 def wake(most: int = 500) -> int:
     """Queue the scheduled and retrying jobs that are due, the longest due first; returns how many."""
-    due = (
-        "SELECT id FROM tasks_job WHERE app = '' AND state IN ('scheduled', 'retrying') AND due_at <= %s"
-        " ORDER BY due_at LIMIT %s"
-    )
+    ours = "SELECT id FROM tasks_job WHERE app = '' AND state IN ('scheduled', 'retrying')"
+    due = f"{ours} AND due_at <= %s ORDER BY due_at LIMIT %s"
     clock = now()
-    if not Job.objects.filter(state__in=(State.SCHEDULED, State.RETRYING), due_at__lte=clock, app="").exists():
+    if not Job.objects.filter(state__in=(State.SCHEDULED, State.RETRYING), due_at__lte=clock).exists():
         return (
             0  # a read first: this runs twice a second, and on SQLite an UPDATE would lock out other writers each time
         )

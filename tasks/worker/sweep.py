@@ -15,7 +15,7 @@ from datetime import timedelta
 from django.conf import settings
 from django.db import close_old_connections, connection
 
-from tasks.engine import broker, lifecycle, notify, registry, strangers
+from tasks.engine import broker, calls, lifecycle, notify, registry, strangers
 from tasks.engine.models import Job, State, Worker
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ class Reaper:
     def __call__(self) -> None:
         close_old_connections()
         columns = ("id", "attempt", "beat", "kind", "worker", "pid")
-        rows = list(Job.objects.filter(state=State.RUNNING, app="").values_list(*columns))
+        rows = list(Job.objects.filter(state=State.RUNNING).values_list(*columns))
         clock = time.monotonic()
         # While nobody could look, as in an outage of the database, nobody could beat either: that counts as a moment.
         passed, self._looked = min(clock - self._looked, confirm_after()), clock
@@ -51,7 +51,7 @@ class Reaper:
             self._rescue(*each)
 
     def _rescue(self, pk: int, attempt: int, beat: int) -> None:
-        job = Job.objects.filter(pk=pk, attempt=attempt, app="").first()
+        job = Job.objects.filter(pk=pk, attempt=attempt).first()
         if job is not None and lifecycle.rescue(job, beat):
             log.warning("job %s: attempt %s was lost with its worker %s", job.uid, attempt, job.worker)
 
@@ -145,10 +145,10 @@ def _notify_missing() -> None:
         except Exception as error:
             log.debug("The broker could not be asked: %s", error)
             return
-        calls = waiting.filter(serial_key="", kind__in=registry.called())
-        own = waiting.exclude(serial_key="", kind__in=registry.called())
+        called = waiting.filter(serial_key="", kind__in=calls.called())
+        own = waiting.exclude(serial_key="", kind__in=calls.called())
         missing = own[: ready + MOST_MESSAGES].count() - ready
-        if calls[: ready + 1].count() > ready and ready < broker.ROOM:
+        if called[: ready + 1].count() > ready and ready < broker.ROOM:
             missing = max(missing, broker.ROOM - ready)
         if missing > 0:
             notify.notify_again(queue, before, min(missing, MOST_MESSAGES))

@@ -160,7 +160,6 @@ def test_revoke_cancels_and_says_what_it_cannot_do():
     "option",
     [
         {"expires": 60},
-        {"queue": "fast"},
         {"link_error": add.si(1)},
         {"time_limit": 4},
         {"soft_time_limit": 3},

@@ -70,6 +70,8 @@ export class JobPage {
     put(this.#part("lead"), LEADS[job.state] ?? "");
     const { format, at } = moment(job);
     show(this.#part("moment"), at, format);
+    this.#part("doubt").hidden = !job.doubt_at;
+    show(this.#part("doubt_at"), job.doubt_at, "clock");
     this.#part("asked").hidden = !job.cancel_requested || FINAL.has(job.state);
   }
 
@@ -103,7 +105,8 @@ export class JobPage {
   #facts(job) {
     const cancelled = this.#part("cancelled");
     if (cancelled) cancelled.hidden = !job.cancel_requested;
-    this.#write("attempt", tries(job));
+    const alone = this.#part("attempt").dataset.neverRetried !== undefined && job.attempt === 1;
+    this.#write("attempt", alone ? "1, not retried by itself" : tries(job));
     this.#write("worker", job.worker ?? "");
     this.#part("worker").href = at(`workers/${inAddress(job.worker ?? "-")}/`);
     for (const name of ["due_at", "started_at", "finished_at"]) {
