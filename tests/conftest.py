@@ -1,7 +1,7 @@
 """Fixtures that every test may use: the servers of the run, the product as a process, workers on the test database."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -176,11 +176,16 @@ def start_worker(servers: Servers, tmp_path: Path, transactional_db: None) -> It
         link.flushdb()  # a thousand bells of an earlier test would all be answered first
 
     def start(
-        name: str = "test", concurrency: int = 2, wait: bool = True, pool: str = "prefork", **more: str
+        name: str = "test",
+        concurrency: int = 2,
+        wait: bool = True,
+        pool: str = "prefork",
+        options: Sequence[str] = (),
+        **more: str,
     ) -> Worker:
         environment = FAST | {"DATABASE_URL": database_url_of_the_test(servers)} | more
         log = tmp_path / f"{name}{len(started)}.log"
-        started.append(Worker(servers, environment, name, concurrency, log, pool))
+        started.append(Worker(servers, environment, name, concurrency, log, pool, options))
         return started[-1].wait_ready() if wait else started[-1]
 
     yield start

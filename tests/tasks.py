@@ -105,6 +105,12 @@ def deaf(seconds: float = 60.0) -> None:
         time.sleep(0.05)
 
 
+@job(on_lost="fail", effects="none")
+def holds(seconds: float = 60.0) -> None:
+    """Keep a process busy; lost with it, it does not come back."""
+    time.sleep(seconds)
+
+
 @job(soft_time_limit=1, effects="none")
 def softly_limited(seconds: float = 30.0) -> None:
     """Run too long, and hear it."""

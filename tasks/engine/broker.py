@@ -7,7 +7,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -23,9 +23,12 @@ from tasks.engine.log_context import REQUEST, request_id
 log = logging.getLogger(__name__)
 
 PATIENCE_S = 0.25  # for each step of the broker's protocol
+ROOM = 64  # messages that wait in a queue: a further one would call no worker sooner
+DEPTH_S = 1.0  # for so long the depth of a queue on RabbitMQ is known
 SULK_S = 2.0  # after a failure nothing is sent for so long: the dispatcher sends what was missed
 _ring_lock = threading.Lock()
 _producers: dict[int, Any] = {}  # by process id: a forked child must not share its parent's socket
+_depths: dict[str, tuple[int, float]] = {}  # of queues on RabbitMQ: messages, and until when that is known
 _quiet_until = 0.0
 
 
@@ -36,6 +39,7 @@ class Message(NamedTuple):
     kind: str
     queue: str
     priority: int
+    is_call: bool = False  # any job of its queue will do: it is not sent where enough wait
 
 
 def broker_name(queue: str) -> str:
@@ -83,7 +87,7 @@ def notify_workers(messages: Iterable[Message]) -> int:
         try:
             producer = _producer()
             with producer.batch():  # one round trip for all messages
-                for _, alike in groupby(messages, lambda message: message[1:]):
+                for alike in _alike(messages):
                     sent += _send(producer, *alike)
         except Exception as error:
             _forget()
@@ -108,17 +112,42 @@ def ready(queue: str) -> int:
             return 0
 
 
+def _alike(messages: Iterable[Message]) -> Iterator[list[Message]]:
+    """Messages that differ in the job only, in their order; of calls to one queue no more than it has room for."""
+    calls: dict[str, int] = {}
+    for _, alike in groupby(messages, lambda message: message[1:]):
+        found = list(alike)
+        if found[0].is_call:
+            sent = calls.get(found[0].queue, 0)
+            calls[found[0].queue] = min(sent + len(found), ROOM)
+            found = found[: ROOM - sent]
+        if found:
+            yield found
+
+
 def _send(producer: Any, message: Message, *others: Message) -> int:
     """Send a message, and others of its kind, queue and priority. Returns how many. The channel makes the copies."""
     copies = producer.channel if hasattr(producer.channel, "also") else None
     if copies:
         copies.also = [str(other.uid) for other in others]
+        copies.room = ROOM if message.is_call else None
+    elif message.is_call and not _has_room(message.queue):
+        return 0
     try:
         _publish(producer, message)
     finally:
         if copies:
-            copies.also = []
+            copies.also, copies.room = [], None
     return 1 + (len(others) if copies else sum(_send(producer, other) for other in others))
+
+
+def _has_room(queue: str) -> bool:
+    """Whether a queue of RabbitMQ has room for a call, as its depth was a moment ago; the call is counted."""
+    depth, until = _depths.get(queue, (0, 0.0))
+    if time.monotonic() > until:
+        depth, until = ready(queue), time.monotonic() + DEPTH_S
+    _depths[queue] = (depth + (depth < ROOM), until)
+    return depth < ROOM
 
 
 def _publish(producer: Any, message: Message) -> None:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
 from tasks.engine import attempts, chains, creation, notify, registry, releases, storable
 from tasks.engine.errors import Failure, NotInState
@@ -26,6 +26,7 @@ UNASKED = {"cancel_requested_at": None, "cancel_requested_by_id": None, "cancel_
 # A waiting job is cancelled at once (finished_at = cancel_requested_at) and keeps its due_at, which undo needs.
 # A running job ends later than the request, and has no due_at.
 AS_IT_WAITED = "CASE WHEN due_at IS NULL THEN 'queued' WHEN attempt = 0 THEN 'scheduled' ELSE 'retrying' END"
+SKIP_LOCKED = {"postgresql": " FOR UPDATE SKIP LOCKED", "sqlite": ""}  # a job that is being claimed is not waited for
 CANCELLED_WAITING = "uid = %s AND state = 'cancelled' AND finished_at = cancel_requested_at"
 
 
@@ -182,29 +183,57 @@ def claim(uid: UUID, worker: str, pid: int, kind: str | None = None) -> Job | No
 
     ``kind``: only if the job is of that kind. A message names both, and a forged message can name any two.
     """
-    holder = {"worker": worker, "pid": pid, "started_at": now(), "release": releases.current()}
-    return _claim(uid, holder, {"kind": registry.own_name(kind)} if kind else {})
+    named = [registry.own_name(kind)] if kind else []
+    where = f"uid = %s{' AND kind = %s' * len(named)} AND {notify.IN_TURN}"
+    return _claim(where, [uid, *named], _holder(worker, pid))
+
+
+def claim_next(queue: str, kinds: Sequence[str], worker: str, pid: int) -> Job | None:
+    """Start the next attempt of the first queued job of a queue, among these kinds and those without a serial key.
+
+    The most urgent job is the first, and of those the oldest.
+    """
+    if not kinds:
+        return None
+    places = ", ".join(["%s"] * len(kinds))
+    waiting = f"app = '' AND state = 'queued' AND serial_key = '' AND queue = %s AND kind IN ({places})"
+    order = f"ORDER BY priority DESC, id LIMIT 1{SKIP_LOCKED[connection.vendor]}"
+    first = f"id = (SELECT id FROM tasks_job WHERE {waiting} {order})"  # noqa: S608 - constants
+    return _claim(first, [queue, *kinds], _holder(worker, pid))
+
+
+def heads(queues: Sequence[str]) -> dict[str, int]:
+    """The highest priority among the jobs that wait in each of these queues, where any does, serial keys aside."""
+    if not queues:
+        return {}
+    head = (
+        "(SELECT priority FROM tasks_job WHERE app = '' AND state = 'queued' AND serial_key = '' AND queue = %s"
+        " ORDER BY priority DESC, id LIMIT 1)"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {', '.join([head] * len(queues))}", list(queues))
+        found = cursor.fetchone()
+    return {queue: priority for queue, priority in zip(queues, found, strict=True) if priority is not None}
+
+
+def _holder(worker: str, pid: int) -> dict[str, Any]:
+    return {"worker": worker, "pid": pid, "started_at": now(), "release": releases.current()}
 
 
 @retry_on_lock
-def _claim(uid: UUID, holder: dict[str, Any], of: dict[str, str]) -> Job | None:
+def _claim(where: str, args: list[Any], holder: dict[str, Any]) -> Job | None:
     """A repetition after a lost answer finds the job held by this claim."""
     fresh = {"state": State.RUNNING, **holder}
     fresh |= {"finished_at": None, "due_at": None, **NOTHING_DONE, **NO_ERROR}
     sets = {"attempt": Raw("attempt + 1"), "beat": Raw("beat + 1"), **fresh}
-    startable = (
-        f"uid = %s AND state = 'queued'{' AND kind = %s' * len(of)} AND {notify.NOT_PAUSED} AND {notify.IN_TURN}"
-    )
-    args = [uid, *of.values()]
+    startable = f"{where} AND state = 'queued' AND {notify.NOT_PAUSED}"
     try:
         moved = move(sets, f"{startable} AND {outbox.NOBODY_HEARS[State.RUNNING]}", args)
         if not moved and outbox.has_listeners(State.RUNNING):
             moved = _moved(sets, startable, args)
     except IntegrityError:  # another job of its serial key was claimed in the same moment
         return None
-    moved = moved or list(
-        Job.objects.select_related("owner").filter(uid=uid, state=State.RUNNING, app="", **holder, **of)
-    )
+    moved = moved or list(Job.objects.select_related("owner").filter(state=State.RUNNING, app="", **holder)[:1])
     notify.push_changes(moved)
     return moved[0] if moved else None
 

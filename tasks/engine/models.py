@@ -123,6 +123,14 @@ class Job(models.Model):
         # Partial indexes: a full one on state would make every move rewrite all indexes.
         indexes = [
             models.Index("queue", models.F("priority").desc(), "id", name="job_queued", condition=Q(state="queued")),
+            models.Index(  # the next job for a process that has nothing else to do
+                "queue",
+                models.F("priority").desc(),
+                "id",
+                "kind",
+                name="job_next",
+                condition=Q(state="queued", serial_key=""),
+            ),
             models.Index("id", name="job_running", condition=Q(state="running")),
             models.Index("due_at", name="job_due", condition=Q(state__in=["scheduled", "retrying"])),
             models.Index(  # with what groups of failures are made of, so that no row is read for them

@@ -3,12 +3,12 @@
 A queued job may start if its queue is not paused and no older job has its serial key. Nothing here moves a job.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
 from live import push
-from tasks.engine import broker
+from tasks.engine import broker, registry
 from tasks.engine.models import Job, Queue, State
 from tasks.engine.transition import move, now, on_commit, retry_on_lock
 
@@ -45,9 +45,7 @@ def notify_again(queue: str, before: datetime, most: int) -> int:
     oldest = f"SELECT id FROM tasks_job WHERE {old} ORDER BY priority DESC, id LIMIT %s"  # noqa: S608 - constants
     again = "state = 'queued' AND rung_at < %s"
     moved = move({"rung_at": now()}, f"id IN ({oldest}) AND {again}", [queue, before, most, before], raises="")
-    _notify_workers(
-        [broker.Message(job.uid, job.kind, job.queue, job.priority) for job in sorted(moved, key=lambda job: job.id)]
-    )
+    _notify_workers([message_for(job) for job in sorted(moved, key=lambda job: job.id)])
     return len(moved)
 
 
@@ -58,9 +56,23 @@ def push_and_notify(jobs: Sequence[Job], sooner: int = 0) -> None:
     """
     push_changes(jobs)
     waiting = [job for job in jobs if job.state == State.QUEUED]
-    messages = [broker.Message(job.uid, job.kind, job.queue, min(9, job.priority + sooner)) for job in waiting]
+    messages = [message_for(job, sooner) for job in waiting]
     if messages:
         on_commit(lambda: _notify_workers(messages))
+
+
+def message_for(job: Job, sooner: int = 0) -> broker.Message:
+    """The message of a queued job. One that any other message of its queue can start as well is a call."""
+    is_call = not (job.serial_key or registry.has_own_messages(job.kind))
+    return broker.Message(job.uid, job.kind, job.queue, min(9, job.priority + sooner), is_call)
+
+
+def call_workers(queues: Iterable[str]) -> None:
+    """Send a message for each of these queues in which a job waits that any process may start."""
+    for queue in queues:
+        waiting = Job.objects.filter(state=State.QUEUED, serial_key="", queue=queue, app="").order_by("-priority", "id")
+        if (job := waiting.first()) is not None:
+            on_commit(lambda job=job: _notify_workers([message_for(job)]))
 
 
 def _notify_workers(messages: Sequence[broker.Message]) -> None:
@@ -78,8 +90,4 @@ def notify_next_of_key(job: Job) -> None:
     """Send a message for the oldest queued job with the same serial key, which is free now."""
     if job.serial_key and job.state != State.RETRYING:
         waiting = Job.objects.filter(serial_key=job.serial_key, state=State.QUEUED, app="").order_by("id")[:1]
-        on_commit(
-            lambda: _notify_workers(
-                [broker.Message(next_.uid, next_.kind, next_.queue, next_.priority) for next_ in waiting]
-            )
-        )
+        on_commit(lambda: _notify_workers([message_for(job) for job in waiting]))

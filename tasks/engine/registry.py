@@ -48,6 +48,7 @@ class Kind:
     cancel_grace: float | None = None  # seconds after a cancel until the process is stopped; None: never
     serial_key: str | Callable[..., str] | None = None  # a format string over the parameters, or a function of them
     title: str | None = None  # a format over the parameters; None: the first short ones
+    rate_limit: str | None = None  # as Celery has it
     quiet: bool = False  # a chore: succeeded runs are kept shortly and stay off the board
     retry: Mapping[str, Any] = field(default_factory=dict)  # for readers: Celery's own options as given
 
@@ -151,6 +152,21 @@ def celery_name(name: str) -> str:
 
 def knows(name: str) -> bool:
     return name in _kinds or name in _dotted
+
+
+def has_own_messages(name: str) -> bool:
+    """Whether only its own message starts a job of that kind.
+
+    Celery times and counts messages, so a kind with a limit has one for each job. A job with a serial key gets one when
+    its turn comes.
+    """
+    kind = find(name)
+    return kind is None or bool(kind.serial_key or kind.time_limit or kind.soft_time_limit or kind.rate_limit)
+
+
+def called() -> list[str]:
+    """The names of the kinds whose jobs any worker process may start that has nothing else to do."""
+    return [kind.name for kind in kinds() if not has_own_messages(kind.name)]
 
 
 def repeatable(name: str) -> bool:

@@ -14,8 +14,8 @@ from typing import Any
 from celery.app.task import Context
 
 from tasks.engine.report import current_report
+from tasks.worker import slices
 from tasks.worker.attempt import HELD
-from tasks.worker.trace import trace_message
 
 try:
     import uvloop
@@ -40,7 +40,7 @@ class Outermost:
         self.tracer = tracer
 
     def _trace_message(self, uid: str, args: Any, kwargs: Any, request: Any = None) -> Any:
-        return trace_message(self, uid, request or {})
+        return slices.work(self, uid, request or {})
 
     def before_start(self, task_id: str, args: Any, kwargs: Any) -> None:
         """Called by Celery's tracer before ``__call__``. That of the team's class is called inside the attempt."""

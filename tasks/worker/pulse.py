@@ -53,6 +53,7 @@ class Pulse(threading.Thread):
         self.busy = False  # from before a claim until its end is recorded; only asked where one job runs at a time
         self._door = threading.Lock()  # a process that has begun to end begins no job
         self.kills = kills  # in a process of its own a job can be stopped by ending the process
+        self.jobs = 0  # that this process has run
         self.broken = ""  # why this process runs no further job; a fresh one takes its place
         self._duties = [[period, call, 0.0] for period, call in duties]
         self._stopping_since: float | None = None
@@ -72,6 +73,11 @@ class Pulse(threading.Thread):
         if why:
             log.error("A job left something that cannot be put back: %s. %s", why, LEAVES[self.kills])
             self.broken = self.broken or why
+
+    def is_spent(self) -> bool:
+        """Whether this process takes no further job: a job left something behind, or it has run its share."""
+        most = getattr(_worker, "max_tasks_per_child", None) if self.kills else None
+        return bool(self.broken or (most and self.jobs >= most))
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
@@ -210,6 +216,12 @@ def start(first: bool, kills: bool, duties: list[tuple[float, Callable[[], None]
     return pulse
 
 
+def queues() -> list[str]:
+    """The queues that this process's worker serves, by name."""
+    served = _worker.app.amqp.queues.consume_from if _worker else ()
+    return sorted(name.removeprefix(f"{settings.SIGNALBOX_NAME}.") for name in served)
+
+
 def say_stopped() -> None:
     """Write that the worker has stopped, from the process that ends last. A stopped worker does not count as lost."""
     say_stopping()
@@ -229,9 +241,7 @@ def say_alive() -> None:
         row = {
             "host": socket.gethostname(),
             "pid": _worker_pid,
-            "queues": sorted(
-                name.removeprefix(f"{settings.SIGNALBOX_NAME}.") for name in _worker.app.amqp.queues.consume_from
-            ),
+            "queues": queues(),
             "concurrency": _worker.concurrency,
             "release": releases.current(),
             "seen_at": now,

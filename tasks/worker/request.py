@@ -13,7 +13,7 @@ from celery.worker.request import Request
 from django.db import connection
 from kombu.transport import virtual
 
-from tasks.engine import lifecycle
+from tasks.engine import lifecycle, notify
 from tasks.engine.errors import Failure
 from tasks.engine.models import Job
 from tasks.worker import pulse
@@ -63,9 +63,11 @@ class JobRequest(Request):
 
     def _report(self, tell: Callable[[Job], Any]) -> None:
         try:
-            job = Job.objects.filter(uid=self.id, state=Job.State.RUNNING, pid=self.worker_pid).first()
-            if job is not None and job.worker == self.hostname:
+            # One process runs one job at a time: the one of this message, or a later one of its slice.
+            held = Job.objects.filter(state=Job.State.RUNNING, pid=self.worker_pid, worker=self.hostname)
+            for job in held:
                 tell(job)
+            notify.call_workers(pulse.queues())  # the slice is over, and nobody has passed its call on
         except Exception:
             log.warning("A dead process could not be reported; the reaper will see it.", exc_info=True)
         finally:

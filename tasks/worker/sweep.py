@@ -14,14 +14,13 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import close_old_connections, connection
-from django.db.models import Count, Min
 
 from tasks.engine import broker, lifecycle, notify, registry, strangers
 from tasks.engine.models import Job, State, Worker
 
 log = logging.getLogger(__name__)
 
-MOST_BELLS = 500  # a queue, a sweep
+MOST_MESSAGES = 500  # a queue, a sweep
 WAKING_S = 0.5  # at once: the thread that wakes also beats for the job beside it
 FORGOTTEN = timedelta(minutes=10)
 
@@ -131,19 +130,34 @@ def bounded() -> Iterator[None]:
 
 
 def _notify_missing() -> None:
+    """A message starts any job of its queue, so one is missing where fewer wait than jobs do, up to the broker's room.
+
+    Jobs that only their own message starts are counted apart: messages of others say nothing about theirs.
+    """
     clock = lifecycle.now()
-    waiting = (
-        Job.objects.filter(state=State.QUEUED, app="").values("queue").annotate(n=Count("id"), oldest=Min("rung_at"))
-    )
-    for row in waiting.order_by():
-        before = clock - timedelta(seconds=settings.SIGNALBOX_SWEEP_S)
-        if row["oldest"] is None or row["oldest"] >= before:
+    before = clock - timedelta(seconds=settings.SIGNALBOX_SWEEP_S)
+    for queue in _waiting_queues():
+        waiting = Job.objects.filter(state=State.QUEUED, queue=queue, app="")
+        if not waiting.filter(rung_at__lt=before).exists():
             continue
         try:
-            missing = row["n"] - broker.ready(row["queue"])
+            ready = broker.ready(queue)
         except Exception as error:
             log.debug("The broker could not be asked: %s", error)
             return
+        calls = waiting.filter(serial_key="", kind__in=registry.called())
+        own = waiting.exclude(serial_key="", kind__in=registry.called())
+        missing = own[: ready + MOST_MESSAGES].count() - ready
+        if calls[: ready + 1].count() > ready and ready < broker.ROOM:
+            missing = max(missing, broker.ROOM - ready)
         if missing > 0:
-            notify.notify_again(row["queue"], before, min(missing, MOST_BELLS))
-        notify.notify_again(row["queue"], clock - FORGOTTEN, MOST_BELLS)
+            notify.notify_again(queue, before, min(missing, MOST_MESSAGES))
+        notify.notify_again(queue, clock - FORGOTTEN, MOST_MESSAGES)
+
+
+def _waiting_queues() -> Iterator[str]:
+    """The queues in which jobs wait, one look into the index each, however many wait."""
+    queue: str | None = ""
+    waiting = Job.objects.filter(state=State.QUEUED, app="").order_by("queue").values_list("queue", flat=True)
+    while (queue := waiting.filter(queue__gt=queue).first()) is not None:
+        yield queue

@@ -207,6 +207,7 @@ def _make_task(function: Callable[..., Any], given: dict[str, Any]) -> Any:
         own_retries=bool(said.get("autoretry_for")),
         soft_time_limit=said.get("soft_time_limit"),
         time_limit=said.get("time_limit"),
+        rate_limit=said.get("rate_limit"),
         retry=options.retry_policy(said),
         **own,
     )

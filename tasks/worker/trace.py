@@ -1,13 +1,13 @@
 """Claim, then trace: a worker's child claims a job first, then runs Celery's own tracer of its task once.
 
 ``trace`` is one round: it takes a claimed job and returns when its end is recorded and its handlers have run. A message
-that gets no job fires no signal and leaves no success. A process may make any number of rounds for one message.
+that gets no job fires no signal and leaves no success. tasks.worker.slices makes any number of rounds for one message.
 """
 
 import logging
 import os
-from contextlib import nullcontext
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 from uuid import UUID
 
 from billiard.einfo import ExceptionInfo
@@ -23,25 +23,25 @@ from tasks.worker.attempt import HELD, Held
 from tasks.worker.transport import OURS
 
 log = logging.getLogger(__name__)
-
-
-def trace_message(task: Any, uid: str, request: dict[str, Any]) -> trace_ok_t:
-    """Claim the job that a message names and trace it. Returns what Celery's tracer returns."""
-    beating = pulse.current()
-    with beating.at_work() if beating else nullcontext():
-        job = claim(task.kind.name, uid, request.get("hostname") or "")
-        return trace(task, job, request) if job else nothing()
+T = TypeVar("T")
 
 
 def claim(kind: str, uid: str, worker: str) -> Job | None:
-    """Claim a job on a clean connection. None: somebody else has it, it may not start, or the database is away."""
+    """Claim the job that a message names. None: somebody else has it, it may not start, or the database is away."""
     try:
-        if pulse.current():
-            connections.clean()  # what handlers and receivers of signals left, after the job before
-        close_old_connections()
-        return lifecycle.claim(UUID(uid), worker, os.getpid(), kind)
+        found = UUID(uid)
     except ValueError:  # a foreign message
         return None
+    return on_clean_connection(lambda: lifecycle.claim(found, worker, os.getpid(), kind))
+
+
+def on_clean_connection(action: Callable[[], T]) -> T | None:
+    """What ``action`` returns, on a connection without what the job before it left; None if the database is away."""
+    try:
+        if pulse.current():
+            connections.clean()  # what handlers and receivers of signals left
+        close_old_connections()
+        return action()
     except Exception as error:  # the dispatcher will send another message
         log.warning("A job could not be claimed: %s", error)
         connection.close()

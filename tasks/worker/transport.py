@@ -11,6 +11,7 @@ from typing import Any
 from uuid import uuid4
 
 from kombu.transport import redis, virtual
+from kombu.utils.json import dumps
 
 from tasks.engine import registry
 from tasks.engine.celery_app import app
@@ -18,6 +19,10 @@ from tasks.engine.celery_app import app
 MALFORMED = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
 BELL = '[[], {}, {"callbacks": null, "errbacks": null, "chain": null, "chord": null}]'
 OURS = "signalbox_"  # headers of our own, such as the id of the request that asked for the job
+
+IF_ROOM = """local waiting = 0
+for i = 2, #KEYS do waiting = waiting + redis.call('LLEN', KEYS[i]) end
+if waiting < tonumber(ARGV[1]) then redis.call('LPUSH', KEYS[1], ARGV[2]) end"""
 
 log = logging.getLogger(__name__)
 
@@ -75,11 +80,25 @@ class Channel(redis.Channel):
 
     Message = Letter
     also: Sequence[str] = ()
+    room: int | None = None  # send only while fewer messages than this wait in the queue
 
     def _put(self, queue: str, message: dict[str, Any], **options: Any) -> None:
-        super()._put(queue, message, **options)
-        for uid in self.also:
-            super()._put(queue, copy_message(message, uid), **options)
+        for each in (message, *(copy_message(message, uid) for uid in self.also)):
+            if self.room is None:
+                super()._put(queue, each, **options)
+            else:
+                self._put_if_room(queue, each, **options)
+
+    def _put_if_room(self, queue: str, message: dict[str, Any], _publish_batch: Any = None, **_: Any) -> None:
+        """In one step on the server, since others send at the same time."""
+        keys = [f"{self.global_keyprefix}{self._q_for_pri(queue, step)}" for step in self.priority_steps]
+        own = f"{self.global_keyprefix}{self._q_for_pri(queue, self._get_message_priority(message, reverse=False))}"
+        command = (IF_ROOM, len(keys) + 1, own, *keys, self.room, dumps(message))
+        if _publish_batch is not None:
+            _publish_batch.add("eval", *command)
+            return
+        with self.conn_or_acquire() as client:
+            client.eval(*command)
 
     def _brpop_read(self, **options: Any) -> Any:
         """Read the next message. One without a valid envelope is dropped: it has left the queue already."""

@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import psutil
@@ -207,10 +207,17 @@ class Worker:
     """A Celery worker on the database of the running test (use `start_worker`)."""
 
     def __init__(
-        self, servers: Servers, environment: dict[str, str], name: str, concurrency: int, log: Path, pool: str
+        self,
+        servers: Servers,
+        environment: dict[str, str],
+        name: str,
+        concurrency: int,
+        log: Path,
+        pool: str,
+        more: Sequence[str] = (),
     ) -> None:
         self.servers, self.name, self.log_file = servers, name, log
-        options = ["-n", f"{name}@%h", "-l", "INFO", "--concurrency", str(concurrency), "--pool", pool]
+        options = ["-n", f"{name}@%h", "-l", "INFO", "--concurrency", str(concurrency), "--pool", pool, *more]
         with open(log, "ab") as out:
             self.process = subprocess.Popen(
                 parts.celery("worker", *options), env=os.environ | environment, cwd=ROOT, start_new_session=True,

@@ -119,6 +119,17 @@ class Migration(migrations.Migration):
                 ),
                 migrations.AddIndex(
                     model_name="job",
+                    index=models.Index(
+                        models.F("queue"),
+                        models.OrderBy(models.F("priority"), descending=True),
+                        models.F("id"),
+                        models.F("kind"),
+                        condition=models.Q(("serial_key", ""), ("state", "queued")),
+                        name="job_next",
+                    ),
+                ),
+                migrations.AddIndex(
+                    model_name="job",
                     index=models.Index(models.F("root"), condition=models.Q(("root__isnull", False)), name="job_root"),
                 ),
                 migrations.AddIndex(
