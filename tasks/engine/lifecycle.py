@@ -15,6 +15,7 @@ from django.db import IntegrityError, connection, transaction
 from tasks.engine import attempts, chains, creation, notify, registry, releases, storable
 from tasks.engine.errors import Failure, NotInState
 from tasks.engine.lease import HELD, TERMINATE
+from tasks.engine.log_context import REQUEST, request_id
 from tasks.engine.models import Job, Outcome, State
 from tasks.engine.transition import Raw, move, now, retry_on_lock
 from tasks.webhooks import outbox
@@ -62,7 +63,7 @@ def submit(
     job.idempotency_key = idempotency_key or None
     job.copy_of, job.parent, job.callback_url = copy_of and copy_of.uid, parent, callback_url
     job.schedule, job.slot, job.then = schedule, slot, then
-    job.headers = headers
+    job.headers = ({REQUEST: request_id.get()} if request_id.get() else {}) | (headers or {}) or None
     job.idempotency_digest = creation.digest(job, due_at, params) if idempotency_key else ""
     return _accept(job, repeatable=bool(idempotency_key or slot or (uid and chosen)))
 
