@@ -72,7 +72,6 @@ def fill(jobs: int) -> None:
     from django.utils import timezone
 
     from tasks.engine.models import Job, Worker
-    from tasks.engine.report import Report
     from tasks.kinds import upkeep
 
     rnd, now = random.Random(1), timezone.now()
@@ -103,7 +102,7 @@ def fill(jobs: int) -> None:
         if connection.vendor == "postgresql":
             cursor.execute("VACUUM ANALYZE")
     began = time.monotonic()
-    print(upkeep.roll_up.run(Report()), f"rolled up in {time.monotonic() - began:.1f} s", file=sys.stderr)
+    print(upkeep.roll_up.run(), f"rolled up in {time.monotonic() - began:.1f} s", file=sys.stderr)
 
 
 def ended(job: Any, at: Any, rnd: random.Random, people: list[Any]) -> Any:

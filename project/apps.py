@@ -8,6 +8,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import autodiscover_modules
 
 from project import (
+    celery_settings,
     checks,  # noqa: F401 - registers them
     clashes,
 )
@@ -27,13 +28,18 @@ class ProjectConfig(AppConfig):
             celery,
             worker,  # noqa: F401 - connects the signals
         )
-        from tasks.engine import broker, celery_app, registry
+        from tasks.engine import broker, celery_app, registry, routing
+        from tasks.worker import adopt, annotated, imports
 
         celery_app.serve_all()
 
         try:
             autodiscover_modules("tasks")
+            imports.import_named()
         finally:  # what a module made of a kind that is none may have failed because of that
-            if registry.refused:
-                raise ImproperlyConfigured("\n".join(registry.refused)) from None
+            if refused := [*registry.refused, *celery_settings.refusals()]:
+                raise ImproperlyConfigured("\n".join(refused)) from None
+        adopt.adopt_all()
+        annotated.settle_all()
+        registry.further_queues |= routing.named_queues()
         celery.app.conf.task_queues = broker.declared(registry.queues())

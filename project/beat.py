@@ -18,7 +18,7 @@ from django_celery_beat.schedulers import DatabaseScheduler
 
 from tasks.alerts import evaluate
 from tasks.engine.readable import readable
-from tasks.schedules import actions
+from tasks.schedules import actions, entries
 from tasks.schedules.models import Beat, Schedule
 
 log = logging.getLogger(__name__)
@@ -35,12 +35,18 @@ class Timekeeper(DatabaseScheduler):
         self._rows: dict[int, tuple[Schedule, datetime | None]] = {}  # with the next slot
         self._read_at = self._called_at = self._watched_at = float("-inf")
         self._change: datetime | None = None
+        self._told: set[str] = set()
         super().__init__(*args, **kwargs)
 
     def setup_schedule(self) -> None:
         """Entries in code (``app.conf.beat_schedule``) become rows, as with the parent class; Celery's own do not."""
+        for sentence in entries.wrong_entries():
+            log.warning(sentence)
         for name, entry in self.app.conf.beat_schedule.items():
-            self.Entry.from_entry(name, app=self.app, **entry)
+            try:
+                self.Entry.from_entry(name, app=self.app, **entries.fields_of(entry))
+            except entries.WrongEntry:
+                continue
 
     def tick(self, *_: Any, **__: Any) -> float:
         """Returns the seconds until the next look."""
@@ -71,6 +77,10 @@ class Timekeeper(DatabaseScheduler):
 
     def _read(self) -> None:
         actions.adopt()
+        strange = actions.strange_rows()
+        for sentence in sorted(set(strange) - self._told):
+            log.warning(sentence)
+        self._told = set(strange)
         rows = readable(actions.rows().filter(periodic__enabled=True))
         for row in rows:
             if row.trouble:

@@ -11,6 +11,7 @@ from tasks.engine.celery_app import app
 
 startup.read_settings()
 os.environ.setdefault("CELERY_SKIP_CHECKS", "1")  # `up` and the deployment have checked; a worker needs no pages
+app.config_from_object("django.conf:settings", namespace="CELERY")  # project.celery_settings says which of them count
 app.conf.update(
     broker_url=settings.SIGNALBOX_BROKER_URL,
     broker_transport=broker.transport(),
@@ -25,7 +26,7 @@ app.conf.update(
     task_acks_late=True,
     task_acks_on_failure_or_timeout=True,
     task_reject_on_worker_lost=False,  # without an attempt limit a job that kills its process would run for ever
-    task_default_queue=broker.broker_name("default"),
+    task_default_queue=broker.broker_name(getattr(settings, "CELERY_TASK_DEFAULT_QUEUE", "default")),
     worker_consumer="project.worker:Consumer",
     worker_lost_wait=0.5,
     worker_max_memory_per_child=settings.SIGNALBOX_MEMORY_MB * 1024,  # what a job keeps, the next ones need not
@@ -37,7 +38,6 @@ app.conf.update(
     worker_cancel_long_running_tasks_on_connection_loss=False,
     beat_scheduler="project.beat:Timekeeper",
     enable_utc=True,
-    timezone="UTC",
 )
 if not apps.models_ready:  # it is Celery that imports this module, and not Django, which sets up itself
     startup.set_up()

@@ -10,12 +10,13 @@ from collections.abc import Iterable
 
 from django.apps import AppConfig, apps
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.core.checks import CheckMessage, Error, Info, Tags, Warning, register
 from django.core.exceptions import FieldDoesNotExist
 
-from project import env
-from tasks.engine import registry
+from project import celery_settings, env
+from tasks.engine import adoption, registry
 from tasks.params.signature import Field
+from tasks.schedules import entries
 
 FOR_TESTS = {"SIGNALBOX_CHROMIUM"}
 WEAK_LENGTH, WEAK_VARIETY = 32, 8
@@ -87,6 +88,31 @@ def everything_allowed(app_configs: Iterable[AppConfig] | None, **_) -> list[Che
         return []
     text = "SIGNALBOX_ALLOW_NETWORKS names every address: jobs and webhooks may reach every machine around this one."
     return [Warning(text, id="signalbox.W001")]
+
+
+@register()
+def settings_of_celery(app_configs: Iterable[AppConfig] | None, **_) -> list[CheckMessage]:
+    """What a project has set for Celery and Signalbox does itself. What it cannot honour has stopped the start."""
+    return [Info(note, id="signalbox.I001") for note in celery_settings.notes()]
+
+
+@register()
+def entries_of_beat(app_configs: Iterable[AppConfig] | None, **_) -> list[CheckMessage]:
+    """An entry of CELERY_BEAT_SCHEDULE that no beat could keep would be silent otherwise."""
+    return [Warning(sentence, id="signalbox.W004") for sentence in entries.wrong_entries()]
+
+
+@register()
+def adopted_tasks(app_configs: Iterable[AppConfig] | None, **_) -> list[CheckMessage]:
+    """What SIGNALBOX_ADOPT has made jobs of, what it could not, and tasks of other apps that nobody named."""
+    said: list[CheckMessage] = [Warning(sentence, id="signalbox.W005") for sentence in adoption.wrong]
+    if names := adoption.adopted:
+        said.append(Info(f"SIGNALBOX_ADOPT: jobs are {', '.join(names)}.", id="signalbox.I002"))
+    hint = "Give them @job, or name them in SIGNALBOX_ADOPT."
+    if names := adoption.left_alone:
+        text = f"Tasks of another Celery app are no jobs, and go to the broker of that app: {', '.join(names)}."
+        said.append(Warning(text, hint=hint, id="signalbox.W006"))
+    return said
 
 
 @register()

@@ -254,6 +254,41 @@ def apps(name: str) -> list[str]:
     return each(name, parse, "a comma-separated list of Django apps that can be imported, from here or from PYTHONPATH")
 
 
+def modules(name: str) -> list[str]:
+    """Modules by their dotted names. They are imported later, when Django's models are there."""
+
+    def parse(word: str) -> str:
+        if not all(part.isidentifier() for part in word.split(".")):
+            raise ValueError
+        return word
+
+    return each(name, parse, "a comma-separated list of modules such as shop.orders.bgtasks")
+
+
+def patterns(name: str) -> list[str]:
+    """Patterns of dotted names, as fnmatch reads them."""
+
+    def parse(word: str) -> str:
+        if not re.fullmatch(r"[\w.*?\[\]!:-]{1,200}", word):
+            raise ValueError
+        return word
+
+    return each(name, parse, "a comma-separated list of names of Celery tasks, which may hold *, such as orders.*")
+
+
+def expression(name: str, default: str) -> str:
+    """A regular expression."""
+
+    def parse(value: str) -> str:
+        try:
+            re.compile(value)
+        except re.error:
+            raise ValueError from None
+        return value
+
+    return read(name, default, parse, "a regular expression such as password|token")
+
+
 def redis(name: str, default: str) -> str:
     """The address of a Redis, in the form that each of its clients understands."""
     return read(name, default, servers.redis, begins(*servers.REDIS), secret=True)

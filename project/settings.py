@@ -32,6 +32,13 @@ SIGNALBOX_ENVIRONMENT = env.matching(
     "a name of at most 24 letters, digits, spaces, dots, _ and - that begins with a letter or a digit",
 )
 SIGNALBOX_APPS = env.apps("SIGNALBOX_APPS")
+SIGNALBOX_SAMPLES = env.flag("SIGNALBOX_SAMPLES", True) or "--demo" in sys.argv  # kinds and pages that only teach
+SIGNALBOX_ADOPT = env.patterns("SIGNALBOX_ADOPT")
+SIGNALBOX_ADOPT_SUBMIT = env.patterns("SIGNALBOX_ADOPT_SUBMIT")
+SIGNALBOX_ADOPT_SECRETS = env.expression(
+    "SIGNALBOX_ADOPT_SECRETS", r"passw|passphrase|secret|token|api_?key|private_?key|credential|authorization|cookie"
+)
+SIGNALBOX_IMPORTS = env.modules("SIGNALBOX_IMPORTS")
 SIGNALBOX_LEASE_S = env.number("SIGNALBOX_LEASE_S", 10.0, 0.2, 3600)
 SIGNALBOX_HEARTBEAT_S = env.number("SIGNALBOX_HEARTBEAT_S", 2.0, 0.05, 600)
 SIGNALBOX_SWEEP_S = env.number("SIGNALBOX_SWEEP_S", 5.0, 0.05, 600)

@@ -17,13 +17,14 @@ from django.db import DatabaseError, connection
 from live import push
 from project import env, logs
 from tasks.alerts import evaluate
-from tasks.engine import registry, releases
+from tasks.engine import adoption, registry, releases
 from tasks.engine.celery_app import is_ours
 from tasks.monitor.models import note_release
 from tasks.webhooks import sender as webhooks
 from tasks.worker import connections, pulse, sweep
 
 log = logging.getLogger(__name__)
+
 LOOK_S = 0.5  # between two looks at a pool's children; Celery's event for one that died is lost now and then
 
 
@@ -110,6 +111,14 @@ def start_in_process(sender: Any, **_: Any) -> None:
         pulse.start(first=True, kills=False, duties=duties())
 
 
+def list_adopted(**_: Any) -> None:
+    """What became jobs without a changed line, and what did not."""
+    if adoption.adopted:
+        log.info("SIGNALBOX_ADOPT: jobs are %s.", ", ".join(adoption.adopted))
+    for sentence in adoption.wrong:
+        log.warning(sentence)
+
+
 def stop(**_: Any) -> None:
     pulse.say_stopping()
 
@@ -135,6 +144,7 @@ def begin(instance: Any, **_: Any) -> None:
     signals.worker_init.connect(keep_connections)
     signals.worker_process_init.connect(start_in_child)
     signals.worker_ready.connect(start_in_process)
+    signals.worker_ready.connect(list_adopted)
     signals.worker_shutting_down.connect(stop)
     signals.worker_shutdown.connect(say_stopped)
     signals.worker_process_shutdown.connect(flush_at_exit)

@@ -60,6 +60,7 @@ function live(watch) {
       store.apply(frame);
       test?.update(frame);
       alerts.update(frame);
+      if (board?.verdict && frame.type === "news" && frame.alerts) board.recount(frame.alerts.length);
       if (frame.code === "unknown-job") (jobs ?? job)?.gone(String(frame.job));
       showFreshness();
     },
@@ -81,7 +82,7 @@ function live(watch) {
   const many = board || jobs || WHOLE.has(watch);
   if (many) socket.watch("board", { type: "watch", board: true });
   const job = many ? null : watchJob(watch, store, socket);
-  if (board) socket.watch("gauge", { type: "watch", gauge: "kinds" });
+  if (board) for (const gauge of ["kinds", "failures", "chart-1h"]) socket.watch(gauge, { type: "watch", gauge });
   socket.watch("news", alerts.WATCH);
   if (watch === "charts") socket.watch("gauge", { type: "watch", gauge: new ChartsPage(main, store).gauge });
   if (watch === "workers") {
@@ -100,8 +101,9 @@ function live(watch) {
 
   document.querySelector("[data-pause]")?.addEventListener("click", (event) => {
     const button = /** @type {HTMLElement} */ (event.currentTarget);
-    const paused = button.getAttribute("aria-pressed") !== "true";
-    button.setAttribute("aria-pressed", String(paused));
+    const paused = !board?.hold.paused;
+    button.textContent = paused ? "Resume" : "Pause";
+    button.toggleAttribute("data-paused", paused);
     board?.pause(paused);
     if (store.stats && !paused) showCounts(main, store.stats);
     showFreshness();

@@ -14,7 +14,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 
 from tasks.access import audit, quotas
-from tasks.access.permissions import Actor, may, may_submit
+from tasks.access.permissions import Actor, may, may_make_run, may_submit
 from tasks.engine import lifecycle, registry
 from tasks.engine.errors import Refused
 from tasks.engine.models import Job
@@ -42,6 +42,8 @@ def submit(
 ) -> tuple[Job, bool]:
     """Submit a job for ``actor``. Returns the job, and whether it is new: the same ``key`` gives the same job."""
     known = registry.get(kind)
+    if not known.open:
+        raise NotAllowed("Only code submits jobs of this kind: SIGNALBOX_ADOPT_SUBMIT does not name its task.")
     if not may_submit(actor, known):
         raise NotAllowed("Jobs of this kind are not yours to make.")
     if (priority is not None or due_at) and not may(actor, "order"):
@@ -120,7 +122,7 @@ def _make(
 
 def _begin_again(actor: Actor, action: str, job: Job) -> Job:
     _must(actor, action, job)
-    if (kind := registry.find(job.kind)) is not None and not may_submit(actor, kind):
+    if (kind := registry.find(job.kind)) is not None and not may_make_run(actor, kind):
         raise NotAllowed("Jobs of this kind are not yours to make run.")
     return audit.do(actor, action, job.uid, lambda: VERBS[action](job.uid, actor.user))
 

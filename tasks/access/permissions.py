@@ -147,7 +147,12 @@ def visible(who: Any, jobs: QuerySet[Job], action: str = "see") -> QuerySet[Job]
 
 
 def may_submit(who: Any, kind: Kind) -> bool:
-    """Whether ``who`` may submit jobs of that kind. Bulk actions and chores need rights of their own."""
+    """Whether ``who`` may submit jobs of that kind: one that is open to people, and that they may make run."""
+    return kind.open and may_make_run(who, kind)
+
+
+def may_make_run(who: Any, kind: Kind) -> bool:
+    """Whether ``who`` may let jobs of that kind run again. Bulk actions and chores need rights of their own."""
     action = {"bulk_action": "bulk"}.get(kind.name, "chores" if kind.quiet else "submit")
     return may(who, "submit") and may(who, action)
 

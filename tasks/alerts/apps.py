@@ -9,7 +9,7 @@ class AlarmsConfig(AppConfig):
     name = "tasks.alerts"
     label = "alarms"  # names tables and migrations of installations that exist, so it stays
     verbose_name = "Alerts"
-    links = [Link("alerts", "see_rows", place=40)]
+    links = [Link("alerts", "see_rows", first=True, place=12)]
     topics = {"alerts": Topic("see_rows", "tasks.alerts.models.read_mark")}
     expired = {"alerts": "tasks.alerts.models.expired_alerts"}
     pages = "tasks.alerts.urls"

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from django.db import DatabaseError
 
-from tasks.engine import creation, due, registry, sealing
+from tasks.engine import creation, due, registry, routing, sealing
 from tasks.engine.models import Job
 from tasks.engine.options import describe_option
 from tasks.engine.report import STATE
@@ -40,16 +40,18 @@ Branch = list[Step]
 
 
 def split_options(kind: registry.Kind, options: dict[str, Any]) -> dict[str, Any]:
-    """Take ``priority``, ``due_at`` and ``countdown`` out of a call's options. TypeError names an unsupported one."""
+    """Take ``priority``, ``queue``, ``due_at`` and ``countdown`` out of a call's options.
+
+    TypeError names an option that is not supported.
+    """
     found = {name: options.pop(name, None) for name in ("priority", "countdown", "eta")}
     eta = found.pop("eta")
     try:
         found["due_at"] = eta if eta is None else due.at(eta)
         due.after(found["countdown"] or 0)
+        found["queue"] = routing.queue_name(options.pop("queue", None))
     except (TypeError, ValueError) as wrong:
         raise type(wrong)(f"{kind.name}: {wrong}.") from None
-    if options.get("queue") in (None, kind.queue):
-        options.pop("queue", None)
     if found["priority"] is not None and found["priority"] not in range(10):
         raise ValueError(f"{kind.name}: a priority is a whole number from 0 to 9.")
     for name, value in options.items():
@@ -174,7 +176,7 @@ def _build_branch(branch: Branch, before: Job) -> Iterator[Job]:
         params = kind.signature.take(taken, known)
         when = due.after(head["countdown"]) if "countdown" in head else None
         when = when or (datetime.fromisoformat(head["due_at"]) if "due_at" in head else None)
-        job = creation.build_checked(kind, params, None, head.get("priority"), when, uid)
+        job = creation.build_checked(kind, params, None, head.get("priority"), when, uid, head.get("queue"))
     except DatabaseError:
         raise
     except Exception as error:

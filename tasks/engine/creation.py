@@ -9,7 +9,7 @@ from uuid import UUID
 from django.apps import apps
 from django.utils.crypto import salted_hmac
 
-from tasks.engine import due, registry, sealing
+from tasks.engine import due, registry, routing, sealing
 from tasks.engine.errors import Failure, KeyReused
 from tasks.engine.models import Job, State
 from tasks.engine.transition import retry_on_lock
@@ -25,13 +25,14 @@ def build_job(
     priority: int | None,
     due_at: datetime | None,
     uid: UUID | None = None,
+    queue: str | None = None,
 ) -> Job:
     """Return an unsaved job of ``kind``. Its secret parameters are encrypted in ``Job.secrets``.
 
     ``params``: what a form or the API gives, or a call from code (Params), which is held to our own types only.
     """
     clean = kind.signature.take(params) if isinstance(params, Params) else kind.signature.clean(params)
-    return build_checked(kind, clean, owner, priority, due_at, uid)
+    return build_checked(kind, clean, owner, priority, due_at, uid, queue)
 
 
 def build_checked(
@@ -41,6 +42,7 @@ def build_checked(
     priority: int | None,
     due_at: datetime | None,
     uid: UUID | None = None,
+    queue: str | None = None,
 ) -> Job:
     """The same, of parameters that were checked already."""
     rows_exist(kind, clean)
@@ -48,15 +50,17 @@ def build_checked(
     made = datetime.now(UTC)
     due_at = due_at and due.at(due_at)
     later = due_at is not None and due_at > made
+    shown = with_values(clean, dict.fromkeys(secrets, MASK))
+    queue, priority = routing.destination(kind, shown, queue, priority)
     return Job(
         uid=uid or uuid7(),
         state=State.SCHEDULED if later else State.QUEUED,
         kind=kind.name,
-        queue=kind.queue,
-        priority=kind.priority if priority is None else priority,
+        queue=queue,
+        priority=priority,
         max_attempts=kind.max_attempts,
         owner=owner,
-        params=with_values(clean, dict.fromkeys(secrets, MASK)),
+        params=shown,
         secrets=sealing.seal(secrets) if secrets else "",
         serial_key=kind.serial_key_of(clean),
         title=kind.title_of(clean),

@@ -3,6 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from tasks.engine.celery_app import app
+
 LATEST = datetime(9999, 1, 1, tzinfo=UTC)
 
 
@@ -17,11 +19,11 @@ def after(seconds: Any) -> datetime:
 
 
 def at(moment: Any) -> datetime:
-    """The moment in UTC, which a naive one is in already. TypeError and ValueError as above."""
+    """The moment in UTC. A naive one is in CELERY_TIMEZONE, as in Celery. TypeError and ValueError as above."""
     if not isinstance(moment, datetime):
         raise TypeError(f"an eta is a datetime, and not {type(moment).__name__}")
     try:
-        return _stored(moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC))
+        return _stored(moment.replace(tzinfo=app.timezone) if moment.tzinfo is None else moment.astimezone(UTC))
     except (OverflowError, ValueError):
         raise ValueError(f"an eta is before the year {LATEST.year}, and not {moment}") from None
 

@@ -40,6 +40,7 @@ def submit(
     *,
     owner: Any = None,
     priority: int | None = None,
+    queue: str | None = None,
     due_at: datetime | None = None,
     idempotency_key: str | None = None,
     copy_of: Job | None = None,
@@ -59,7 +60,7 @@ def submit(
     Raises UnknownKind, ParamError (wrong parameters, field by field), KeyReused. Once its transaction is committed,
     the job exists whatever happens to the broker.
     """
-    job = creation.build_job(registry.get(kind), params, owner, priority, due_at, uid)
+    job = creation.build_job(registry.get(kind), params, owner, priority, due_at, uid, queue)
     job.idempotency_key = idempotency_key or None
     job.copy_of, job.parent, job.callback_url = copy_of and copy_of.uid, parent, callback_url
     job.schedule, job.slot, job.then = schedule, slot, then

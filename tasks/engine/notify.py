@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from live import push
-from tasks.engine import broker, registry
+from tasks.engine import broker, calls
 from tasks.engine.models import Job, Queue, State
 from tasks.engine.transition import move, now, on_commit, retry_on_lock
 
@@ -63,7 +63,7 @@ def push_and_notify(jobs: Sequence[Job], sooner: int = 0) -> None:
 
 def message_for(job: Job, sooner: int = 0) -> broker.Message:
     """The message of a queued job. One that any other message of its queue can start as well is a call."""
-    is_call = not (job.serial_key or registry.has_own_messages(job.kind))
+    is_call = not (job.serial_key or calls.has_own_messages(job.kind))
     return broker.Message(job.uid, job.kind, job.queue, min(9, job.priority + sooner), is_call)
 
 

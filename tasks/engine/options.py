@@ -37,11 +37,10 @@ INSTEAD = {  # beside the names of a task's own machinery, for which there is no
     "link_error": "webhooks and alerts tell of failures; what must follow goes into an `except` of the function",
     "shadow": "a job goes by the name of its kind",
     "headers": "what a job needs is a parameter",
-    "queue": "a job waits in the queue of its kind; give queue= to @job, or make a second kind",
-    "routing_key": "a job waits in the queue of its kind; give queue= to @job",
+    "routing_key": "a job waits in a queue: give queue=",
     "argsrepr": HIDDEN,
     "kwargsrepr": HIDDEN,
-    "exchange": "a job waits in the queue of its kind; give queue= to @job",
+    "exchange": "a job waits in a queue: give queue=",
 }
 MACHINERY = {"Request", "Strategy", "backend", "kind", "perform", "tracer", "__trace__"}  # of the classes of jobs
 ATTRIBUTES = (

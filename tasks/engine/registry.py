@@ -37,6 +37,7 @@ class Kind:
     place: str = ""  # file and line
     doc: str = ""
     queue: str = "default"
+    routed: bool = False  # it names no queue of its own: tasks.engine.routing finds one for each job
     priority: int = 5
     max_attempts: int = 4
     own_retries: bool = False  # False: an own failure is final, only losses are tried again
@@ -49,13 +50,14 @@ class Kind:
     serial_key: str | Callable[..., str] | None = None  # a format string over the parameters, or a function of them
     title: str | None = None  # a format over the parameters; None: the first short ones
     rate_limit: str | None = None  # as Celery has it
+    open: bool = True  # people and tokens may submit it; the code of a job may anyhow
     quiet: bool = False  # a chore: succeeded runs are kept shortly and stay off the board
     retry: Mapping[str, Any] = field(default_factory=dict)  # for readers: Celery's own options as given
 
     def __post_init__(self) -> None:
         """Raise TypeError for settings that would fail only when a job runs, or silently."""
         for what, text, most in (("name", self.name, NAME), ("queue", self.queue, QUEUE)):
-            if not (isinstance(text, str) and 0 < len(text) <= most and text.isprintable() and text == text.strip()):
+            if not is_name(text, most):
                 raise TypeError(f"{self.where}: its {what} is a text of 1 to {most} printable characters")
         for name, words in MEANINGS.items():
             if (given := getattr(self, name)) not in words:
@@ -86,6 +88,12 @@ class Kind:
         return f"{self.name}:{key}"[:200]
 
 
+def is_name(text: Any, most: int) -> bool:
+    """Whether a column can hold it and people can read it."""
+    return isinstance(text, str) and 0 < len(text) <= most and text.isprintable() and text == text.strip()
+
+
+further_queues: set[str] = set()  # that the project's settings name, beside those of kinds
 _kinds: dict[str, Kind] = {}  # by their own names
 _dotted: dict[str, Kind] = {}  # by ``module.function``
 _shared: dict[str, set[str]] = {}  # names of functions that are no kind's name, since several have them
@@ -154,21 +162,6 @@ def knows(name: str) -> bool:
     return name in _kinds or name in _dotted
 
 
-def has_own_messages(name: str) -> bool:
-    """Whether only its own message starts a job of that kind.
-
-    Celery times and counts messages, so a kind with a limit has one for each job. A job with a serial key gets one when
-    its turn comes.
-    """
-    kind = find(name)
-    return kind is None or bool(kind.serial_key or kind.time_limit or kind.soft_time_limit or kind.rate_limit)
-
-
-def called() -> list[str]:
-    """The names of the kinds whose jobs any worker process may start that has nothing else to do."""
-    return [kind.name for kind in kinds() if not has_own_messages(kind.name)]
-
-
 def repeatable(name: str) -> bool:
     """Whether a lost job of that kind may be tried again; a kind this process does not know may."""
     kind = find(name)
@@ -204,4 +197,4 @@ def names() -> Set[str]:
 
 
 def queues() -> list[str]:
-    return sorted({kind.queue for kind in _kinds.values()} | {"default"})
+    return sorted({kind.queue for kind in _kinds.values()} | {"default"} | further_queues)

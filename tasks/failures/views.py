@@ -19,8 +19,10 @@ from tasks.access import audit
 from tasks.access.permissions import may, visible
 from tasks.engine.models import Job
 from tasks.failures import groups
+from tasks.queries import series
 from tasks.search import finder
 from tasks.search.language import NO_KEY
+from tasks.web import bars
 from tasks.web.links import bulk_url, jobs_url, quoted
 from tasks.web.pages import Allowed, Page, uid_or_404
 
@@ -42,6 +44,7 @@ class FailuresView(Page):
         return super().get_context_data(
             groups=[group_context(group, found.shown) for group in found.shown],
             handled=handled,
+            chart=None if older else bars.draw(series.of("24h"), "state:failed", shown=("failed",)),
             older=older,
             looked=found.looked,
             go_on=further and f"?{urlencode(further)}",

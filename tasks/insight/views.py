@@ -17,7 +17,7 @@ from tasks.monitor import diagnosis
 from tasks.queries import board, series, stats
 from tasks.schedules.models import Schedule
 from tasks.search import finder
-from tasks.search.language import Query
+from tasks.search.language import NO_KEY, Query
 from tasks.web import bars
 from tasks.web.kind_form import KindForm
 from tasks.web.links import jobs_url, quoted
@@ -92,7 +92,10 @@ class KindView(OverTime):
             name=kind,
             kind=known_kind,
             text=text,
-            failures=[{**group, "url": jobs_url(f"{text} failure:{','.join(group['keys'])}")} for group in found],
+            failures=[
+                {**group, "url": jobs_url(f"{text} failure:{','.join(key or NO_KEY for key in group['keys'])}")}
+                for group in found
+            ],
             jobs=self.last_jobs(text),
             links=[(words, jobs_url(f"{text} {more}")) for words, more in LINKS],
             match=f'{{"kind": [[{json.dumps(kind)}]]}}',

@@ -2,14 +2,15 @@
 
 from typing import Any
 
-from tasks.access.permissions import may, submittable_kinds
+from tasks.access.permissions import may
 from tasks.engine.models import Job
-from tasks.monitor import diagnosis
+from tasks.monitor import diagnosis, plots
 from tasks.queries import board as picture
-from tasks.queries import gauges
+from tasks.queries import gauges, stats
 from tasks.web.pages import Page
 
-SECTIONS = {"running": "running", "queued": "queued", "retrying": "retrying"} | dict.fromkeys(Job.FINAL, "finished")
+SECTIONS = {name: name for name in ("running", "queued", "retrying", "failed")}
+SECTIONS |= {"succeeded": "finished", "cancelled": "finished"}
 
 
 class BoardView(Page):
@@ -21,6 +22,7 @@ class BoardView(Page):
         sections: dict[str, list[dict[str, Any]]] = {name: [] for name in SECTIONS.values()}
         for job in board["jobs"]:
             sections[SECTIONS[job["state"]]].append(job)
+        sections["failed"] = gauges.failures()
         now = board["stats"]["now"]
         user = self.request.user
         return super().get_context_data(
@@ -31,7 +33,9 @@ class BoardView(Page):
                 queue["name"]: {"running": queue["running"], "waiting": queue["queued"]} for queue in board["queues"]
             },
             by_kind=gauges.kinds(),
-            kinds=submittable_kinds(user),
+            oldest=diagnosis.oldest_wait(board["queues"]),
+            trend=plots.trend(stats.chart("1h")["buckets"]),
+            first_run=not board["jobs"] and not Job.objects.exists(),
             may_pick=may(user, "cancel") or may(user, "retry"),
             **diagnosis.diagnosis_context(board),
             **context,

@@ -16,7 +16,7 @@ from django.shortcuts import get_object_or_404
 from django.utils.cache import patch_vary_headers
 from django.views.generic import View
 
-from tasks.access.permissions import ELSEWHERE, may, may_submit
+from tasks.access.permissions import ELSEWHERE, may, may_make_run, may_submit
 from tasks.engine import chains, registry
 from tasks.engine.models import Job, LogLine, State
 from tasks.jobs import related
@@ -46,7 +46,7 @@ class JobView(Page):
     def get_context_data(self, uid: UUID, **context: Any) -> dict[str, Any]:
         job = get_visible_job(self.request, uid)
         user, kind = self.request.user, known(job.kind)
-        may_run = kind is None or may_submit(user, kind)
+        may_run = kind is None or may_make_run(user, kind)
         return super().get_context_data(
             job=board.detail(job, people=True),
             doc=kind.signature.help if kind else "",

@@ -4,6 +4,7 @@ import time
 
 from tasks.base import job
 from tasks.engine.report import Report
+from tasks.kinds.sample import sample
 
 
 @job(effects="none")
@@ -11,7 +12,7 @@ def noop() -> None:
     """Do nothing, as quickly as a job can."""
 
 
-@job(effects="none")
+@sample(effects="none")
 def countdown(report: Report, seconds: int = 10, steps: int = 10, fail: bool = False) -> dict[str, int]:
     """Count down, and fail at the end if you wish."""
     if not 0 <= seconds <= 86_400 or not 1 <= steps <= 100_000:

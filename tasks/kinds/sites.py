@@ -11,11 +11,11 @@ from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from tasks.base import job
 from tasks.engine.report import Report
 from tasks.engine.words import number_of
 from tasks.fetch.errors import FetchError
 from tasks.fetch.fetcher import Fetcher, Hop
+from tasks.kinds.sample import sample
 from tasks.params.signature import ParamError
 
 MOST = 1000  # addresses in one job
@@ -29,7 +29,7 @@ SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 Row = dict[str, Any]
 
 
-@job(queue="io", effects="none", time_limit=TOTAL + 180)
+@sample(queue="io", effects="none", time_limit=TOTAL + 180)
 async def site_sizes(report: Report, addresses: list[str], timeout: Annotated[int, range(1, 121)] = 20) -> dict:  # noqa: ASYNC109
     """Fetch web addresses at the same time, and tell how large each page is and how long it took.
 

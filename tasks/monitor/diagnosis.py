@@ -88,5 +88,20 @@ def _trouble(queue: dict[str, Any], workers: list[dict[str, Any]], elsewhere: in
     return "caution", f"{stands} {busy}"
 
 
+VERDICTS = {"fine": "All fine", "caution": "Needs attention", "danger": "Something is wrong"}
+
+
+def verdict(troubles: Sequence[dict[str, str]], failed: int, alerts: int) -> dict[str, str]:
+    """The answer to "is everything fine?": ``look`` and ``words``. static/js/parts/verdict.js says it alike."""
+    looks = {trouble["look"] for trouble in troubles}
+    look = "danger" if "danger" in looks or alerts else "caution" if looks or failed else "fine"
+    return {"look": look, "words": VERDICTS[look]}
+
+
+def oldest_wait(queues: Sequence[dict[str, Any]]) -> float | None:
+    """Seconds that the oldest waiting job of all queues has waited; None when nothing waits."""
+    return max((queue["oldest_s"] for queue in queues if queue["oldest_s"] is not None), default=None)
+
+
 def jobs(n: int) -> str:
     return f"{n:,} job{'s' * (n != 1)} wait{'s' * (n == 1)}"

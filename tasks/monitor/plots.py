@@ -1,4 +1,4 @@
-"""Where the bars of a chart stand, as templates/charts draws them. static/js/parts/plots.js reckons alike.
+"""Where the bars of a chart stand, as templates/charts draws them. static/js/parts/plots.js computes the same.
 
 Pure. A plot is as wide as it has bars, and 100 high; the page stretches it.
 """
@@ -21,6 +21,25 @@ def plot_positions(chart: dict[str, Any]) -> dict[str, Any]:
         "bars": [{**bar, "place": i, "heights": heights(bar, ended, failed)} for i, bar in enumerate(bars)],
         "kinds": [{**row, "spans": {name: span(row, name) for name in ("wait", "run")}} for row in chart["kinds"]],
     }
+
+
+def trend(buckets: list[dict[str, Any]]) -> dict[str, str]:
+    """The last hour in a small drawing: a path of bars for what ended well or was cancelled, one for what failed.
+
+    Both have one scale, so that the eye compares them.
+    """
+    most = max([1, *(bar["succeeded"] + bar["cancelled"] + bar["failed"] for bar in buckets)])
+    failed = [height(bar["failed"], most) for bar in buckets]
+    ended = [height(bar["succeeded"] + bar["cancelled"], most) for bar in buckets]
+    return {"failed": _bars(failed, [0.0] * len(failed)), "ended": _bars(ended, failed)}
+
+
+def _bars(heights: list[float], below: list[float]) -> str:
+    """Paths of bars of these heights, each standing on what is below it."""
+    bars = zip(heights, below, strict=True)
+    return "".join(
+        f"M{i} {100 - base:.1f}v-{min(h, 100 - base):.1f}h.8V{100 - base:.1f}z" for i, (h, base) in enumerate(bars) if h
+    )
 
 
 def release_marks(buckets: list[dict[str, Any]], releases: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -99,3 +99,10 @@ def _from_marker(marker: dict[str, Any], known: set[str] | None) -> Any:
     if isinstance(found, Typed):
         return Typed(TEXT.accept(found), found.type)
     return {"__type__": name, "__value__": carried(found["__value__"], known)} if isinstance(found, dict) else found
+
+
+class SealedJson(JsonType):
+    """Whatever a plain task is given as its password or token: kept sealed, and shown as MASK."""
+
+    type = "secret"
+    schema = {"title": "secret", "writeOnly": True}

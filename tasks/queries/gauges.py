@@ -1,14 +1,17 @@
 """Numbers that a page can ask its socket for, beside those in every frame of the board."""
 
 from collections.abc import Callable, Iterable
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
 from django.db.models import Count
+from django.utils import timezone
 
-from tasks.engine.models import Job
+from tasks.engine.models import Job, State
 from tasks.queries import board, stats
 
+FAILED = 20  # that the board keeps in sight
 COUNTED = 20_000  # jobs of a state that are looked at: a million waiting ones are not counted every few seconds
 
 
@@ -25,9 +28,20 @@ def kinds() -> dict[str, dict[str, int]]:
     return dict(sorted(found.items()))
 
 
+def failures() -> list[dict[str, Any]]:
+    """Summaries of the newest jobs that failed within a day and have not been retried, the newest first.
+
+    The board shows them beside its own rows, where a busy minute of successes would push them out.
+    """
+    since = timezone.now() - timedelta(days=1)
+    failed = Job.objects.filter(app="", state=State.FAILED, finished_at__gte=since).order_by("-finished_at", "-id")
+    return [job.summary() for job in failed.select_related("owner").defer(*board.UNSHOWN)[:FAILED]]
+
+
 GAUGES: dict[str, Callable[[], Any]] = {
     "queues": stats.queues,
     "kinds": kinds,
+    "failures": failures,
     **{f"chart-{period}": partial(stats.chart, period) for period in stats.PERIODS},
 }
 COUNTS = frozenset({"kinds"})  # of these, what stands beside the rows of the board and must not contradict them

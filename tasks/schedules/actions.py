@@ -15,6 +15,7 @@ from django.db.models import F
 from django.utils import timezone
 from django_celery_beat.models import ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask, PeriodicTasks
 
+from tasks.access.actions import NotAllowed
 from tasks.engine import creation, lifecycle, registry, sealing, storable
 from tasks.engine.errors import NotInState, Refused
 from tasks.engine.models import Job
@@ -22,12 +23,13 @@ from tasks.engine.transition import retry_on_lock
 from tasks.engine.uid import uuid7
 from tasks.params.signature import MASK
 from tasks.schedules import crontab as fields
-from tasks.schedules import slots
+from tasks.schedules import entries, slots
 from tasks.schedules.models import Run, Schedule
 
 GRACE = timedelta(seconds=60)  # a slot found so late was missed; until then it is run, and shown as late
 RUNS_KEPT = 200  # of each schedule
 SHORTEST_S = 1
+STRANGE = 20  # rows of tasks that are no kinds, which are named
 PLAN = {"interval", "crontab", "clocked", "start_time", "one_off"}  # columns of PeriodicTask that say when
 
 
@@ -126,7 +128,7 @@ def change(
             periodic.name = name
         if params is not None:
             clean, row["secrets"] = _split(periodic.task, params)
-            periodic.kwargs = json.dumps(clean)
+            periodic.kwargs, periodic.args = json.dumps(clean), "[]"
         if timing is not None:
             kept = _kept(timing)
             for column in PLAN:
@@ -166,7 +168,7 @@ def run_now(schedule: Schedule, by: Any) -> Job:
 
 def opened(schedule: Schedule) -> dict[str, Any]:
     """The parameters with their secrets in place."""
-    return {**schedule.params, **(sealing.unseal(schedule.secrets) if schedule.secrets else {})}
+    return creation.with_values(schedule.params, sealing.unseal(schedule.secrets) if schedule.secrets else {})
 
 
 def fresh(schedule: Schedule) -> Schedule:
@@ -181,6 +183,8 @@ def rows() -> Any:
 def _split(kind: str, params: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
     """Clean parameters with secrets masked, and the secrets sealed."""
     known = registry.get(kind)
+    if not known.open:
+        raise NotAllowed("Only code schedules jobs of this kind: SIGNALBOX_ADOPT_SUBMIT does not name its task.")
     signature, clean = known.signature, known.signature.clean(params)
     creation.rows_exist(known, clean)
     secrets = {name: clean[name] for name in signature.secrets if clean.get(name) is not None}
@@ -195,6 +199,13 @@ def adopt() -> None:
     bare = PeriodicTask.objects.filter(schedule_row__isnull=True, task__in=registry.names())
     for key in bare.values_list("pk", flat=True):  # whether such a row can be kept is found out when it is read
         Schedule.objects.get_or_create(periodic_id=key)
+
+
+def strange_rows() -> list[str]:
+    """A sentence for each enabled row of a task that is no kind, which no beat starts. Celery's chores are left out."""
+    rows = PeriodicTask.objects.filter(enabled=True, schedule_row__isnull=True).exclude(task__in=registry.names())
+    named = rows.exclude(task__startswith="celery.").order_by("name").values_list("name", "task")[:STRANGE]
+    return [f"The schedule {name!r} starts nothing: {entries.why_not(task)}." for name, task in named]
 
 
 @retry_on_lock
@@ -249,10 +260,11 @@ def _run(schedule: Schedule, slot: datetime, now: datetime) -> Run:
 
 
 def _submit(schedule: Schedule, slot: str | None, owner: Any) -> Job:
-    params, priority = opened(schedule), schedule.priority
-    job, _ = lifecycle.submit(
-        schedule.periodic.task, params, owner=owner, priority=priority, schedule=schedule.uid, slot=slot
-    )
+    order = entries.order_of(schedule.periodic)
+    if schedule.priority is not None:
+        order["priority"] = schedule.priority
+    asked = {"owner": owner, "schedule": schedule.uid, "slot": slot, **order}
+    job, _ = lifecycle.submit(schedule.periodic.task, opened(schedule), **asked)
     return job
 
 

@@ -9,7 +9,7 @@ class TimetableConfig(AppConfig):
     name = "tasks.schedules"
     label = "timetable"  # names tables and migrations of installations that exist, so it stays
     verbose_name = "Timetable"
-    links = [Link("schedules", "see_schedules", place=30)]
+    links = [Link("schedules", "see_schedules", first=True, place=14)]
     topics = {"schedules": Topic("see_schedules", "tasks.schedules.models.read_mark")}
     pages = "tasks.schedules.urls"
     api = "tasks.schedules.api"

@@ -4,7 +4,6 @@ The PeriodicTask says when, what (a kind and its parameters as JSON) and whether
 is, what happens to runs that overlap or were missed, and up to when everything is settled. Nothing here starts a job.
 """
 
-import json
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,7 +16,8 @@ from django_celery_beat.models import PeriodicTask, PeriodicTasks
 from tasks.engine import registry
 from tasks.engine.models import instant
 from tasks.engine.uid import uuid7
-from tasks.schedules import crontab, slots
+from tasks.params.signature import MASK
+from tasks.schedules import crontab, entries, slots
 
 UNITS = (("week", 604_800), ("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
 
@@ -85,10 +85,13 @@ class Schedule(models.Model):
             return "No interval, crontab or date is set, so it never runs."
         if self.periodic.crontab and timing.following(timezone.now()) is None:
             return "Its crontab matches no date, so it never runs."
-        if not registry.knows(self.periodic.task):
-            return f"There is no kind of job named {self.periodic.task!r}, so no run can start."
+        if why := entries.why_not(self.periodic.task):
+            return f"{why[0].upper()}{why[1:]}, so no run can start."
         try:
             self.params  # noqa: B018 - raises what is wrong with them
+            entries.order_of(self.periodic)
+        except entries.WrongEntry as wrong:
+            return str(wrong)
         except ValueError as error:
             return f"Its parameters cannot be read: {error}"[:300]
         return ""
@@ -170,18 +173,18 @@ class Schedule(models.Model):
     @property
     def params(self) -> dict[str, Any]:
         """Raises ValueError for what was typed by hand into Django's admin and is no JSON object."""
-        params = json.loads(self.periodic.kwargs or "{}")
-        if not isinstance(params, dict):
-            raise ValueError("they are no JSON object")
-        return params
+        return entries.params_of(self.periodic)
 
     @property
     def shown_params(self) -> Any:
         """The parameters; what cannot be read, as the text that it is."""
         try:
-            return self.params
+            params = self.params
         except (ValueError, RecursionError):
             return self.periodic.kwargs
+        kind = registry.find(self.periodic.task)
+        hidden = kind.signature.secrets if kind else ()
+        return {name: MASK if name in hidden and value else value for name, value in params.items()}
 
 
 class Run(models.Model):

@@ -15,7 +15,7 @@ from tasks.engine.errors import Refused
 from tasks.engine.models import Job
 from tasks.engine.readable import each, readable
 from tasks.params.signature import MASK, ParamError
-from tasks.schedules import actions
+from tasks.schedules import actions, entries
 from tasks.schedules.forms import ParamsForm, ScheduleForm
 from tasks.schedules.models import Schedule, beats
 from tasks.web.pages import Allowed, Page
@@ -59,6 +59,7 @@ class ScheduleList(SchedulePage):
         unreadable: list[str] = []
         rows = readable(actions.rows().prefetch_related("runs").order_by("periodic__name"), unreadable)
         shown = each(rows, lambda row: (row, row.next(1), row.waiting_since, row.trouble), unreadable)
+        unreadable += [*entries.wrong_entries(), *actions.strange_rows()]
         return super().get_context_data(schedules=shown, unreadable=unreadable, **context)
 
 

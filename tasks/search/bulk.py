@@ -12,7 +12,7 @@ from uuid import UUID
 from django.db.models import F, QuerySet
 
 from tasks.access import actions
-from tasks.access.permissions import Actor, may, may_submit, visible
+from tasks.access.permissions import Actor, may, may_make_run, visible
 from tasks.engine import registry
 from tasks.engine.models import Job, State
 from tasks.search import finder
@@ -65,7 +65,7 @@ def allowed(who: Any, action: str) -> QuerySet[Job]:
     if action == "take_back":
         jobs = jobs.filter(finished_at=F("cancel_requested_at"))  # of a job that waited: docs/decisions/take-back.md
     if action != "cancel":
-        jobs = jobs.exclude(kind__in=[kind.name for kind in registry.kinds() if not may_submit(who, kind)])
+        jobs = jobs.exclude(kind__in=[kind.name for kind in registry.kinds() if not may_make_run(who, kind)])
     return jobs
 
 

@@ -13,6 +13,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import urlencode
+from django.utils.text import capfirst
 
 from tasks.access.permissions import may, visible
 from tasks.api import versions
@@ -55,7 +56,7 @@ class JobsView(Page):
         return super().get_context_data(
             text=text,
             errors=errors,
-            readings=[describe_query(query).capitalize() + ".", *taken_for_words(text)] if query and text else [],
+            readings=[f"{capfirst(describe_query(query))}.", *taken_for_words(text)] if query and text else [],
             words=list(suggested(user)),
             states=[("All", self.address(edited(text, "state")), bool(query) and not query.state), *self.states(query)],
             sorts=[

@@ -20,13 +20,13 @@ PARTS = ("succeeded", "cancelled", "failed")
 QUICKEST_S, SLOWEST_S = 0.01, 86_400.0  # the ends of the scale of times, which is logarithmic
 
 
-def draw(series: Series, text: str, against: Series | None = None) -> dict[str, Any]:
+def draw(series: Series, text: str, against: Series | None = None, shown: Sequence[str] = PARTS) -> dict[str, Any]:
     """``bars`` with ``parts``, ``words`` and ``url`` each; ``top`` of the scale; ``line``: what it is compared with.
 
-    ``text``: the search that finds what is counted; a bar's address adds its time to it.
+    ``text``: the search that finds what is counted; a bar's address adds its time to it. ``shown``: outcomes.
     """
-    compared = [bucket.ended.total() for bucket in against.buckets.values()] if against else []
-    most = max([bucket.ended.total() for bucket in series.buckets.values()] + compared, default=0)
+    compared = [_total(bucket.ended, shown) for bucket in against.buckets.values()] if against else []
+    most = max([_total(bucket.ended, shown) for bucket in series.buckets.values()] + compared, default=0)
     highest = top(most)
     bars = [
         {
@@ -35,7 +35,7 @@ def draw(series: Series, text: str, against: Series | None = None) -> dict[str, 
             "ended": {name: bucket.ended[name] for name in PARTS},
             "words": words(at, series.width, bucket.ended, compared[i] if against else None),
             "url": jobs_url(in_span(text, at, at + series.width)),
-            "parts": stack([(name, bucket.ended[name]) for name in PARTS], highest),
+            "parts": stack([(name, bucket.ended[name]) for name in shown], highest),
             **stats.quantiles(bucket.times),
         }
         for i, (at, bucket) in enumerate(series.buckets.items())
@@ -48,9 +48,14 @@ def draw(series: Series, text: str, against: Series | None = None) -> dict[str, 
         "text": text,
         "line": steps(compared, highest) if against else "",
         "totals": {name: series.ended[name] for name in PARTS},
+        "shown": shown,
         "waited": {name: polyline([bar[f"wait_{name}_s"] for bar in bars]) for name in ("p50", "p95")},
         "ran": {name: polyline([bar[f"run_{name}_s"] for bar in bars]) for name in ("p50", "p95")},
     }
+
+
+def _total(ended: Any, shown: Sequence[str]) -> int:
+    return sum(ended[name] for name in shown)
 
 
 def in_span(text: str, since: datetime, until: datetime) -> str:

@@ -17,6 +17,7 @@ from importlib import import_module
 from typing import Any, NamedTuple
 
 from django.apps import apps
+from django.conf import settings
 from django.urls import include, path
 from django.utils.module_loading import import_string
 
@@ -29,6 +30,7 @@ class Link(NamedTuple):
     label: str = ""  # in the menu, where it is not the name
     first: bool = False  # in the bar itself, where there is room
     place: int = 100  # in the menu, the lowest first
+    example: bool = False  # among the examples, below the others
 
 
 class Topic(NamedTuple):
@@ -75,4 +77,6 @@ def _patterns(place: str) -> Any:
 
 
 def _with(attribute: str) -> Iterator[Any]:
-    return (app for app in apps.get_app_configs() if getattr(app, attribute, None))
+    for app in apps.get_app_configs():
+        if getattr(app, attribute, None) and (settings.SIGNALBOX_SAMPLES or not getattr(app, "is_sample", False)):
+            yield app

@@ -14,7 +14,7 @@ from typing import Any
 from billiard.pool import mem_rss  # as it was before project.worker
 from celery.app.trace import trace_ok_t
 
-from tasks.engine import lifecycle, notify, registry
+from tasks.engine import calls, lifecycle, notify, registry
 from tasks.engine.celery_app import app
 from tasks.engine.models import Job
 from tasks.worker import pulse
@@ -47,7 +47,7 @@ def work(task: Any, uid: str, request: dict[str, Any]) -> trace_ok_t:
 
 def _first(task: Any, uid: str, request: dict[str, Any]) -> Job | None:
     """The job of a message: the next one of all, unless only its own message starts the job that it names."""
-    named = registry.has_own_messages(task.kind.name)
+    named = calls.has_own_messages(task.kind.name)
     job = None if named or not pulse.current() else _next(request)
     return job or claim(task.kind.name, uid, request.get("hostname") or "")
 
@@ -67,8 +67,8 @@ def _claim_next(worker: str) -> Job | None:
 
 @lru_cache(maxsize=1)
 def _called(known: int) -> list[str]:
-    """``registry.called``, sorted once for the number of kinds that are known."""
-    return registry.called()
+    """``calls.called``, sorted once for the number of kinds that are known."""
+    return calls.called()
 
 
 def _trace(job: Job, uid: str, request: dict[str, Any]) -> trace_ok_t:
@@ -83,8 +83,7 @@ def _trace(job: Job, uid: str, request: dict[str, Any]) -> trace_ok_t:
 
 def _goes_on(job: Job) -> bool:
     """Whether this process may run another job for this message: Celery's timers go by the limits of the first."""
-    kind = registry.get(job.kind)
-    return not (kind.time_limit or kind.soft_time_limit or kind.rate_limit)
+    return not calls.is_limited(registry.get(job.kind))
 
 
 def _has_room() -> bool:

@@ -15,7 +15,7 @@ from datetime import timedelta
 from django.conf import settings
 from django.db import close_old_connections, connection
 
-from tasks.engine import broker, lifecycle, notify, registry, strangers
+from tasks.engine import broker, calls, lifecycle, notify, registry, strangers
 from tasks.engine.models import Job, State, Worker
 
 log = logging.getLogger(__name__)
@@ -145,10 +145,10 @@ def _notify_missing() -> None:
         except Exception as error:
             log.debug("The broker could not be asked: %s", error)
             return
-        calls = waiting.filter(serial_key="", kind__in=registry.called())
-        own = waiting.exclude(serial_key="", kind__in=registry.called())
+        called = waiting.filter(serial_key="", kind__in=calls.called())
+        own = waiting.exclude(serial_key="", kind__in=calls.called())
         missing = own[: ready + MOST_MESSAGES].count() - ready
-        if calls[: ready + 1].count() > ready and ready < broker.ROOM:
+        if called[: ready + 1].count() > ready and ready < broker.ROOM:
             missing = max(missing, broker.ROOM - ready)
         if missing > 0:
             notify.notify_again(queue, before, min(missing, MOST_MESSAGES))

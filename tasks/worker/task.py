@@ -15,7 +15,7 @@ from celery.exceptions import MaxRetriesExceededError, Retry
 from django.apps import apps
 from kombu.utils.imports import symbol_by_name
 
-from tasks.engine import chains, due, lifecycle, options, registry
+from tasks.engine import chains, due, lifecycle, options, registry, routing
 from tasks.engine.celery_app import app
 from tasks.engine.models import Job
 from tasks.engine.report import current_report
@@ -202,6 +202,7 @@ def _make_task(function: Callable[..., Any], given: dict[str, Any]) -> Any:
         place=registry.place(function),
         doc=inspect.getdoc(function) or "",
         queue=said.get("queue") or "default",
+        routed=not said.get("queue"),
         priority=5 if said.get("priority") is None else said["priority"],
         max_attempts=ENDLESS if tries is None else 1 + tries,
         own_retries=bool(said.get("autoretry_for")),
@@ -212,6 +213,7 @@ def _make_task(function: Callable[..., Any], given: dict[str, Any]) -> Any:
         **own,
     )
     registry.register(kind)
+    routing.settle(kind)
     for name in ("queue", "priority", "typing"):  # ours; of the first two, Celery warns that they end with 6.0
         celery.pop(name, None)
     celery["bind"] = True

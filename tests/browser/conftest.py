@@ -33,16 +33,15 @@ def playwright() -> Iterator[Playwright]:
         yield running
 
 
+def chromium_path() -> str | None:
+    """The one script/test has found; system Chromium or Chrome; else the one Playwright has fetched."""
+    named = (shutil.which(name) for name in ("chromium", "google-chrome", "chrome"))
+    return os.environ.get("SIGNALBOX_CHROMIUM") or next(filter(None, named), None)
+
+
 @pytest.fixture(scope="package")
 def chromium(playwright: Playwright) -> Iterator[Browser]:
-    """The one script/test has found; system Chromium or Chrome; else the one Playwright has fetched."""
-    found = (
-        os.environ.get("SIGNALBOX_CHROMIUM")
-        or shutil.which("chromium")
-        or shutil.which("google-chrome")
-        or shutil.which("chrome")
-    )
-    browser = playwright.chromium.launch(executable_path=found, args=FLAGS)
+    browser = playwright.chromium.launch(executable_path=chromium_path(), args=FLAGS)
     yield browser
     browser.close()
 

@@ -58,11 +58,14 @@ def test_it_shows_each_job_where_its_state_belongs_in_the_order_of_the_board(pag
             job(1, "cancelled", 2),
         ],
     )
-    expect(rows(page, "finished")).to_have_count(3)
+    line.send("gauge", gauge="failures", value=[])
+    expect(rows(page, "finished")).to_have_count(2)
+    expect(rows(page, "failed")).to_have_count(1)
     assert ids(page, "running") == [uid(2), uid(3)]
     assert ids(page, "queued") == [uid(12), uid(11)]
     assert ids(page, "retrying") == [uid(22), uid(21)]
-    assert ids(page, "finished") == [uid(32), uid(31), uid(1)]
+    assert ids(page, "failed") == [uid(32)]
+    assert ids(page, "finished") == [uid(31), uid(1)]
     expect(row(page, 32)).to_contain_text("ValueError: no")
     expect(row(page, 32)).not_to_contain_text("second line")
 
@@ -116,6 +119,7 @@ def test_rows_stay_while_something_is_selected(page: Page, line: Line) -> None:
     expect(page.locator("[data-section=running] [data-new]")).to_have_text("1 new")
     assert ids(page, "running") == [uid(1), uid(2), uid(3)]
     page.get_by_role("button", name="Clear").click()
+    away(page)  # the bar is gone, and what was below it is under the pointer
     expect(page.locator("[data-section=running] [data-new]")).to_be_hidden()
     assert ids(page, "running") == [uid(2), uid(3), uid(4)]
 
@@ -128,10 +132,52 @@ def test_pause_stops_the_lists_and_going_on_catches_up(page: Page, line: Line) -
     painted(page)
     expect(rows(page, "running")).to_have_count(3)
     expect(row(page, 1).locator("[data-part=fraction]")).to_have_text("0 / 10")
-    page.get_by_role("button", name="Pause").click()
+    page.get_by_role("button", name="Resume").click()
     expect(rows(page, "running")).to_have_count(4)
     expect(row(page, 1).locator("[data-part=fraction]")).to_have_text("6 / 10")
     expect(page.locator("[data-count=running] b")).to_have_text("4")
+
+
+def test_failures_stay_when_successes_push_them_out_and_leave_when_they_are_retried(page: Page, line: Line) -> None:
+    old, new = job(41, "failed", finished_at=instant(-60)), job(42, "failed", finished_at=instant(-1))
+    line.send("gauge", gauge="failures", value=[old])
+    line.send("patch", jobs=[new])
+    expect(rows(page, "failed")).to_have_count(2)
+    assert ids(page, "failed") == [uid(42), uid(41)]
+    line.send("gauge", gauge="failures", value=[new, old])
+    line.send("patch", gone=[uid(42)])
+    line.send("patch", jobs=[job(41, "queued", 2)])
+    expect(rows(page, "failed")).to_have_count(1)
+    assert ids(page, "failed") == [uid(42)] and uid(41) in ids(page, "queued")
+
+
+def test_the_verdict_names_its_reasons_and_is_fine_again(page: Page, line: Line) -> None:
+    verdict = page.locator("[data-verdict-words]")
+    line.send("news", topics=["alerts"], alerts=[])
+    line.send("patch", stats=stats())
+    expect(verdict).to_have_text("All fine")
+    line.send("patch", stats=stats(failed=2))
+    expect(verdict).to_have_text("Needs attention")
+    expect(page.get_by_role("link", name="2 failed in the last hour")).to_be_visible()
+    line.send("news", topics=["alerts"], alerts=[{"id": uid(90), "sentence": "A worker is lost."}])
+    expect(verdict).to_have_text("Something is wrong")
+    expect(page.get_by_role("link", name="1 open alert")).to_be_visible()
+    line.send("news", topics=["alerts"], alerts=[])
+    line.send("patch", stats=stats())
+    expect(verdict).to_have_text("All fine")
+
+
+def test_rows_move_in_batches_while_many_jobs_come_and_go(page: Page, line: Line) -> None:
+    page.evaluate("""() => {
+        window.batches = 0;
+        const seen = () => (window.batches += 1);
+        new MutationObserver(seen).observe(document.querySelector("[data-list=queued]"), { childList: true });
+    }""")
+    for n in range(100, 140):
+        line.send("patch", jobs=[job(n, "queued")])
+        page.wait_for_timeout(25)  # a rate, not a wait: forty jobs in a second
+    expect(rows(page, "queued")).to_have_count(42)
+    assert page.evaluate("window.batches") <= 4
 
 
 def test_focus_stays_with_its_row_and_goes_to_the_next_when_that_leaves(page: Page, line: Line) -> None:
@@ -256,7 +302,7 @@ def test_what_waits_and_runs_is_counted_by_queue_and_by_kind(page: Page, line: L
     line.send("gauge", gauge="kinds", value={})
     painted(page)
     expect(chips).to_have_count(2)
-    page.get_by_role("button", name="Pause").click()
+    page.get_by_role("button", name="Resume").click()
     expect(chips).to_have_count(0)
     expect(kinds).to_have_count(0)
 

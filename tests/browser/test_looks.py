@@ -41,6 +41,21 @@ lifecycle.submit("countdown", {}, owner=owner, parent=many.uid, due_at=many.due_
 ShareLink.objects.create(job=many, owner=owner, expires_at=many.due_at, framed_by=["https://shop.example"])
 print(many.uid)
 """
+CHANNEL = """
+from django.utils import timezone
+from tasks.channels.models import Channel, Notification
+
+now = timezone.now()
+said = "Failed to send JSON notification: Service Unavailable."
+tries = [{"at": now.isoformat(), "ok": False, "said": said, "seconds": 0.4}]
+one = Channel.objects.create(name="on call", service="Slack", sealed="x", last_at=now, last_said=said)
+title = "a_kind_with_a_long_name: 622 failures in 10 min (limit 20)"
+for status in ("failed", "pending"):
+    Notification.objects.create(
+        channel=one, about="failure", title=title, body="Open.", status=status, tries=tries, created_at=now
+    )
+print(one.uid)
+"""
 OVERLAPS = """() => {
     const things = "a, button, input, select, textarea, summary, h1, h2, h3, p, time, .lamp";
     const hidden = ".sr-only, .skip, .log, .trace, .scroll, details:not([open]) > :not(summary)";
@@ -58,7 +73,7 @@ OVERLAPS = """() => {
 
 CLIPPED = """() => [...document.querySelectorAll("body *")]
     .filter((e) => e.checkVisibility() && getComputedStyle(e).display !== "inline" && e.scrollWidth > e.clientWidth + 1)
-    .filter((e) => !e.closest(".row-note, .row-name a, .log, .trace, .scroll, .sr-only, .skip"))
+    .filter((e) => !e.closest(".row-note, .one-line, .row-name a, .log, .trace, .scroll, .sr-only, .skip"))
     .filter((e) => !e.closest("svg, input, textarea, select"))
     .map((e) => e.outerHTML.slice(0, 120))"""
 
@@ -85,6 +100,9 @@ def addresses(product: Product) -> dict[str, str]:
         "self test": "self-test/",
     }
     pages |= {"kinds": "kinds/", "a kind": "kinds/countdown/", "a queue": "queues/default/"}
+    pages |= {"alerts": "alerts/", "alert rule": "alerts/rules/new/", "people": "people/"}
+    pages |= {"channels": "channels/", "channel form": "channels/new/"}
+    pages |= {"a channel": f"channels/{product.python(CHANNEL).strip()}/"}
     pages |= {"audit": "audit/", "many attempts": f"jobs/{many}/", "share": f"jobs/{many}/share/"}
     return pages | {"done": f"jobs/{done}/", "failed": f"jobs/{failed}/", "running": f"jobs/{running}/"}
 
@@ -92,6 +110,7 @@ def addresses(product: Product) -> dict[str, str]:
 NAMES = (
     "board", "jobs", "submit", "countdown form", "site_sizes form", "workers", "done", "failed", "running", "nothing",
     "feeds", "checks", "webhooks", "charts", "self test", "failures", "wrong search", "bulk",
+    "alerts", "alert rule", "people", "channels", "channel form", "a channel",
     "audit", "many attempts", "share", "kinds", "a kind", "a queue",
 )  # fmt: skip
 

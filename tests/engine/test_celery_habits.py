@@ -210,7 +210,6 @@ def test_a_state_of_the_codes_own_is_read_by_callers(end, state, celery, shown):
     "option",
     [
         {"expires": 60},
-        {"queue": "fast"},
         {"link_error": add.si(1)},
         {"time_limit": 4},
         {"soft_time_limit": 3},

@@ -97,6 +97,6 @@ def test_why_a_job_does_not_come_on_is_said_in_words(monkeypatch):
     assert "is paused" in why()
     notify.resume("default")
     held = lifecycle.claim(job.uid, "w2", 1)
-    assert "The worker w2 has taken the job" in why()
+    assert "The worker w2 took the job" in why()
     lifecycle.succeed(held)
     assert why() == ""

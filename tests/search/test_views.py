@@ -162,8 +162,8 @@ def test_the_page_suggests_names_and_values_of_parameters_but_no_secrets() -> No
 
 
 def test_the_page_says_how_it_read_what_was_typed() -> None:
-    text = page("/jobs/?q=-state:failed+order_id:8812")
-    assert "Jobs with “order_id:8812”, but not those that are failed." in text
+    text = page("/jobs/?q=-state:failed+order_id:8812+Köln")
+    assert "Jobs with “order_id:8812” and “Köln”, but not those that are failed." in text
     assert "“order_id:8812” was taken for a word" in text and "args.order_id:8812" in text
 
 

@@ -11,7 +11,8 @@ import redis
 from django.conf import settings
 from django.db import connection
 
-from tasks.engine import broker, lifecycle, notify, registry
+from tasks.engine import broker, calls, lifecycle, notify
+from tasks.engine.celery_app import app
 from tasks.engine.models import Job
 from tasks.queries import board
 from tests.support.processes import wait_until
@@ -32,7 +33,7 @@ def wait_for_all(jobs: list[Job], seconds: float = 60) -> list[Job]:
 
 
 def claim_next(queue: str = "default") -> Job | None:
-    return lifecycle.claim_next(queue, registry.called(), *ME)
+    return lifecycle.claim_next(queue, calls.called(), *ME)
 
 
 # --- few messages ------------------------------------------------------------------------------------------------
@@ -63,9 +64,15 @@ def test_what_the_broker_holds_does_not_grow_with_the_jobs(servers):
 def test_a_job_that_only_its_own_message_starts_has_one_however_many_wait():
     lifecycle.submit_many("noop", [{}] * 100)
     jobs = [lifecycle.submit("serial", {"feed": str(n)})[0] for n in range(5)]
-    assert registry.has_own_messages("serial") and not registry.has_own_messages("noop")
+    assert calls.has_own_messages("serial") and not calls.has_own_messages("noop")
     assert broker.ready("default") == broker.ROOM + len(jobs)
-    assert registry.has_own_messages("hard_limited"), "Celery's timers go by messages"
+    assert calls.has_own_messages("hard_limited"), "Celery's timers go by messages"
+
+
+@pytest.mark.parametrize("name", ["task_time_limit", "task_soft_time_limit", "task_default_rate_limit"])
+def test_a_limit_for_all_tasks_gives_each_job_its_own_message(monkeypatch, name):
+    monkeypatch.setitem(app.conf, name, 10)
+    assert calls.has_own_messages("noop") and calls.called() == []
 
 
 @pytest.mark.process

@@ -45,6 +45,8 @@ class Command(BaseCommand):
 
     def up(self, host: str, port: int, server: str, concurrency: int, demo: bool) -> int:
         home = Path(settings.SIGNALBOX_HOME)
+        if demo:
+            os.environ["SIGNALBOX_SAMPLES"] = "on"  # for the parts: these kinds are what it submits
         refuse_wrong_options(host, port, concurrency)
         refuse_failed_checks(self)
         prepare(home)

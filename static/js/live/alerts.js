@@ -11,7 +11,7 @@ export const TOPIC = "alerts";
 export const WATCH = { type: "watch", news: [TOPIC] };
 
 /** @param {{type: string, alerts?: AlertInfo[]}} frame */
-export function heed(frame) {
+export function update(frame) {
   const region = document.querySelector("[data-alerts]");
   if (!region || frame.type !== "news" || !frame.alerts) return;
   const bar = /** @type {HTMLElement | null} */ (region.querySelector("[data-alert-bar]"));

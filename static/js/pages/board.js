@@ -10,9 +10,13 @@ import { put } from "../parts/put.js";
 import { fill, make } from "../parts/row.js";
 import { inTurns, ORDERS, SECTIONS } from "../parts/job_text.js";
 import { Tallies } from "../parts/tallies.js";
+import { Verdict } from "../parts/verdict.js";
 
 /** @typedef {import("../live/store.js").Summary} Summary */
 
+const WRITE_MS = 400; // between two writes of what rows say, while much changes; a change after a rest is shown at once
+const MOVE_MS = 1000; // between two moves of rows: what moves all the time cannot be read
+const FAILED = 20; // that stay in sight
 const SLICE_MS = 6; // so long at a time may rows be written: what a reader does comes in between
 
 export class Board {
@@ -23,6 +27,10 @@ export class Board {
   /** Queues of which nothing starts. @type {Set<string>} */
   #paused = new Set();
   #frame = 0;
+  #written = 0;
+  #moved = 0;
+  /** @type {ReturnType<typeof setTimeout>|undefined} */
+  #timer;
 
   /** @param {HTMLElement} root @param {import("../live/store.js").Store} store */
   constructor(root, store) {
@@ -35,6 +43,9 @@ export class Board {
       section.querySelector("[data-new]")?.addEventListener("click", () => this.#render(true));
     }
     this.tallies = new Tallies(root, store);
+    const verdict = /** @type {HTMLElement|null} */ (root.querySelector("[data-verdict-look]"));
+    const prefix = /** @type {HTMLElement|null} */ (root.querySelector("[data-troubles]"))?.dataset.prefix ?? "";
+    this.verdict = verdict && new Verdict(verdict, store, prefix);
     this.hold = new Hold(root, () => this.#soon());
     store.subscribe((change) => this.#note(change));
   }
@@ -42,6 +53,13 @@ export class Board {
   /** @param {boolean} paused */
   pause(paused) {
     this.hold.paused = paused;
+    this.#moved = 0;
+    this.#soon();
+  }
+
+  /** @param {number} alerts  that are open */
+  recount(alerts) {
+    if (this.verdict) this.verdict.alerts = alerts;
     this.#soon();
   }
 
@@ -60,6 +78,7 @@ export class Board {
       this.#paused = new Set(paused);
       this.#spoil("queued");
     }
+    if (change.gauge === "failures") this.#spoil("failed");
     // A job that is gone may stand in any list: in the one where it was last seen, if its move was held back.
     if (change.gone.size || change.frame === "snapshot") for (const name of this.#sections.keys()) this.#spoil(name);
     if (change.jobs.size || change.gone.size || change.stats || change.queues || change.gauge || change.frame === "snapshot") this.#soon();
@@ -71,8 +90,16 @@ export class Board {
     if (section) section.stale = true;
   }
 
-  /** Once a frame, and not at all in a hidden tab: it catches up when it is looked at. */
+  /** In the next frame, or a little later if the last one was just now; not at all in a hidden tab, which catches up when it is looked at. */
   #soon() {
+    if (this.#frame || this.#timer !== undefined) return;
+    const rest = this.#written + WRITE_MS - performance.now();
+    if (rest > 0) this.#timer = setTimeout(() => this.#draw(), rest);
+    else this.#draw();
+  }
+
+  #draw() {
+    this.#timer = undefined;
     this.#frame ||= requestAnimationFrame(() => this.#render());
   }
 
@@ -81,26 +108,52 @@ export class Board {
     cancelAnimationFrame(this.#frame);
     this.#frame = 0;
     if (this.hold.paused && !now) return;
+    this.#written = performance.now();
     this.#patch();
     this.tallies.show();
+    this.verdict?.show();
     const held = this.hold.rows && !now;
+    const wait = this.#moved + MOVE_MS - this.#written;
+    const moves = held || now || wait <= 0;
+    let stale = false;
     for (const [name, section] of this.#sections) {
-      if (section.stale) {
-        const jobs = this.#sorted(name);
-        if (!held) {
-          section.list.arrange(jobs);
-          section.stale = false;
-        }
-        announce(section.head, held ? news(section.list, jobs) : "");
-      }
+      if (section.stale && moves) this.#move(name, section, held);
+      stale ||= section.stale && !held;
       this.#head(name, section);
     }
+    if (stale) setTimeout(() => this.#soon(), wait);
   }
 
-  /** @param {string} name */
+  /** @param {string} name @param {{list: List<Summary>, head: HTMLElement, stale: boolean}} section @param {boolean} held */
+  #move(name, section, held) {
+    const jobs = this.#sorted(name);
+    if (!jobs) return;
+    if (!held) {
+      section.list.arrange(jobs);
+      section.stale = false;
+      this.#moved = this.#written;
+    }
+    announce(section.head, held ? news(section.list, jobs) : "");
+  }
+
+  /** The jobs of a section in their order; null: not known yet. @param {string} name */
   #sorted(name) {
+    if (name === "failed") return this.#failed();
     const jobs = [...this.store.jobs.values()].filter((job) => SECTIONS[job.state] === name);
     return name === "queued" ? inTurns(jobs, this.#paused) : jobs.sort(ORDERS[name]);
+  }
+
+  /** The newest failures: those of the board, and those that successes have pushed out of it since. */
+  #failed() {
+    const kept = /** @type {Summary[]|undefined} */ (this.store.gauges.get("failures"));
+    const section = this.#sections.get("failed");
+    if (!kept && section?.list.rows.size) return null; // the server painted some, and their news has not come yet
+    const jobs = new Map((kept ?? []).map((job) => [job.id, job]));
+    for (const job of this.store.jobs.values()) {
+      if (job.state === "failed") jobs.set(job.id, job);
+      else if ((jobs.get(job.id)?.version ?? job.version) < job.version) jobs.delete(job.id);
+    }
+    return [...jobs.values()].sort(ORDERS.failed).slice(0, FAILED);
   }
 
   /** What rows say, the longest known change first; what takes too long is left to the next frame. */
@@ -118,9 +171,13 @@ export class Board {
   #head(name, { list, head }) {
     const shown = list.rows.size;
     const all = this.store.stats?.now[name] ?? shown;
-    put(head.querySelector("[data-total]"), name === "finished" || all <= shown ? `${shown}` : `${shown} of ${all}`);
+    put(head.querySelector("[data-total]"), name === "finished" || name === "failed" || all <= shown ? `${shown}` : `${shown} of ${all}`);
     const empty = /** @type {HTMLElement|null} */ (head.querySelector("[data-empty]"));
-    if (empty) empty.hidden = shown > 0;
+    if (empty && empty.hidden !== shown > 0) empty.hidden = shown > 0;
+    if (name === "failed" && head.hidden !== !shown) head.hidden = !shown; // the verdict says that there are none
+    const fold = /** @type {HTMLElement|null} */ (head.querySelector("[data-fold]"));
+    const few = shown <= (fold?.closest("[data-folded=short]") ? 10 : 20);
+    if (fold && fold.hidden !== few) fold.hidden = few;
   }
 }
 

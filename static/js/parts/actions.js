@@ -34,7 +34,13 @@ export function start(say) {
 /** How many rows are selected. CSS cannot count them: a list that measures itself keeps its counters to itself. */
 function tally() {
   const count = document.querySelector("[data-picked]");
-  if (count) count.textContent = String(document.querySelectorAll("[data-pick]:checked").length);
+  if (!count) return;
+  const boxes = /** @type {NodeListOf<HTMLInputElement>} */ (document.querySelectorAll("[data-pick]"));
+  const picked = [...boxes].filter((box) => box.checked);
+  for (const row of document.querySelectorAll(".row[data-picked]")) row.removeAttribute("data-picked");
+  for (const box of picked) box.closest(".row")?.setAttribute("data-picked", "");
+  count.textContent = String(picked.length);
+  count.closest("form")?.toggleAttribute("data-picking", picked.length > 0);
 }
 
 /** @param {HTMLFormElement} form @param {(words: string) => void} say */

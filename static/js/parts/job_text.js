@@ -25,7 +25,7 @@ export const FINAL = new Set(["succeeded", "failed", "cancelled"]);
 /** The board's section for a state; scheduled jobs are only counted. @type {Record<string, string>} */
 export const SECTIONS = {
   running: "running", queued: "queued", retrying: "retrying",
-  succeeded: "finished", failed: "finished", cancelled: "finished",
+  succeeded: "finished", failed: "failed", cancelled: "finished",
 };
 
 /** Sorts before: oldest start, next to run, next due, newest end. @type {Record<string, (a: Summary, b: Summary) => number>} */
@@ -33,7 +33,8 @@ export const ORDERS = {
   running: (a, b) => text(a.started_at, b.started_at) || text(a.id, b.id),
   queued: (a, b) => b.priority - a.priority || text(a.id, b.id),
   retrying: (a, b) => text(a.due_at, b.due_at) || text(a.id, b.id),
-  finished: (a, b) => text(b.finished_at, a.finished_at) || text(b.id, a.id),
+  failed: newestEnd,
+  finished: newestEnd,
 };
 
 /**
@@ -52,6 +53,11 @@ export function inTurns(jobs, paused) {
   });
   ranked.sort((a, b) => a.rests - b.rests || b.job.priority - a.job.priority || a.turn - b.turn || text(a.job.id, b.job.id));
   return ranked.map(({ job }) => job);
+}
+
+/** @param {Summary} a @param {Summary} b */
+function newestEnd(a, b) {
+  return text(b.finished_at, a.finished_at) || text(b.id, a.id);
 }
 
 /** @param {string|null} a @param {string|null} b */

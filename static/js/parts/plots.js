@@ -1,5 +1,5 @@
 // @ts-check
-/** Where the bars of a chart stand. tasks/monitor/plots.py reckons alike. Knows no DOM. */
+/** Where the bars of a chart stand. tasks/monitor/plots.py computes the same. Knows no DOM. */
 
 /** @typedef {{at: string, succeeded: number, failed: number, cancelled: number}} Bucket */
 /** @typedef {{kind: string, wait_p50_s: number|null, wait_p95_s: number|null, run_p50_s: number|null, run_p95_s: number|null}} KindTimes */
@@ -52,4 +52,17 @@ export function span(low, high) {
 function position(seconds) {
   const within = Math.min(SLOWEST_S, Math.max(QUICKEST_S, seconds));
   return (100 * Math.log(within / QUICKEST_S)) / Math.log(SLOWEST_S / QUICKEST_S);
+}
+
+/** The last hour in a small drawing: one path of bars for what failed, one for the rest, which stands on it. @param {Bucket[]} buckets */
+export function trend(buckets) {
+  const most = Math.max(1, ...buckets.map((bar) => bar.succeeded + bar.cancelled + bar.failed));
+  const failed = buckets.map((bar) => height(bar.failed, most));
+  const ended = buckets.map((bar) => height(bar.succeeded + bar.cancelled, most));
+  return { failed: bars(failed, failed.map(() => 0)), ended: bars(ended, failed) };
+}
+
+/** @param {number[]} heights @param {number[]} below */
+function bars(heights, below) {
+  return heights.map((h, i) => (h ? `M${i} ${(100 - below[i]).toFixed(1)}v-${Math.min(h, 100 - below[i]).toFixed(1)}h.8V${(100 - below[i]).toFixed(1)}z` : "")).join("");
 }

@@ -13,45 +13,52 @@ export function inSpan(text, first, stepS, from, to) {
   return [...kept, `ended:${at(from)}..${at(to + 1)}`].join(" ");
 }
 
-/** @param {SVGSVGElement} svg */
-function draggable(svg) {
-  const figure = /** @type {HTMLElement} */ (svg.closest("[data-bars-of]"));
-  const chosen = svg.querySelector("[data-chosen]");
+/** @param {EventTarget|null} target @returns {SVGSVGElement|null} */
+const chartOf = (target) => (target instanceof Element ? target.closest("[data-bars-of] [data-span]") : null);
+
+/** The bar that a place on the screen is in. @param {SVGSVGElement} svg @param {number} x */
+function barAt(svg, x) {
   const bars = svg.viewBox.baseVal.width;
-  /** @type {{x: number, bar: number}|null} */
-  let begun = null;
-  const barAt = (/** @type {number} */ x) => {
-    const box = svg.getBoundingClientRect();
-    return Math.max(0, Math.min(bars - 1, Math.floor(((x - box.left) / box.width) * bars)));
-  };
-  const moved = (/** @type {PointerEvent} */ event) => begun !== null && Math.abs(event.clientX - begun.x) >= LEAST_PX;
-  const show = (/** @type {number} */ from, /** @type {number} */ to) => {
-    chosen?.setAttribute("x", String(Math.min(from, to)));
-    chosen?.setAttribute("width", String(Math.abs(to - from) + 1));
-  };
-  svg.addEventListener("dragstart", (event) => event.preventDefault());
-  svg.addEventListener("pointerdown", (event) => {
-    if (event.button === 0) begun = { x: event.clientX, bar: barAt(event.clientX) };
-  });
-  svg.addEventListener("pointermove", (event) => {
-    if (begun && moved(event)) show(begun.bar, barAt(event.clientX));
-  });
-  svg.addEventListener("pointerleave", () => {
-    begun = null;
-    chosen?.setAttribute("width", "0");
-  });
-  svg.addEventListener("click", (event) => {
-    const [from, to] = [begun?.bar ?? 0, barAt(event.clientX)];
-    const dragged = moved(event);
-    begun = null;
-    if (!dragged) return;
-    event.preventDefault();
-    const { barsOf = "", jobs = "" } = figure.dataset;
-    const text = inSpan(barsOf, svg.dataset.first ?? "", Number(svg.dataset.step), Math.min(from, to), Math.max(from, to));
-    location.assign(`${jobs}?${new URLSearchParams({ q: text })}`);
-  });
+  const box = svg.getBoundingClientRect();
+  return Math.max(0, Math.min(bars - 1, Math.floor(((x - box.left) / box.width) * bars)));
 }
 
+/** @param {SVGSVGElement} svg @param {number} from @param {number} count */
+function mark(svg, from, count) {
+  const chosen = svg.querySelector("[data-chosen]");
+  chosen?.setAttribute("x", String(from));
+  chosen?.setAttribute("width", String(count));
+}
+
+/** A chart may be replaced while the page is open, so the document listens. */
 export function start() {
-  for (const svg of document.querySelectorAll("[data-bars-of] [data-span]")) draggable(/** @type {SVGSVGElement} */ (svg));
+  /** @type {{svg: SVGSVGElement, x: number, bar: number}|null} */
+  let begun = null;
+  const dragged = (/** @type {MouseEvent} */ event) => begun !== null && Math.abs(event.clientX - begun.x) >= LEAST_PX;
+  document.addEventListener("dragstart", (event) => chartOf(event.target) && event.preventDefault());
+  document.addEventListener("pointerdown", (event) => {
+    const svg = event.button === 0 ? chartOf(event.target) : null;
+    begun = svg && { svg, x: event.clientX, bar: barAt(svg, event.clientX) };
+  });
+  document.addEventListener("pointermove", (event) => {
+    if (!begun || !dragged(event)) return;
+    const bar = barAt(begun.svg, event.clientX);
+    mark(begun.svg, Math.min(begun.bar, bar), Math.abs(bar - begun.bar) + 1);
+  });
+  document.addEventListener("pointercancel", () => {
+    if (begun) mark(begun.svg, 0, 0);
+    begun = null;
+  });
+  document.addEventListener("click", (event) => {
+    const [drag, moved] = [begun, dragged(event)];
+    begun = null;
+    if (!drag || !moved) return;
+    const figure = /** @type {HTMLElement} */ (drag.svg.closest("[data-bars-of]"));
+    const bar = barAt(drag.svg, event.clientX);
+    event.preventDefault();
+    const { barsOf = "", jobs = "" } = figure.dataset;
+    const ends = [Math.min(drag.bar, bar), Math.max(drag.bar, bar)];
+    const text = inSpan(barsOf, drag.svg.dataset.first ?? "", Number(drag.svg.dataset.step), ends[0], ends[1]);
+    location.assign(`${jobs}?${new URLSearchParams({ q: text })}`);
+  });
 }

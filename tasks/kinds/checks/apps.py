@@ -8,5 +8,6 @@ from tasks.web.features import Link
 class ChecksConfig(AppConfig):
     name = "tasks.kinds.checks"
     label = "checks"
-    links = [Link("checks", "see_rows", place=70)]
+    is_sample = True  # SIGNALBOX_SAMPLES=off leaves its pages and kinds out; its tables stay
+    links = [Link("checks", "see_rows", place=70, example=True)]
     pages = "tasks.kinds.checks.urls"

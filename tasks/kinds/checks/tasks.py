@@ -18,13 +18,14 @@ from tasks.fetch.fetcher import FetchedPage, Fetcher
 from tasks.kinds.asking import Refused, ask, in_words
 from tasks.kinds.checks import backups
 from tasks.kinds.checks.models import Service
+from tasks.kinds.sample import sample
 from tasks.params.signature import Url
 
 TOTAL_S = 20.0  # for one check with all its redirects
 CAP = 5_000_000  # bytes of the page, which are counted and not kept
 
 
-@job(queue="io", soft_time_limit=60, time_limit=70)
+@sample(queue="io", soft_time_limit=60, time_limit=70)
 def check_health(report: Report, url: Annotated[str, Url]) -> dict[str, Any]:
     """Ask a web service whether it is well, and keep the answer in its history.
 

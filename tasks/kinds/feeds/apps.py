@@ -8,6 +8,7 @@ from tasks.web.features import Link
 class FeedsConfig(AppConfig):
     name = "tasks.kinds.feeds"
     label = "feeds"
-    links = [Link("feeds", "see_rows", place=50)]
+    is_sample = True  # SIGNALBOX_SAMPLES=off leaves its pages and kinds out; its tables stay
+    links = [Link("feeds", "see_rows", place=50, example=True)]
     pages = "tasks.kinds.feeds.urls"
     api = "tasks.kinds.feeds.api"

@@ -7,7 +7,7 @@ that a second run finds nothing left to do.
 import random
 from typing import Annotated, Any
 
-from tasks.base import JobTask, job
+from tasks.base import JobTask
 from tasks.engine.report import Report
 from tasks.engine.words import number_of
 from tasks.fetch.errors import FetchError
@@ -17,6 +17,7 @@ from tasks.kinds.feeds import store
 from tasks.kinds.feeds.documents import Document, RefusedDocument, read
 from tasks.kinds.feeds.models import Feed
 from tasks.kinds.feeds.refusals import LARGEST
+from tasks.kinds.sample import sample
 from tasks.params.signature import Ref
 
 TOTAL_S = 30.0  # for one request with all its redirects
@@ -27,7 +28,7 @@ ROUNDS = 3  # when the feed is edited while it is fetched
 ACCEPT = "application/rss+xml, application/atom+xml, application/feed+json, application/xml;q=0.9, */*;q=0.5"
 
 
-@job(
+@sample(
     bind=True,
     queue="io",
     autoretry_for=(GatewayError,),

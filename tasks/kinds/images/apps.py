@@ -8,6 +8,7 @@ from tasks.web.features import Link
 class ImagesConfig(AppConfig):
     name = "tasks.kinds.images"
     label = "images"
-    links = [Link("collections", "see_rows", "images", place=60)]
+    is_sample = True  # SIGNALBOX_SAMPLES=off leaves its pages and kinds out; its tables stay
+    links = [Link("collections", "see_rows", "images", place=60, example=True)]
     pages = "tasks.kinds.images.urls"
     api = "tasks.kinds.images.api"

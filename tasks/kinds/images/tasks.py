@@ -12,7 +12,6 @@ from uuid import UUID
 from django.db.models import F, QuerySet
 
 from tasks.access import actions
-from tasks.base import job
 from tasks.engine.models import Job
 from tasks.engine.report import Report, Stopped
 from tasks.engine.uid import uuid7
@@ -20,6 +19,7 @@ from tasks.engine.words import number_of
 from tasks.kinds.asking import Refused
 from tasks.kinds.images import folders, looking, planning, storing
 from tasks.kinds.images.models import Collection, Image
+from tasks.kinds.sample import sample
 from tasks.params.signature import Ref
 
 FLUSH_S = 1.0  # between two writes of finished images
@@ -31,7 +31,7 @@ class NotLookedAt(Exception):
     """An error of this program, not of the image."""
 
 
-@job(queue="images", serial_key="{collection}", soft_time_limit=3600, time_limit=3660)
+@sample(queue="images", serial_key="{collection}", soft_time_limit=3600, time_limit=3660)
 def match_images(
     report: Report, collection: Annotated[str, Ref("images.Collection"), "The collection's id."]
 ) -> dict[str, Any]:
@@ -52,7 +52,7 @@ def match_images(
     return done
 
 
-@job(queue="images", quiet=True, serial_key="{collection}:{part}", soft_time_limit=3600, time_limit=3660)
+@sample(queue="images", quiet=True, serial_key="{collection}:{part}", soft_time_limit=3600, time_limit=3660)
 def match_part(
     report: Report,
     collection: Annotated[str, Ref("images.Collection"), "The collection's id."],

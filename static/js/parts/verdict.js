@@ -1,0 +1,72 @@
+// @ts-check
+/** Is everything fine? The board's verdict, its reasons, the oldest wait and the last hour. tasks/monitor/diagnosis.py says it alike. */
+
+import { rough } from "./duration.js";
+import { trend } from "./plots.js";
+import { put } from "./put.js";
+import { troubles } from "./troubles.js";
+
+/** @type {Record<string, string>} */
+const WORDS = { fine: "All fine", caution: "Needs attention", danger: "Something is wrong" };
+/** @type {Record<string, string>} */
+const LAMPS = { fine: "succeeded", caution: "stale", danger: "failed" };
+
+/** @param {{look: string}[]} found @param {number} failed @param {number} alerts */
+export function verdict(found, failed, alerts) {
+  const looks = new Set(found.map(({ look }) => look));
+  return looks.has("danger") || alerts ? "danger" : looks.size || failed ? "caution" : "fine";
+}
+
+export class Verdict {
+  #trend = "";
+
+  /** @param {HTMLElement} root  the section @param {import("../live/store.js").Store} store @param {string} prefix of queues' names in the broker */
+  constructor(root, store, prefix) {
+    this.root = root;
+    this.store = store;
+    this.prefix = prefix;
+    this.alerts = Number(root.dataset.alertsOpen);
+  }
+
+  show() {
+    const { stats, queues, workers } = this.store;
+    if (!this.store.ready || !stats) return;
+    const failed = stats.last_hour.failed ?? 0;
+    const look = verdict(troubles(queues, workers, this.prefix), failed, this.alerts);
+    if (this.root.dataset.verdictLook !== look) {
+      this.root.dataset.verdictLook = look;
+      this.root.querySelector(".verdict-head use")?.setAttribute("href", `#lamp-${LAMPS[look]}`);
+      put(this.root.querySelector("[data-verdict-words]"), WORDS[look]);
+    }
+    this.#why("failed", failed);
+    this.#why("alerts", this.alerts);
+    this.#oldest();
+    this.#hour();
+  }
+
+  /** @param {string} name @param {number} n */
+  #why(name, n) {
+    const reason = /** @type {HTMLElement} */ (this.root.querySelector(`[data-why=${name}]`));
+    put(reason.querySelector("[data-why-n]"), n.toLocaleString("en"));
+    put(reason.querySelector("[data-why-s]"), n === 1 ? "" : "s");
+    reason.hidden = !n;
+  }
+
+  #oldest() {
+    const waits = this.store.queues.map((queue) => queue.oldest_s).filter((wait) => wait !== null);
+    const oldest = waits.length ? Math.max(...waits) : null;
+    put(this.root.querySelector("[data-oldest-words]"), oldest === null ? "–" : rough(Math.floor(oldest / 5) * 5000));
+    this.root.querySelector("[data-oldest]")?.toggleAttribute("data-zero", (oldest ?? 0) < 60);
+  }
+
+  #hour() {
+    const chart = this.store.gauges.get("chart-1h");
+    if (!chart) return;
+    const drawn = trend(chart.buckets);
+    const all = drawn.ended + drawn.failed;
+    if (all === this.#trend) return;
+    this.#trend = all;
+    this.root.querySelector("[data-trend=ended]")?.setAttribute("d", drawn.ended);
+    this.root.querySelector("[data-trend=failed]")?.setAttribute("d", drawn.failed);
+  }
+}

@@ -1,0 +1,8 @@
+"""The verdict of the board, for templates."""
+
+from django import template
+
+from tasks.monitor import diagnosis
+
+register = template.Library()
+register.simple_tag(diagnosis.verdict)

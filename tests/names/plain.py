@@ -1,0 +1,43 @@
+"""A team's plain Celery tasks, of which tests adopt some: not a line of them knows Signalbox."""
+
+from celery import Celery, Task, shared_task
+
+theirs = Celery("names_theirs", set_as_current=False)
+heard: list = []
+
+
+class Told(Task):
+    abstract = True
+
+    def on_failure(self, exc, task_id, args, kwargs, einfo):
+        heard.append((self.name, str(exc)))
+
+
+@shared_task
+def plain_sum(report, y=1):
+    """Add two numbers, the first of which is called report."""
+    return report + y
+
+
+@shared_task(bind=True, autoretry_for=(KeyError,), max_retries=5, default_retry_delay=7, queue="slow", time_limit=99)
+def plain_unlucky(self, n: int):
+    if self.request.retries < 1:
+        raise KeyError(n)
+    return [self.name, n]
+
+
+@shared_task(name="plain.chosen")
+def plain_named(api_token, text: str = "x"):
+    return len(str(api_token))
+
+
+@theirs.task(base=Told)
+def plain_theirs(n):
+    if n < 0:
+        raise ValueError("below zero")
+    return plain_sum.delay(n, 1).id
+
+
+@theirs.task
+def plain_left(n):
+    return n

@@ -1,0 +1,157 @@
+"""Celery's own settings, as a project has them: each is honoured, done by something of ours, or refused."""
+
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from project import celery_settings
+from tasks.base import job
+from tasks.engine import due, registry
+from tasks.engine.celery_app import app
+from tasks.engine.models import Job
+from tasks.worker import annotated
+from tests.project.test_settings import manage
+from tests.tasks import add
+
+
+@pytest.mark.parametrize("name", sorted(celery_settings.NAMES))
+def test_each_setting_of_celery_has_one_end(name):
+    refused = name in celery_settings.REFUSED
+    replaced = bool(celery_settings.replacement(name)) and not refused
+    assert (name in celery_settings.HONOURED) + refused + replaced == 1
+
+
+def test_the_tables_name_nothing_that_celery_does_not_have():
+    names = celery_settings.NAMES.keys()
+    assert celery_settings.HONOURED | celery_settings.REFUSED.keys() | celery_settings.PICKLES <= names
+    assert [start for start in celery_settings.REPLACED if not any(name.startswith(start) for name in names)] == []
+
+
+def test_what_is_replaced_is_noted_and_what_is_celerys_default_is_not():
+    project = SimpleNamespace(
+        CELERY_RESULT_BACKEND="redis://", CELERY_TASK_ACKS_LATE=True, CELERY_WORKER_PREFETCH_MULTIPLIER=4,
+        CELERY_TASK_SERIALIZER="json", CELERY_ACCEPT_CONTENT=["json"], CELERY_TASK_TIME_LIMIT=5, CELERY_ONCE={},
+        CELERY_TASK_TIME_LIMTI=5, CELERY_RESULT_SERIALIZER="json",
+    )  # fmt: skip
+    assert celery_settings.notes(project) == [
+        "CELERY_RESULT_BACKEND is not read: a job's result is in its row.",
+        "CELERY_TASK_ACKS_LATE is not read: leases find lost attempts; on_lost of @job says whether they are repeated.",
+        "CELERY_TASK_TIME_LIMTI is no setting of Celery. Is CELERY_TASK_TIME_LIMIT meant?",
+    ]
+    assert celery_settings.refusals(project) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("TASK_SERIALIZER", "pickle", "names pickle. What a job is given and returns is JSON: take pickle out."),
+        ("ACCEPT_CONTENT", ["json", "pickle"], "names pickle."),
+        ("WORKER_DIRECT", True, "cannot be honoured: no worker has a queue of its own"),
+        ("ENABLE_UTC", False, "cannot be honoured: times without a zone are in CELERY_TIMEZONE"),
+    ],
+)
+def test_what_would_change_a_task_is_refused(name, value, sentence):
+    (said,) = celery_settings.refusals(SimpleNamespace(**{f"CELERY_{name}": value}))
+    assert said.startswith(f"CELERY_{name} ") and sentence in said
+
+
+@pytest.mark.django_db(transaction=True)
+def test_eager_mode_is_honoured_under_tests(settings):
+    settings.CELERY_TASK_ALWAYS_EAGER = True
+    result = add.delay(1, 2)
+    assert (result.get(), result.state, Job.objects.count()) == (3, "SUCCESS", 0)
+    settings.CELERY_TASK_ALWAYS_EAGER = False
+    add.delay(1, 2)
+    assert Job.objects.count() == 1
+
+
+def test_a_moment_without_a_zone_is_in_celerys_zone(monkeypatch):
+    noon = datetime(2026, 7, 1, 12)
+    assert due.at(noon) == noon.replace(tzinfo=UTC)
+    monkeypatch.setitem(app.conf.changes, "timezone", "Europe/Berlin")
+    monkeypatch.delitem(app.__dict__, "timezone", raising=False)
+    try:
+        assert due.at(noon) == noon.replace(tzinfo=ZoneInfo("Europe/Berlin"))
+    finally:
+        app.__dict__.pop("timezone", None)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_annotations_of_tasks_count_for_kinds(monkeypatch):
+    @job
+    def names_annotated() -> None: ...
+
+    kind = registry.get("names_annotated")
+    said = {"max_retries": 6, "time_limit": 7, "queue": "slow", "priority": 8}
+    monkeypatch.setitem(app.conf.changes, "task_annotations", {kind.celery_name: said})
+    annotated.settle_all()
+    made = Job.objects.get(uid=names_annotated.delay().id)
+    assert (made.max_attempts, made.queue, made.priority, kind.time_limit) == (7, "slow", 8, 7)
+
+
+SETTINGS = """
+from project.settings import *
+CELERY_TASK_ROUTES = {"namesteam.bgtasks.*": {"queue": "slow"}}
+CELERY_TASK_TIME_LIMIT = 33
+CELERY_TASK_DEFAULT_QUEUE = "work"
+CELERY_IMPORTS = ["namesteam.bgtasks"]
+CELERY_RESULT_BACKEND = "redis://nowhere"
+"""
+TASKS = """
+from tasks.base import job
+
+@job
+def names_found(): ...
+"""
+CELERY = """
+from celery import Celery
+app = Celery("namesteam", set_as_current=False)
+app.autodiscover_tasks(related_name="activities")
+"""
+ASK = """
+import django; django.setup()
+from tasks.engine import registry
+from project.celery import app
+for name in "names_found namesteam.bgtasks.names_found names_other namesteam.activities.names_active noop".split():
+    kind = registry.find(name)
+    print(name, kind and (kind.name, kind.queue))
+print(app.conf.task_time_limit, registry.queues())
+"""
+
+
+def test_a_projects_settings_and_its_modules_are_read(tmp_path):
+    team = tmp_path / "namesteam"
+    team.mkdir()
+    (team / "__init__.py").write_text("from namesteam import celery")
+    (team / "celery.py").write_text(CELERY)
+    (team / "settings.py").write_text(SETTINGS)
+    (team / "bgtasks.py").write_text(TASKS)
+    (team / "helper.py").write_text(TASKS.replace("names_found", "names_other"))
+    (team / "activities.py").write_text(TASKS.replace("names_found", "names_active"))
+    more = {"DJANGO_SETTINGS_MODULE": "namesteam.settings", "SIGNALBOX_APPS": "namesteam", "PYTHONPATH": str(tmp_path)}
+    checked = manage("check", home=tmp_path, SIGNALBOX_IMPORTS="namesteam.helper", **more)
+    assert "CELERY_RESULT_BACKEND is not read: a job's result is in its row." in checked.stderr + checked.stdout
+    asked = manage("shell", "-v", "0", "-c", ASK, home=tmp_path, SIGNALBOX_IMPORTS="namesteam.helper", **more)
+    assert asked.stdout.splitlines() == [
+        "names_found ('names_found', 'slow')",
+        "namesteam.bgtasks.names_found ('names_found', 'slow')",
+        "names_other ('names_other', 'work')",
+        "namesteam.activities.names_active ('names_active', 'work')",
+        "noop ('noop', 'work')",
+        "33 ['chores', 'default', 'images', 'io', 'slow', 'work']",
+    ], asked.stderr
+
+
+@pytest.mark.parametrize(
+    ("more", "sentence"),
+    [
+        ({"SIGNALBOX_IMPORTS": "shop.nowhere"}, "SIGNALBOX_IMPORTS names the module shop.nowhere, and there is none."),
+        ({"SIGNALBOX_IMPORTS": "shop/tasks"}, "a comma-separated list of modules such as shop.orders.bgtasks"),
+    ],
+)
+def test_a_module_that_there_is_not_is_one_sentence(tmp_path, more, sentence):
+    ended = manage("check", home=tmp_path, **more)
+    assert (ended.returncode, len(ended.stderr.splitlines())) == (2, 1)
+    assert sentence in ended.stderr
