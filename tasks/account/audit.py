@@ -1,5 +1,7 @@
 """The audit trail's page, for admins: who did, or was refused, what. Read-only, like the trail itself."""
 
+import re
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -33,7 +35,7 @@ class AuditView(Page):
         found = list(rows[: PAGE + 1])
         more = urlencode({**asked, "before": found[PAGE - 1].uid}) if len(found) > PAGE else ""
         return super().get_context_data(
-            entries=[entry.to_dict() | {"job": job_of(entry)} for entry in found[:PAGE]],
+            entries=[describe(entry) for entry in found[:PAGE]],
             asked=asked,
             more=more,
             actions=sorted({*RULES, "login", "logout", "prune", asked.get("action", "")} - {""}),
@@ -48,6 +50,37 @@ class AuditView(Page):
         except ValueError:
             before = None
         return rows.filter(id__lt=before.pk) if before else rows
+
+
+DONE = {
+    "cancel": "cancelled", "retry": "retried", "take_back": "undid the cancel of", "submit": "submitted",
+    "bulk": "started the bulk action", "run_schedule": "ran", "replay": "sent again", "login": "logged in as",
+    "logout": "logged out", "logout-everywhere": "logged out everywhere as", "prune": "pruned by",
+    "change-password": "changed the password of", "callback_secret": "changed the secret of",
+    "steer": "ordered", "purge": "purged",
+}  # fmt: skip
+UUID_TEXT = re.compile(r"(?<![/0-9a-f-])[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{6}([0-9a-f]{6})")
+
+
+def describe(entry: Entry) -> dict[str, Any]:
+    """An entry with what people call it: ``did``, the verb, and ``on``, its target with short ids."""
+    did = done(entry.action, entry.detail or {})
+    if entry.outcome == Entry.Outcome.REFUSED:
+        did = f"tried to {entry.action.replace('_', ' ').replace('-', ' ')}"
+    return entry.to_dict() | {"job": job_of(entry), "did": did, "on": UUID_TEXT.sub(r"\1", entry.target)}
+
+
+def done(action: str, detail: Mapping[str, Any]) -> str:
+    """The verb of what was done. One action may mean several: ``detail`` says which."""
+    if action == "pause" or "paused" in detail:
+        return "paused" if detail.get("paused", True) else "resumed"
+    if action == "share":
+        return "revoked a link to" if detail.get("revoked") else "shared"
+    if "deleted" in detail:
+        return "deleted"
+    if action.startswith("change_") or action == "channels":
+        return "changed"
+    return DONE.get(action, action.replace("_", " "))
 
 
 def targets(text: str) -> list[str]:

@@ -65,6 +65,7 @@ class JobView(Page):
             may_take_back=may(user, "take_back", job) and may_run,
             take_all_back=self.take_all_back(job),
             may_share=may(user, "share", job),
+            never_retried=kind is not None and not kind.own_retries,
             levels=LEVELS,
             **context,
         )

@@ -34,8 +34,8 @@ def test_it_says_who_did_or_was_refused_what_and_escapes_what_they_typed() -> No
     browser("vera").post(f"/jobs/{job.uid}/cancel/")
     text = browser("ada").get("/audit/").content.decode()
     assert "&lt;b&gt;wrong&lt;/b&gt;" in text
-    assert f"bob cancel job&nbsp;{str(job.uid)[-6:]}: &lt;b&gt;wrong&lt;/b&gt;" in entries(text)
-    assert f"vera cancel /jobs/{job.uid}/cancel/" in entries(text)
+    assert f"bob cancelled job&nbsp;{str(job.uid)[-6:]}: &lt;b&gt;wrong&lt;/b&gt;" in entries(text)
+    assert f"vera tried to cancel /jobs/{job.uid}/cancel/" in entries(text)
     assert f'href="/jobs/{job.uid}/"' in text
     about = entries(browser("ada").get(f"/audit/?target={job.uid}").content.decode())
     assert [entry.split()[0] for entry in about] == ["vera", "bob"], "what was refused at the job's address, too"
@@ -56,10 +56,10 @@ def test_it_is_filtered_and_read_page_by_page(monkeypatch: pytest.MonkeyPatch) -
         seen += entries(text)
         link = re.search(r'class="more"><a class="button" href="(\?[^"]+)"', text)
         address = link and "/audit/" + link[1].replace("&amp;", "&")
-    assert seen == [f"alice cancel thing {n}" for n in (4, 3, 2, 1, 0)]
+    assert seen == [f"alice cancelled thing {n}" for n in (4, 3, 2, 1, 0)]
     for query, found in (
-        ("target=thing+1", ["bob retry thing 1", "alice cancel thing 1"]),
-        ("outcome=refused&who=bob", ["bob cancel thing 2"]),
+        ("target=thing+1", ["bob retried thing 1", "alice cancelled thing 1"]),
+        ("outcome=refused&who=bob", ["bob tried to cancel thing 2"]),
         ("who=%00nobody", []),
         ("who=<script>", []),
     ):
@@ -68,6 +68,16 @@ def test_it_is_filtered_and_read_page_by_page(monkeypatch: pytest.MonkeyPatch) -
         assert "<script>" not in text
     assert "No entries match." in text
     assert client.get("/audit/?before=nonsense").status_code == 200
+
+
+def test_it_is_said_in_peoples_words_with_short_ids() -> None:
+    audit.note(person("bob"), "pause", "queue slow", paused=True)
+    audit.note(person("bob"), "pause", "queue slow", paused=False)
+    audit.note(person("ada"), "change_rows", "alert rule 01a222ec-0000-7000-8000-0000000e8762")
+    audit.note(person("ada"), "change_rows", "feed 01a222ec-0000-7000-8000-0000000e8763", deleted="https://a.example/")
+    said = entries(browser("ada").get("/audit/?who=bob").text) + entries(browser("ada").get("/audit/?who=ada").text)
+    assert said[:2] == ["bob resumed queue slow", "bob paused queue slow"]
+    assert "ada deleted feed 0e8763" in said and "ada changed alert rule 0e8762" in said
 
 
 def test_reading_it_writes_nothing_into_it() -> None:

@@ -102,7 +102,8 @@ export class JobPage {
   #facts(job) {
     const cancelled = this.#part("cancelled");
     if (cancelled) cancelled.hidden = !job.cancel_requested;
-    this.#write("attempt", tries(job));
+    const alone = this.#part("attempt").dataset.neverRetried !== undefined && job.attempt === 1;
+    this.#write("attempt", alone ? "1, not retried by itself" : tries(job));
     this.#write("worker", job.worker ?? "");
     for (const name of ["due_at", "started_at", "finished_at"]) {
       const element = this.#part(name);

@@ -17,7 +17,7 @@ export function showAttempts(list, template, job) {
   const scale = scaleOf(job);
   job.attempts.forEach((attempt, i) => {
     const row = list.children[i] ?? list.appendChild(/** @type {HTMLElement} */ (document.importNode(template.content, true).firstElementChild));
-    fill(/** @type {HTMLElement} */ (row), attempt, job.id);
+    fill(/** @type {HTMLElement} */ (row), attempt, job);
     const [x, width] = scale(attempt);
     const stretch = row.querySelector("[data-stretch]");
     stretch?.setAttribute("x", String(x));
@@ -26,8 +26,8 @@ export function showAttempts(list, template, job) {
   while (list.children.length > job.attempts.length) list.lastElementChild?.remove();
 }
 
-/** @param {HTMLElement} row @param {Attempt} attempt @param {string} id */
-function fill(row, attempt, id) {
+/** @param {HTMLElement} row @param {Attempt} attempt @param {Detail} job */
+function fill(row, attempt, job) {
   const outcome = attempt.outcome ?? "running";
   row.dataset.state = outcome;
   row.querySelector("use")?.setAttribute("href", `#lamp-${outcome}`);
@@ -38,10 +38,10 @@ function fill(row, attempt, id) {
   if (time) show(time, attempt.started_at, "clock");
   const ended = attempt.started_at && attempt.finished_at;
   put(row.querySelector("[data-took]"), ended ? length(Date.parse(attempt.finished_at ?? "") - Date.parse(attempt.started_at ?? "")) : "");
-  put(row.querySelector("[data-error]"), attempt.error ?? "");
+  put(row.querySelector("[data-error]"), attempt.error === job.error ? "" : (attempt.error ?? "")); // the page says it above
   const trace = /** @type {HTMLAnchorElement} */ (row.querySelector("[data-trace]"));
   trace.hidden = !attempt.traceback;
-  if (attempt.traceback) trace.href = at(`jobs/${id}/attempts/${attempt.number}/`);
+  if (attempt.traceback) trace.href = at(`jobs/${job.id}/attempts/${attempt.number}/`);
 }
 
 /** Where an attempt stands on the line, and how long it is there. @param {Detail} job @returns {(attempt: Attempt) => [number, number]} */
