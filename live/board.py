@@ -14,7 +14,7 @@ from live import frames
 
 LIMITS = {"running": 300, "queued": 100, "retrying": 50, "finished": 50}
 SECTIONS = {"running": "running", "queued": "queued", "retrying": "retrying"} | dict.fromkeys(
-    ("succeeded", "failed", "cancelled"), "finished"
+    ("succeeded", "failed", "cancelled", "unknown"), "finished"
 )
 EXTRAS = ("stats", "workers", "queues")
 ROOM = 2_000  # rows in all: between two reconciles hints may add rows, but not without end
@@ -64,10 +64,9 @@ def _seconds(instant: str | None) -> float:
 
 
 class Board:
-    """The rows that one audience may see. There is one audience today: everybody who may see the board."""
+    """The rows that one audience asks for: our own jobs, or those and the tasks of watched applications."""
 
-    def __init__(self, audience: str = "all") -> None:
-        self.audience = audience
+    def __init__(self) -> None:
         self.now = Place(0, 0)  # the place of a reader who has missed nothing
         self.rows: dict[str, Row] = {}  # in the order of their last change
         self.gone: dict[str, int] = {}  # likewise
@@ -229,7 +228,9 @@ AGES = ("beat_age_s", "oldest_s")
 
 
 def _sign(value: Any) -> Any:
-    """Round ages to five seconds: a change smaller than that is not worth a frame."""
+    """Round ages to five seconds, and moments to ten: a smaller change is not worth a frame."""
+    if isinstance(value, dict) and "apps" in value:
+        return {**value, "apps": [{**app, "as_of": (app["as_of"] or "")[:18]} for app in value["apps"]]}
     if isinstance(value, list):
         return [{k: (v or 0) // 5 if k in AGES else v for k, v in item.items()} for item in value]
     return value

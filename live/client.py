@@ -21,7 +21,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 
 SUBPROTOCOL = "signalbox.v1"
-FINAL = frozenset({"succeeded", "failed", "cancelled"})
+FINAL = frozenset({"succeeded", "failed", "cancelled", "unknown"})
 FIRST_PAUSE_S, LAST_PAUSE_S = 0.5, 20.0
 BEATS = 2.5  # of silence, and the connection counts as dead
 REFUSED = {4400: "bad-frame", 4401: "not-authenticated", 4403: "forbidden"}
@@ -42,6 +42,7 @@ class Job(TypedDict):
     version: int
     kind: str
     title: str
+    app: str | None
     queue: str
     state: str
     attempt: int
@@ -60,6 +61,7 @@ class Job(TypedDict):
     due_at: str | None
     started_at: str | None
     finished_at: str | None
+    doubt_at: str | None
 
 
 class Detail(Job):
@@ -189,10 +191,13 @@ class Client:
 
     # --- the socket ---
 
-    async def watch(self) -> AsyncIterator[Board]:
-        """The board, at once and after every change, for ever. The same object each time, changed in place."""
-        board = Board()
-        async with aclosing(self._frames({"type": "watch", "board": True})) as frames:
+    async def watch(self, apps: bool = False) -> AsyncIterator[Board]:
+        """The board, at once and after every change, for ever. The same object each time, changed in place.
+
+        ``apps``: with the tasks of watched applications, and ``stats["apps"]``.
+        """
+        board, asked = Board(), {"type": "watch", "board": True} | ({"apps": True} if apps else {})
+        async with aclosing(self._frames(asked)) as frames:
             async for frame in frames:
                 board.take(frame)
                 yield board

@@ -86,7 +86,7 @@ class LiveConsumer(AsyncConsumer):
                 self.hub.ack(self.mailbox, n)
             case {"type": "watch" | "unwatch" as verb, **what} if {"board", "job", "gauge", "news"} & what.keys():
                 if "board" in what:
-                    self._board(verb, what["board"])
+                    self._board(verb, what["board"], what.get("apps", False))
                 if "job" in what:
                     self._job(verb, what["job"], what.get("after", 0))
                 if "gauge" in what:
@@ -105,13 +105,13 @@ class LiveConsumer(AsyncConsumer):
         if self.allowance < 0:
             raise BadFrame(f"more than {RATE:g} frames a second")
 
-    def _board(self, verb: str, asked: Any) -> None:
-        if asked is not True:
-            raise BadFrame('"board" is true, or absent')
+    def _board(self, verb: str, asked: Any, apps: Any) -> None:
+        if asked is not True or not isinstance(apps, bool):
+            raise BadFrame('"board" is true, or absent; "apps" is true or false')
         if verb == "unwatch":
             self.hub.unwatch_board(self.mailbox)
         elif self.mailbox.visitor.sees_all:
-            self.hub.watch_board(self.mailbox)
+            self.hub.watch_board(self.mailbox, apps)
         else:
             self.mailbox.tell(frames.error("forbidden", "this token sees jobs of its owner only, not the board"))
 

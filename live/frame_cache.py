@@ -26,25 +26,25 @@ class Frame(NamedTuple):
 class FrameCache:
     """``agreed`` is asked for the age of the picture whenever something is written."""
 
-    def __init__(self, board: Board, agreed: Callable[[], Agreed]) -> None:
-        self._board, self._agreed = board, agreed
+    def __init__(self, agreed: Callable[[], Agreed]) -> None:
+        self._agreed = agreed
         self._numbers = count(1)
-        self._written: dict[Place | None, Frame] = {}
-        self._end = board.now
+        self._written: dict[tuple[Board, Place | None], Frame] = {}
+        self._ends: dict[Board, Place] = {}
 
-    def board(self, place: Place | None, after: int) -> Frame:
+    def board(self, board: Board, place: Place | None, after: int) -> Frame:
         """The snapshot, or the patch that leads on from a place, with a number greater than ``after``."""
-        if self._end != self._board.now:  # what was written leads to a place that is no longer the end
-            self._end = self._board.now
-            self._written.clear()
-        frame, now = self._written.get(place), time.monotonic()
+        if self._ends.get(board) != board.now:  # what was written leads to a place that is no longer the end
+            self._ends[board] = board.now
+            self._written = {key: frame for key, frame in self._written.items() if key[0] is not board}
+        frame, now = self._written.get((board, place)), time.monotonic()
         if frame is None or frame.n <= after or now - frame.made > FRESH_S:
-            news = self._board.snapshot() if place is None else self._board.since(place)
+            news = board.snapshot() if place is None else board.since(place)
             n, kind = next(self._numbers), "snapshot" if news.whole else "patch"
             text = frames.frame(kind, n, *frames.age(now, self._agreed()), *news.members)
             if len(self._written) >= KEPT:
                 self._written.clear()
-            self._written[place] = frame = Frame(n, text, news.place, now)
+            self._written[board, place] = frame = Frame(n, text, news.place, now)
         return frame
 
     def job(self, text: str) -> tuple[int, str]:

@@ -13,6 +13,7 @@ from django.conf import settings
 
 from live import frames
 from live.auth import Visitor
+from live.board import Board
 from live.db_thread import DatabaseThread
 from live.frame_cache import FrameCache
 from live.job_feeds import JobFeeds
@@ -45,7 +46,7 @@ class Hub:
         self._changed = asyncio.Event()
         self.picture = Picture(self.mailboxes, self._watches, self._changed.set, self._beat_early)
         self._listener = Listener(self.picture.hints)
-        self._press = FrameCache(self.picture.board, lambda: self.picture.agreed)
+        self._press = FrameCache(lambda: self.picture.agreed)
         self._beaten = 0.0
         self._tasks: list[asyncio.Task] = []
         self._farewell: asyncio.TimerHandle | None = None
@@ -112,9 +113,12 @@ class Hub:
 
     # --- what a socket asks for ---------------------------------------------------------------------------------
 
-    def watch_board(self, mailbox: Mailbox) -> None:
-        """Send a mailbox a snapshot and all changes. A second call starts again with a snapshot."""
-        mailbox.board, mailbox.place = True, None
+    def watch_board(self, mailbox: Mailbox, apps: bool = False) -> None:
+        """Send a mailbox a snapshot and all changes. A second call starts again with a snapshot.
+
+        ``apps``: with the tasks of watched applications.
+        """
+        mailbox.board, mailbox.apps, mailbox.place = True, apps, None
         if self.agreed:
             self._changed.set()
 
@@ -174,12 +178,15 @@ class Hub:
         )
 
     def _behind(self, mailbox: Mailbox) -> bool:
-        return mailbox.board and self.agreed is not None and mailbox.place != self.picture.board.now
+        return mailbox.board and self.agreed is not None and mailbox.place != self._board(mailbox).now
+
+    def _board(self, mailbox: Mailbox) -> Board:
+        return self.picture.everything if mailbox.apps else self.picture.board
 
     def _feed_board(self, mailbox: Mailbox) -> bool:
         if not self._behind(mailbox):
             return False
-        frame = self._press.board(mailbox.place, after=mailbox.n)
+        frame = self._press.board(self._board(mailbox), mailbox.place, after=mailbox.n)
         mailbox.place = frame.place
         self._post(mailbox, frame.n, frame.text)
         return True

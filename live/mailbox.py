@@ -29,14 +29,15 @@ class Mailbox:
     """What the hub keeps for one socket."""
 
     __slots__ = (
-        "acknowledged", "agreed", "board", "closing", "follows", "gauges", "heard", "inflight", "joined", "n", "place",
-        "send", "task", "topics", "unsent", "visitor", "waiting_since", "written",
+        "acknowledged", "agreed", "apps", "board", "closing", "follows", "gauges", "heard", "inflight", "joined", "n",
+        "place", "send", "task", "topics", "unsent", "visitor", "waiting_since", "written",
     )  # fmt: skip
 
     def __init__(self, send: Callable[[dict[str, Any]], Awaitable[None]], visitor: Any) -> None:
         self.send = send
         self.visitor = visitor
         self.board = False  # does it watch the board?
+        self.apps = False  # with the tasks of watched applications?
         self.place: Place | None = None  # how far it has come with it; None: it needs a snapshot
         self.topics: frozenset[str] = frozenset()  # of the news that it watches
         self.heard = NOWHERE  # how far it has come with them

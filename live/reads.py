@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from live.auth import Visitor
 from tasks.alerts import evaluate
+from tasks.observe import watched
 from tasks.queries import board, gauges
 from tasks.web import features
 
@@ -15,7 +16,10 @@ Withdrawn = dict[Visitor, tuple[int, str]]  # with the close code and the reason
 
 
 class Reading(NamedTuple):
+    """``picture``: our own jobs; ``everything``: those and the tasks of watched applications."""
+
     picture: dict[str, Any]
+    everything: dict[str, Any]
     marks: dict[str, Any]
     alerts: list[dict[str, Any]]
     watched: list[dict[str, Any]]
@@ -32,7 +36,15 @@ def read_all(
     found = board.summaries(watched) if watched else []
     missing = set(watched) - {job["id"] for job in found}
     standing = [alert.to_dict() for alert in evaluate.open_alerts()]
-    return Reading(board.board(), marks, standing, found, missing, judge(visitors))
+    own = board.board()
+    everything = _with_apps(own, board.board)
+    return Reading(own, everything, marks, standing, found, missing, judge(visitors))
+
+
+def _with_apps(own: dict[str, Any], read: Callable[[bool], dict[str, Any]]) -> dict[str, Any]:
+    """What ``read(True)`` says of all applications; that of our own jobs, where nothing is watched."""
+    found = read(True) if board.watched() else own
+    return found | {"stats": found["stats"] | {"apps": watched.stats()}}
 
 
 def read_marks(topics: Iterable[str]) -> dict[str, Any]:
@@ -41,6 +53,7 @@ def read_marks(topics: Iterable[str]) -> dict[str, Any]:
     return {topic: known[topic][1]() for topic in topics if topic in known}
 
 
-def recount(asked: set[str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Read the counts of the board and these gauges."""
-    return board.counts(), gauges.read(asked)
+def recount(asked: set[str]) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """Read the counts of the board, those of all applications, and these gauges."""
+    own = board.counts()
+    return own, _with_apps(own, board.counts), gauges.read(asked)

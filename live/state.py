@@ -54,7 +54,8 @@ class Picture:
         changed: Callable[[], None],
         agreed_now: Callable[[], Awaitable[None]],
     ) -> None:
-        self.board, self.news, self.gauges = Board(), TopicMarks(), Gauges()
+        self.board, self.everything = Board(), Board()  # our own jobs; those and the tasks of watched applications
+        self.news, self.gauges = TopicMarks(), Gauges()
         self.counters = Counters()
         self.agreed: Agreed | None = None  # None: the first reading is not over
         self._mailboxes, self._watches = mailboxes, watches
@@ -68,10 +69,11 @@ class Picture:
         jobs = message["jobs"]
         self.counters.hints += len(jobs)
         self._watches.hint(jobs)
-        if self.news.moved(jobs) | self.board.apply(jobs):
+        own = [job for job in jobs if not job.get("app")]
+        if self.news.moved(jobs) | self.board.apply(own) | self.everything.apply(jobs):
             self._changed()
-        if self.board.restless:
-            self.board.restless = False
+        if self.board.restless or self.everything.restless:
+            self.board.restless = self.everything.restless = False
             self._moved.set()
 
     async def reconcile(self) -> None:
@@ -80,6 +82,7 @@ class Picture:
             now, began = datetime.now(UTC), time.monotonic()
             visitors = {mailbox.visitor for mailbox in self._mailboxes}
             self.board.begin()
+            self.everything.begin()
             try:
                 topics = {"alerts", *self.news.watched}
                 seen = await self._reader.run(read_all, self._watches.jobs, topics, visitors, withdrawn_visitors)
@@ -101,12 +104,14 @@ class Picture:
             mailbox.close(*seen.withdrawn[mailbox.visitor])
         self._watches.hint(seen.watched)
         self._watches.missing(seen.missing)
-        first, changed = self.agreed is None, self.board.diff(seen.picture)
+        first = self.agreed is None
+        changed = self.board.diff(seen.picture) | self.everything.diff(seen.everything)
         self.agreed = agreed
         if first:
             self.board.untold.clear()
+            self.everything.untold.clear()
         self.counters.repairs = self.board.repairs
-        news = self.news.agree(seen.marks, seen.alerts) | self.news.moved(self.board.stirred)
+        news = self.news.agree(seen.marks, seen.alerts) | self.news.moved(self.everything.stirred)
         if first or changed or news:
             self._changed()
 
@@ -118,12 +123,12 @@ class Picture:
             began = time.monotonic()
             if self.agreed and any(mailbox.board for mailbox in self._mailboxes):
                 try:
-                    counts, read = await self._reader.run(recount, self._asked() & gauges.COUNTS)
+                    own, every, read = await self._reader.run(recount, self._asked() & gauges.COUNTS)
                 except Exception as error:
                     log.info("the counts could not be read: %r", error)  # the next whole reading warns
                     self._moved.set()
                 else:
-                    if self.board.count(counts) | self.gauges.take(read, self._asked()):
+                    if self.board.count(own) | self.everything.count(every) | self.gauges.take(read, self._asked()):
                         self._changed()
             await asyncio.sleep(max(RECOUNT_S, RECOUNT_SHARE * (time.monotonic() - began)))
 

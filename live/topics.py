@@ -29,6 +29,8 @@ class TopicMarks:
         topics = set()
         for job in jobs:
             topics.add(KIND + job["kind"])
+            if job.get("app"):
+                continue  # groups of failures are made of our own jobs
             if job.get("state") == "failed" or (job.get("state") == "queued" and job["attempt"]):
                 topics.add(FAILURES)
         topics &= self.watched.keys()

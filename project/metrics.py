@@ -21,6 +21,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from live import hub, push
+from project import watched_metrics
 from tasks.access.permissions import may
 from tasks.api.auth import actor_of
 from tasks.queries import board, stats
@@ -70,16 +71,8 @@ class Durations:
         ):
             family = HistogramMetricFamily(name, text, labels=labels)
             for key, histogram in counts.items():
-                family.add_metric(list(key), cumulated(histogram), self.sums[key][place])
+                family.add_metric(list(key), watched_metrics.cumulated(histogram), self.sums[key][place])
             yield family
-
-
-def cumulated(histogram: Counter[int]) -> list[tuple[str, float]]:
-    buckets, total = [], 0
-    for i, edge in enumerate([*map(str, stats.EDGES), "+Inf"]):
-        total += histogram[i]
-        buckets.append((edge, total))
-    return buckets
 
 
 class House:
@@ -92,6 +85,7 @@ class House:
         yield from rows()
         self.durations.count()
         yield from self.durations.families()
+        yield from watched_metrics.families()
         yield from this_process()
 
     def describe(self) -> list[Any]:

@@ -14,7 +14,7 @@ from tasks.engine.models import Job
 from tasks.engine.visible import in_lines, in_one_line
 from tasks.params.signature import ParamError
 
-EXITS = {"succeeded": 0, "failed": 1, "cancelled": 2}
+EXITS = {"succeeded": 0, "failed": 1, "cancelled": 2, "unknown": 1}
 USAGE = 64  # as sysexits.h says it: what was asked for makes no sense. 1 and 2 tell how a job ended
 LOOK_S = 0.25
 

@@ -80,9 +80,9 @@ function live(watch) {
   const board = watch === "board" ? watchBoard(store) : null;
   const jobs = watch === "jobs" ? new JobsPage(main, store, socket, (words) => announcer?.say(words)) : null;
   const many = board || jobs || WHOLE.has(watch);
-  if (many) socket.watch("board", { type: "watch", board: true });
+  if (many) socket.watch("board", { type: "watch", board: true, apps: true });
   const job = many ? null : watchJob(watch, store, socket);
-  if (board) for (const gauge of ["kinds", "failures", "chart-1h"]) socket.watch(gauge, { type: "watch", gauge });
+  if (board) for (const gauge of ["tallies", "failures", "chart-1h"]) socket.watch(gauge, { type: "watch", gauge });
   socket.watch("news", alerts.WATCH);
   if (watch === "charts") socket.watch("gauge", { type: "watch", gauge: new ChartsPage(main, store).gauge });
   if (watch === "workers") {

@@ -69,6 +69,7 @@ class RuleIn(Strict):
     kind = Text(max_length=200, default="", allow_blank=True)
     queue = Text(max_length=100, default="", allow_blank=True)
     schedule = Id(default=None, allow_null=True)
+    apps = s.ListField(child=shapes.AppName(), default=list, max_length=50)
     times = Whole(min_value=0, max_value=1_000_000, default=5)
     minutes = Whole(min_value=1, max_value=10_080, default=10)
     seconds = Whole(min_value=1, max_value=604_800, default=60)
@@ -97,6 +98,9 @@ class RuleShape(s.Serializer):
     kind = s.CharField(allow_blank=True)
     queue = s.CharField(allow_blank=True)
     schedule = s.UUIDField(allow_null=True)
+    apps = s.ListField(
+        child=s.CharField(), help_text="whose jobs: names of watched applications, `own`, `*`; empty: our own"
+    )
     times = s.IntegerField()
     minutes = s.IntegerField()
     seconds = s.IntegerField()

@@ -1,13 +1,14 @@
 """What the rules look at: each function reads what one sort of rule watches, and returns the subjects it finds."""
 
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.conf import settings
-from django.db.models import Count
+from django.db.models import Count, QuerySet
 
 from tasks.alerts.models import Rule, Watch
-from tasks.engine.models import Ending, State, Worker
+from tasks.engine import applications, storable
+from tasks.engine.models import Ending, Job, State, Worker
 from tasks.engine.readable import readable
 from tasks.engine.words import number_of
 from tasks.queries import board
@@ -36,19 +37,33 @@ def find(rule: Rule, now: datetime) -> Found:
 
 
 def _failures(rule: Rule, now: datetime) -> Found:
-    failed = Ending.objects.filter(state=State.FAILED, at__gte=now - timedelta(minutes=rule.minutes))
-    failed = failed.filter(kind=rule.kind) if rule.kind else failed.exclude(kind=SENDING)
-    counts = failed.order_by().values_list("kind").annotate(n=Count("id")).filter(n__gt=rule.floor)
+    since, choice = now - timedelta(minutes=rule.minutes), storable.texts(rule.apps)
+    sources: list[QuerySet[Any]] = []
+    if applications.includes(choice, None):
+        sources.append(Ending.objects.filter(state=State.FAILED, at__gte=since, job__app=""))
+    if named := _watched(choice):
+        sources.append(Job.every.filter(app__in=named, state=State.FAILED, finished_at__gte=since))
+    counts: list[tuple[str, int]] = []
+    for failed in sources:
+        failed = failed.filter(kind=rule.kind) if rule.kind else failed.exclude(kind=SENDING)
+        counts += failed.order_by().values_list("kind").annotate(n=Count("id")).filter(n__gt=rule.floor)
     return {
         kind: Finding(kind, f"{kind}: {number_of(n, 'failure')} in {rule.minutes} min (limit {rule.times})", n)
         for kind, n in counts
     }
 
 
+def _watched(choice: list[str]) -> list[str]:
+    """The watched applications that a rule is for."""
+    return [name for name in board.watched() if applications.includes(choice, name)] if choice else []
+
+
 def _waiting(rule: Rule, now: datetime) -> Found:
     """By what the page of queues says of them."""
     found: Found = {}
-    for queue in board.queues():
+    choice = storable.texts(rule.apps)
+    queues = board.queues() if applications.includes(choice, None) else []
+    for queue in [*queues, *board.waiting_of(_watched(choice))]:
         name, waited = queue["name"], queue["oldest_s"]
         if waited is not None and waited > rule.floor and rule.queue in ("", name):
             paused = " (paused)" * queue["paused"]

@@ -13,6 +13,7 @@ from django.db.models import Count, Max, Q
 from django.utils import timezone
 
 from tasks.channels.models import Channel
+from tasks.engine import storable
 from tasks.engine.models import instant
 from tasks.engine.uid import uuid7
 from tasks.engine.words import number_of
@@ -35,6 +36,7 @@ class Rule(models.Model):
     kind = models.CharField(max_length=200, blank=True, default="")
     queue = models.CharField(max_length=100, blank=True, default="")
     schedule = models.UUIDField(null=True, blank=True)
+    apps = models.JSONField(default=list, blank=True, db_default=[])  # whose jobs; empty: our own
     times = models.PositiveIntegerField(default=5)  # more failures than these
     minutes = models.PositiveIntegerField(default=10)  # within these
     seconds = models.PositiveIntegerField(default=60)  # of waiting or being late
@@ -93,6 +95,7 @@ class Rule(models.Model):
             "kind": self.kind,
             "queue": self.queue,
             "schedule": self.schedule and str(self.schedule),
+            "apps": storable.texts(self.apps),
             "times": self.times,
             "minutes": self.minutes,
             "seconds": self.seconds,

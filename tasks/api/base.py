@@ -169,7 +169,7 @@ class ResourceView(APIView):
 
     def job(self, uid: UUID) -> Job:
         """The job, if it is this actor's to see and to do this to; or else it is unknown, in the same words."""
-        job = Job.objects.select_related("owner").filter(uid=uid).first()
+        job = Job.every.select_related("owner").filter(uid=uid).first()
         seen = job is not None and may(self.actor, "see", job) and may(self.actor, self.action, job)
         if not seen:
             if grant(self.actor, self.action) == OWN:

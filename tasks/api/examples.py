@@ -39,6 +39,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "split_failures": {},
     "snooze_failures": {},
     "reopen_failures": {"kind": "countdown", "key": "5f0c3f2ad3d1b8f35f0c3f2ad3d1b8f3"},
+    "give_order": {"order": "rate_limit", "kind": "shop.tasks.pay", "rate": "10/m"},
     "create_feed": {"url": "https://trains.example/feed.xml", "title": "Trains"},
     "replace_feed": {"url": "https://trains.example/news.xml", "status": "on"},
     "change_feed": {"status": "off"},

@@ -29,7 +29,7 @@ ALWAYS = (400, 401, 403, 404, 405, 406, 429, 500, 503)
 WITH_BODY = (413, 415)
 BY_STATE = {"cancel_job": 409, "retry_job": 409, "take_back_cancel": 409, "create_token": 409, "submit_job": 422}
 BY_STATE |= {"create_webhook": 409, "test_webhook": 409, "replay_delivery": 409, "create_schedule": 409}
-BY_STATE |= {"change_schedule": 409, "replace_schedule": 409}
+BY_STATE |= {"give_order": 409, "share_job": 409, "change_schedule": 409, "replace_schedule": 409}
 
 
 class TokenScheme(OpenApiAuthenticationExtension):

@@ -10,6 +10,13 @@ from tasks.engine.models import Job, LogLine, Outcome
 UUID = "0199c1f2-7d3a-7e61-8b5c-1f2e3d4c5b6a"
 
 
+class AppName(s.RegexField):
+    """Whose jobs: the name of a watched application, ``own`` or ``*``."""
+
+    def __init__(self) -> None:
+        super().__init__(r"^(\*|[a-z0-9-]{1,32})$", max_length=32)
+
+
 class Progress(s.Serializer):
     done = s.IntegerField()
     total = s.IntegerField(help_text="0: not known")
@@ -23,8 +30,9 @@ class JobSummary(s.Serializer):
     version = s.IntegerField()
     kind = s.CharField()
     title = s.CharField(allow_blank=True, help_text="what it is about, in at most 200 letters; secrets are masked")
+    app = s.CharField(allow_null=True, help_text="the watched application that runs it; null: a job of our own")
     queue = s.CharField()
-    state = s.ChoiceField(choices=Job.State.values)
+    state = s.ChoiceField(choices=Job.State.values, help_text="`unknown` for tasks of watched applications only")
     attempt = s.IntegerField()
     max_attempts = s.IntegerField()
     priority = s.IntegerField(min_value=0, max_value=9, help_text="9 first")
@@ -41,6 +49,7 @@ class JobSummary(s.Serializer):
     due_at = s.DateTimeField(allow_null=True)
     started_at = s.DateTimeField(allow_null=True)
     finished_at = s.DateTimeField(allow_null=True)
+    doubt_at = s.DateTimeField(allow_null=True, help_text="since when nobody has confirmed what is shown")
 
 
 class AttemptShape(s.Serializer):

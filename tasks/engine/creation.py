@@ -108,7 +108,7 @@ def build_failed_job(kind: str, params: Mapping[str, Any], secrets: str, uid: UU
 
 def find_duplicate(job: Job) -> Job | None:
     """Return the existing job with the same key, slot or uid, or None. KeyReused: the key came with another request."""
-    found = Job.objects.select_related("owner").filter(app="")
+    found = Job.objects.select_related("owner")
     if job.idempotency_key and job.owner_id:
         twin = found.filter(owner_id=job.owner_id, idempotency_key=job.idempotency_key).first()
         if twin and twin.idempotency_digest != job.idempotency_digest:

@@ -312,12 +312,10 @@ def rescue(job: Job, beat: int | None = None, sentence: str = "The worker died."
 @retry_on_lock
 def wake(most: int = 500) -> int:
     """Queue the scheduled and retrying jobs that are due, the longest due first; returns how many."""
-    due = (
-        "SELECT id FROM tasks_job WHERE app = '' AND state IN ('scheduled', 'retrying') AND due_at <= %s"
-        " ORDER BY due_at LIMIT %s"
-    )
+    ours = "SELECT id FROM tasks_job WHERE app = '' AND state IN ('scheduled', 'retrying')"
+    due = f"{ours} AND due_at <= %s ORDER BY due_at LIMIT %s"
     clock = now()
-    if not Job.objects.filter(state__in=(State.SCHEDULED, State.RETRYING), due_at__lte=clock, app="").exists():
+    if not Job.objects.filter(state__in=(State.SCHEDULED, State.RETRYING), due_at__lte=clock).exists():
         return (
             0  # a read first: this runs twice a second, and on SQLite an UPDATE would lock out other writers each time
         )

@@ -8,7 +8,8 @@ from typing import Any
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import Manager, Q
+from django.db.models.expressions import RawSQL
 
 from tasks.engine.ordered_json import OrderedJSONField
 from tasks.engine.uid import uuid7
@@ -42,12 +43,26 @@ class Outcome(models.TextChoices):
     FENCED = "fenced"
 
 
+class OwnJobs(models.Manager):
+    """The jobs of Signalbox itself, without the tasks of watched applications.
+
+    The empty name stands in the SQL itself: with a parameter, no planner dares to use the partial index ``job_own``.
+    """
+
+    def get_queryset(self) -> models.QuerySet["Job"]:
+        return super().get_queryset().filter(app=RawSQL("''", ()))
+
+
 class Job(models.Model):
-    """One job. Only tasks.engine.lifecycle writes its state."""
+    """One job, or one task of a watched application (``app``).
+
+    ``objects`` are our own jobs, which every list, count and verb means; ``every`` has watched tasks too. Only
+    tasks.engine.lifecycle writes the state of our jobs.
+    """
 
     State = State
     LIVE = frozenset({State.SCHEDULED, State.QUEUED, State.RUNNING, State.RETRYING})
-    FINAL = frozenset({State.SUCCEEDED, State.FAILED, State.CANCELLED})
+    FINAL = frozenset({State.SUCCEEDED, State.FAILED, State.CANCELLED, State.UNKNOWN})
     OWN = tuple(state.value for state in State if state != "unknown")  # the states of our own jobs
 
     uid = models.UUIDField(default=uuid7, unique=True, editable=False)
@@ -106,6 +121,9 @@ class Job(models.Model):
     doubt_at = models.DateTimeField(null=True)  # since when nobody has confirmed what the row says
     basis = models.CharField(max_length=20, default="", db_default="")  # where a watched task's state is known from
 
+    objects = OwnJobs()
+    every = Manager()  # noqa: DJ012 - no field, as the rule takes it for
+
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["owner", "idempotency_key"], name="job_idempotency"),
@@ -122,7 +140,9 @@ class Job(models.Model):
         ]
         # Partial indexes: a full one on state would make every move rewrite all indexes.
         indexes = [
-            models.Index("queue", models.F("priority").desc(), "id", name="job_queued", condition=Q(state="queued")),
+            models.Index(
+                "queue", "app", models.F("priority").desc(), "id", name="job_queued", condition=Q(state="queued")
+            ),
             models.Index(  # the next job for a process that has nothing else to do
                 "queue",
                 models.F("priority").desc(),
@@ -134,13 +154,13 @@ class Job(models.Model):
             models.Index("id", name="job_running", condition=Q(state="running")),
             models.Index("due_at", name="job_due", condition=Q(state__in=["scheduled", "retrying"])),
             models.Index(  # with what groups of failures are made of, so that no row is read for them
-                fields=["state", "id", "kind", "error_key", "finished_at"],
+                fields=["state", "id", "kind", "error_key", "finished_at", "app"],
                 name="job_bad",
                 condition=Q(state__in=["failed", "cancelled"]),
             ),
-            models.Index("finished_at", name="job_finished", condition=Q(finished_at__isnull=False)),
-            models.Index("kind", "id", name="job_kind"),
-            models.Index("owner", "id", name="job_owner"),
+            models.Index("app", "finished_at", name="job_finished", condition=Q(finished_at__isnull=False)),
+            models.Index("kind", "id", "app", name="job_kind"),
+            models.Index("owner", "id", "app", name="job_owner"),
             models.Index("serial_key", "id", name="job_serial_order", condition=~Q(serial_key="")),
             models.Index("parent", name="job_parent", condition=Q(parent__isnull=False)),
             models.Index("copy_of", name="job_copy", condition=Q(copy_of__isnull=False)),
@@ -169,6 +189,7 @@ class Job(models.Model):
             "version": self.version,
             "kind": self.kind,
             "title": self.title,
+            "app": self.app or None,
             "queue": self.queue,
             "state": str(self.state),
             "attempt": self.attempt,
@@ -187,6 +208,7 @@ class Job(models.Model):
             "due_at": instant(self.due_at),
             "started_at": instant(self.started_at),
             "finished_at": instant(self.finished_at),
+            "doubt_at": instant(self.doubt_at),
         }
 
     def attempt_list(self) -> list[dict[str, Any]]:

@@ -31,7 +31,7 @@ def pause(queue: str, by: Any = None) -> None:
 def resume(queue: str) -> None:
     """Let the queue's jobs start again. Sends messages for the first RING_AT_ONCE; the dispatcher sends the rest."""
     Queue.objects.update_or_create(name=queue, defaults={"paused": False, "paused_by": None, "paused_at": None})
-    waiting = Job.objects.filter(queue=queue, state=State.QUEUED, app="").order_by("-priority", "id")[:RING_AT_ONCE]
+    waiting = Job.objects.filter(queue=queue, state=State.QUEUED).order_by("-priority", "id")[:RING_AT_ONCE]
     push_and_notify(list(waiting.select_related("owner")))
 
 

@@ -35,10 +35,10 @@ def now() -> datetime:
 def move(
     sets: dict[str, Any], where: str, args: Iterable[Any] = (), raises: str = "version = version + 1, "
 ) -> list[Job]:
-    """UPDATE the jobs that match ``where``, raise their version, and return the new rows with owners' names.
+    """UPDATE our jobs that match ``where``, raise their version, and return the new rows with owners' names.
 
-    ``sets`` maps columns to values or Raw; ``args`` fill the ``%s`` of ``where``. Only our own jobs are moved: the rows
-    of watched applications are written by tasks.observe.ledger.
+    The tasks of watched applications are never moved from here: what they do is for those applications to say.
+    ``sets`` maps columns to values or Raw; ``args`` fill the ``%s`` of ``where``.
     """
     columns = ", ".join(f"{name} = {value.sql if isinstance(value, Raw) else '%s'}" for name, value in sets.items())
     values = [adapt_values(name, value) for name, value in sets.items() if not isinstance(value, Raw)]

@@ -20,6 +20,7 @@ from tasks.engine.errors import Refused
 from tasks.engine.models import Job, State
 from tasks.engine.registry import Kind
 from tasks.engine.words import number_of
+from tasks.observe import watched
 from tasks.params.signature import ParamError
 from tasks.web.links import jobs_url
 from tasks.web.pages import CANCELLED, Allowed, Page, known, uid_or_404, wants_json
@@ -33,7 +34,7 @@ class JobActionView(Allowed, View):
     http_method_names = ["post"]
 
     def post(self, request: HttpRequest, uid: UUID) -> HttpResponse:
-        job = get_object_or_404(Job, uid=uid)
+        job = get_object_or_404(Job.every, uid=uid)
         if not may(request.user, self.action, job):
             raise PermissionDenied
         stays = wants_json(request)
@@ -112,14 +113,20 @@ class RunAgainView(Allowed, View):
 
 
 def cancel(request: HttpRequest, job: Job) -> Job:
-    return actions.cancel(Actor.of(request), job, request.POST.get("reason", ""))
+    actor, reason = Actor.of(request), request.POST.get("reason", "")
+    if job.app:
+        watched.cancel(actor, job, reason, terminate=job.state == State.RUNNING)
+        return Job.every.select_related("owner").get(pk=job.pk)
+    return actions.cancel(actor, job, reason)
 
 
 def retry(request: HttpRequest, job: Job) -> Job:
+    watched.refuse_own_verbs(job, "tried again")
     return actions.retry(Actor.of(request), job)
 
 
 def take_back(request: HttpRequest, job: Job) -> Job:
+    watched.refuse_own_verbs(job, "taken back")
     return actions.take_back(Actor.of(request), job)
 
 

@@ -18,6 +18,7 @@ from tasks.api.pagination import CURSOR, LIMIT
 from tasks.api.problems import wrong
 from tasks.engine import due, registry
 from tasks.engine.models import Job
+from tasks.observe import watched
 from tasks.params.signature import LARGEST, TooLarge, Url, size
 from tasks.params.types import Wrong
 from tasks.queries import board
@@ -74,7 +75,7 @@ class Jobs(ResourceView):
         notes = taken_for_words(" ".join(asked.get("q", ())))
         at = pagination.place(asked, "jobs")
         limit = pagination.limit(asked)
-        found = finder.find(query, visible(self.actor, Job.objects.all()), **at._asdict(), limit=limit)
+        found = finder.find(query, visible(self.actor, Job.every.all()), **at._asdict(), limit=limit)
         stopped = not found.complete and len(found.jobs) < limit  # before the page was full
         return Response(
             {
@@ -97,11 +98,26 @@ class Jobs(ResourceView):
         given = self.given(JobIn)
         key = self._key()
         original = self._original(given.get("copy_of"))
+        if original and original.app:
+            return self._run_again(original, given, key)
         kind, params = self._asked_for(given, original)
         order = {name: given[name] for name in ("priority", "due_at", "callback_url") if name in given}
         job, created = actions.submit(self.actor, kind, params, key=key, copy_of=original, **order)
         place = versions.link(request, "job", uid=job.uid)
         return Response(job.summary(), status=201 if created else 200, headers={"Location": place})
+
+    def _run_again(self, task: Job, given: dict[str, Any], key: str | None) -> Response:
+        """A watched task with its real arguments, sent to its own application; its row comes when it is seen there."""
+        if more := [name for name in given if name != "copy_of" and given[name] not in (None, task.kind)]:
+            raise wrong(**dict.fromkeys(more, "A task of a watched application is run again as it was."))
+        order = watched.run_again(self.actor, task, once=key)
+        uid = UUID(order["values"]["task"])
+        new = Job.every.select_related("owner").filter(uid=uid).first() or Job(
+            uid=uid, app=task.app, kind=task.kind, queue=task.queue, title=task.title, state=Job.State.QUEUED,
+            version=0, max_attempts=1, copy_of=task.uid, created_at=datetime.fromisoformat(order["asked_at"]),
+        )  # fmt: skip
+        place = versions.link(self.request, "job", uid=uid)
+        return Response(new.summary(), status=201, headers={"Location": place})
 
     def _key(self) -> str | None:
         key = self.request.headers.get("Idempotency-Key")
@@ -110,7 +126,7 @@ class Jobs(ResourceView):
         return actions.key_of_request(key)
 
     def _original(self, uid: UUID | None) -> Job | None:
-        job = Job.objects.filter(uid=uid).first() if uid else None
+        job = Job.every.filter(uid=uid).first() if uid else None
         if uid and (job is None or not may(self.actor, "see", job)):
             raise wrong(copy_of="There is no such job.")
         return job
@@ -172,6 +188,9 @@ class CancelJob(ResourceView):
     def post(self, request: Any, uid: UUID) -> Response:
         """Cancel what waits, ask what runs to stop. The same again is no error; a job that has ended answers 409."""
         reason, job = self.given(CancelIn).get("reason", ""), self.job(uid)
+        if job.app:
+            watched.cancel(self.actor, job, reason, terminate=job.state == Job.State.RUNNING)
+            return Response(self.job(uid).summary())
         return Response(actions.cancel(self.actor, job, reason).summary())
 
 
@@ -182,7 +201,9 @@ class RetryJob(ResourceView):
     def post(self, request: Any, uid: UUID) -> Response:
         """Try a failed or cancelled job again. One that succeeded is copied instead: `copy_of`."""
         self.given(Nothing)
-        return Response(actions.retry(self.actor, self.job(uid)).summary())
+        job = self.job(uid)
+        watched.refuse_own_verbs(job, "tried again")
+        return Response(actions.retry(self.actor, job).summary())
 
 
 class TakeBackJob(ResourceView):
@@ -192,7 +213,9 @@ class TakeBackJob(ResourceView):
     def post(self, request: Any, uid: UUID) -> Response:
         """Undo the cancel of a job that waited: it is scheduled, queued or retrying as before."""
         self.given(Nothing)
-        return Response(actions.take_back(self.actor, self.job(uid)).summary())
+        job = self.job(uid)
+        watched.refuse_own_verbs(job, "taken back")
+        return Response(actions.take_back(self.actor, job).summary())
 
 
 urlpatterns = [

@@ -5,12 +5,13 @@ from typing import Any
 from tasks.access.permissions import may
 from tasks.engine.models import Job
 from tasks.monitor import diagnosis, plots
+from tasks.observe import watched
 from tasks.queries import board as picture
 from tasks.queries import gauges, stats
 from tasks.web.pages import Page
 
 SECTIONS = {name: name for name in ("running", "queued", "retrying", "failed")}
-SECTIONS |= {"succeeded": "finished", "cancelled": "finished"}
+SECTIONS |= {"succeeded": "finished", "cancelled": "finished", "unknown": "finished"}
 
 
 class BoardView(Page):
@@ -18,21 +19,20 @@ class BoardView(Page):
     here = "board"
 
     def get_context_data(self, **context: Any) -> dict[str, Any]:
-        board = picture.board()
+        board = picture.board(apps=True)
         sections: dict[str, list[dict[str, Any]]] = {name: [] for name in SECTIONS.values()}
         for job in board["jobs"]:
             sections[SECTIONS[job["state"]]].append(job)
         sections["failed"] = gauges.failures()
-        now = board["stats"]["now"]
+        now, tallies = board["stats"]["now"], gauges.tallies()
         user = self.request.user
         return super().get_context_data(
             sections=sections,
             totals={name: total(len(jobs), now.get(name, 0)) for name, jobs in sections.items()},
             stats=board["stats"],
-            by_queue={
-                queue["name"]: {"running": queue["running"], "waiting": queue["queued"]} for queue in board["queues"]
-            },
-            by_kind=gauges.kinds(),
+            watched=watched.stats(),
+            by_queue=tallies["queues"],
+            by_kind=tallies["kinds"],
             oldest=diagnosis.oldest_wait(board["queues"]),
             trend=plots.trend(stats.chart("1h")["buckets"]),
             first_run=not board["jobs"] and not Job.objects.exists(),

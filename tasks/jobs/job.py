@@ -20,6 +20,7 @@ from tasks.access.permissions import ELSEWHERE, may, may_make_run, may_submit
 from tasks.engine import chains, registry
 from tasks.engine.models import Job, LogLine, State
 from tasks.jobs import related
+from tasks.observe import knowledge
 from tasks.queries import board
 from tasks.web import json_tree
 from tasks.web.links import bulk_url
@@ -33,7 +34,7 @@ CHUNK = 1_000  # lines of a file read at once
 
 def get_visible_job(request: HttpRequest, uid: UUID, *deferred: str) -> Job:
     """The job, if it is there and may be seen."""
-    job = get_object_or_404(Job.objects.select_related("owner", "cancel_requested_by").defer(*deferred), uid=uid)
+    job = get_object_or_404(Job.every.select_related("owner", "cancel_requested_by").defer(*deferred), uid=uid)
     if not may(request.user, "see", job):
         raise PermissionDenied
     return job
@@ -50,7 +51,7 @@ class JobView(Page):
         return super().get_context_data(
             job=board.detail(job, people=True),
             doc=kind.signature.help if kind else "",
-            may_copy=kind is not None and kind.name not in ELSEWHERE and may_submit(user, kind),
+            may_copy=kind is not None and not job.app and kind.name not in ELSEWHERE and may_submit(user, kind),
             has_secrets=bool(job.secrets),
             once=str(uuid4()),
             copy_of=job.copy_of and str(job.copy_of),
@@ -61,11 +62,13 @@ class JobView(Page):
             cancelled_by=job.cancel_requested_by and job.cancel_requested_by.get_username(),
             cancel_reason=job.cancel_reason,
             may_cancel=may(user, "cancel", job),
-            may_retry=may(user, "retry", job) and may_run,
-            may_take_back=may(user, "take_back", job) and may_run,
+            may_retry=may(user, "retry", job) and may_run and not job.app,
+            may_take_back=may(user, "take_back", job) and may_run and not job.app,
             take_all_back=self.take_all_back(job),
-            may_share=may(user, "share", job),
-            never_retried=kind is not None and not kind.own_retries,
+            may_share=may(user, "share", job) and not job.app,
+            how_known=knowledge.of_task(job) if job.app else [],
+            arguments_are_text=bool(job.app) and not knowledge.arguments_are_real(job),
+            never_retried=kind is not None and not job.app and not kind.own_retries,
             levels=LEVELS,
             **context,
         )

@@ -8,7 +8,7 @@ from tasks.engine.models import Job
 from tasks.schedules.models import Schedule
 
 CHILDREN, COPIES, TURNS = 50, 10, 10
-LATER_READ = ("params", "secrets", "result", "traceback", "then")
+LATER_READ = ("params", "secrets", "result", "traceback", "then", "headers")
 
 
 class Group(NamedTuple):
@@ -22,8 +22,8 @@ class Group(NamedTuple):
 def of(job: Job) -> list[Group]:
     """What there is, nearest first; each group is read by an index, and bounded."""
     groups = [
-        _group("Started by", Job.objects.filter(uid=job.parent), 1) if job.parent else None,
-        _group("Started", Job.objects.filter(parent=job.uid).order_by("id"), CHILDREN),
+        _group("Started by", Job.every.filter(uid=job.parent), 1) if job.parent else None,
+        _group("Started", Job.every.filter(parent=job.uid).order_by("id"), CHILDREN),
         _group("Copy of", Job.objects.filter(uid=job.copy_of), 1) if job.copy_of else None,
         _group("Copies", Job.objects.filter(copy_of=job.uid).order_by("-id"), COPIES),
         _group("Same serial key, newest first", _turns(job), TURNS) if job.serial_key else None,

@@ -67,12 +67,11 @@ def expired_jobs(now: datetime) -> Iterator[QuerySet[Job]]:
         State.CANCELLED: settings.SIGNALBOX_KEEP_CANCELLED_D,
     }
     for state, days in kept.items():
-        ended = Job.objects.filter(state=state, finished_at__lt=now - timedelta(days=days), app="")
-        yield ended.order_by("finished_at")
+        yield Job.objects.filter(state=state, finished_at__lt=now - timedelta(days=days)).order_by("finished_at")
     before = now - timedelta(days=settings.SIGNALBOX_KEEP_QUIET_D)
     for kind in registry.kinds():
         if kind.quiet:
-            chores = Job.objects.filter(kind=kind.name, state=State.SUCCEEDED, finished_at__lt=before, app="")
+            chores = Job.objects.filter(kind=kind.name, state=State.SUCCEEDED, finished_at__lt=before)
             yield chores.order_by("id")
 
 

@@ -2,11 +2,17 @@
 
 from django.apps import AppConfig
 
+from tasks.web.features import Link, Topic
+
 
 class ObserveConfig(AppConfig):
     name = "tasks.observe"
     label = "signalbox_observe"  # the label must not clash with an app of a team
     verbose_name = "Watched apps"
+    links = [Link("apps", "board", "watched apps", place=25)]
+    topics = {"apps": Topic("board", "tasks.observe.shown.read_mark")}
+    pages = "tasks.observe.urls"
+    api = "tasks.observe.api"
     expired = {
         "gaps": "tasks.observe.models.expired_gaps",
         "orders": "tasks.observe.models.expired_orders",

@@ -27,6 +27,7 @@ from tasks.engine.models import Ending, Job, Outcome, State
 from tasks.engine.transition import retry_on_lock
 from tasks.observe.fold import FINAL, Attempt, Process, Task, View, view
 from tasks.observe.redaction import redact, redact_text
+from tasks.webhooks import outbox
 
 SPACE = UUID("6f2f4e0e-6a4c-5a57-9c0d-4d1c7a5b1f60")
 AT_ONCE = 200  # rows of one statement
@@ -143,7 +144,7 @@ def _sql() -> tuple[str, str]:
 def _elsewhere(app: str, entries: list[Entry]) -> dict[UUID, tuple[Job, Entry, View]]:
     """Tasks whose id is a row of somebody else get an id of their own. The others are older than their rows."""
     others = set(
-        Job.objects.filter(uid__in=[entry.uid for entry in entries]).exclude(app=app).values_list("uid", flat=True)
+        Job.every.filter(uid__in=[entry.uid for entry in entries]).exclude(app=app).values_list("uid", flat=True)
     )
     moved = [entry for entry in entries if entry.uid in others and not entry.moved]
     for entry in moved:
@@ -329,6 +330,7 @@ def _write_beside(written: dict[UUID, tuple[Job, Entry, View]]) -> None:
         known = set(Ending.objects.filter(job_id__in=[job.pk for job in ended]).values_list("job_id", "state", "at"))
         fresh = [job for job in ended if (job.pk, str(job.state), job.finished_at) not in known]
         write_endings(fresh)
+    outbox.queue_deliveries(changed)  # to webhooks that name this application
 
 
 def _outcome(attempt: Attempt, after: Attempt | None) -> Outcome:

@@ -238,7 +238,7 @@ def stop_watching(but: set[str]) -> int:
     for app in gone:
         app.watched, app.since, app.note = False, None, "It is no longer watched."
         app.save(update_fields=["watched", "since", "note"])
-        while rows := list(Job.objects.filter(app=app.name, state__in=OPEN).order_by("id")[:500]):
+        while rows := list(Job.every.filter(app=app.name, state__in=OPEN).order_by("id")[:500]):
             watcher = Watcher(app, lambda hosts: None)
             for row in rows:
                 entry = watcher.restore(row)

@@ -23,13 +23,13 @@ def prune(app: str) -> int:
     """Delete what is too old or too much of one application; returns how many rows."""
     until = time.monotonic() + LONGEST_S
     old = timezone.now() - timedelta(days=settings.SIGNALBOX_KEEP_WATCHED_D)
-    gone = _delete(Job.objects.filter(app=app, finished_at__lt=old).order_by("finished_at"), until, None)
+    gone = _delete(Job.every.filter(app=app, finished_at__lt=old).order_by("finished_at"), until, None)
     apps = max(1, len(settings.SIGNALBOX_OBSERVE))
     most = settings.SIGNALBOX_KEEP_WATCHED // apps
-    over = Job.objects.filter(app=app).count() - most
+    over = Job.every.filter(app=app).count() - most
     for states in (("succeeded",), ENDED):
         if over > 0 and time.monotonic() < until:
-            done = _delete(Job.objects.filter(app=app, state__in=states).order_by("id"), until, over)
+            done = _delete(Job.every.filter(app=app, state__in=states).order_by("id"), until, over)
             gone, over = gone + done, over - done
     return gone
 
@@ -42,6 +42,6 @@ def _delete(rows: QuerySet[Job], until: float, most: int | None) -> int:
         if not ids:
             break
         with transaction.atomic():
-            Job.objects.filter(pk__in=ids).delete()
+            Job.every.filter(pk__in=ids).delete()
         count += len(ids)
     return count

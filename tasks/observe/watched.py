@@ -8,29 +8,32 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import F
+from django.db.models import Count, F, Q
 from django.utils import timezone
 
 from tasks.access import audit
 from tasks.access.actions import NotAllowed
 from tasks.access.permissions import Actor, may
 from tasks.engine import notify, sealing, storable
-from tasks.engine.errors import Refused
+from tasks.engine.errors import NotInState, Refused
 from tasks.engine.models import Job, instant
 from tasks.observe import values as read
 from tasks.observe.models import GAPS_SHOWN, App, Gap, Order, WatchedQueue, WatchedWorker
 from tasks.observe.values import Invalid
 
 __all__ = [
-    "Invalid", "about", "app", "apps", "cancel", "facts", "gaps_in", "orders_of", "place_order", "queues", "run_again",
-    "stats", "workers",
+    "Invalid", "about", "app", "apps", "cancel", "facts", "gaps_in", "orders_of", "place_order", "queues",
+    "refuse_own_verbs", "run_again", "stats", "workers",
 ]  # fmt: skip
+
+
+POOLS_WITHOUT_A_STOP = ("thread", "solo")  # in the names of pools
 
 
 class CannotBe(Refused):
     """What was asked for cannot be true of a watched task. The text says why."""
 
-    code = "not-possible-here"
+    code = "conflict"
 
 
 def apps() -> list[dict[str, Any]]:
@@ -79,8 +82,18 @@ def lag_s(each: App) -> float | None:
 
 
 def stats() -> list[dict[str, Any]]:
-    """What the socket says of each application: name, as_of, lag_s, unseen, workers."""
-    return [{name: each[name] for name in ("name", "as_of", "lag_s", "unseen", "workers")} for each in apps()]
+    """What the socket says of each application that is watched now: name, as_of, lag_s, unseen, workers. One query."""
+    there = Count("workers", filter=Q(workers__stopped_at=None))
+    return [
+        {
+            "name": each.name,
+            "as_of": instant(each.as_of),
+            "lag_s": lag_s(each),
+            "unseen": each.unseen,
+            "workers": each.there,
+        }
+        for each in App.objects.filter(watched=True).annotate(there=there).order_by("name")
+    ]
 
 
 def workers(name: str = "") -> list[dict[str, Any]]:
@@ -89,7 +102,7 @@ def workers(name: str = "") -> list[dict[str, Any]]:
     rows = rows.filter(app__name=name) if name else rows.filter(app__watched=True)
     now = timezone.now()
     running: dict[str, list[str]] = {}
-    open_rows = Job.objects.filter(state=Job.State.RUNNING).exclude(app="")
+    open_rows = Job.every.filter(state=Job.State.RUNNING).exclude(app="")
     for worker, uid in (open_rows.filter(app=name) if name else open_rows).values_list("worker", "uid")[:2_000]:
         running.setdefault(worker, []).append(str(uid))
     found, seen = [], set()
@@ -187,22 +200,28 @@ def place_order(name: str, order: str, *, actor: Any = None, job: UUID | None = 
     return {key: made[key] for key in ("id", "state", "answers")}
 
 
-def cancel(actor: Any, job: Job, reason: str = "", terminate: bool = False) -> dict[str, Any]:
+def cancel(actor: Any, job: Job, reason: str = "", terminate: bool = False) -> dict[str, Any] | None:
     """Ask the workers of a watched task to drop it, or with ``terminate`` to stop the process that runs it.
 
     The order says what each of them answered; the task is cancelled when a worker, a result or a look confirms it.
+    The same wish again is no second order: None.
     """
     if not may(actor, "cancel", job):
         raise NotAllowed("This job is not yours to cancel.")
-    row = App.objects.get(name=job.app)
-    _must_be_watched(row)
-    if job.state in (*Job.FINAL, Job.State.UNKNOWN):
-        raise CannotBe(f"Too late to cancel: the task has {job.state}.")
+    row = _application(job)
+    if job.state in Job.FINAL:
+        raise NotInState(job, f"Too late to cancel: this task has ended, it is {job.state}.")
     if job.state == Job.State.RUNNING and not terminate:
         raise CannotBe("It runs: Celery can only stop it by ending its process. Terminate it.")
+    pool = _pool_of(row, job) if terminate else ""
+    if any(word in pool for word in POOLS_WITHOUT_A_STOP):
+        raise CannotBe(f"Its worker has a pool that cannot stop a task ({pool}): it goes on to its end.")
+    word = "terminate" if terminate else "cancel"
+    if job.cancel_requested_at and Order.objects.filter(job=job.uid, order=word).exists():
+        return None
     order = "terminate" if terminate else "cancel"
     asked = _write(row, actor, order, {"task": job.task_id}, job.uid, str(job.uid))
-    rows = Job.objects.select_related("owner").filter(pk=job.pk, app=job.app)
+    rows = Job.every.select_related("owner").filter(pk=job.pk, app=job.app)
     rows.update(
         cancel_requested_at=timezone.now(), cancel_requested_by=Actor.of(actor).user,
         cancel_reason=storable.text(reason, 500), version=F("version") + 1,
@@ -211,19 +230,40 @@ def cancel(actor: Any, job: Job, reason: str = "", terminate: bool = False) -> d
     return asked
 
 
+def refuse_own_verbs(job: Job, what: str) -> None:
+    """Raise CannotBe for a watched task: ``what`` is done to our own jobs only."""
+    if job.app:
+        raise CannotBe(f"A task of the watched application {job.app} cannot be {what} from here.")
+
+
+def _application(job: Job) -> App:
+    row = App.objects.filter(name=job.app).first()
+    if row is None:
+        raise CannotBe(f"{job.app} is no longer watched.")
+    _must_be_watched(row)
+    return row
+
+
+def _pool_of(row: App, job: Job) -> str:
+    """The name of the pool of the worker that runs a task, such as ``prefork``."""
+    rows = row.workers.filter(name=job.worker.removeprefix(f"{row.name}:"), stopped_at=None)
+    return (rows.order_by("-seen_at").values_list("pool", flat=True).first() or "").partition(":")[0]
+
+
 def run_again(
-    actor: Any, job: Job, args: list[Any] | None = None, kwargs: dict[str, Any] | None = None
+    actor: Any, job: Job, args: list[Any] | None = None, kwargs: dict[str, Any] | None = None, once: str | None = None
 ) -> dict[str, Any]:
     """Send a task of the same kind with the same arguments under a new id. Returns the order; ``values["task"]`` is the
     new id.
 
     Only real arguments are sent: those of the message, of inspect or of an extended result; or ``args`` and ``kwargs``,
-    which a person has read and confirmed.
+    which a person has read and confirmed. The same ``once`` gives the same order.
     """
     if not may(actor, "submit"):
         raise NotAllowed("Jobs are not yours to make.")
-    row = App.objects.get(name=job.app)
-    _must_be_watched(row)
+    row = _application(job)
+    if once and (made := Order.objects.filter(job=job.uid, order="run_again", values__once=once).first()):
+        return made.to_dict()
     confirmed = args is not None
     if not confirmed:
         if not facts(job)["may_run_again"]:
@@ -234,7 +274,7 @@ def run_again(
     if not queue:
         raise CannotBe("Its queue is not known: no message of it was seen.")
     wanted = read.again(job.kind, queue, args, kwargs or {})
-    wanted |= {"copy_of": str(job.uid), "confirmed": confirmed}
+    wanted |= {"copy_of": str(job.uid), "confirmed": confirmed} | ({"once": once} if once else {})
     return _write(row, actor, "run_again", wanted, job.uid, str(job.uid), {"args": args, "kwargs": kwargs or {}})
 
 

@@ -215,7 +215,7 @@ class Watcher:
         names, self.unfamiliar = list(self.unfamiliar), set()
         for start in range(0, len(names), 500):
             some = names[start : start + 500]
-            rows = Job.objects.filter(
+            rows = Job.every.filter(
                 app=self.app.name,
                 uid__in=[uid for name in some for uid in (ledger.uid_of(self.app.name, name),
                                                           ledger.uid_of(self.app.name, name, own=False))],
@@ -268,7 +268,7 @@ class Watcher:
 
     def reload(self) -> None:
         """Remember the open tasks of an observer before this one."""
-        rows = Job.objects.filter(app=self.app.name, state__in=OPEN).order_by("-id")[:RELOADED]
+        rows = Job.every.filter(app=self.app.name, state__in=OPEN).order_by("-id")[:RELOADED]
         for job in rows:
             self.restore(job)
         self.workers.reload()

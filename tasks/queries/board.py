@@ -1,5 +1,6 @@
 """Queries of what pages, API and socket show: board, job detail, statistics, queues, workers.
 
+They mean our own jobs. With ``apps``, rows and ``now`` have the tasks of watched applications too.
 Read-only. Each query is bounded, however long the history: partial indexes count live states, ``tasks.queries.stats``
 counts finished jobs. Do not call these inside ``atomic``: SQLite could report a locked database.
 """
@@ -12,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Count, Min, QuerySet
+from django.db.models import Count, Min, Q, QuerySet
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Coalesce
 from django.utils import timezone
@@ -30,20 +31,23 @@ LINES, ENTRIES = 500, 50
 REMEMBERED_S = 60.0  # a version tells of every change but a user's new name
 UNSHOWN = (
     "params", "secrets", "result", "traceback", "idempotency_key", "idempotency_digest", "then", "callback_url",
+    "headers",
 )  # fmt: skip
 
 _shown: tuple[dict[UUID, dict[str, Any]], float] = ({}, 0.0)
 
 
-def board() -> dict[str, Any]:
+def board(apps: bool = False) -> dict[str, Any]:
     """``{"jobs": [summary…], "stats": {"now", "last_hour"}, "workers": […], "queues": […]}``, in a bounded read."""
-    waiting = _waiting()
+    waiting = _waiting(apps)
     # Asked in the order in which jobs move: one that moves meanwhile is met twice, not missed.
     keys = _next_queued(waiting)
-    keys += state("running").order_by("started_at", "id").values_list("uid", "version")[:RUNNING]
-    retrying = state("scheduled", "retrying").filter(state=_literal("retrying"))  # SQLite: the words of the index
+    keys += state("running", apps=apps).order_by("started_at", "id").values_list("uid", "version")[:RUNNING]
+    retrying = state("scheduled", "retrying", apps=apps).filter(state=_literal("retrying"))  # the words of the index
     keys += retrying.order_by("due_at", "id").values_list("uid", "version")[:RETRYING]
-    jobs = _known(dict(keys + _newest_finished()))
+    jobs = _known(dict(keys + _newest_finished(apps)))
+    if apps:
+        return {"jobs": jobs, **counts(apps)}
     held: dict[str, list[str]] = {}
     for job in jobs:
         if job["state"] == State.RUNNING:
@@ -51,9 +55,30 @@ def board() -> dict[str, Any]:
     return {"jobs": jobs, **_counted(waiting, held)}
 
 
-def counts() -> dict[str, Any]:
+def counts(apps: bool = False) -> dict[str, Any]:
     """The members of ``board`` without the jobs."""
-    return _counted(_waiting(), _held())
+    found = _counted(_waiting(), _held())
+    if apps:
+        found["stats"] = found["stats"] | {"now": _now(_waiting(apps), _busy(apps), apps)}
+    return found
+
+
+def tallies_of_queues() -> dict[str, dict[str, int]]:
+    """Queue → ``running`` and ``waiting``, of our own queues and those of watched applications."""
+    waiting, busy = _waiting(apps=True), _busy(apps=True)
+    counted = {name: row["n"] for name, row in waiting.items()}
+    return {name: {"running": busy[name], "waiting": counted.get(name, 0)} for name in sorted({*counted, *busy})}
+
+
+def watched() -> list[str]:
+    """The watched applications that have tasks here, by name: each is one step along an index."""
+    found: list[str] = []
+    while True:
+        rows = Job.every.filter(~Q(app=RawSQL("''", ())), app__gt=found[-1] if found else "")
+        name = rows.order_by("app", "id").values_list("app", flat=True).first()
+        if name is None:
+            return found
+        found.append(name)
 
 
 def detail(
@@ -64,7 +89,7 @@ def detail(
     The log is its last lines; or, with ``after``, the first ones that follow that number. ``people``: ``trail`` too.
     """
     if not isinstance(job, Job):
-        job = Job.objects.select_related("owner").filter(uid=job).first()
+        job = Job.every.select_related("owner").filter(uid=job).first()
     if job is None:
         return None
     return job.summary() | {
@@ -102,7 +127,7 @@ def log_end(job: Job | UUID | str, limit: int = LINES) -> list[dict[str, Any]]:
 
 def summaries(uids: Iterable[str]) -> list[dict[str, Any]]:
     """The summaries of these jobs, those that exist."""
-    return [job.summary() for job in _summaries(Job.objects.filter(uid__in=list(uids)))]
+    return [job.summary() for job in _summaries(Job.every.filter(uid__in=list(uids)))]
 
 
 def stats(period: str = "1h") -> dict[str, Any]:
@@ -126,10 +151,20 @@ def queues() -> list[dict[str, Any]]:
     return _queues(_waiting(), _busy(), history.recent().started)
 
 
-def state(*names: str) -> QuerySet[Job]:
+def waiting_of(apps: Iterable[str]) -> list[dict[str, Any]]:
+    """The queues of watched applications in which something waits: ``name, paused, queued, oldest_s``."""
+    now, rows = timezone.now(), state("queued", apps=True).filter(app__in=list(apps)).order_by().values("queue")
+    since = Min(Coalesce("queued_at", "created_at"))
+    return [
+        {"name": row["queue"], "paused": False, "queued": row["n"], "oldest_s": _age(row["since"], now)}
+        for row in rows.annotate(n=Count("id"), since=since)
+    ]
+
+
+def state(*names: str, apps: bool = False) -> QuerySet[Job]:
     """Jobs in these states, named in the SQL itself: with a parameter, no planner dares to use a partial index."""
-    literals = [_literal(name) for name in names]
-    return Job.objects.filter(state=literals[0]) if len(literals) == 1 else Job.objects.filter(state__in=literals)
+    literals, jobs = [_literal(name) for name in names], Job.every if apps else Job.objects
+    return jobs.filter(state=literals[0]) if len(literals) == 1 else jobs.filter(state__in=literals)
 
 
 def _literal(name: str) -> RawSQL:
@@ -161,27 +196,27 @@ def _held() -> dict[str, list[str]]:
     return held
 
 
-def _waiting() -> dict[str, dict[str, Any]]:
-    """Queue → how many wait in it, and the key of the first. From the index alone."""
-    rows = state("queued").order_by().values("queue").annotate(n=Count("id"), first=Min("id"))
+def _waiting(apps: bool = False) -> dict[str, dict[str, Any]]:
+    """Queue → how many wait in it, the key of the first, and whose queue it is. From the index alone."""
+    rows = state("queued", apps=apps).order_by().values("queue", "app").annotate(n=Count("id"), first=Min("id"))
     return {row["queue"]: row for row in rows}
 
 
-def _busy() -> Counter[str]:
+def _busy(apps: bool = False) -> Counter[str]:
     """Queue → its number of running jobs."""
-    rows = state("running").order_by().values_list("queue").annotate(n=Count("id"))
+    rows = state("running", apps=apps).order_by().values_list("queue").annotate(n=Count("id"))
     return Counter(dict(rows))
 
 
-def _next_queued(waiting: Iterable[str]) -> list[tuple[UUID, int]]:
+def _next_queued(waiting: dict[str, dict[str, Any]]) -> list[tuple[UUID, int]]:
     """The next to run of all queues: the most urgent first; within a priority queues take turns; paused ones last.
 
     Asked queue by queue, or a million waiting jobs would be sorted each time. Browsers sort alike (job_text.js).
     """
     paused = set(Queue.objects.filter(paused=True).values_list("name", flat=True))
     heads: list[tuple[tuple[Any, ...], UUID, int]] = []
-    for queue in waiting:
-        jobs = state("queued").filter(queue=queue).order_by("-priority", "id")
+    for queue, row in waiting.items():
+        jobs = state("queued", apps=True).filter(queue=queue, app=row["app"]).order_by("-priority", "id")
         before: Counter[int] = Counter()
         for priority, key, uid, version in jobs.values_list("priority", "id", "uid", "version")[:QUEUED]:
             heads.append(((queue in paused, -priority, before[priority], key), uid, version))
@@ -189,13 +224,21 @@ def _next_queued(waiting: Iterable[str]) -> list[tuple[UUID, int]]:
     return [(uid, version) for _, uid, version in sorted(heads)[:QUEUED]]
 
 
-def _newest_finished() -> list[tuple[UUID, int]]:
-    """The newest finished, without the successes of chores (what failed is shown whatever it was)."""
+def _newest_finished(apps: bool = False) -> list[tuple[UUID, int]]:
+    """The newest finished, without the successes of chores (what failed is shown whatever it was).
+
+    Asked app by app, since the index has them so.
+    """
     quiet = {kind.name for kind in registry.kinds() if kind.quiet}
     newest = Job.objects.filter(finished_at__isnull=False).order_by("-finished_at", "-id")
-    looked = newest.values_list("uid", "version", "kind", "state")[: FINISHED * (4 if quiet else 1)]
-    shown = [(uid, version) for uid, version, kind, state in looked if state != State.SUCCEEDED or kind not in quiet]
-    return shown[:FINISHED]
+    looked = newest.values_list("finished_at", "pk", "uid", "version", "kind", "state")
+    ended = [
+        row for row in looked[: FINISHED * (4 if quiet else 1)] if row[-1] != State.SUCCEEDED or row[-2] not in quiet
+    ]
+    for app in watched() if apps else ():
+        rows = Job.every.filter(app=app, finished_at__isnull=False).order_by("-finished_at", "-id")
+        ended += rows.values_list("finished_at", "pk", "uid", "version", "kind", "state")[:FINISHED]
+    return [(uid, version) for _, _, uid, version, *_ in sorted(ended, reverse=True)[:FINISHED]]
 
 
 def _known(versions: dict[UUID, int]) -> list[dict[str, Any]]:
@@ -205,14 +248,14 @@ def _known(versions: dict[UUID, int]) -> list[dict[str, Any]]:
     if time.monotonic() > until:
         shown, until = {}, time.monotonic() + REMEMBERED_S
     now = {uid: shown[uid] for uid, version in versions.items() if uid in shown and shown[uid]["version"] == version}
-    for job in _summaries(Job.objects.filter(uid__in=versions.keys() - now.keys())):
+    for job in _summaries(Job.every.filter(uid__in=versions.keys() - now.keys())):
         now[job.uid] = job.summary()
     _shown = now, until
     return [now[uid] for uid in versions if uid in now]
 
 
-def _now(waiting: dict[str, dict[str, Any]], busy: Counter[str]) -> dict[str, int]:
-    later = dict(state("scheduled", "retrying").order_by().values_list("state").annotate(n=Count("id")))
+def _now(waiting: dict[str, dict[str, Any]], busy: Counter[str], apps: bool = False) -> dict[str, int]:
+    later = dict(state("scheduled", "retrying", apps=apps).order_by().values_list("state").annotate(n=Count("id")))
     return {
         "scheduled": later.get(State.SCHEDULED, 0),
         "queued": sum(row["n"] for row in waiting.values()),

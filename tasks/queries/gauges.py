@@ -15,17 +15,23 @@ FAILED = 20  # that the board keeps in sight
 COUNTED = 20_000  # jobs of a state that are looked at: a million waiting ones are not counted every few seconds
 
 
-def kinds() -> dict[str, dict[str, int]]:
+def kinds(apps: bool = False) -> dict[str, dict[str, int]]:
     """Kind → ``running`` and ``waiting`` (queued, scheduled, to be tried again), of what has not ended.
 
-    Of a backlog the first jobs are counted: then ``waiting`` is a number that is not less than what is said.
+    Of a backlog the first jobs are counted: then ``waiting`` is a number that is not less than what is said. ``apps``:
+    with the tasks of watched applications.
     """
     found: dict[str, dict[str, int]] = {}
     for word, states in (("running", ["running"]), ("waiting", ["queued"]), ("waiting", ["scheduled", "retrying"])):
-        keys = board.state(*states).order_by().values("pk")[:COUNTED]
-        for kind, n in Job.objects.filter(pk__in=keys).order_by().values_list("kind").annotate(n=Count("pk")):
+        keys = board.state(*states, apps=apps).order_by().values("pk")[:COUNTED]
+        for kind, n in Job.every.filter(pk__in=keys).order_by().values_list("kind").annotate(n=Count("pk")):
             found.setdefault(kind, {"running": 0, "waiting": 0})[word] += n
     return dict(sorted(found.items()))
+
+
+def tallies() -> dict[str, dict[str, dict[str, int]]]:
+    """``queues`` and ``kinds``: name → ``running`` and ``waiting``, with the tasks of watched applications."""
+    return {"queues": board.tallies_of_queues(), "kinds": kinds(apps=True)}
 
 
 def failures() -> list[dict[str, Any]]:
@@ -41,10 +47,11 @@ def failures() -> list[dict[str, Any]]:
 GAUGES: dict[str, Callable[[], Any]] = {
     "queues": stats.queues,
     "kinds": kinds,
+    "tallies": tallies,
     "failures": failures,
     **{f"chart-{period}": partial(stats.chart, period) for period in stats.PERIODS},
 }
-COUNTS = frozenset({"kinds"})  # of these, what stands beside the rows of the board and must not contradict them
+COUNTS = frozenset({"kinds", "tallies"})  # what stands beside the rows of the board and must not contradict them
 
 
 def read(names: Iterable[str]) -> dict[str, Any]:

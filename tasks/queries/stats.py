@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.db.models import CharField, Count, F, FloatField, Func, Max, QuerySet, Sum
+from django.db.models.expressions import RawSQL
 from django.db.models.functions import Cast, Coalesce
 from django.utils import timezone
 
@@ -283,7 +284,7 @@ def _finished(since: datetime, until: datetime | None = None) -> dict[datetime, 
 
 
 def ended_rows(since: datetime, until: datetime | None = None) -> list[QuerySet[Any]]:
-    """Rows of all that ended since then: ``outcome, kind, queue, ready, started_at, at``.
+    """Rows of all our jobs that ended since then: ``outcome, kind, queue, ready, started_at, at``.
 
     A success is the job's row, since nothing comes after it. That a job failed or was cancelled is a row of its own,
     which no retry takes away: what is counted once stays counted.
@@ -291,5 +292,7 @@ def ended_rows(since: datetime, until: datetime | None = None) -> list[QuerySet[
     good = Job.objects.filter(finished_at__gte=since, state=State.SUCCEEDED).annotate(
         at=F("finished_at"), outcome=F("state"), ready=Coalesce("queued_at", "created_at")
     )
-    bad = Ending.objects.filter(at__gte=since).annotate(outcome=F("state"), ready=F("queued_at"))
+    bad = Ending.objects.filter(at__gte=since, job__app=RawSQL("''", ())).annotate(
+        outcome=F("state"), ready=F("queued_at")
+    )
     return [rows.filter(at__lt=until) if until else rows for rows in (good, bad)]

@@ -83,7 +83,7 @@ class Export(ResourceView):
         form = asked.pop("format", ["json"])[-1]
         if form not in export.TYPES:
             raise wrong(format=f"Choose one of: {', '.join(export.TYPES)}.")
-        return export.streamed(form, query_of(asked, self.actor.name), visible(self.actor, Job.objects.all()))
+        return export.streamed(form, query_of(asked, self.actor.name), visible(self.actor, Job.every.all()))
 
 
 def at(name: str) -> str:

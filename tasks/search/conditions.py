@@ -26,6 +26,7 @@ from django.db.models.lookups import (
 )
 
 from tasks.engine import registry
+from tasks.engine.applications import OWN
 from tasks.engine.models import Attempt, State
 from tasks.search.language import EVERY_APP, Query
 from tasks.search.values import Took
@@ -62,9 +63,11 @@ def known_as(kinds: Names) -> set[str]:
 
 
 def in_app(query: Query) -> Q | None:
-    """Our own jobs, unless a search names apps."""
+    """Our own jobs, unless a search names apps; ``own`` is the name of our own."""
     for apps in query.app:
-        return None if EVERY_APP in apps else Q(In(Concat("app", Value("")), sorted(apps)))
+        names = sorted("" if name == OWN else name for name in apps)
+        if names != [""]:
+            return None if EVERY_APP in apps else Q(In(Concat("app", Value("")), names))
     return Q(app=RawSQL("''", ()))
 
 

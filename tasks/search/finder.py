@@ -13,6 +13,7 @@ from django.db import connection
 from django.db.models import Max, Q, QuerySet
 from django.db.models.expressions import RawSQL
 
+from tasks.engine.applications import OWN
 from tasks.engine.models import Ending, Job, State, instant
 from tasks.queries import board
 from tasks.search import conditions
@@ -159,7 +160,7 @@ def _lead(query: Query, jobs: QuerySet[Job]) -> tuple[QuerySet[Job], list[Q]]:
     elif kind := next((names for names in query.kind if len(names) == 1), None):
         jobs = jobs.filter(kind__in=conditions.known_as(kind))
         taken = "kind" if len(query.kind) == 1 else ""
-    elif not query.app:
+    elif query.app in ((), (frozenset({OWN}),)):
         taken = "app"
         jobs = jobs.filter(conditions.in_app(query))
     elif len(query.app) == 1 and len(query.app[0]) == 1 and EVERY_APP not in query.app[0]:
@@ -169,11 +170,12 @@ def _lead(query: Query, jobs: QuerySet[Job]) -> tuple[QuerySet[Job], list[Q]]:
 
 
 def _few(states: frozenset[str]) -> list[int] | None:
-    """The keys of all jobs in these live states; None when they are many: then the newest rows are full of them."""
+    """The keys of all rows in these live states; None when they are many: then the newest rows are full of them."""
     keys: list[int] = []
     for state in states:
         later = State.SCHEDULED, State.RETRYING  # one index for both, which wants both to be named, and so
-        rows = board.state(*later).filter(conditions.in_states([state])) if state in later else board.state(state)
+        both = board.state(*(later if state in later else (state,)), apps=True)
+        rows = both.filter(conditions.in_states([state])) if state in later else both
         keys += rows.order_by().values_list("pk", flat=True)[: FEW + 1 - len(keys)]
         if len(keys) > FEW:
             return None
@@ -201,7 +203,7 @@ def key_of(uid: UUID) -> int:
     Of one that is no more its id tells when it was made: then it is after all that are of the same millisecond or, if
     there are none, of the last one before, so that nothing older is passed over.
     """
-    if key := Job.objects.filter(uid=uid).values_list("pk", flat=True).first():
+    if key := Job.every.filter(uid=uid).values_list("pk", flat=True).first():
         return key
     last = Job.objects.filter(uid__lte=_millisecond(uid)[1]).order_by("-uid").values_list("uid", flat=True).first()
     return 0 if last is None else Job.objects.filter(uid__range=_millisecond(last)).aggregate(key=Max("pk"))["key"] + 1
@@ -214,7 +216,7 @@ def _millisecond(uid: UUID) -> tuple[UUID, UUID]:
 
 
 def created(key: int) -> datetime | None:
-    return Job.objects.filter(pk=key).values_list("created_at", flat=True).first()
+    return Job.every.filter(pk=key).values_list("created_at", flat=True).first()
 
 
 def _in_time(query: Query, jobs: QuerySet[Job]) -> QuerySet[Job]:

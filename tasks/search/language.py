@@ -8,7 +8,7 @@ parameters and errors. What that finds is for ``finder`` and ``conditions``; wha
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import Any, Self
@@ -94,6 +94,10 @@ class Query:
     def is_everything(self) -> bool:
         """Nothing is asked for, so every job matches."""
         return self == Query()
+
+    def in_every_app(self) -> Self:
+        """The same, of all applications unless it names some: what the Jobs page means."""
+        return self if self.app else replace(self, app=(frozenset({EVERY_APP}),))
 
     @property
     def states(self) -> frozenset[str] | None:

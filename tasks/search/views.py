@@ -93,7 +93,8 @@ class JobsView(Page):
 
     def find(self, query: Query) -> finder.SearchResult:
         at = {name: finder.key_of(uid_or_404(self.request.GET[name])) for name in self.asked_from()}
-        jobs = visible(self.request.user, Job.objects.all())
+        query = query.in_every_app()
+        jobs = visible(self.request.user, Job.every.all())
         if self.by_time:
             return finder.longest(query, jobs, older=at.get("older"))
         return finder.find(query, jobs, **at, limit=PAGE)
@@ -104,7 +105,7 @@ class JobsView(Page):
     def onward(self, text: str, found: finder.SearchResult) -> dict[str, Any]:
         """Where this page is left: to more of what was found, or to rows that nobody has looked at yet."""
         last = found.jobs[-1].pk if found.jobs else None
-        uids = dict(Job.objects.filter(pk__in=[key for key in found[1:3] if key]).values_list("pk", "uid"))
+        uids = dict(Job.every.filter(pk__in=[key for key in found[1:3] if key]).values_list("pk", "uid"))
         older = self.address(text, older=uids[found.older]) if found.older in uids else ""
         return {
             "older": older,

@@ -48,6 +48,8 @@ class ShareJob(ResourceView):
     def post(self, request: Any, uid: UUID) -> Response:
         """A link that shows this one job, read-only, without an account, until it expires or is taken back."""
         given, job = self.given(ShareIn), self.job(uid)
+        if job.app:
+            raise Problem("conflict", "Only our own jobs are shared by a link.")
         link = sharing.draft(job, self.actor.user, given["hours"], given["framed_by"])
         self.do(job.uid, link.save, until=link.expires_at.isoformat())
         return Response(

@@ -36,19 +36,23 @@ class Address(Web):
 class KindName(Text):
     def to_internal_value(self, data: Any) -> str:
         name = super().to_internal_value(data)
-        if name not in {kind.name for kind in registry.kinds()}:
+        if name not in {kind.name for kind in registry.kinds()} and not Job.every.filter(kind=name).exists():
             raise s.ValidationError([f"There is no kind of job named {name!r}."])
         return name
 
 
 class WebhookIn(Strict):
-    """An empty filter lets everything through. `alerts`: by default, whether there are no filters at all."""
+    """An empty filter lets everything through. `alerts`: by default, whether there are no filters at all.
+
+    `apps` names watched applications, `own` (our own jobs) or `*`; empty: our own jobs.
+    """
 
     url = Address(max_length=2048)
     name = Text(max_length=100, default="", allow_blank=True)
     states = s.ListField(child=s.ChoiceField(choices=Job.OWN), default=list, max_length=20)
     kinds = s.ListField(child=KindName(max_length=200), default=list, max_length=200)
     queues = s.ListField(child=Text(max_length=100), default=list, max_length=200)
+    apps = s.ListField(child=shapes.AppName(), default=list, max_length=50)
     alerts = Flag(required=False)
     enabled = Flag(default=True)
 
@@ -60,6 +64,7 @@ class WebhookShape(s.Serializer):
     states = s.ListField(child=s.ChoiceField(choices=Job.OWN))
     kinds = s.ListField(child=s.CharField())
     queues = s.ListField(child=s.CharField())
+    apps = s.ListField(child=s.CharField())
     alerts = s.BooleanField(help_text="hears of alerts too")
     enabled = s.BooleanField()
     off_because = s.CharField(allow_null=True)

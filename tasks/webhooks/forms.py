@@ -4,9 +4,10 @@ from typing import Any
 
 from django import forms
 
-from tasks.engine import registry
+from tasks.engine import applications, registry
 from tasks.engine.models import Job
 from tasks.fetch.addresses import BadAddress
+from tasks.queries import board
 from tasks.webhooks import deliveries
 from tasks.webhooks.models import Endpoint
 
@@ -35,18 +36,23 @@ class HookForm(forms.ModelForm):
     states = Ticks(label="States", choices=[(value, value.capitalize()) for value in Job.OWN], help_text="None: all.")
     kinds = Ticks(label="Kinds of job", help_text="None selected: all kinds; of maintenance jobs only failures.")
     queues = Ticks(label="Queues", help_text="None: all.")
+    apps = Ticks(label="Applications", help_text="None: our own jobs only. The others are watched applications.")
     alerts = forms.BooleanField(label="Alerts, when they open and close", required=False)
 
     class Meta:
         model = Endpoint
-        fields = ("url", "name", "states", "kinds", "queues", "alerts")
+        fields = ("url", "name", "states", "kinds", "queues", "apps", "alerts")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.initial |= self.instance.filters
         if self.instance.pk is None:
             self.initial |= {"states": USUAL, "alerts": True}
-        known = {"kinds": [kind.name for kind in registry.kinds()], "queues": registry.queues()}
+        known = {
+            "kinds": [kind.name for kind in registry.kinds()],
+            "queues": registry.queues(),
+            "apps": [applications.OWN, *board.watched()],
+        }
         for name, values in known.items():
             kept = sorted({*values, *self.instance.filters[name]})
             self.fields[name].choices = [(value, value) for value in kept]

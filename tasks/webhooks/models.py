@@ -10,18 +10,18 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Max, Q
 
-from tasks.engine import sealing, storable
+from tasks.engine import applications, sealing, storable
 from tasks.engine.models import State, instant
 from tasks.engine.uid import uuid7
 
-FILTERS = ("states", "kinds", "queues")
+FILTERS = ("states", "kinds", "queues", "apps")
 
 
 class Endpoint(models.Model):
     """An address that hears of jobs, or (``callbacks_of``) the secret that signs one person's callbacks.
 
-    An empty filter lets everything through. ``hears_running`` and ``hears_succeeded`` repeat ``states`` for the two
-    moves that every job makes: they ask for nothing else.
+    An empty filter lets everything through, but an empty ``apps`` means our own jobs. ``hears_running`` and
+    ``hears_succeeded`` repeat ``states`` for the two moves that every job makes: they ask for nothing else.
     """
 
     uid = models.UUIDField(default=uuid7, unique=True, editable=False)
@@ -30,6 +30,7 @@ class Endpoint(models.Model):
     states = models.JSONField(default=list, blank=True)
     kinds = models.JSONField(default=list, blank=True)
     queues = models.JSONField(default=list, blank=True)
+    apps = models.JSONField(default=list, blank=True, db_default=[])
     alerts = models.BooleanField(default=False)
     enabled = models.BooleanField(default=True)
     hears_running = models.BooleanField(default=False, editable=False)
@@ -57,6 +58,8 @@ class Endpoint(models.Model):
         """Whether it hears of a job in this state. Of a chore only the failures, unless its kind is named."""
         if self.trouble:  # whom it is meant for is not known: better nobody hears than the wrong ones
             return False
+        if not applications.includes(self.apps, summary["app"]):
+            return False
         if chore and summary["kind"] not in self.kinds and summary["state"] != State.FAILED:
             return False
         asked = ((self.states, "state"), (self.kinds, "kind"), (self.queues, "queue"))
@@ -64,7 +67,7 @@ class Endpoint(models.Model):
 
     @property
     def filters(self) -> dict[str, list[str]]:
-        """``states``, ``kinds`` and ``queues``, whatever somebody else has written there."""
+        """``states``, ``kinds``, ``queues`` and ``apps``, whatever somebody else has written there."""
         return {name: storable.texts(getattr(self, name)) for name in FILTERS}
 
     @property

@@ -35,7 +35,7 @@ class Reaper:
     def __call__(self) -> None:
         close_old_connections()
         columns = ("id", "attempt", "beat", "kind", "worker", "pid")
-        rows = list(Job.objects.filter(state=State.RUNNING, app="").values_list(*columns))
+        rows = list(Job.objects.filter(state=State.RUNNING).values_list(*columns))
         clock = time.monotonic()
         # While nobody could look, as in an outage of the database, nobody could beat either: that counts as a moment.
         passed, self._looked = min(clock - self._looked, confirm_after()), clock
@@ -51,7 +51,7 @@ class Reaper:
             self._rescue(*each)
 
     def _rescue(self, pk: int, attempt: int, beat: int) -> None:
-        job = Job.objects.filter(pk=pk, attempt=attempt, app="").first()
+        job = Job.objects.filter(pk=pk, attempt=attempt).first()
         if job is not None and lifecycle.rescue(job, beat):
             log.warning("job %s: attempt %s was lost with its worker %s", job.uid, attempt, job.worker)
 

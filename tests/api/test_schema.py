@@ -21,6 +21,7 @@ from tasks.engine.errors import Failure
 from tasks.failures import groups
 from tasks.kinds.feeds.models import Feed
 from tasks.kinds.images.models import Collection
+from tasks.observe.models import App, Gap, Order
 from tasks.schedules import actions
 from tasks.webhooks import outbox
 from tasks.webhooks.models import Endpoint
@@ -80,6 +81,14 @@ def failures(operation: str) -> dict[str, Any]:
     return {"group": f"{'a' * 32}:countdown"}
 
 
+def watched_app() -> dict[str, Any]:
+    """A watched application, with something that was asked of it."""
+    app = App.objects.create(name="shop", transport="redis", as_of=timezone.now())
+    Gap.objects.create(app=app, begin=timezone.now(), until=timezone.now(), why="nobody watched")
+    order = Order.objects.create(app=app, order="shutdown", values={"worker": "w1@host"}, asked_at=timezone.now())
+    return {"app": "shop", "uid": order.uid}
+
+
 # What stands in a path, by its first word: made afresh for each operation.
 MADE = {
     "jobs": job,
@@ -91,6 +100,7 @@ MADE = {
     "alerts": lambda operation: {"uid": alert(operation)},
     "failures": failures,
     "queues": lambda _: {"name": "default"},
+    "apps": lambda _: watched_app(),
     "kinds": lambda _: {"name": "noop"},
     "feeds": lambda _: {"uid": Feed.objects.create(url="https://old.example/feed.xml").uid},
     "collections": lambda _: {"uid": Collection.objects.create(name="Spring", folder="/srv/photos/spring").uid},

@@ -280,26 +280,27 @@ def test_a_row_from_the_socket_is_the_row_the_server_paints(page: Page) -> None:
 
 
 def test_what_waits_and_runs_is_counted_by_queue_and_by_kind(page: Page, line: Line) -> None:
-    def queue(name: str, queued: int, running: int) -> dict:
-        rest = {"paused": False, "oldest_s": None, "started_per_min": 0, "workers": 1}
-        return {"name": name, "queued": queued, "running": running, **rest}
+    def tallies(queues: dict[str, tuple[int, int]], kinds: dict[str, tuple[int, int]]) -> None:
+        both = {"queues": queues, "kinds": kinds}
+        counted = {
+            by: {name: {"running": running, "waiting": waiting} for name, (running, waiting) in found.items()}
+            for by, found in both.items()
+        }
+        line.send("gauge", gauge="tallies", value=counted)
 
     chips = page.locator("[data-tally=queue] > li")
-    line.send("patch", queues=[queue("io", 1200, 0), queue("default", 2, 3), queue("chores", 0, 0)])
+    queues = {"io": (0, 1200), "default": (3, 2), "chores": (0, 0)}
+    tallies(queues, {"noop": (1, 0)})
     expect(chips).to_have_text(["default 3 running · 2 waiting", "io 1,200 waiting"])
-    assert {"type": "watch", "gauge": "kinds"} in line.heard
+    assert {"type": "watch", "gauge": "tallies"} in line.heard
     kinds = page.locator("[data-tally=kind] > li")
-    line.send("gauge", gauge="kinds", value={"noop": {"running": 1, "waiting": 0}})
     expect(kinds).to_have_text(["noop 1 running"])
     kinds.get_by_role("link").focus()
-    line.send(
-        "gauge", gauge="kinds", value={"a_kind": {"running": 0, "waiting": 1}, "noop": {"running": 2, "waiting": 0}}
-    )
+    tallies(queues, {"a_kind": (0, 1), "noop": (2, 0)})
     expect(kinds).to_have_text(["a_kind 1 waiting", "noop 2 running"])
     expect(page.get_by_role("link", name="noop 2 running")).to_be_focused()
     page.get_by_role("button", name="Pause").click()
-    line.send("patch", queues=[queue("io", 0, 0)])
-    line.send("gauge", gauge="kinds", value={})
+    tallies({"io": (0, 0)}, {})
     painted(page)
     expect(chips).to_have_count(2)
     page.get_by_role("button", name="Resume").click()
@@ -313,7 +314,8 @@ def test_a_chip_leads_to_its_jobs(page: Page, watcher: Watcher) -> None:
     href = page.evaluate(
         """async () => {
             const { Tallies } = await import(document.querySelector('link[href*="tallies.js"]').href);
-            const store = { queues: [], gauges: new Map([["kinds", { noop: { running: 1, waiting: 0 } }]]) };
+            const tallies = { queues: {}, kinds: { noop: { running: 1, waiting: 0 } } };
+            const store = { queues: [], gauges: new Map([["tallies", tallies]]) };
             new Tallies(document.querySelector("main"), store).show();
             return document.querySelector("[data-tally=kind] a").href;
         }"""

@@ -72,7 +72,7 @@ def test_while_no_observer_runs_nothing_is_wrong_afterwards_and_what_nobody_saw_
         soon(lambda: all(state(task) == "succeeded" for task in seen), what="twenty successes")
         across = shop.send("sleep", 3)
         wait_state(across, "running")
-        soon(lambda: Job.objects.filter(app="shop").count() == 21)
+        soon(lambda: Job.every.filter(app="shop").count() == 21)
         watching.freeze()
     App.objects.update(holder="")  # else the next one waits for the lease, which has a test of its own
     missed = [shop.send("add", 1, 2) for _ in range(15)]

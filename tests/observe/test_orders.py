@@ -83,7 +83,7 @@ def test_a_task_is_run_again_with_its_real_arguments_only(new_shop):
         soon(lambda: watching.observer.watched["shop"].watcher.workers.events() == "on", what="events on")
         quick = shop.send("add", 1, 2)
         job = wait_state(quick, "succeeded")
-        Job.objects.filter(pk=job.pk).update(headers={"arguments": "text"}, params={"args": "(1, 2)"})
+        Job.every.filter(pk=job.pk).update(headers={"arguments": "text"}, params={"args": "(1, 2)"})
         with pytest.raises(watched.CannotBe):
             watched.run_again(bob, row(quick))
 

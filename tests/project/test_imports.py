@@ -14,7 +14,7 @@ PARTS = BASE | {"tasks.access", "tasks.queries", "tasks.worker"}
 TOOLKIT = PARTS | {"tasks.web", "tasks.api"}
 DOORS = {"live.push", "tasks.webhooks.outbox"}  # through which the engine speaks to the outside
 FEATURES: dict[str, set[str]] = {  # each, and the other features that it may import
-    "tasks.jobs": {"tasks.search", "tasks.schedules", "tasks.monitor"},
+    "tasks.jobs": {"tasks.observe", "tasks.search", "tasks.schedules", "tasks.monitor"},
     "tasks.search": set(),
     "tasks.monitor": set(),
     "tasks.webhooks": set(),

@@ -111,7 +111,7 @@ def test_the_figures_are_those_of_the_rows(monkeypatch):
 
 
 def test_a_page_of_a_busy_database_is_a_503(monkeypatch):
-    def locked(*_):
+    def locked(*_, **__):
         raise OperationalError("database is locked")
 
     monkeypatch.setattr("tasks.queries.board.board", locked)

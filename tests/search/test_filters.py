@@ -28,7 +28,7 @@ def row(**columns) -> Job:
 
 def found(text: str, **given) -> list[int]:
     query = Query.of({"q": [text]} | given, "alice", timezone.now())
-    return sorted(job.pk for job in finder.find(query, Job.objects.all()).jobs)
+    return sorted(job.pk for job in finder.find(query, Job.every.all()).jobs)
 
 
 def keys(*jobs: Job) -> list[int]:

@@ -147,7 +147,7 @@ class Watching:
 
 
 def row(task: str, app: str = "shop") -> Job | None:
-    return Job.objects.filter(app=app, task_id=task).first()
+    return Job.every.filter(app=app, task_id=task).first()
 
 
 def state(task: str, app: str = "shop") -> str | None:

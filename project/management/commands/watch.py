@@ -22,7 +22,14 @@ from project.management.terminal import EXITS, ProgressBar
 from tasks.access.models import Token
 from tasks.engine.visible import in_lines, in_one_line
 
-LOOKS = {"running": "cyan", "failed": "red", "retrying": "yellow", "succeeded": "green", "cancelled": "dim"}
+LOOKS = {
+    "running": "cyan",
+    "failed": "red",
+    "retrying": "yellow",
+    "succeeded": "green",
+    "cancelled": "dim",
+    "unknown": "dim",
+}
 ROWS = 30
 
 
@@ -79,7 +86,7 @@ def one(client: Client, job: str) -> int:
 async def board(client: Client) -> int:
     console = Console(highlight=False)
     with Live(console=console, auto_refresh=False, screen=console.is_terminal) as live:
-        async with aclosing(client.watch()) as pictures:
+        async with aclosing(client.watch(apps=True)) as pictures:
             async for picture in pictures:
                 live.update(table(picture), refresh=True)
                 if not console.is_terminal:  # a pipe gets the board once
@@ -87,16 +94,27 @@ async def board(client: Client) -> int:
     return 0
 
 
+def currency(app: dict[str, Any]) -> str:
+    """``shop: 0.2 s behind, 2 workers, 3 unseen``."""
+    lag = "not read yet" if app["lag_s"] is None else f"{app['lag_s']} s behind"
+    return f"{app['name']}: {lag}, {app['workers']} workers, {app['unseen']} unseen"
+
+
 def table(picture: Board) -> Table:
     now = picture.stats.get("now", {})
     title = escape(in_one_line(" · ".join(f"{n} {state}" for state, n in now.items())))
-    shown = Table("state", "kind", "progress", "note", "owner", "worker", title=title, expand=True)
-    order = ("running", "retrying", "queued", "failed", "cancelled", "succeeded")
+    watched = picture.stats.get("apps", [])
+    caption = escape(in_one_line(" · ".join(map(currency, watched))))
+    columns = ["state", *["app"] * bool(watched), "kind", "progress", "note", "owner", "worker"]
+    shown = Table(*columns, title=title, caption=caption, expand=True)
+    order = ("running", "retrying", "queued", "failed", "cancelled", "unknown", "succeeded")
     jobs = sorted(picture.jobs.values(), key=lambda job: order.index(job["state"]) if job["state"] in order else 9)
     for job in jobs[:ROWS]:
         done, total = job["progress"]["done"], job["progress"]["total"]
         about = f"{job['kind']} {job.get('title', '')}".strip()
-        cells = (about, f"{done}/{total}" if total else "", job["progress"]["note"], job["owner"], job["worker"])
+        note = f"no word since {job['doubt_at'][11:19]}" if job.get("doubt_at") else job["progress"]["note"]
+        cells = (about, f"{done}/{total}" if total else "", note, job["owner"], job["worker"])
+        cells = (job.get("app"), *cells) if watched else cells
         look = LOOKS.get(job["state"], "")
         state = f"[{look}]{job['state']}[/]" if look else escape(in_one_line(job["state"]))
         shown.add_row(state, *(escape(in_one_line(cell or "")) for cell in cells))

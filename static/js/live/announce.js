@@ -4,7 +4,7 @@
 const EVERY_MS = 12_000;
 
 /** @type {Record<string, string>} */
-const SAID = { running: "started", succeeded: "succeeded", failed: "failed", cancelled: "cancelled", retrying: "retrying" };
+const SAID = { running: "started", succeeded: "succeeded", failed: "failed", cancelled: "cancelled", retrying: "retrying", unknown: "unknown" };
 
 export class Announcer {
   /** @type {Map<string, number>} */

@@ -6,17 +6,18 @@
 
 /**
  * @typedef {{done: number|bigint, total: number|bigint, note: string}} Progress
- * @typedef {"scheduled"|"queued"|"running"|"retrying"|"succeeded"|"failed"|"cancelled"} State
- * @typedef {{id: string, version: number, kind: string, title: string, queue: string, state: State, attempt: number,
+ * @typedef {"scheduled"|"queued"|"running"|"retrying"|"succeeded"|"failed"|"cancelled"|"unknown"} State
+ * @typedef {{id: string, version: number, kind: string, title: string, app: string|null, queue: string, state: State, attempt: number,
  *   max_attempts: number, priority: number, owner: string|null, progress: Progress, cancel_requested: boolean,
  *   error: string|null, worker: string|null, release: string|null, schedule: string|null, parent: string|null, log_seq: number,
- *   created_at: string, due_at: string|null, started_at: string|null, finished_at: string|null}} Summary
+ *   created_at: string, due_at: string|null, started_at: string|null, finished_at: string|null, doubt_at: string|null}} Summary
  * @typedef {{number: number, worker: string|null, release: string|null, started_at: string|null, finished_at: string|null,
  *   outcome: string|null, error: string|null, traceback: string|null}} Attempt
  * @typedef {{seq: number, at: string, level: string, text: string}} Line
  * @typedef {{at: string, who: string|null, action: string, note: string}} Activity
  * @typedef {Summary & {params?: object, result?: unknown, result_tree?: string|null, trail?: Activity[], attempts: Attempt[], log: Line[], [key: string]: unknown}} Detail
- * @typedef {{now: Record<string, number>, last_hour: Record<string, number>}} Stats
+ * @typedef {{name: string, as_of: string|null, lag_s: number|null, unseen: number, workers: number}} WatchedApp
+ * @typedef {{now: Record<string, number>, last_hour: Record<string, number>, apps?: WatchedApp[]}} Stats
  * @typedef {{name: string, host: string, pid: number, queues: string[], concurrency: number, running: string[],
  *   beat_age_s: number|null, alive: boolean}} WorkerInfo
  * @typedef {{name: string, paused: boolean, queued: number, oldest_s: number|null, running: number,

@@ -10,6 +10,7 @@ import { put } from "../parts/put.js";
 import { fill, make } from "../parts/row.js";
 import { inTurns, ORDERS, SECTIONS } from "../parts/job_text.js";
 import { Tallies } from "../parts/tallies.js";
+import { showApps } from "../parts/watched.js";
 import { Verdict } from "../parts/verdict.js";
 
 /** @typedef {import("../live/store.js").Summary} Summary */
@@ -43,6 +44,7 @@ export class Board {
       section.querySelector("[data-new]")?.addEventListener("click", () => this.#render(true));
     }
     this.tallies = new Tallies(root, store);
+    this.apps = /** @type {HTMLElement|null} */ (root.querySelector("[data-apps]"));
     const verdict = /** @type {HTMLElement|null} */ (root.querySelector("[data-verdict-look]"));
     const prefix = /** @type {HTMLElement|null} */ (root.querySelector("[data-troubles]"))?.dataset.prefix ?? "";
     this.verdict = verdict && new Verdict(verdict, store, prefix);
@@ -65,6 +67,7 @@ export class Board {
 
   /** @param {import("../live/store.js").Change} change */
   #note(change) {
+    if (change.stats && this.apps) showApps(this.apps, this.store.stats?.apps ?? []);
     for (const [id, before] of change.jobs) {
       this.#changed.add(id);
       const job = /** @type {Summary} */ (this.store.jobs.get(id));

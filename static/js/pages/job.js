@@ -69,6 +69,8 @@ export class JobPage {
     put(this.#part("lead"), LEADS[job.state] ?? "");
     const { format, at } = moment(job);
     show(this.#part("moment"), at, format);
+    this.#part("doubt").hidden = !job.doubt_at;
+    show(this.#part("doubt_at"), job.doubt_at, "clock");
     this.#part("asked").hidden = !job.cancel_requested || FINAL.has(job.state);
   }
 

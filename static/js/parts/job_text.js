@@ -8,7 +8,7 @@ import { length } from "./duration.js";
 /** @type {Record<string, string>} */
 export const WORDS = {
   scheduled: "Scheduled", queued: "Queued", running: "Running", retrying: "Retrying",
-  succeeded: "Succeeded", failed: "Failed", cancelled: "Cancelled", lost: "Lost", released: "Released", fenced: "Fenced",
+  succeeded: "Succeeded", failed: "Failed", cancelled: "Cancelled", unknown: "Unknown", lost: "Lost", released: "Released", fenced: "Fenced",
 };
 
 /** What stands before the moment at the head of a job's page. @type {Record<string, string>} */
@@ -20,12 +20,12 @@ export const ACTIVITY = {
   bulk: "started the bulk action", share: "created a share link", end_share: "revoked a share link",
 };
 
-export const FINAL = new Set(["succeeded", "failed", "cancelled"]);
+export const FINAL = new Set(["succeeded", "failed", "cancelled", "unknown"]);
 
 /** The board's section for a state; scheduled jobs are only counted. @type {Record<string, string>} */
 export const SECTIONS = {
   running: "running", queued: "queued", retrying: "retrying",
-  succeeded: "finished", failed: "failed", cancelled: "finished",
+  succeeded: "finished", failed: "failed", cancelled: "finished", unknown: "finished",
 };
 
 /** Sorts before: oldest start, next to run, next due, newest end. @type {Record<string, (a: Summary, b: Summary) => number>} */
@@ -125,7 +125,11 @@ export function reached(job) {
 
 /** One line about it: what went wrong, where it is, or how long it took. @param {Summary} job */
 export function note(job) {
-  if ((job.state === "failed" || job.state === "retrying") && job.error) return { text: firstLine(job.error), wrong: true };
+  const unknown = job.state === "unknown";
+  if ((unknown || job.state === "failed" || job.state === "retrying") && job.error) {
+    return { text: firstLine(job.error), wrong: !unknown };
+  }
+  if (unknown) return { text: "nobody can say how it ended", wrong: false };
   return { text: FINAL.has(job.state) ? span(job) : job.progress.note, wrong: false };
 }
 

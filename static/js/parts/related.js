@@ -16,7 +16,7 @@ export class Neighbours {
     const rows = [.../** @type {NodeListOf<HTMLElement>} */ (root.querySelectorAll("[data-near] [data-job]"))];
     for (const row of rows) this.#rows.set(row.dataset.job ?? "", [...(this.#rows.get(row.dataset.job ?? "") ?? []), row]);
     const moving = new Set(rows.filter((row) => !FINAL.has(row.dataset.state ?? "")).map((row) => row.dataset.job ?? ""));
-    if (moving.size > WATCHED) socket.watch("board", { type: "watch", board: true });
+    if (moving.size > WATCHED) socket.watch("board", { type: "watch", board: true, apps: true });
     else for (const job of moving) socket.watch(job, { type: "watch", job, after: NO_LINES });
     store.subscribe(({ jobs, detail }) => {
       for (const id of jobs.keys()) this.#show(store.jobs.get(id));

@@ -38,6 +38,13 @@ export function make(template, job) {
   put(part.kind[0], job.kind);
   put(part.title[0], job.title);
   put(part.short[0], job.id.slice(-6));
+  if (part.pick && job.app) {
+    part.pick[0].closest("label").remove();
+    delete part.pick;
+    row.removeAttribute("data-pickable");
+  }
+  put(part.app[0], job.app ?? "");
+  part.app[0].hidden = !job.app;
   if (part.pick) {
     part.pick[0].value = job.id;
     part.pick[0].setAttribute("aria-label", `Select ${job.kind} ${job.title || job.id.slice(-6)}`);
@@ -57,6 +64,8 @@ export function fill(row, job) {
   }
   const { format, at } = moment(job);
   show(part.time[0], at, format);
+  part.doubt[0].hidden = !job.doubt_at;
+  show(part["doubt-at"][0], job.doubt_at, "clock");
   remarks(job).forEach((words, i) => put(part.remark[i], words));
   rail(part, job);
 }

@@ -28,10 +28,11 @@ export class Tallies {
   }
 
   show() {
-    const { queues, gauges } = this.store;
-    if (queues.length) this.#lay("queue", queues.map(({ name, running, queued }) => ({ id: name, running, waiting: queued })));
-    const kinds = /** @type {Record<string, {running: number, waiting: number}>|undefined} */ (gauges.get("kinds"));
-    if (kinds) this.#lay("kind", Object.entries(kinds).map(([id, counts]) => ({ id, ...counts })));
+    const tallies = /** @type {Record<string, Record<string, {running: number, waiting: number}>>|undefined} */ (this.store.gauges.get("tallies"));
+    if (!tallies) return;
+    for (const [by, found] of [["queue", tallies.queues], ["kind", tallies.kinds]]) {
+      this.#lay(String(by), Object.entries(found).map(([id, counts]) => ({ id, ...counts })));
+    }
   }
 
   /** @param {string} by @param {Tally[]} all */

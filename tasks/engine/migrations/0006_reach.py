@@ -153,6 +153,48 @@ class Migration(migrations.Migration):
                         name="job_expires",
                     ),
                 ),
+                # With the application in them, so that watched tasks stand beside our jobs and not in their way.
+                migrations.RemoveIndex(model_name="job", name="job_queued"),
+                migrations.AddIndex(
+                    model_name="job",
+                    index=models.Index(
+                        "queue",
+                        "app",
+                        models.OrderBy(models.F("priority"), descending=True),
+                        "id",
+                        name="job_queued",
+                        condition=models.Q(("state", "queued")),
+                    ),
+                ),
+                migrations.RemoveIndex(model_name="job", name="job_bad"),
+                migrations.AddIndex(
+                    model_name="job",
+                    index=models.Index(
+                        fields=["state", "id", "kind", "error_key", "finished_at", "app"],
+                        name="job_bad",
+                        condition=models.Q(("state__in", ["failed", "cancelled"])),
+                    ),
+                ),
+                migrations.RemoveIndex(model_name="job", name="job_finished"),
+                migrations.AddIndex(
+                    model_name="job",
+                    index=models.Index(
+                        models.F("app"),
+                        models.F("finished_at"),
+                        name="job_finished",
+                        condition=models.Q(("finished_at__isnull", False)),
+                    ),
+                ),
+                migrations.RemoveIndex(model_name="job", name="job_kind"),
+                migrations.AddIndex(
+                    model_name="job",
+                    index=models.Index(models.F("kind"), models.F("id"), models.F("app"), name="job_kind"),
+                ),
+                migrations.RemoveIndex(model_name="job", name="job_owner"),
+                migrations.AddIndex(
+                    model_name="job",
+                    index=models.Index(models.F("owner"), models.F("id"), models.F("app"), name="job_owner"),
+                ),
                 migrations.AddConstraint(
                     model_name="job",
                     constraint=models.CheckConstraint(

@@ -15,8 +15,9 @@ from tasks.web.links import quoted
 register = template.Library()
 
 NIL = "00000000-0000-0000-0000-000000000000"  # in the place of a job's id inside <template>
-FINAL = ("succeeded", "failed", "cancelled")
+FINAL = ("succeeded", "failed", "cancelled", "unknown")
 
+BEHIND_S = 5  # an application that is further behind is shown as behind
 STRETCH = 6  # the shortest stretch on the line of attempts that is seen
 LEADS = {
     "scheduled": "starts", "queued": "waiting for", "running": "for", "retrying": "next attempt",
@@ -143,8 +144,10 @@ def note(job: Job | None) -> dict[str, Any]:
     """One line about a job: what went wrong, where it is, or how long it took."""
     if not job:
         return {"text": "", "wrong": False}
-    if job["state"] in ("failed", "retrying") and job["error"]:
-        return {"text": job["error"].split("\n", 1)[0], "wrong": True}
+    if job["state"] in ("failed", "retrying", "unknown") and job["error"]:
+        return {"text": job["error"].split("\n", 1)[0], "wrong": job["state"] != "unknown"}
+    if job["state"] == "unknown":
+        return {"text": "nobody can say how it ended", "wrong": False}
     return {"text": span(job) if job["state"] in FINAL else job["progress"]["note"], "wrong": False}
 
 
@@ -253,6 +256,14 @@ def brief(seconds: float | None) -> str:
     if ms < 1000:
         return f"{ms} ms"
     return f"{tenths / 10:.1f} s" if tenths < 100 else rough(max(seconds, 10))
+
+
+@register.filter
+def currency(app: Mapping[str, Any]) -> str:
+    """How current what is shown of a watched application is, and how many of its tasks nobody saw."""
+    lag, unseen = app["lag_s"], app["unseen"]
+    words = "not read yet" if lag is None else f"{rough(lag)} behind" if lag > BEHIND_S else "live"
+    return f"{words}, {unseen:,} unseen" if unseen else words
 
 
 @register.filter

@@ -1,0 +1,163 @@
+"""Watched applications over HTTP: what is known of them, and orders for them."""
+
+from typing import Any
+from uuid import UUID
+
+from django.urls import path
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers as s
+from rest_framework.response import Response
+
+from tasks.api import pagination, shapes
+from tasks.api.base import ResourceView, Strict, Text, Whole
+from tasks.api.pagination import CURSOR, LIMIT
+from tasks.api.problems import Problem, wrong
+from tasks.observe import values, watched
+from tasks.observe.models import App, Order, OrderState
+
+MISSING = "There is no such watched application."
+
+
+class GapShape(s.Serializer):
+    """A time in which not everything was seen, and how many tasks began in it that nobody saw."""
+
+    until = s.DateTimeField()
+    unseen = s.IntegerField()
+    why = s.CharField()
+
+    def get_fields(self) -> dict[str, Any]:
+        return {"from": s.DateTimeField(), **super().get_fields()}  # a word of Python
+
+
+class AppShape(s.Serializer):
+    """A watched application."""
+
+    name = s.CharField()
+    transport = s.CharField(help_text="redis or amqp")
+    as_of = s.DateTimeField(allow_null=True, help_text="up to when everything that came is in the rows")
+    lag_s = s.FloatField(allow_null=True, help_text="how far what is shown is behind; null: nothing was read yet")
+    events = s.ChoiceField(choices=["on", "off", "partly"], help_text="whether its workers send events of tasks")
+    workers = s.IntegerField(help_text="that live")
+    unseen = s.IntegerField(help_text="tasks that began and that nobody saw, in all")
+    gaps = GapShape(many=True, help_text="the newest")
+
+
+class AppList(shapes.Page):
+    results = AppShape(many=True)
+
+
+class AnswerShape(s.Serializer):
+    worker = s.CharField()
+    said = s.CharField(allow_blank=True)
+
+
+class OrderShape(s.Serializer):
+    """What was asked of a watched application, and what each of its workers said."""
+
+    id = s.UUIDField()
+    app = s.CharField()
+    order = s.CharField()
+    values = s.DictField()
+    job = s.UUIDField(allow_null=True)
+    by = s.CharField(allow_null=True)
+    state = s.ChoiceField(choices=OrderState.values)
+    answers = AnswerShape(many=True)
+    said = s.CharField(allow_null=True)
+    asked_at = s.DateTimeField()
+    answered_at = s.DateTimeField(allow_null=True)
+
+
+class OrderPage(shapes.Page):
+    results = OrderShape(many=True)
+
+
+class OrderIn(Strict):
+    """`rate_limit` needs kind and rate, `time_limit` kind and hard or soft (seconds), consumers and `purge` a queue.
+
+    `pool_grow` and `pool_shrink` take n (1). `worker` names one worker; without it, all are asked. `shutdown` needs it.
+    """
+
+    order = s.ChoiceField(choices=values.ORDERS)
+    worker = Text(max_length=200, required=False)
+    kind = Text(max_length=200, required=False)
+    rate = Text(max_length=30, required=False, help_text="such as 10/m; 0: no limit")
+    hard = s.FloatField(min_value=0, max_value=10**7, required=False)
+    soft = s.FloatField(min_value=0, max_value=10**7, required=False)
+    n = Whole(min_value=1, max_value=1_000, required=False)
+    queue = Text(max_length=200, required=False)
+
+
+def placed(actor: Any, app: str, order: str, given: dict[str, Any]) -> Order:
+    """Place an order, for API and pages. Raises Problem, NotAllowed and Refused."""
+    if order in ("pool_grow", "pool_shrink"):
+        given = {"n": 1} | given
+    try:
+        made = watched.place_order(app, order, actor=actor, **given)
+    except App.DoesNotExist:
+        raise Problem("not-found", MISSING) from None
+    except watched.Invalid as invalid:
+        raise wrong(**invalid.errors) from None
+    return Order.objects.select_related("app").get(uid=made["id"])
+
+
+class Apps(ResourceView):
+    actions = {"GET": "board"}
+
+    @extend_schema(operation_id="list_apps", responses=AppList)
+    def get(self, request: Any) -> Response:
+        """Watched applications: how current what is shown of them is, and what nobody saw."""
+        self.asked()
+        return Response({"results": watched.apps(), "next": None, "previous": None})
+
+
+class OneApp(ResourceView):
+    actions = {"GET": "board"}
+
+    @extend_schema(operation_id="get_app", responses=AppShape)
+    def get(self, request: Any, app: str) -> Response:
+        self.asked()
+        try:
+            return Response(watched.app(app))
+        except App.DoesNotExist:
+            raise Problem("not-found", MISSING) from None
+
+
+class Orders(ResourceView):
+    actions = {"GET": "board", "POST": "steer"}
+
+    @extend_schema(operation_id="list_orders", parameters=[LIMIT, CURSOR], responses=OrderPage)
+    def get(self, request: Any, app: str) -> Response:
+        """What was asked of it, newest first."""
+        if not App.objects.filter(name=app).exists():
+            raise Problem("not-found", MISSING)
+        rows = Order.objects.filter(app__name=app).select_related("app")
+        return pagination.answer(request, f"orders {app}", rows, Order.to_dict, self.asked(*pagination.PARAMETERS))
+
+    @extend_schema(operation_id="give_order", request=OrderIn, responses={201: OrderShape})
+    def post(self, request: Any, app: str) -> Response:
+        """Ask its workers, or its broker. The observer carries it out within a second: read the order again."""
+        given = self.given(OrderIn)
+        made = placed(self.actor, app, given.pop("order"), given)
+        answer = Response(made.to_dict(), status=201)
+        answer["Location"] = request.build_absolute_uri(f"{request.path}{made.uid}/")
+        return answer
+
+
+class OneOrder(ResourceView):
+    actions = {"GET": "board"}
+
+    @extend_schema(operation_id="get_order", responses=OrderShape)
+    def get(self, request: Any, app: str, uid: UUID) -> Response:
+        self.asked()
+        found = Order.objects.filter(app__name=app, uid=uid).select_related("app").first()
+        if found is None:
+            raise Problem("not-found", "There is no such order.")
+        return Response(found.to_dict())
+
+
+urlpatterns = [
+    path("apps/", Apps.as_view(), name="apps"),
+    path("apps/<slug:app>/", OneApp.as_view(), name="app"),
+    path("apps/<slug:app>/orders/", Orders.as_view(), name="orders"),
+    path("apps/<slug:app>/orders/<uuid:uid>/", OneOrder.as_view(), name="order"),
+]

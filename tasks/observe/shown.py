@@ -1,0 +1,60 @@
+"""What the pages of watched applications show beside ``watched``: coverage, workers with their tasks, marks.
+
+Read-only and bounded.
+"""
+
+from typing import Any
+
+from django.db.models import Count, Max, Sum
+from django.db.models.expressions import RawSQL
+
+from tasks.engine import storable
+from tasks.engine.models import Job, instant
+from tasks.engine.words import number_of
+from tasks.observe.models import App, Gap, Order, WatchedWorker
+from tasks.web.templatetags.signalbox import rough
+
+RUNNING, QUEUES = 20, 200
+SKEW_MS = 1_000  # a clock that is less wrong is not worth a word
+SILENT_S = 15.0  # rows that are further behind are watched by nobody
+
+
+def worker(app: App, row: WatchedWorker) -> dict[str, Any]:
+    """A worker as its page shows it, with the tasks that it runs."""
+    runs = Job.every.filter(state=RawSQL("'running'", ()), app=app.name, worker=f"{app.name}:{row.name}")
+    status = "stopped" if row.stopped_at else "silent" if row.silent_since else "alive"
+    return {
+        "row": row,
+        "status": status,
+        "since": instant(row.stopped_at or row.silent_since or row.since),
+        "pool": row.pool.partition(":")[0],
+        "load": " ".join(f"{number:.2f}" for number in row.load if isinstance(number, int | float)),
+        "skew": rough(abs(row.skew_ms) / 1000) if abs(row.skew_ms) > SKEW_MS else "",
+        "queues": ", ".join(storable.texts(row.queues)),
+        "runs": [] if row.stopped_at else [job.summary() for job in runs.order_by("started_at")[:RUNNING]],
+        "tally": tally(row),
+    }
+
+
+def queues(app: App) -> list[dict[str, Any]]:
+    """The queues of an application, as its broker counts them, and how many tasks of each are listed here."""
+    waiting = Job.every.filter(state=RawSQL("'queued'", ()), app=app.name).order_by().values_list("queue")
+    listed = dict(waiting.annotate(n=Count("id")))
+    return [
+        {"row": row, "listed": listed.get(f"{app.name}:{row.name}", 0)} for row in app.queues.order_by("name")[:QUEUES]
+    ]
+
+
+def read_mark() -> tuple[Any, ...]:
+    """Differs when what the pages show may have changed: see ``tasks.web.features.Topic``."""
+    orders = Order.objects.aggregate(new=Max("id"), answered=Max("answered_at"))
+    workers = WatchedWorker.objects.aggregate(n=Count("id"), processed=Sum("processed"), silent=Count("silent_since"))
+    apps = App.objects.order_by("name").values_list("name", "watched", "unseen", "note")
+    return (*orders.values(), *workers.values(), *apps, Gap.objects.count())
+
+
+def tally(worker: WatchedWorker) -> str:
+    """Whether all that it began was seen."""
+    if worker.base is None:
+        return "not compared yet"
+    return "exact" if not worker.unseen else f"{number_of(worker.unseen, 'task')} unseen"

@@ -1,0 +1,163 @@
+"""Watched applications over HTTP: what is known of them, orders, and actions on their tasks that tell the truth."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from tasks.access.models import Entry
+from tasks.engine.models import Job
+from tasks.observe.models import App, Gap, Order, WatchedWorker
+from tests.support.calls import call
+from tests.support.watched_rows import watched
+
+pytestmark = pytest.mark.django_db
+
+
+def shop(**more) -> App:
+    now = timezone.now()
+    app = App.objects.create(name="shop", transport="redis", as_of=now, lag_ms=200, unseen=3, **more)
+    Gap.objects.create(app=app, begin=now - timedelta(minutes=2), until=now, unseen=3, why="nobody watched")
+    for name, events, stopped in (("w1@host", "on", None), ("w2@host", "off", None), ("old@host", "on", now)):
+        WatchedWorker.objects.create(
+            app=app, name=name, pid=1, since=now, seen_at=now, events=events, stopped_at=stopped, base=0,
+            pool="prefork:TaskPool",
+        )  # fmt: skip
+    return app
+
+
+def test_an_application_is_shown_with_what_nobody_saw():
+    shop()
+    [app] = call("vera").get("apps/").json()["results"]
+    assert app | {"as_of": None, "gaps": None} == {
+        "name": "shop", "transport": "redis", "as_of": None, "lag_s": 0.2, "events": "partly", "workers": 2,
+        "unseen": 3, "gaps": None,
+    }  # fmt: skip
+    assert [(gap["unseen"], gap["why"], {"from", "until"} < gap.keys()) for gap in app["gaps"]] == [
+        (3, "nobody watched", True)
+    ]
+    assert call("vera").get("apps/shop/").json() == app
+    assert call("vera").get("apps/none/").status_code == 404
+
+
+def test_an_order_is_written_for_the_observer_and_audited():
+    shop()
+    ada = call("ada")
+    answer = ada.post("apps/shop/orders/", {"order": "rate_limit", "kind": "shop.tasks.pay", "rate": "10/m"})
+    assert answer.status_code == 201
+    assert (answer.json()["state"], answer.json()["answers"]) == ("asked", [])
+    order = Order.objects.get()
+    assert (order.order, order.values, order.who) == ("rate_limit", {"kind": "shop.tasks.pay", "rate": "10/m"}, "ada")
+    assert ada.get(f"apps/shop/orders/{order.uid}/").json() == answer.json()
+    assert Entry.objects.get(action="watched.rate_limit", outcome="done").target == "shop rate_limit"
+    Order.objects.update(stage="answered", answers=[{"worker": "w1@host", "said": "ok"}])
+    [found] = ada.get("apps/shop/orders/").json()["results"]
+    assert (found["state"], found["answers"]) == ("answered", [{"worker": "w1@host", "said": "ok"}])
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"order": "reboot"}, "order"),
+        ({"order": "rate_limit", "kind": "k"}, "rate"),
+        ({"order": "rate_limit", "kind": "k", "rate": "fast"}, "rate"),
+        ({"order": "time_limit", "kind": "k"}, "hard"),
+        ({"order": "pool_grow", "n": 0}, "n"),
+        ({"order": "pool_grow", "queue": "q"}, "queue"),
+        ({"order": "shutdown"}, "worker"),
+        ({"order": "purge"}, "queue"),
+        ({"order": "purge", "queue": "q", "worker": "w1@host"}, "worker"),
+    ],
+)
+def test_an_order_that_makes_no_sense_is_refused_field_by_field(body, field):
+    shop()
+    answer = call("ada").post("apps/shop/orders/", body)
+    assert (answer.status_code, list(answer.json()["errors"])) == (400, [field])
+    assert not Order.objects.exists()
+
+
+def test_only_admins_steer_and_purge():
+    shop()
+    for name in ("bob", "vera"):
+        for body in ({"order": "pool_grow"}, {"order": "purge", "queue": "celery"}):
+            assert call(name).post("apps/shop/orders/", body).status_code == 403
+    assert not Order.objects.exists()
+    assert call("ada", "manage").post("apps/shop/orders/", {"order": "purge", "queue": "celery"}).status_code == 201
+    assert Entry.objects.filter(action="watched.purge", outcome="done").count() == 1
+
+
+def test_what_could_not_be_true_is_refused_with_a_sentence(settings):
+    app = shop()
+    ada = call("ada")
+    settings.SIGNALBOX_OBSERVE_READONLY = True
+    assert "READONLY" in ada.post("apps/shop/orders/", {"order": "pool_grow"}).json()["detail"]
+    settings.SIGNALBOX_OBSERVE_READONLY = False
+    App.objects.filter(pk=app.pk).update(watched=False)
+    assert "no longer watched" in ada.post("apps/shop/orders/", {"order": "pool_grow"}).json()["detail"]
+
+
+@pytest.mark.parametrize(("state", "order"), [("queued", "cancel"), ("scheduled", "cancel"), ("running", "terminate")])
+def test_a_cancel_is_an_order_and_the_row_keeps_its_state(state, order):
+    shop()
+    task = watched(state)
+    answer = call("bob").post(f"jobs/{task.uid}/cancel/", {"reason": "wrong card"})
+    assert answer.status_code == 200
+    shown = answer.json()
+    assert (shown["state"], shown["cancel_requested"], shown["version"] > task.version) == (state, True, True)
+    made = Order.objects.get()
+    assert (made.order, made.values, made.job) == (order, {"task": task.task_id}, task.uid)
+    assert call("bob").post(f"jobs/{task.uid}/cancel/").status_code == 200
+    assert Order.objects.count() == 1, "the same again asks for nothing new"
+
+
+@pytest.mark.parametrize("state", ["succeeded", "failed", "cancelled", "unknown"])
+def test_what_has_ended_is_not_cancelled(state):
+    shop()
+    answer = call("bob").post(f"jobs/{watched(state).uid}/cancel/")
+    assert (answer.status_code, answer.problem) == (409, "not-in-this-state")
+    assert answer.json()["job"]["state"] == state
+
+
+def test_a_task_in_a_thread_cannot_be_stopped_and_that_is_said():
+    shop()
+    WatchedWorker.objects.update(pool="thread:TaskPool")
+    answer = call("bob").post(f"jobs/{watched('running').uid}/cancel/")
+    assert answer.status_code == 409
+    assert "cannot stop" in answer.json()["detail"]
+    assert not Order.objects.exists()
+
+
+def test_our_own_verbs_say_that_they_are_not_for_watched_tasks():
+    shop()
+    task = watched("failed")
+    before = Job.every.filter(pk=task.pk).values().get()
+    bob = call("bob")
+    for path, body in (
+        (f"jobs/{task.uid}/retry/", None),
+        (f"jobs/{task.uid}/take-back/", None),
+        (f"jobs/{task.uid}/share/", {}),
+        ("jobs/", {"copy_of": str(task.uid)}),
+    ):
+        answer = bob.post(path, body)
+        assert (answer.status_code, answer.problem) == (409, "conflict"), path
+    assert Job.every.filter(pk=task.pk).values().get() == before
+
+
+def test_run_again_sends_the_real_arguments_once_for_each_key():
+    shop()
+    task = watched("succeeded", params={"args": [7], "kwargs": {}}, headers={"arguments": "message"})
+    bob = call("bob")
+    answer = bob.post("jobs/", {"copy_of": str(task.uid)}, Idempotency_Key="one")
+    assert answer.status_code == 201
+    copy = answer.json()
+    assert (copy["app"], copy["kind"], copy["state"]) == ("shop", "shop.tasks.pay", "queued")
+    order = Order.objects.get()
+    assert (order.order, order.values["task"], order.values["queue"]) == ("run_again", copy["id"], "celery")
+    assert bob.post("jobs/", {"copy_of": str(task.uid)}, Idempotency_Key="one").json()["id"] == copy["id"]
+    assert bob.post("jobs/", {"copy_of": str(task.uid), "priority": 1}).status_code == 400
+    assert call("vera").post("jobs/", {"copy_of": str(task.uid)}).status_code == 403
+    assert Order.objects.count() == 1
+    text = watched("succeeded", params={"args": "(7,)"}, headers={"arguments": "text"})
+    refused = bob.post("jobs/", {"copy_of": str(text.uid)})
+    assert (refused.status_code, refused.problem) == (409, "conflict")
+    assert "only known as text" in refused.json()["detail"]

@@ -1,0 +1,190 @@
+"""Programs that exist see no difference: with watched tasks in the table, everything means our own jobs as before."""
+
+import json
+import re
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from project import metrics
+from tasks.alerts import findings
+from tasks.alerts.models import Rule
+from tasks.engine import lifecycle, notify
+from tasks.engine.errors import Failure, Refused
+from tasks.engine.models import Job
+from tasks.engine.transition import move
+from tasks.kinds import upkeep
+from tasks.queries import board, gauges, stats
+from tasks.search import bulk
+from tasks.search.language import Query
+from tasks.webhooks import outbox
+from tasks.webhooks.models import Delivery, Endpoint
+from tests.support.calls import call
+from tests.support.people import person
+from tests.support.routes import API, actions
+from tests.support.watched_rows import one_of_each, watched
+
+pytestmark = pytest.mark.django_db
+AGES = re.compile(r'("(?:beat_age_s|oldest_s|as_of|age|at|handled_at)":)[^,}]*')
+LISTS = sorted(
+    route
+    for route, said in API.items()
+    if "GET" in actions(said) and "<" not in route and route not in ("", "apps/", "audit/")
+)
+
+
+def ours() -> list[Job]:
+    """One job of ours that waits, one that runs, one that failed, one that succeeded."""
+    alice = person("alice")
+    jobs = [lifecycle.submit("noop", {}, owner=alice)[0] for _ in range(4)]
+    _, failing, good = (lifecycle.claim(job.uid, "w1@here", 1) for job in jobs[1:])
+    assert lifecycle.fail(failing, Failure("ValueError: x", "", "k"))
+    assert lifecycle.succeed(good, None)
+    return jobs
+
+
+def everything(client: Client) -> dict[str, str]:
+    stats.forget()
+    found = {}
+    for route in LISTS:
+        for query in ("", "?limit=100"):
+            answer = client.get(f"/api/v1/{route}{query}")
+            if answer.status_code == 200 and not answer.streaming:
+                found[route + query] = AGES.sub(r"\1", answer.getvalue().decode())
+    found["board"] = AGES.sub(r"\1", json.dumps(board.board(), separators=(",", ":")))
+    found["counts"] = str(board.stats())
+    found["gauges"] = str(gauges.kinds())
+    return found
+
+
+def signed_in() -> Client:
+    client = Client()
+    client.force_login(person("ada"))
+    return client
+
+
+def test_lists_and_counts_are_the_same_with_watched_tasks_in_the_table():
+    ours()
+    client = signed_in()
+    before = everything(client)
+    assert {"jobs/", "failures/", "stats/", "queues/", "workers/", "kinds/"} <= before.keys()
+    one_of_each()
+    one_of_each("crm", kind="noop")
+    assert Job.every.count() == 4 + 16
+    after = everything(client)
+    assert {name for name in before if before[name] != after[name]} == set()
+
+
+def test_a_watched_task_is_shown_where_it_is_asked_for():
+    ours()
+    task = watched("unknown", release="4.2")
+    client = signed_in()
+    detail = client.get(f"/api/v1/jobs/{task.uid}/").json()
+    assert (detail["app"], detail["state"], detail["release"], detail["doubt_at"]) == ("shop", "unknown", "4.2", None)
+    mine = client.get("/api/v1/jobs/").json()["results"]
+    assert {job["app"] for job in mine} == {None}
+    assert [job["id"] for job in board.board(apps=True)["jobs"] if job["app"]] == [str(task.uid)]
+
+
+def test_no_verb_moves_a_watched_task():
+    tasks = one_of_each()
+    before = list(Job.every.order_by("id").values())
+    for task in tasks:
+        for verb in (lifecycle.cancel, lifecycle.retry, lifecycle.take_back):
+            with pytest.raises((Job.DoesNotExist, Refused)):
+                verb(task.uid, None)
+        assert lifecycle.claim(task.uid, "w1@here", 1) is None
+    assert move({"state": "failed"}, "id > 0 OR id < 0") == []
+    Job.every.filter(state="scheduled").update(due_at="2020-01-01T00:00:00Z")
+    before = list(Job.every.order_by("id").values())
+    assert lifecycle.wake() == 0
+    notify.resume("shop:celery")
+    assert list(Job.every.order_by("id").values()) == before
+
+
+def test_a_bulk_action_finds_our_own_jobs_only():
+    ours()
+    one_of_each()
+    ada = person("ada")
+    assert bulk.count(ada, "cancel", bulk.query_for("cancel", {"state": ["queued", "running"]}, "ada")) == (2, True)
+    assert bulk.count(ada, "retry", bulk.narrow_to_action("retry", Query())) == (1, True)
+
+
+def test_metrics_and_roll_ups_count_our_own_jobs():
+    ours()
+    counted = upkeep.counted(*span())
+    names = sorted(family.name for family in metrics.rows())
+    before = [str(family.samples) for family in metrics.rows() if "oldest" not in family.name]
+    one_of_each()
+    one_of_each("crm")
+    assert sorted(family.name for family in metrics.rows()) >= names
+    assert [
+        str(family.samples) for family in metrics.rows() if "oldest" not in family.name and "app" not in family.name
+    ] == before
+    assert len(upkeep.counted(*span())) == len(counted)
+
+
+def span():
+    end = stats.floor(lifecycle.now(), stats.MINUTE) + stats.MINUTE
+    return end - 2 * stats.MINUTE, end
+
+
+def test_webhooks_hear_of_our_own_jobs_only_unless_they_name_an_application():
+    alice = person("alice")
+    for name, apps in (("old", []), ("shop", ["shop"]), ("all", ["*"]), ("both", ["own", "shop"])):
+        Endpoint.objects.create(name=name, url="https://example.org/", secret=outbox.make_secret(), apps=apps)
+    task, job = watched("failed"), lifecycle.submit("noop", {}, owner=alice)[0]
+    Delivery.objects.all().delete()
+    outbox.queue_deliveries([task])
+    assert heard() == ["all", "both", "shop"]
+    Delivery.objects.all().delete()
+    outbox.queue_deliveries([job])
+    assert heard() == ["all", "both", "old"]
+
+
+def heard() -> list[str]:
+    return sorted(Delivery.objects.values_list("endpoint__name", flat=True))
+
+
+def test_chores_of_pruning_leave_watched_tasks_to_the_observer():
+    long_ago = "2020-01-01T00:00:00Z"
+    for task in one_of_each():
+        Job.every.filter(pk=task.pk).update(created_at=long_ago, finished_at=task.finished_at and long_ago)
+    for old in upkeep.expired_jobs(lifecycle.now()):
+        assert not old.exists()
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="of SQLite, which has no statistics to choose by")
+def test_own_lists_and_counts_are_read_from_indexes_that_leave_watched_tasks_out():
+    ours()
+    one_of_each()
+    with CaptureQueriesContext(connection) as asked:
+        board.board()
+        board.board(apps=True)
+        call("ada").get("jobs/")
+    scanned = []
+    for each in asked:
+        if each["sql"].startswith("SELECT") and '"tasks_job"' in each["sql"]:
+            with connection.cursor() as cursor:
+                cursor.execute("EXPLAIN QUERY PLAN " + each["sql"].replace("%", "%%"))
+                scanned += [(row[3], each["sql"]) for row in cursor.fetchall() if row[3].startswith("SCAN tasks_job")]
+    allowed = ("job_queued", "job_running", "job_due", "job_own")
+    assert [found for found in scanned if not any(name in found[0] for name in allowed)] == []
+
+
+def test_an_alert_rule_looks_at_our_own_jobs_unless_it_names_an_application():
+    rules = {name: Rule.objects.create(watch="failures", times=0, apps=apps) for name, apps in RULES.items()}
+    watched("failed")
+    watched("queued")
+    now = timezone.now()
+    found = {name for name, rule in rules.items() if findings.find(rule, now)}
+    assert found == {"shop", "all"}
+    Rule.objects.update(watch="waiting", seconds=1)
+    rules = {name: Rule.objects.get(pk=rule.pk) for name, rule in rules.items()}
+    assert {name for name, rule in rules.items() if findings.find(rule, now)} == {"shop", "all"}
+
+
+RULES = {"old": [], "own": ["own"], "shop": ["shop"], "crm": ["crm"], "all": ["*"]}
