@@ -20,7 +20,6 @@ from tasks.engine.models import Job, Outcome, State
 from tasks.engine.transition import Raw, move, now, retry_on_lock
 from tasks.webhooks import outbox
 
-AS_ASKED = object()  # what follows a job stays as it was asked for
 NOTHING_DONE = {"progress_done": 0, "progress_total": 0, "progress_note": ""}
 NO_ERROR = {"error": "", "traceback": "", "error_key": ""}
 UNASKED = {"cancel_requested_at": None, "cancel_requested_by_id": None, "cancel_reason": ""}
@@ -240,12 +239,12 @@ def _claim(where: str, args: list[Any], holder: dict[str, Any]) -> Job | None:
     return moved[0] if moved else None
 
 
-def succeed(job: Job, result: Any = None, news: Any = None, then: Any = AS_ASKED) -> Job | None:
+def succeed(job: Job, result: Any = None, news: Any = None, then: Mapping[str, Any] | None = None) -> Job | None:
     """End the attempt as succeeded, and queue the next steps of its chain in the same transaction.
 
-    ``then``: what follows instead of what was asked for.
+    ``then``: the column with what follows, if that is not what was asked for.
     """
-    ended = {"state": State.SUCCEEDED, "result": storable.result(result), "finished_at": now(), **_follows(then)}
+    ended = {"state": State.SUCCEEDED, "result": storable.result(result), "finished_at": now(), **(then or {})}
     return _end_attempt(job, ended, Outcome.SUCCEEDED, news)
 
 
@@ -260,11 +259,11 @@ def fail(job: Job, failure: Failure, news: Any = None, outcome: Outcome = Outcom
     return _end_attempt(job, ended, outcome, news, failure)
 
 
-def retry_later(job: Job, delay_s: float, failure: Failure, news: Any = None, then: Any = AS_ASKED) -> Job | None:
+def retry_later(job: Job, delay_s: float, failure: Failure, news: Any = None, then: Any = None) -> Job | None:
     """End the attempt as failed; another follows in ``delay_s`` seconds. ``then`` as for ``succeed``."""
     due = now() + timedelta(seconds=max(0.0, delay_s))
     ended = {"state": State.RETRYING, "due_at": due, "failures": Raw("failures + 1"), **attempts.error_columns(failure)}
-    ended |= _follows(then)
+    ended |= then or {}
     left = _end_attempt(job, ended, Outcome.RETRYING, news, failure, unasked=True)
     return left or cancel_acknowledged(job, "Cancelled before it was tried again.", news)
 
@@ -278,9 +277,8 @@ def cancel_acknowledged(job: Job, sentence: str = "", news: Any = None) -> Job |
 def ignore(job: Job, reason: str, news: Any = None) -> Job | None:
     """End the attempt as cancelled by the job's own code, which says ``reason``. Nothing follows it."""
     ended = {"state": State.CANCELLED, "finished_at": now(), "cancel_reason": storable.text(reason, 500)}
-    sentence = f"{reason[:1].upper()}{reason[1:]}."
-    left = _end_attempt(job, ended, Outcome.CANCELLED, news, Failure(sentence), unasked=True)
-    return left or cancel_acknowledged(job, sentence, news)
+    left = _end_attempt(job, ended, Outcome.CANCELLED, news, Failure(f"{reason.capitalize()}."), unasked=True)
+    return left or cancel_acknowledged(job, f"{reason.capitalize()}.", news)
 
 
 def release(job: Job, news: Any = None) -> Job | None:
@@ -331,10 +329,6 @@ def wake(most: int = 500) -> int:
 
 
 # --- shared by the verbs ---------------------------------------------------------------------------------------
-
-
-def _follows(then: Any) -> dict[str, Any]:
-    return {} if then is AS_ASKED else {"follow_ups": then}
 
 
 def _queued_again() -> dict[str, Any]:
