@@ -190,6 +190,11 @@ def attempts(task: Task) -> list[Attempt]:
     return found
 
 
+def attempts_of(task: Task, process: Process) -> list[Attempt]:
+    """The attempts of one process alone; the number of one whose message nobody saw is not known."""
+    return _attempts_of(process, task.marks.get(process, []))
+
+
 def _attempts_of(process: Process, marks: list[Mark]) -> list[Attempt]:
     """The attempts of one process. It says the end of an attempt after it has received the next one's message."""
     found: list[Attempt] = []

@@ -16,7 +16,7 @@ from queue import Empty
 from typing import Any
 
 from django.conf import settings
-from django.db import DatabaseError, close_old_connections
+from django.db import DatabaseError, InterfaceError, close_old_connections
 from django.utils import timezone
 
 from tasks.engine.models import Job
@@ -47,6 +47,7 @@ class Watched:
         self.threads: list[Any] = []
         self.seen: tuple[int, float] = (-1, time.monotonic())  # the leader's beat, and since when it stands still
         self.beaten = 0.0
+        self.listening: float | None = None  # since when nothing that was said can have been missed
         self.asked_missing: set[str] = set()
 
     def start(self) -> None:
@@ -94,10 +95,12 @@ class Watched:
         watcher.was_watched = before is not None
         watcher.reload()
         self.controller = Controller(self.app, self.url, self.put, watcher.workers.hosts, lambda: self.leads)
+        watcher.greets = self.controller.greet
         self.watcher = watcher
         self.controller.start()
         kept, self.kept = self.kept, deque()
-        begin = datetime.fromtimestamp(kept[0][2], UTC) if kept else timezone.now()
+        now = time.time()
+        begin = datetime.fromtimestamp(max(self.listening or now, now - REPLAYED_S), UTC)
         if before is not None and self.app.transport == "redis" and before < begin:
             self.watcher.open_gap(before, begin, "no observer ran")
         log.info("This observer watches %s now.", self.name)
@@ -117,6 +120,8 @@ class Watched:
 
     # --- what comes -----------------------------------------------------------------------------------------------
     def take(self, what: str, value: Any, arrived: float) -> None:
+        if what == "gap" or (what == "state" and value == "" and self.listening is None):
+            self.listening = arrived
         if self.watcher is None:
             if what in ("events", "result"):
                 self.kept.append((what, value, arrived))
@@ -171,6 +176,8 @@ class Watched:
         if self.controller is not None:
             self.controller.stop()
             self.controller.join(3)
+        for thread in self.threads:
+            thread.join(2)
         if self.watcher is not None:
             self.watcher.write()
             App.objects.filter(pk=self.app.pk, holder=self.holder).update(holder="", beat=self.app.beat + 1)
@@ -198,14 +205,14 @@ class Observer:
         while not self.stopping.is_set():
             try:
                 self.step()
-            except DatabaseError:
+            except (DatabaseError, InterfaceError):
                 log.warning("The database cannot be used; what comes meanwhile waits.", exc_info=True)
                 close_old_connections()
                 self.stopping.wait(1.0)
         for each in self.watched.values():
             each.stop()
 
-    def step(self, longest: float = 0.1) -> None:
+    def step(self, longest: float = 0.05) -> None:
         """Take what has come, write what is due."""
         self._take(longest)
         for each in self.watched.values():

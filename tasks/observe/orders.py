@@ -2,14 +2,17 @@
 
 import logging
 import time
+from collections.abc import Collection
+from datetime import timedelta
 from typing import Any, Protocol
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from celery import Celery
 from django.utils import timezone
 from kombu import Producer
 
 from tasks.engine import sealing, storable
+from tasks.engine.models import Job
 from tasks.observe import broker, control
 from tasks.observe.models import App, Order, OrderState
 
@@ -17,7 +20,7 @@ sender = Celery("signalbox-observe", set_as_current=False, fixups=[])  # makes m
 log = logging.getLogger(__name__)
 
 MOST = 50  # at a time
-TOLD_AGAIN_S = 3_600  # for so long a cancel is sent again to workers that come up
+REPEATED = timedelta(days=1)  # for so long a cancel is sent again to workers that come up
 
 
 class Hands(Protocol):
@@ -120,5 +123,26 @@ def command_of(order: Order) -> tuple[str, dict[str, Any]]:
 
 
 def _close(order: Order, state: str, answers: list[dict[str, str]], said: str) -> None:
-    order.stage, order.answers, order.said, order.answered_at = state, answers, said, timezone.now()
-    order.save(update_fields=["stage", "answers", "said", "answered_at"])
+    """Write down what was answered. The end of a task may have confirmed the order meanwhile."""
+    row = Order.objects.filter(pk=order.pk)
+    row.update(answers=answers, said=storable.text(said, 500), answered_at=timezone.now())
+    row.exclude(stage=OrderState.CONFIRMED).update(stage=state)
+
+
+def confirm(cancelled: Collection[UUID]) -> None:
+    """These tasks were cancelled: somebody confirmed it."""
+    if cancelled:
+        asked = Order.objects.filter(job__in=cancelled, order__in=("cancel", "terminate"))
+        asked.exclude(stage=OrderState.CONFIRMED).update(stage=OrderState.CONFIRMED)
+
+
+def repeat(app: App, remote: Any, hosts: Collection[str]) -> None:
+    """Workers forget at a restart what they were told to drop: tell it those that have come up."""
+    told = Order.objects.filter(
+        app=app, order="cancel", stage__in=(OrderState.ANSWERED, OrderState.NO_ANSWER),
+        asked_at__gte=timezone.now() - REPEATED,
+    ).order_by("-id")[:1_000]  # fmt: skip
+    tasks = {order.job: order.values["task"] for order in told}
+    still = Job.every.filter(app=app.name, uid__in=tasks, finished_at__isnull=True).values_list("uid", flat=True)
+    if ids := [tasks[uid] for uid in still]:
+        remote.ask("revoke", hosts, task_id=ids)

@@ -50,6 +50,7 @@ class Controller(threading.Thread):
         self._lock = threading.Lock()
         self._wanted: set[str] | None = set()  # workers to ask; None: all of them
         self._again: float | None = None
+        self._greeted: set[str] = set()  # workers that have come up
         self._missing: set[str] = set()  # tasks whose results are to be read
         self._known: dict[str, dict[str, Any]] = {}  # worker → what its stats said, and when they were read
         self._next = 0.0
@@ -67,9 +68,12 @@ class Controller(threading.Thread):
             self._again = self._again or time.monotonic() + AGAIN_S
         self._bell.set()
 
-    def forget(self, host: str) -> None:
-        """A new process has this name."""
-        self._known.pop(host, None)
+    def greet(self, host: str) -> None:
+        """A worker has come up: get to know it, switch its events on, tell it what the one before it was told."""
+        with self._lock:
+            self._known.pop(host, None)
+            self._greeted.add(host)
+        self.ask({host})
 
     def run(self) -> None:
         orders_at = 0.0
@@ -133,6 +137,10 @@ class Controller(threading.Thread):
         look.depths = {name: (depth, None, counted.get(name, serve[name])) for name, depth in depths.items()}
         look.at = time.time()
         self.put("look", look, look.at)
+        with self._lock:
+            new, self._greeted = self._greeted & hosts, self._greeted - hosts
+        if new:
+            orders.repeat(self.app, self.remote, new)
         return look
 
     def _get_to_know(self, hosts: frozenset[str], look: Look) -> None:

@@ -14,17 +14,18 @@ from typing import Any
 from django.conf import settings
 
 from tasks.engine.models import Job
-from tasks.observe import ledger, workers
+from tasks.observe import ledger, orders, workers
 from tasks.observe.events import Event
-from tasks.observe.fold import FINAL, Mark, Task, Waiting, add, apply, view
+from tasks.observe.fold import FINAL, Attempt, Mark, Task, Waiting, add, apply, attempts_of, view
 from tasks.observe.looks import Look, apply_look, apply_result
 from tasks.observe.models import App, Gap
 from tasks.observe.tally import Beat, Tally
 
 log = logging.getLogger(__name__)
 
-WRITE_S = 0.2  # between two writes; the first change is written at once
-KEPT_S = 60.0  # a task that ended stays in memory for late events
+WRITE_S = 0.1  # between two writes; the first change is written at once
+KEPT_S = 10.0  # a task that ended stays in memory for late events
+MOST_ENDED = 10_000  # of those
 OPEN = frozenset({"scheduled", "queued", "running", "retrying"})
 MOST_KINDS = 1_000  # names of tasks, queues and workers that an application may bring
 MOST_TASKS = 100_000  # in memory
@@ -39,6 +40,7 @@ class Watcher:
 
     def __init__(self, app: App, asks: Callable[[set[str] | None], Any]) -> None:
         self.app, self.asks = app, asks
+        self.greets: Callable[[str], Any] = lambda host: None  # called with the name of a worker that has come up
         self.entries: dict[str, ledger.Entry] = {}
         self.changed: dict[str, ledger.Entry] = {}
         self.ended: deque[tuple[float, str]] = deque()
@@ -68,16 +70,19 @@ class Watcher:
         process = (event.host, event.pid)
         sender = event.kind == "task-sent"
         tally = None if sender else self._tally(process, event, arrived)
+        if not sender and self.workers.sends_events(process, event, arrived, self.was_watched):
+            self.greets(event.host)
         at = event.at
         if tally is not None and tally.skew is not None and self._is_wrong(tally.skew):
             at += tally.skew
         entry = self._entry(event)
         if entry is None:
             return
-        before = view(entry.task) if tally is not None and event.kind != "task-received" else None
+        counts = tally is not None and event.kind != "task-received" and event.clock > 0
+        before = attempts_of(entry.task, process) if counts else []
         if not apply(entry.task, event, at):
             return
-        if tally is not None and before is not None and event.clock > 0:
+        if counts:
             self._count(tally, entry, event, before)
         entry.task.arrived, entry.task.doubt = arrived, None
         self.lag = max(self.lag * 0.9, arrived - at)
@@ -87,11 +92,10 @@ class Watcher:
         """Whether a worker's clock is wrong. What RabbitMQ kept for us is late without that."""
         return skew < -SKEW_S or (skew > SKEW_S and self.app.transport == "redis")
 
-    def _count(self, tally: Tally, entry: ledger.Entry, event: Event, before: Any) -> None:
+    def _count(self, tally: Tally, entry: ledger.Entry, event: Event, was: list[Attempt]) -> None:
         """Starts and ends of this process, for its tally."""
         process = (event.host, event.pid)
-        was = [each for each in before.attempts if each.process == process]
-        now = [each for each in view(entry.task).attempts if each.process == process]
+        now = attempts_of(entry.task, process)
         if process in self.workers.rows:
             self.workers.changed.add(process)
         begun = [sum(1 for each in found if each.started is not None) for found in (was, now)]
@@ -117,7 +121,7 @@ class Watcher:
         facts = event.facts
         new = self.workers.beat(process, event, arrived, self.was_watched)
         if new:
-            self.asks({event.host})
+            self.greets(event.host)
         if event.kind == "worker-heartbeat" and "processed" in facts and "active" in facts:
             judged = tally.beat(Beat(event.clock, facts["processed"], facts["active"], arrived))
             if judged is not None:
@@ -293,6 +297,8 @@ class Watcher:
         """Whether there is room for one more name."""
         if not name or name in self.names[what]:
             return True
+        if what == "worker" and len(self.names[what]) >= MOST_KINDS:  # in a cluster names come and go
+            self.names[what] = set(self.workers.hosts())
         if len(self.names[what]) >= MOST_KINDS:
             self.dropped[f"too many names of a {what}"] += 1
             return False
@@ -327,6 +333,7 @@ class Watcher:
         for entry in entries:
             if entry.stage in FINAL:
                 self.ended.append((now, entry.task.id))
+        orders.confirm([entry.uid for entry in entries if entry.stage == "cancelled"])
         self._forget(now)
         self.app.as_of, self.app.lag_ms = datetime.fromtimestamp(now, UTC), min(2**31 - 1, max(0, int(self.lag * 1000)))
         self.app.dropped = dict(self.dropped)
@@ -335,10 +342,10 @@ class Watcher:
         self.written, self.lag = now, 0.0
 
     def _forget(self, now: float) -> None:
-        while self.ended and now - self.ended[0][0] > KEPT_S:
-            _, name = self.ended.popleft()
+        while self.ended and (now - self.ended[0][0] > KEPT_S or len(self.ended) > MOST_ENDED):
+            at, name = self.ended.popleft()
             entry = self.entries.get(name)
-            if entry is not None and entry.stage in FINAL and now - entry.task.arrived > KEPT_S:
+            if entry is not None and entry.stage in FINAL and entry.task.arrived <= at and name not in self.changed:
                 del self.entries[name]
 
     def is_due(self, now: float) -> bool:

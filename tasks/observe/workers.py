@@ -1,6 +1,6 @@
 """The workers of one watched application: their tallies, since when they are silent, and their rows."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from django.utils import timezone
 
@@ -11,6 +11,7 @@ from tasks.observe.looks import Look
 from tasks.observe.models import App, WatchedQueue, WatchedWorker
 from tasks.observe.tally import Tally
 
+FORGOTTEN = timedelta(minutes=10)
 ASKED_S = 60.0  # of silence, after which a worker is not asked any more until it says something
 FIELDS = [field.name for field in WatchedWorker._meta.concrete_fields if field.name not in ("id", "app", "name", "pid")]
 
@@ -69,7 +70,8 @@ class Workers:
         row.seen_at, row.silent_since = at(arrived), None
         row.processed, row.active = facts.get("processed", row.processed), facts.get("active", row.active)
         row.load = facts.get("loadavg", row.load)
-        row.version = storable.text(" ".join(filter(None, (facts.get("sw_ident"), facts.get("sw_ver")))), 100)
+        if "sw_ver" in facts:
+            row.version = storable.text(f"{facts.get('sw_ident', '')} {facts['sw_ver']}".strip(), 100)
         row.skew_ms = max(-(2**31), min(2**31 - 1, int((tally.skew or 0.0) * 1000)))
         self.changed.add(process)
         return new
@@ -80,9 +82,14 @@ class Workers:
             row.stopped_at = at(arrived)
             self.changed.add(process)
 
-    def ended(self, process: Process, how: str) -> None:
-        if (row := self.rows.get(process)) is not None and how in ("succeeded", "failed", "retried"):
-            setattr(row, how, getattr(row, how) + 1)
+    def sends_events(self, process: Process, event: Event, arrived: float, was_watched: bool) -> bool:
+        """An event about a task has come from it. True: nobody had heard of this process."""
+        new = process not in self.rows and self.beat(process, event, arrived, was_watched)
+        row = self.rows[process]
+        if row.events != "on":
+            row.events, row.events_why = "on", ""
+            self.changed.add(process)
+        return new
 
     def silent(self, now: float) -> dict[Process, float]:
         """Worker processes without a word, and since when: those that stopped, too."""
@@ -142,10 +149,20 @@ class Workers:
             row.pk = None  # the names decide whether it is there
             rows.append(row)
         self.changed = set()
+        self._forget()
         if rows:
             WatchedWorker.objects.bulk_create(
                 rows, 500, update_conflicts=True, unique_fields=["app", "name", "pid"], update_fields=FIELDS
             )
+
+    def _forget(self) -> None:
+        """Processes that stopped some time ago leave the memory; their rows stay."""
+        before = timezone.now() - FORGOTTEN
+        for process in [each for each, row in self.rows.items() if row.stopped_at and row.stopped_at < before]:
+            del self.rows[process]
+            self.tallies.pop(process, None)
+            if self.newest.get(process[0]) == process:
+                del self.newest[process[0]]
 
     def events(self) -> str:
         """on, off or partly, over all workers that are there."""

@@ -146,7 +146,16 @@ def spelt(value: str) -> str:
 def matching(query: Query) -> str:
     """The search as JSON, if a page can hold a new job's summary against it; else nothing."""
     unseen = (query.words, query.args, query.error, query.took, query.worker, query.release, query.app, query.without)
-    unseen += (query.until, query.ended, query.succeeded, query.failed, query.cancelled, query.id, query.bulk)
+    unseen += (
+        query.until,
+        query.ended,
+        query.succeeded,
+        query.failed,
+        query.cancelled,
+        query.id,
+        query.bulk,
+        query.batch,
+    )
     if any(unseen) or query.failure is not None:
         return ""
     sets = {name: [sorted(values) for values in getattr(query, name)] for name in ("state", "kind", "queue", "owner")}

@@ -76,6 +76,7 @@ def _kind_of(name: str, task: Task) -> registry.Kind:
         own_retries=bool(getattr(task, "autoretry_for", None)),
         soft_time_limit=task.soft_time_limit,
         time_limit=task.time_limit,
+        rate_limit=task.rate_limit,
         open=_matches(name, getattr(settings, "SIGNALBOX_ADOPT_SUBMIT", ())),
     )
 

@@ -1,4 +1,7 @@
-"""``task_annotations`` of Celery's settings, for what a kind says of itself: Celery sets the attributes of tasks."""
+"""What Celery's settings say of every task, or of some: limits for all, and ``task_annotations``.
+
+Celery itself heeds them where it runs a task. A kind says them too, for readers and for what decides by them.
+"""
 
 from celery.app.annotations import prepare, resolve_all
 
@@ -7,9 +10,16 @@ from tasks.engine.celery_app import app
 
 
 def settle_all() -> None:
-    """Let kinds say what the annotations of their tasks say: queue, priority, limits and number of attempts."""
-    for kind in registry.kinds() if app.conf.task_annotations else ():
-        for found in resolve_all(prepare(app.conf.task_annotations), app.tasks[kind.celery_name]):
+    """Let kinds say what their tasks are held to: limits, and what annotations say of queue, priority and attempts."""
+    conf = app.conf
+    common = {"time_limit": conf.task_time_limit, "soft_time_limit": conf.task_soft_time_limit}
+    common["rate_limit"] = conf.task_default_rate_limit
+    common = {name: value for name, value in common.items() if value is not None}
+    for kind in registry.kinds() if common or conf.task_annotations else ():
+        for name, value in common.items():
+            if getattr(kind, name) is None:
+                settle(kind, name, value)
+        for found in resolve_all(prepare(conf.task_annotations), app.tasks[kind.celery_name]):
             for name, value in found.items():
                 settle(kind, name, value)
 
@@ -17,7 +27,7 @@ def settle_all() -> None:
 def settle(kind: registry.Kind, name: str, value: object) -> None:
     if name == "max_retries":
         object.__setattr__(kind, "max_attempts", 1_000_000 if value is None else 1 + value)
-    elif name in ("time_limit", "soft_time_limit", "priority"):
+    elif name in ("time_limit", "soft_time_limit", "rate_limit", "priority"):
         object.__setattr__(kind, name, value)
     elif name == "queue":
         object.__setattr__(kind, "queue", str(value))

@@ -22,7 +22,9 @@ from tests.support.runs import again, run
 pytestmark = pytest.mark.django_db(transaction=True)
 DAY = timedelta(days=1)
 NOTHING = dict.fromkeys(("jobs", "lines", "minutes", "deliveries", "alerts", "workers", "entries", "handled"), 0)
-NOTHING |= dict.fromkeys(("notifications", "rollouts", "snoozed", "invitations"), 0)
+NOTHING |= dict.fromkeys(
+    ("notifications", "rollouts", "snoozed", "invitations", "gaps", "orders", "watched workers"), 0
+)
 began: list[datetime] = []
 
 

@@ -27,6 +27,8 @@ def adopted():
         adopt.adopt_all()
         found = list(adoption.adopted), list(adoption.wrong), list(adoption.left_alone)
         yield found
+    for told in (adoption.adopted, adoption.wrong, adoption.left_alone):
+        told.clear()
 
 
 def rows() -> list[tuple]:

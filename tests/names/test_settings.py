@@ -91,6 +91,23 @@ def test_annotations_of_tasks_count_for_kinds(monkeypatch):
     assert (made.max_attempts, made.queue, made.priority, kind.time_limit) == (7, "slow", 8, 7)
 
 
+def test_limits_for_all_tasks_are_limits_of_each_kind(monkeypatch):
+    @job(time_limit=9)
+    def names_limited() -> None: ...
+
+    @job
+    def names_unlimited() -> None: ...
+
+    kinds = [registry.get(name) for name in ("names_limited", "names_unlimited")]
+    others = [kind for kind in registry.kinds() if kind not in kinds]
+    monkeypatch.setattr(registry, "kinds", lambda: kinds)
+    monkeypatch.setitem(app.conf.changes, "task_time_limit", 33)
+    monkeypatch.setitem(app.conf.changes, "task_default_rate_limit", "10/m")
+    annotated.settle_all()
+    assert [(kind.time_limit, kind.rate_limit) for kind in kinds] == [(9, "10/m"), (33, "10/m")]
+    assert not any(kind.rate_limit == "10/m" for kind in others)
+
+
 SETTINGS = """
 from project.settings import *
 CELERY_TASK_ROUTES = {"namesteam.bgtasks.*": {"queue": "slow"}}

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from tasks.engine.models import Job
+from tasks.observe import observer
 from tasks.observe.models import App, Gap
 from tests.support.watched import Watching, row, soon, state, wait_state
 
@@ -106,8 +107,7 @@ def test_a_second_observer_takes_over_and_no_task_is_missed(new_shop):
     shop = new_shop()
     shop.start()
     with Watching({"shop": shop.broker}) as first:
-        from tasks.observe import observer
-
+        soon(lambda: first.observer.watched["shop"].watcher.workers.events() == "on", what="events on")
         second = observer.Observer()
         second.start()
         for _ in range(30):

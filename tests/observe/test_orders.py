@@ -48,6 +48,7 @@ def test_orders_are_carried_out_and_say_what_each_worker_answered(new_shop):
         answered(watched.cancel(bob, row(running), terminate=True))
         job = wait_state(running, "cancelled")
         assert job.error == "It was terminated."
+        soon(lambda: Order.objects.get(job=job.uid).stage == "confirmed", what="confirmed")
         wait_state(reserved, "cancelled")
         assert reserved not in shop.diary()
         assert Entry.objects.filter(action="watched.terminate", who="bob").count() == 1
@@ -116,3 +117,19 @@ def test_with_a_watch_that_is_read_only_nothing_is_asked(settings):
     App.objects.create(name="shop", transport="redis")
     with pytest.raises(watched.CannotBe):
         watched.place_order("shop", "purge", queue="celery")
+
+
+@pytest.mark.process
+def test_a_cancel_is_told_to_workers_that_come_up_later(new_shop):
+    shop = new_shop(worker_send_task_events=True)
+    bob = Actor.of(person("bob"))
+    first = shop.start("w1")
+    with Watching({"shop": shop.broker}):
+        task = shop.send("add", 1, 2, countdown=300)
+        job = wait_state(task, "scheduled")
+        assert answered(watched.cancel(bob, job)).stage == "answered"
+        first.terminate()
+        assert first.wait(15) == 0
+        shop.start("w2")
+        asked = shop.app.control.inspect(["w2@here"], timeout=1)
+        soon(lambda: task in ((asked.revoked() or {}).get("w2@here") or ()), 30, "w2 knows of it")

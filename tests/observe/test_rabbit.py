@@ -54,10 +54,11 @@ def test_messages_of_a_quorum_queue_are_counted_and_not_touched(new_shop, rabbit
 def test_what_a_worker_runs_is_known_with_its_real_arguments(new_shop, rabbit):
     shop = new_shop(broker=rabbit.url())
     shop.start()
-    with Watching({"shop": shop.broker}):
-        task = shop.send("sleep", 3)
+    with Watching({"shop": shop.broker}) as watching:
+        soon(lambda: watching.observer.watched["shop"].watcher.workers.events() == "on", 30, "events on")
+        task = shop.send("sleep", 45)
         job = wait_state(task, "running")
         soon(lambda: row(task).headers.get("arguments") == "inspect", 40, "real arguments")
-        assert row(task).params == {"args": [3], "kwargs": {}}
+        assert row(task).params == {"args": [45], "kwargs": {}}
         assert row(task).queue == "shop:celery"
         assert job.app == "shop"

@@ -38,6 +38,7 @@ class Shop:
         self.diary_file = folder / "diary"
         self.diary_file.touch()
         self.conf = conf
+        self.python = sys.executable  # another one has another Celery
         self.workers: dict[str, subprocess.Popen] = {}
         self.app = Celery("shop", broker=broker, backend=results or None, set_as_current=False, fixups=[])
         self.app.conf.update(conf)
@@ -51,7 +52,7 @@ class Shop:
         """A worker. It is not asked for events with -E: switching them on is what is tested."""
         log = open(self.folder / f"{name}.log", "ab")  # noqa: SIM115 - the worker writes to it
         command = [
-            sys.executable,
+            self.python,
             "-m",
             "celery",
             "-A",

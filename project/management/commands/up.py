@@ -18,6 +18,7 @@ from django.db import DatabaseError, connections
 
 from project import env, parts, start, valkey
 from project.supervisor import GaveUp, Supervisor
+from tasks.observe.observer import stop_watching
 
 
 class StartRefused(Exception):
@@ -160,6 +161,7 @@ def prepare_database() -> None:
     """Migrates and makes the admin that the environment names; no connection stays open."""
     try:
         call_command("migrate", interactive=False, verbosity=0, skip_checks=True)
+        stop_watching(set(settings.SIGNALBOX_OBSERVE))
         start.admin_from_environment()
         env.forget_first_admin()
     except DatabaseError as error:

@@ -1,0 +1,145 @@
+"""Brokers as applications have them: a key prefix, priorities, a socket, several at once, a connection that is cut."""
+
+import json
+import os
+import re
+
+import pytest
+from django.utils import timezone
+
+from tasks.access.permissions import Actor
+from tasks.observe import watched
+from tasks.observe.models import App, Gap, Order
+from tests.support.people import person
+from tests.support.processes import ROOT
+from tests.support.watched import Watching, row, soon, state, wait_state
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
+
+
+def test_a_key_prefix_and_priorities_are_followed(new_shop, foreign, settings):
+    settings.SIGNALBOX_OBSERVE_OPTIONS = {"shop": {"global_keyprefix": "shop:", "priority_steps": [0, 5]}}
+    shop = new_shop(3, broker_transport_options={"global_keyprefix": "shop:", "priority_steps": [0, 5]},
+                    worker_send_task_events=True)  # fmt: skip
+    waiting = [shop.send("add", 1, 2, priority=priority) for priority in (0, 9)]
+    with Watching({"shop": shop.broker}):
+        for task in waiting:
+            wait_state(task, "queued")
+        shop.start()
+        for task in waiting:
+            wait_state(task, "succeeded")
+    left = [key.decode() for key in foreign.client(3).keys("*reply.celery.pidbox*")]
+    assert [key for key in left if foreign.client(3).type(key) == b"list"] == []
+
+
+def test_several_applications_at_once_one_of_them_by_a_socket(new_shop, foreign):
+    shop, crm = new_shop(1, worker_send_task_events=True), new_shop(2, worker_send_task_events=True)
+    shop.start()
+    crm.start("w2")
+    with Watching({"shop": shop.broker, "crm": f"redis+socket://{foreign.socket}?virtual_host=2"}):
+        mine, theirs = shop.send("add", 1, 2), crm.send("fail")
+        wait_state(mine, "succeeded")
+        soon(lambda: state(theirs, "crm") == "failed", what="crm")
+        assert (state(mine, "crm"), state(theirs, "shop")) == (None, None)
+    assert set(App.objects.values_list("name", flat=True)) == {"shop", "crm"}
+
+
+def test_a_connection_that_is_cut_is_a_gap_with_the_number_of_tasks_that_nobody_saw(new_shop, foreign):
+    shop = new_shop(worker_send_task_events=True)
+    shop.start(concurrency=1)
+    with Watching({"shop": shop.broker}) as watching:
+        known = shop.send("add", 1, 2)
+        wait_state(known, "succeeded")
+        client = foreign.client()
+        for each in client.client_list(_type="pubsub"):
+            if "celeryev" in str(each) or each.get("psub") == "1":
+                client.client_kill_filter(_id=each["id"])
+        soon(lambda: Gap.objects.filter(why="the broker cut the connection").exists(), what="the gap")
+        after = shop.send("add", 1, 2)
+        wait_state(after, "succeeded")
+        assert watching.observer.watched["shop"].leads
+
+
+def test_hostile_messages_do_no_harm(new_shop, foreign):
+    shop = new_shop(worker_send_task_events=True)
+    shop.start()
+    with Watching({"shop": shop.broker}):
+        client = foreign.client()
+        for raw in (b"", b"x", b"[" * 100_000, b'{"body": 7}', json.dumps({"body": "!", "content-type": "x"}).encode()):
+            client.publish("/0.celeryev/task.multi", raw)
+        task = shop.send("add", 1, 2)
+        wait_state(task, "succeeded")
+        soon(lambda: sum(App.objects.get().dropped.values()) >= 5, what="five counted")
+
+
+@pytest.mark.parametrize("pool", ["threads", "solo"])
+def test_other_pools(new_shop, pool):
+    shop = new_shop(worker_send_task_events=True)
+    shop.start("w1", "-P", pool)
+    with Watching({"shop": shop.broker}):
+        tasks = {shop.send("add", 1, 2): "succeeded", shop.send("fail"): "failed", shop.send("again", 1): "succeeded"}
+        for task, word in tasks.items():
+            wait_state(task, word)
+        if pool == "solo":
+            long = shop.send("sleep", 9)  # it says nothing at all meanwhile
+            seen = set()
+            soon(lambda: seen.add(state(long)) or "succeeded" in seen, 25, "success")
+            assert "unknown" not in seen
+            assert row(long).doubt_at is None
+        assert App.objects.get().unseen == 0
+
+
+def test_celery_5_2(new_shop):
+    """TESTS_OLD_CELERY: a Python that has Celery 5.2 and redis."""
+    python = os.environ.get("TESTS_OLD_CELERY")
+    if not python:
+        pytest.skip("TESTS_OLD_CELERY names no Python with Celery 5.2: it is not tested")
+    shop = new_shop()
+    shop.python = python
+    shop.start(concurrency=1)
+    with Watching({"shop": shop.broker}) as watching:
+        soon(lambda: watching.observer.watched["shop"].watcher.workers.events() == "on", what="events on")
+        tasks = {shop.send("add", 1, 2): "succeeded", shop.send("fail"): "failed", shop.send("again", 1): "succeeded"}
+        for task, word in tasks.items():
+            wait_state(task, word)
+        long, waiting = shop.send("sleep", 30), shop.send("add", 2, 3)
+        wait_state(long, "running")
+        job = wait_state(waiting, "queued")
+        soon(lambda: row(waiting).headers["arguments"] in ("inspect", "message"), 40, "real arguments")
+        assert job.worker == "shop:w1@here"
+        shop.kill("w1")
+        wait_state(long, "unknown", seconds=25)
+
+
+def test_a_worker_in_another_time_zone_shows_right_times(new_shop):
+    shop = new_shop(worker_send_task_events=True, timezone="Asia/Tokyo")
+    shop.start("w1", TZ="Asia/Tokyo")
+    with Watching({"shop": shop.broker}):
+        task = shop.send("add", 1, 2)
+        job = wait_state(task, "succeeded")
+        assert abs((job.finished_at - job.created_at).total_seconds()) < 30
+        assert abs((timezone.now() - job.started_at).total_seconds()) < 60
+
+
+def test_the_rights_that_the_manual_names_are_enough(new_shop, foreign):
+    page = (ROOT / "docs/observe.md").read_text()
+    words = re.search(r"^(ACL SETUSER .*?)^```", page, re.MULTILINE | re.DOTALL)[1].split()
+    client = foreign.client()
+    client.execute_command(*words)
+    client.execute_command("ACL", "LOG", "RESET")
+    shop = new_shop()
+    waiting = shop.send("add", 40, 2)
+    with Watching({"shop": shop.broker.replace("redis://", "redis://signalbox:password@")}) as watching:
+        wait_state(waiting, "queued")
+        shop.start()
+        soon(lambda: watching.observer.watched["shop"].watcher.workers.events() == "on", what="events on")
+        wait_state(shop.send("add", 1, 2), "succeeded")
+        made = watched.place_order("shop", "rate_limit", kind="shop.add", rate="100/s")
+        soon(lambda: Order.objects.get(uid=made["id"]).stage == "answered", what="an answer")
+        made = watched.place_order("shop", "purge", queue="nothing")
+        soon(lambda: Order.objects.get(uid=made["id"]).stage == "confirmed", what="a purge")
+        again = watched.run_again(Actor.of(person("bob")), row(waiting))
+        wait_state(again["values"]["task"], "succeeded")
+    refused = {(each["context"], each["object"]) for each in client.acl_log() if each["username"] == "signalbox"}
+    refused -= {each for each in refused if "client" in each[1]}  # the driver's name, which it can do without
+    assert refused == set()
