@@ -1,7 +1,6 @@
 """Log lines of all processes: one line each, with the request and the job that the code worked for.
 
-From the HTTP request to the worker: a message carries the id of the request that caused it, if there was one. The ids
-serve correlation only: a message that the dispatcher sends again has no request id.
+From the HTTP request to the worker: a job's row carries the id of the request that asked for it, if there was one.
 """
 
 import codecs
@@ -15,7 +14,6 @@ from typing import Any, TextIO
 
 from celery.signals import (
     after_setup_task_logger,
-    before_task_publish,
     task_postrun,
     task_prerun,
     worker_process_init,
@@ -23,11 +21,10 @@ from celery.signals import (
 )
 
 from tasks.engine.celery_app import is_ours
-from tasks.engine.log_context import forget, job_id, mask_secrets, request_id
+from tasks.engine.log_context import REQUEST, forget, job_id, mask_secrets, request_id
 from tasks.engine.report import current_report
 from tasks.engine.visible import in_lines, in_one_line
 
-HEADER = "signalbox_request"
 OWN = ("celery", "kombu", "amqp", "redis", "django", "live", "tasks", "project", "signalbox")  # what runs jobs
 TEXT = logging.Formatter("%(message)s")
 printed = logging.getLogger("signalbox.printed")
@@ -176,17 +173,11 @@ def format_celery_logs(logger: logging.Logger, **_: Any) -> None:
     logger.propagate = True
 
 
-@before_task_publish.connect
-def add_request_header(headers: dict[str, Any] | None = None, **_: Any) -> None:
-    if headers is not None and request_id.get():
-        headers[HEADER] = request_id.get()
-
-
 @task_prerun.connect
 def work_for(task_id: str = "", task: Any = None, **_: Any) -> None:
     if not is_ours(task.app):
         return
-    request_id.set(str(getattr(task.request, HEADER, None) or "")[:64])
+    request_id.set(str(getattr(task.request, REQUEST, None) or "")[:64])
     job_id.set(str(task_id or ""))
 
 

@@ -61,6 +61,7 @@ def progress_columns(news: Any) -> dict[str, Any]:
         "progress_total": news.total,
         "progress_note": news.note,
         "log_seq": news.log_seq,
+        **({"headers": news.headers} if news.headers else {}),
     }
 
 

@@ -12,13 +12,13 @@ from itertools import groupby
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from celery import Celery
 from django.conf import settings
 from kombu import Connection, Exchange, Queue
 from kombu.exceptions import ChannelError
 
 from tasks.engine import registry
 from tasks.engine.celery_app import app
+from tasks.engine.log_context import REQUEST, request_id
 
 log = logging.getLogger(__name__)
 
@@ -134,16 +134,7 @@ def _send(producer: Any, message: Message, *others: Message) -> int:
     elif message.is_call and not _has_room(message.queue):
         return 0
     try:
-        Celery.send_task(  # not the app's own, which makes rows
-            app,
-            registry.celery_name(message.kind),
-            task_id=str(message.uid),
-            queue=broker_name(message.queue),
-            priority=_urgency(message.priority),
-            producer=producer,
-            retry=False,
-            ignore_result=True,
-        )
+        _publish(producer, message)
     finally:
         if copies:
             copies.also, copies.room = [], None
@@ -157,6 +148,25 @@ def _has_room(queue: str) -> bool:
         depth, until = ready(queue), time.monotonic() + DEPTH_S
     _depths[queue] = (depth + (depth < ROOM), until)
     return depth < ROOM
+
+
+def _publish(producer: Any, message: Message) -> None:
+    """As Celery publishes a task, without its signals: those belong to the call that made the job's row."""
+    task, headers = registry.celery_name(message.kind), {REQUEST: request_id.get()} if request_id.get() else {}
+    made = app.amqp.as_task_v2(str(message.uid), task, (), {}, ignore_result=True)
+    queue = app.amqp.queues[broker_name(message.queue)]
+    producer.publish(
+        made.body,
+        exchange=queue.exchange.name,
+        routing_key=queue.routing_key,
+        declare=[queue],
+        serializer="json",
+        delivery_mode=2,
+        headers=made.headers | headers,
+        priority=_urgency(message.priority),
+        retry=False,
+        **made.properties,
+    )
 
 
 def _urgency(priority: int) -> int:

@@ -53,8 +53,9 @@ class Signalbox(Celery):
         return super().connection_for_write(url or settings.SIGNALBOX_BROKER_URL, **options)
 
 
+RESULTS, CONTROL = "tasks.worker.results:NoResults", "tasks.worker.control:Control"
 _before = _state.default_app
-app = Signalbox("signalbox", set_as_current=False, backend="tasks.worker.results:NoResults")
+app = Signalbox("signalbox", set_as_current=False, backend=RESULTS, control=CONTROL)
 _state.default_app = _before  # Celery's fixup for Django would take the first app of a process for everybody's
 
 

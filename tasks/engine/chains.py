@@ -17,6 +17,7 @@ from django.db import DatabaseError
 from tasks.engine import creation, due, registry, routing, sealing
 from tasks.engine.models import Job
 from tasks.engine.options import describe_option
+from tasks.engine.report import STATE
 from tasks.engine.uid import uuid7
 from tasks.params.signature import MASK, Params
 from tasks.params.typed import pack, restored, unpack
@@ -184,6 +185,7 @@ def _build_branch(branch: Branch, before: Job) -> Iterator[Job]:
             head["kind"], creation.with_values(given, kept), head.get("secrets", ""), uid, error
         )
     job.owner_id, job._owner_name, job.parent = before.owner_id, before.owner_name, before.uid
+    job.headers = {name: value for name, value in (before.headers or {}).items() if name != STATE} or None
     job.then = [*([rest] if rest else []), *head.get("then", [])] or None
     yield job
 

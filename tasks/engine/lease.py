@@ -15,10 +15,14 @@ from tasks.engine.transition import move, retry_on_lock
 HELD = "uid = %s AND attempt = %s AND state = 'running'"  # the fencing token: true for the attempt that holds the job
 
 
+TERMINATE = "revoked with terminate"  # the reason of a cancel that does not wait for the job
+
+
 class Heard(NamedTuple):
     """What a running attempt learns when it writes."""
 
     cancel_requested: bool
+    at_once: bool = False
 
 
 @retry_on_lock
@@ -29,7 +33,7 @@ def flush(job: Job, news: Any) -> Heard | None:
         if moved:
             attempts.write_lines(job, news.lines)
     notify.push_changes(moved)
-    return Heard(moved[0].cancel_requested_at is not None) if moved else None
+    return _heard(moved[0].cancel_requested_at, moved[0].cancel_reason) if moved else None
 
 
 @retry_on_lock
@@ -42,5 +46,10 @@ def beat(job: Job) -> Heard | None:
 @retry_on_lock
 def hear(job: Job) -> Heard | None:
     """Read whether the attempt still holds its job, and whether somebody wants it to stop."""
-    asked = Job.objects.filter(pk=job.pk, attempt=job.attempt, state=State.RUNNING).values_list("cancel_requested_at")
-    return Heard(asked[0][0] is not None) if asked else None
+    columns = "cancel_requested_at", "cancel_reason"
+    asked = Job.objects.filter(pk=job.pk, attempt=job.attempt, state=State.RUNNING).values_list(*columns)
+    return _heard(*asked[0]) if asked else None
+
+
+def _heard(cancel_requested_at: Any, reason: str) -> Heard:
+    return Heard(cancel_requested_at is not None, reason == TERMINATE)

@@ -14,12 +14,12 @@ from django.db import IntegrityError, connection, transaction
 
 from tasks.engine import attempts, chains, creation, notify, registry, releases, storable
 from tasks.engine.errors import Failure, NotInState
-from tasks.engine.lease import HELD
+from tasks.engine.lease import HELD, TERMINATE
+from tasks.engine.log_context import REQUEST, request_id
 from tasks.engine.models import Job, Outcome, State
 from tasks.engine.transition import Raw, move, now, retry_on_lock
 from tasks.webhooks import outbox
 
-AS_ASKED = object()  # what follows a job stays as it was asked for
 NOTHING_DONE = {"progress_done": 0, "progress_total": 0, "progress_note": ""}
 NO_ERROR = {"error": "", "traceback": "", "error_key": ""}
 UNASKED = {"cancel_requested_at": None, "cancel_requested_by_id": None, "cancel_reason": ""}
@@ -49,8 +49,12 @@ def submit(
     slot: str | None = None,
     uid: UUID | None = None,
     then: list[Any] | None = None,
+    headers: dict[str, Any] | None = None,
+    chosen: bool = True,
 ) -> tuple[Job, bool]:
     """Create a job and return it with True. For a key, slot or uid that is taken, return that job with False.
+
+    ``headers``: what its code finds in its request. ``chosen``: somebody chose the uid, so it may be taken already.
 
     Raises UnknownKind, ParamError (wrong parameters, field by field), KeyReused. Once its transaction is committed,
     the job exists whatever happens to the broker.
@@ -59,8 +63,9 @@ def submit(
     job.idempotency_key = idempotency_key or None
     job.copy_of, job.parent, job.callback_url = copy_of and copy_of.uid, parent, callback_url
     job.schedule, job.slot, job.then = schedule, slot, then
+    job.headers = ({REQUEST: request_id.get()} if request_id.get() else {}) | (headers or {}) or None
     job.idempotency_digest = creation.digest(job, due_at, params) if idempotency_key else ""
-    return _accept(job, repeatable=bool(idempotency_key or slot or uid))
+    return _accept(job, repeatable=bool(idempotency_key or slot or (uid and chosen)))
 
 
 @retry_on_lock
@@ -118,9 +123,11 @@ def cancel(uid: UUID, by: Any = None, reason: str = "") -> Job:
         "cancel_requested_by_id": by and by.pk,
         "cancel_reason": storable.text(reason, 500),
     }
-    waiting = "uid = %s AND state IN ('scheduled', 'queued', 'retrying')"
+    waiting, first = "uid = %s AND state IN ('scheduled', 'queued', 'retrying')", "cancel_requested_at IS NULL"
+    if reason == TERMINATE:  # also of a job that was only asked until now
+        first = f"({first} OR cancel_reason <> '{TERMINATE}')"
     moved = _moved({"state": State.CANCELLED, "finished_at": asked["cancel_requested_at"], **asked}, waiting, [uid])
-    moved = moved or move(asked, "uid = %s AND state = 'running' AND cancel_requested_at IS NULL", [uid])
+    moved = moved or move(asked, f"uid = %s AND state = 'running' AND {first}", [uid])
     if moved:
         notify.push_changes(moved)
         notify.notify_next_of_key(moved[0])
@@ -232,12 +239,12 @@ def _claim(where: str, args: list[Any], holder: dict[str, Any]) -> Job | None:
     return moved[0] if moved else None
 
 
-def succeed(job: Job, result: Any = None, news: Any = None, then: Any = AS_ASKED) -> Job | None:
+def succeed(job: Job, result: Any = None, news: Any = None, then: Mapping[str, Any] | None = None) -> Job | None:
     """End the attempt as succeeded, and queue the next steps of its chain in the same transaction.
 
-    ``then``: what follows instead of what was asked for.
+    ``then``: the column with what follows, if that is not what was asked for.
     """
-    ended = {"state": State.SUCCEEDED, "result": storable.result(result), "finished_at": now(), **_follows(then)}
+    ended = {"state": State.SUCCEEDED, "result": storable.result(result), "finished_at": now(), **(then or {})}
     return _end_attempt(job, ended, Outcome.SUCCEEDED, news)
 
 
@@ -252,11 +259,11 @@ def fail(job: Job, failure: Failure, news: Any = None, outcome: Outcome = Outcom
     return _end_attempt(job, ended, outcome, news, failure)
 
 
-def retry_later(job: Job, delay_s: float, failure: Failure, news: Any = None, then: Any = AS_ASKED) -> Job | None:
+def retry_later(job: Job, delay_s: float, failure: Failure, news: Any = None, then: Any = None) -> Job | None:
     """End the attempt as failed; another follows in ``delay_s`` seconds. ``then`` as for ``succeed``."""
     due = now() + timedelta(seconds=max(0.0, delay_s))
     ended = {"state": State.RETRYING, "due_at": due, "failures": Raw("failures + 1"), **attempts.error_columns(failure)}
-    ended |= _follows(then)
+    ended |= then or {}
     left = _end_attempt(job, ended, Outcome.RETRYING, news, failure, unasked=True)
     return left or cancel_acknowledged(job, "Cancelled before it was tried again.", news)
 
@@ -270,9 +277,8 @@ def cancel_acknowledged(job: Job, sentence: str = "", news: Any = None) -> Job |
 def ignore(job: Job, reason: str, news: Any = None) -> Job | None:
     """End the attempt as cancelled by the job's own code, which says ``reason``. Nothing follows it."""
     ended = {"state": State.CANCELLED, "finished_at": now(), "cancel_reason": storable.text(reason, 500)}
-    sentence = f"{reason[:1].upper()}{reason[1:]}."
-    left = _end_attempt(job, ended, Outcome.CANCELLED, news, Failure(sentence), unasked=True)
-    return left or cancel_acknowledged(job, sentence, news)
+    left = _end_attempt(job, ended, Outcome.CANCELLED, news, Failure(f"{reason.capitalize()}."), unasked=True)
+    return left or cancel_acknowledged(job, f"{reason.capitalize()}.", news)
 
 
 def release(job: Job, news: Any = None) -> Job | None:
@@ -323,10 +329,6 @@ def wake(most: int = 500) -> int:
 
 
 # --- shared by the verbs ---------------------------------------------------------------------------------------
-
-
-def _follows(then: Any) -> dict[str, Any]:
-    return {} if then is AS_ASKED else {"follow_ups": then}
 
 
 def _queued_again() -> dict[str, Any]:

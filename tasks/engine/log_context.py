@@ -10,6 +10,7 @@ from contextvars import ContextVar
 
 from tasks.engine.sealing import hide
 
+REQUEST = "signalbox_request"  # in a message: the id of the HTTP request that caused it
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 job_id: ContextVar[str] = ContextVar("job_id", default="")
 

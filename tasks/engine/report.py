@@ -15,6 +15,7 @@ from tasks.engine.sealing import hide
 
 MOST_LINES, MOST_CHARACTERS = 20_000, 10_000_000  # of an attempt; what comes after is not kept
 LINE_CHARACTERS = 8_000
+STATE = "signalbox_state"  # in a job's headers: attempt, state and meta that its code gave to update_state
 LEVELS = ("debug", "info", "warning", "error")
 _current: ContextVar["Report | None"] = ContextVar("signalbox_report", default=None)
 _running: dict[int, "Report"] = {}  # by id(): the reports of this process's jobs
@@ -47,13 +48,19 @@ class ReportUpdate(NamedTuple):
     note: str
     log_seq: int
     lines: list[ReportLine]
+    headers: dict[str, Any] | None = None  # with a state of the code's own, if that changed
 
 
 class Report:
     """Progress, log and cancel request of one attempt. ``job_id`` is None outside a job; ``attempt`` counts from 1."""
 
     def __init__(
-        self, job_id: str | None = None, attempt: int = 1, log_seq: int = 0, secrets: Iterable[str] = ()
+        self,
+        job_id: str | None = None,
+        attempt: int = 1,
+        log_seq: int = 0,
+        secrets: Iterable[str] = (),
+        headers: dict[str, Any] | None = None,
     ) -> None:
         self.job_id = job_id
         self.attempt = attempt
@@ -63,6 +70,9 @@ class Report:
         self._log_seq = self._told_seq = self._first_seq = log_seq
         self._characters, self._full = 0, False
         self._lock = threading.Lock()
+        self._headers = headers or {}
+        self.own_state: tuple[str, Any] | None = None  # of the code's own, and its meta
+        self._told_state: tuple[str, Any] | None = None
         self._stop: type[Stopped] | None = None
 
     def progress(self, done: int, total: int | None = None, note: str | None = None) -> None:
@@ -93,6 +103,10 @@ class Report:
                 self._full, level, shown = True, "warning", f"More than {most}: what follows is not kept."
             self._lines.append(ReportLine(self._log_seq, datetime.now(UTC), level, shown))
 
+    def set_state(self, state: str, meta: Any) -> None:
+        """Keep a state of the code's own, for callers who read results as Celery has them."""
+        self.own_state = (state[:100], storable.result(meta, self.hidden))
+
     def cancelled(self) -> bool:
         """Whether a cancel was requested or the attempt lost its job."""
         return self._stop is not None
@@ -110,22 +124,26 @@ class Report:
         return bool(self._secrets)
 
     def has_news(self) -> bool:
-        return self._progress != self._told or self._log_seq != self._told_seq
+        return self._progress != self._told or self._log_seq != self._told_seq or self.own_state is not self._told_state
 
     def take(self, most_lines: int = 1_000) -> ReportUpdate:
         """Take the collected updates, at most ``most_lines`` lines. Return them with ``put_back`` if writing fails."""
         with self._lock:
             lines, self._lines = self._lines[:most_lines], self._lines[most_lines:]
         self._told = self._progress
+        state, headers = self.own_state, None
+        if state is not None and state is not self._told_state:
+            headers = {**self._headers, STATE: [self.attempt, *state]}
+        self._told_state = state
         if lines:
             self._told_seq = lines[-1].seq
         done, total, note = self._told
-        return ReportUpdate(done, total, storable.text(hide(note, self._secrets), 200), self._told_seq, lines)
+        return ReportUpdate(done, total, storable.text(hide(note, self._secrets), 200), self._told_seq, lines, headers)
 
     def put_back(self, news: ReportUpdate) -> None:
         with self._lock:
             self._lines[:0] = news.lines
-        self._told = (-1, -1, "")
+        self._told, self._told_state = (-1, -1, ""), None
         if news.lines:
             self._told_seq = news.lines[0].seq - 1
 

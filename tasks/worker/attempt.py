@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from billiard.common import terminate_handler_fired
 from billiard.einfo import ExceptionInfo
+from celery import states
 from celery.exceptions import Ignore, Reject, Retry, SoftTimeLimitExceeded
 from celery.utils.saferepr import saferepr
 from celery.utils.serialization import get_pickleable_exception
@@ -26,11 +27,11 @@ from tasks.engine.errors import Failure
 from tasks.engine.models import Job
 from tasks.engine.report import MOST_LINES, Cancelled, Fenced, Report
 from tasks.worker import chain_of, cleanup, connections, pulse
+from tasks.worker.celery_states import IGNORED, REJECTED
 
 log = logging.getLogger(__name__)
 
 HELD = "signalbox_held"  # in a request: the job that its task is traced for, until the task is called
-IGNORED, REJECTED = "ignored by the task", "rejected by the task"  # reasons of a cancel
 ENDLESS = "A requeue has no limit and is not honoured: raise self.retry() instead."
 REFUSALS = 3  # of an end by a database that works, until it counts as one that cannot be stored
 STOPPING_S = 1.0  # between a signal to a child and the one to its worker, when somebody sends both
@@ -61,7 +62,7 @@ class Held:
         except Exception as error:  # such as secrets sealed with a key that is gone
             self.params, self.args, self.kwargs, secrets, self.unreadable = {}, [], {}, [], error
         log_context.keep(str(job.uid), secrets)
-        self.report = Report(str(job.uid), job.attempt, job.log_seq, secrets)
+        self.report = Report(str(job.uid), job.attempt, job.log_seq, secrets, job.headers)
         self.beating = pulse.current()
         self.running = pulse.Running(job, self.report, task.kind.cancel_grace, task.kind.lease)
         if self.beating:
@@ -135,7 +136,7 @@ class Held:
             failure = Failure.of(error.__cause__ or error.exc or error, report.hidden)
             return Ended(partial(lifecycle.retry_later, job, due.in_seconds(error.when), failure, **then), error)
         if issubclass(kind, Ignore):
-            return Ended(partial(lifecycle.ignore, job, IGNORED), error)
+            return self._judge_ignore(error)
         if issubclass(kind, Reject) and not error.requeue:
             return Ended(partial(lifecycle.ignore, job, REJECTED), error)
         failure = Failure.of(error, report.hidden)
@@ -153,6 +154,17 @@ class Held:
             return Ended(partial(lifecycle.rescue, job, sentence=sentence), error)
         return Ended(partial(lifecycle.fail, job, failure), RuntimeError(failure.error))  # such as sys.exit()
 
+    def _judge_ignore(self, error: Ignore) -> Ended:
+        """``Ignore`` leaves the state that the code has set, as in Celery; nothing follows."""
+        state, meta = self.report.own_state or (states.IGNORED, None)
+        if state == states.FAILURE:
+            failure = Failure.said(self.report.hidden(_said_of(meta))[:2_000])
+            return Ended(partial(lifecycle.fail, self.job, failure), error)
+        if state == states.SUCCESS:
+            kept = storable.result(meta, self.report.hidden)
+            return Ended(partial(lifecycle.succeed, self.job, kept, then={"follow_ups": None}), error)
+        return Ended(partial(lifecycle.ignore, self.job, IGNORED), error)
+
     def _worker_stops(self, error: BaseException) -> bool:
         """Whether it is the worker that ends, and not only a job that raises what ends a process."""
         until = time.monotonic() + STOPPING_S * terminate_handler_fired()
@@ -166,7 +178,7 @@ class Held:
         request = self.task.request
         if self.follows is None and request.id == str(self.job.uid) and not request.called_directly:
             then = chain_of.kept(self.job.then, request.chain, request.callbacks)
-            self.follows = {} if then is chain_of.SAME else {"then": then}
+            self.follows = {} if then is chain_of.SAME else {"then": {"follow_ups": then}}
             request.chain = request.callbacks = None
         return self.follows or {}
 
@@ -178,6 +190,15 @@ class Held:
             record_elsewhere(self.job, write)
         record(self.job, write)
         self.ended = True
+
+
+def _said_of(meta: Any) -> str:
+    """The error in the meta of a FAILURE, in which Celery wants ``exc_type`` and ``exc_message``."""
+    if not (isinstance(meta, dict) and "exc_type" in meta):
+        return "The task says that it failed." if meta is None else str(meta)
+    message = meta.get("exc_message") or ""
+    words = " ".join(map(str, message)) if isinstance(message, list | tuple) else str(message)
+    return ": ".join(filter(None, (str(meta["exc_type"]), words)))
 
 
 def _for_celery(error: Exception, failure: Failure) -> Exception:

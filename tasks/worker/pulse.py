@@ -156,6 +156,8 @@ class Pulse(threading.Thread):
             running.report.stop(Fenced)
         elif heard is not True and heard.cancel_requested:
             running.report.stop(Cancelled)
+            if heard.at_once and running.grace != 0:
+                running.grace, running.stop_by = 0, None
             running.stop_by = (
                 running.stop_by or (running.grace is not None and time.monotonic() + running.grace) or None
             )

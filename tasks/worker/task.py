@@ -10,20 +10,23 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from celery import Task
+from celery import Task, _state
 from celery.exceptions import MaxRetriesExceededError, Retry
 from django.apps import apps
+from kombu.utils.imports import symbol_by_name
 
 from tasks.engine import chains, due, lifecycle, options, registry, routing
 from tasks.engine.celery_app import app
 from tasks.engine.models import Job
 from tasks.engine.report import current_report
+from tasks.engine.uid import uuid7
 from tasks.engine.words import number_of
 from tasks.params.signature import Signature
-from tasks.worker import body, trace
+from tasks.worker import body, publish, trace
 from tasks.worker.results import JobResult
 
 OUR_KINDS = "tasks.kinds."  # other programs rely on the names of the kinds there
+TAKEN = "a job with this task_id exists and is {}, and a job is one call. Leave task_id out to run it again."
 ENDLESS = 1_000_000  # attempts, where Celery says max_retries=None
 
 
@@ -48,11 +51,17 @@ class JobTask(Task):
         asked = chains.split_options(self.kind, options)
         if (countdown := asked.pop("countdown")) is not None:
             asked["due_at"] = due.after(countdown)
-        params = self.kind.signature.bind(tuple(args or ()), dict(kwargs or {}))
-        uid = chains.parse_task_id(self.name, task_id)
+        args, kwargs, headers = tuple(args or ()), dict(kwargs or {}), options.get("headers")
+        self.kind.signature.bind(args, kwargs)  # a wrong call is refused before anybody hears of it
+        uid = chains.parse_task_id(self.name, task_id) or uuid7()
+        call = publish.before(self, str(uid), args, kwargs, headers, asked.get("queue"))
+        params = self.kind.signature.bind(call.args, call.kwargs)
         parent = current_report().job_id
-        named |= {"parent": UUID(parent) if parent else None, "then": then}
-        job, _ = lifecycle.submit(self.name, params, uid=uid, **asked, **named)
+        named |= {"parent": UUID(parent) if parent else None, "then": then, "headers": call.headers}
+        job, new = lifecycle.submit(self.kind.name, params, uid=uid, chosen=bool(task_id), **asked, **named)
+        if task_id and not new and not named["idempotency_key"]:
+            raise ValueError(f"{self.name}: {TAKEN.format(job.state)}")
+        publish.after(self, call)
         return self.AsyncResult(str(job.uid))
 
     def delay_on_commit(self, *args: Any, **kwargs: Any) -> None:
@@ -71,8 +80,15 @@ class JobTask(Task):
     map = starmap = chunks = replace = add_to_chord = _not_here  # Celery's would vanish, or end the job in silence
 
     def update_state(self, task_id: str | None = None, state: str | None = None, meta: Any = None, **_: Any) -> None:
-        """Set the progress as in Celery and celery-progress: ``current`` and ``total`` of ``meta``."""
-        if task_id in (None, self.request.id) and isinstance(meta, dict) and "current" in meta:
+        """Set a state of the task's own, as in Celery: callers read it within a second.
+
+        ``current`` and ``total`` of ``meta`` move the progress bar, as with celery-progress.
+        """
+        if task_id not in (None, self.request.id):
+            raise TypeError(f"{self.name}: update_state cannot set the state of another job.")
+        if state is not None:
+            current_report().set_state(str(state), meta)
+        if isinstance(meta, dict) and "current" in meta:
             note = meta.get("description") or meta.get("status")
             current_report().progress(meta["current"], meta.get("total"), note and str(note))
 
@@ -145,6 +161,16 @@ def job(*plain: Callable[..., Any], **given: Any) -> Any:
     return made
 
 
+def _class_of_the_app(module: str) -> Any:
+    """The class for all tasks of the team's own Celery app, ``Celery(task_cls=…)``, if the process has one by now."""
+    others = [each for each in _state._get_active_apps() if each is not app and not module.startswith(OUR_KINDS)]
+    classes = {symbol_by_name(each.task_cls) for each in others} - {Task}
+    if len(classes) > 1:
+        names = " and ".join(sorted(each.__name__ for each in classes))
+        raise TypeError(f"several Celery apps of this process have a class for all tasks, {names}; give base=")
+    return next(iter(classes), None)
+
+
 def _make_task(function: Callable[..., Any], given: dict[str, Any]) -> Any:
     where = f"{function.__module__}.{function.__qualname__}"
     own = {name: given.pop(name) for name in options.OWN & given.keys()}
@@ -154,7 +180,8 @@ def _make_task(function: Callable[..., Any], given: dict[str, Any]) -> Any:
                 "a generator runs only as far as somebody asks for its values, and nobody does: return a list"
             )
         options.check_options(given)
-        base = options.mix_base(body.Outermost, JobTask, given.pop("base", None))
+        wanted = given.pop("base", None) or _class_of_the_app(function.__module__)
+        base = options.mix_base(body.Outermost, JobTask, wanted)
         options.check_delays(options.of_class(base) | given)
     except TypeError as error:
         raise TypeError(f"{where}: {error}") from None

@@ -18,7 +18,7 @@ from django.db import close_old_connections, connection
 
 from tasks.engine import lifecycle
 from tasks.engine.models import Job
-from tasks.worker import chain_of, connections, pulse
+from tasks.worker import chain_of, connections, publish, pulse
 from tasks.worker.attempt import HELD, Held
 from tasks.worker.transport import OURS
 
@@ -57,7 +57,8 @@ def trace(task: Any, job: Job, request: dict[str, Any], foreground: bool = False
     held = Held(task, job, foreground)
     tracer = task.tracer or build_tracer(task.name, task, app=task.app, hostname=request.get("hostname"))
     try:
-        traced = tracer(str(job.uid), tuple(held.args), held.kwargs, context(held, request))
+        own, more = publish.own_headers(job.headers)
+        traced = tracer(str(job.uid), list(held.args), {**held.kwargs, **more}, context(held, own, request))
     except BaseException as error:
         held.end_unless_ended(error)
         raise
@@ -65,10 +66,10 @@ def trace(task: Any, job: Job, request: dict[str, Any], foreground: bool = False
     return traced
 
 
-def context(held: Held, request: dict[str, Any]) -> dict[str, Any]:
+def context(held: Held, own: dict[str, Any], request: dict[str, Any]) -> dict[str, Any]:
     """What ``self.request`` of the task says: Celery's names, filled from the job's row."""
     job, uid = held.job, str(held.job.uid)
-    headers = {name: value for name, value in request.items() if name.startswith(OURS)} | (job.headers or {})
+    headers = {name: value for name, value in request.items() if name.startswith(OURS)} | own
     return {
         **request,
         **headers,

@@ -8,12 +8,14 @@ from typing import Annotated
 import pytest
 from celery import Task, chain, group, shared_task
 from celery.app.trace import build_tracer
-from celery.result import AsyncResult
+from celery.exceptions import Ignore, TaskRevokedError
+from celery.result import AsyncResult, GroupResult
 from celery.signals import task_success
 
 from tasks.base import job
-from tasks.engine import lifecycle
+from tasks.engine import lease, lifecycle
 from tasks.engine.models import Job
+from tasks.engine.report import current_report
 from tasks.params.signature import Secret
 from tasks.worker import pulse
 from tests.support.runs import perform
@@ -144,16 +146,64 @@ def test_a_group_knows_when_it_is_done():
     assert (both.ready(), both.successful(), both.completed_count(), both.get()) == (True, True, 2, [2, 3])
 
 
-def test_revoke_cancels_and_says_what_it_cannot_do():
+@pytest.mark.parametrize("terminate", [False, True])
+@pytest.mark.parametrize("way", ["result", "AsyncResult", "control", "group"])
+def test_revoke_cancels_the_job_and_says_so(way, terminate, caplog):
     result = add.delay(1, 2)
-    with pytest.raises(TypeError, match="revoke cannot honour terminate for a job"):
-        result.revoke(terminate=True)
-    result.revoke()
-    assert result.state == "cancelled"
+    caplog.set_level("INFO", "tasks.worker.control")
+    match way:
+        case "result":
+            result.revoke(terminate=terminate)
+        case "AsyncResult":
+            AsyncResult(result.id, app=add.app).revoke(terminate=terminate)
+        case "control":
+            said = add.app.control.revoke(result.id, terminate=terminate, reply=True)
+            assert said == [{"signalbox": {"ok": {result.id: "The job is cancelled."}}}]
+        case "group":
+            GroupResult("g", [result], app=add.app).revoke(terminate=terminate)
+    assert (result.state, result.ready(), result.successful()) == ("REVOKED", True, False)
+    assert f"revoke {result.id}: The job is cancelled." in caplog.text
+    with pytest.raises(TaskRevokedError):
+        result.get(timeout=1)
+
+
+def test_revoke_says_that_it_came_too_late():
     done = add.delay(1, 2)
     perform(Job.objects.get(uid=done.id))
-    done.revoke()
-    assert done.state == "succeeded"
+    said = add.app.control.revoke([done.id, "order-17"], reply=True)
+    assert done.state == "SUCCESS"
+    assert list(said[0]["signalbox"]["ok"].values()) == [
+        "Too late to cancel: the job has succeeded.", "There is no such job, so nothing was revoked."
+    ]  # fmt: skip
+
+
+@job(name="habit_states", bind=True)
+def states_of_its_own(self, end: str = "return") -> str:
+    self.update_state(state="PROGRESS", meta={"current": 3, "n": 7})
+    job = Job.objects.get(uid=self.request.id)
+    lease.flush(job, current_report().take())  # as the pulse does within a quarter of a second
+    found = AsyncResult(self.request.id, app=self.app)
+    seen = f"{found.state} {found.info}"
+    if end != "return":
+        self.update_state(state=end, meta={"exc_type": "Special", "exc_message": ["no stock"]})
+        raise Ignore
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("end", "state", "celery", "shown"),
+    [
+        ("return", "succeeded", "SUCCESS", "PROGRESS {'current': 3, 'n': 7}"),
+        ("FAILURE", "failed", "FAILURE", "Special: no stock"),
+        ("SUCCESS", "succeeded", "SUCCESS", {"exc_type": "Special", "exc_message": ["no stock"]}),
+        ("OWN", "cancelled", "IGNORED", "ignored by the task"),
+    ],
+)
+def test_a_state_of_the_codes_own_is_read_by_callers(end, state, celery, shown):
+    result = states_of_its_own.delay(end)
+    done = perform(Job.objects.get())
+    assert (done.state, result.state, AsyncResult(result.id, app=add.app).state) == (state, celery, celery)
+    assert (str(result.result) if isinstance(result.result, Exception) else result.result) == shown
 
 
 @pytest.mark.parametrize(
@@ -239,7 +289,7 @@ def test_a_class_of_ones_own_is_told_how_jobs_end_and_attributes_stay(how, said)
     # As a worker's child runs a message: through Celery's own tracer.
     message(is_told, result.id)
     assert Tells.heard == [(how, said, result.id, {"how": how, "key": "•••"})]
-    assert result.state == {"success": "succeeded", "failure": "failed", "retry": "retrying"}[how]
+    assert result.state == {"success": "SUCCESS", "failure": "FAILURE", "retry": "RETRY"}[how]
 
 
 def test_signals_hear_what_a_job_returned():

@@ -13,7 +13,8 @@ from celery.exceptions import Ignore, Reject
 from tasks.base import current_report, job
 from tasks.engine import lifecycle
 from tasks.engine.models import Job
-from tests.tasks import add, breaks
+from tests.support.processes import wait_until
+from tests.tasks import add, asks_again, breaks
 
 pytestmark = pytest.mark.django_db(transaction=True)
 visited: list[Any] = []
@@ -229,3 +230,13 @@ def test_a_job_ends_although_celerys_tracer_does_not_reach_its_code():
     finally:
         signals.task_prerun.disconnect(ends_the_process)
     assert [(each.state, each.error) for each in Job.objects.all()] == [("failed", "SystemExit: 3")]
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("pool", ["threads", "solo"])
+def test_a_pool_without_children_claims_and_traces_too(start_worker, pool):
+    start_worker(pool=pool, concurrency=1)
+    again, both = asks_again.delay(), chain(add.s(1, 2), add.s(3))()
+    wait_until(lambda: again.ready() and both.ready(), 30, "the end of all")
+    assert (again.state, Job.objects.get(uid=again.id).attempt) == ("FAILURE", 3)
+    assert (both.state, both.result) == ("SUCCESS", 6)

@@ -1,0 +1,99 @@
+"""A job in Celery's words: its state, also one of its own (``update_state``), and the exception that it raised."""
+
+import builtins
+import importlib
+import re
+import sys
+from ast import literal_eval
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+from celery import states
+from celery.exceptions import TaskRevokedError
+
+from tasks.engine import registry
+from tasks.engine.models import Job, State
+from tasks.engine.report import STATE
+from tasks.params.typed import restored
+
+WORDS = {
+    State.RUNNING: states.STARTED, State.RETRYING: states.RETRY, State.SUCCEEDED: states.SUCCESS,
+    State.FAILED: states.FAILURE, State.CANCELLED: states.REVOKED,
+}  # fmt: skip
+IGNORED, REJECTED = "ignored by the task", "rejected by the task"  # reasons of a cancel
+
+
+def state_of(job: Job | None) -> str:
+    """PENDING for a job that waits, or that is not there."""
+    if job is None:
+        return states.PENDING
+    if job.state == State.CANCELLED and job.cancel_reason in (IGNORED, REJECTED):
+        return states.IGNORED if job.cancel_reason == IGNORED else states.REJECTED
+    own = state_of_its_own(job)
+    return own[0] if own else WORDS.get(job.state, states.PENDING)
+
+
+def state_of_its_own(job: Job) -> tuple[str, Any] | None:
+    """State and meta that the running attempt has given to ``update_state``."""
+    attempt, *own = (job.headers or {}).get(STATE) or [None]
+    return (str(own[0]), restored(own[1])) if job.state == State.RUNNING and attempt == job.attempt else None
+
+
+def meta_of(job: Job | None) -> dict[str, Any]:
+    """What Celery's results are read from: ``status``, ``result``, ``traceback``, and what is known of the call."""
+    status = state_of(job)
+    if job is None:
+        return {"status": status, "result": None}
+    if job.state in (State.FAILED, State.CANCELLED):
+        result = raised(job)
+    elif job.state == State.RUNNING and (own := state_of_its_own(job)):
+        result = own[1]
+    else:
+        result = raised(job) if job.error else restored(job.result)
+    shown = {"status": status, "result": result, "traceback": job.traceback or None, "task_id": str(job.uid)}
+    about = {"name": job.kind, "args": [], "kwargs": job.params, "queue": job.queue, "worker": job.worker}
+    return {**shown, **about, "retries": job.failures, "date_done": job.finished_at}
+
+
+def raised(job: Job) -> Exception:
+    """What a job that has ended raised: of its own class where that can be imported, with the text as its only
+    argument. Else a RuntimeError with the class's name before the text."""
+    if job.state == State.CANCELLED and not job.error:
+        return TaskRevokedError(job.cancel_reason or "The job was cancelled.")
+    name, _, message = job.error.partition(": ")
+    found = _class_of(name, job.traceback, job.kind) if name.isidentifier() else None
+    made: Exception | None = None
+    if found is not None:
+        with suppress(Exception):
+            args = (literal_eval(message),) if issubclass(found, KeyError) else (message,) * bool(message)
+            for make in (found, partial(found.__new__, found)):
+                with suppress(TypeError):
+                    candidate = make(*args)
+                    if (text := str(candidate)) == message:
+                        return candidate
+                    made = made or (candidate if text else None)
+    return made or RuntimeError(job.error or f"The job was {job.state}.")
+
+
+def _class_of(name: str, traceback: str, kind: str) -> type[Exception] | None:
+    """The class that a traceback ends with. Of what is not imported yet, only the kind's own package is."""
+    where = re.findall(rf"^((?:\w+\.)*){name}(?::|$)", traceback, re.MULTILINE)
+    module, qualified = where[-1].rstrip(".") if where else "", [name]
+    while module and not _is_there(module, kind):
+        module, _, outer = module.rpartition(".")
+        qualified.insert(0, outer)
+    found: Any = sys.modules.get(module) if module else builtins
+    for part in qualified:
+        found = getattr(found, part, None)
+    return found if isinstance(found, type) and issubclass(found, Exception) else None
+
+
+def _is_there(module: str, kind: str) -> bool:
+    """Whether a module is imported. One beside the kind's own is imported: a text is no reason to import another."""
+    known = registry.find(kind)
+    beside = known.where.rsplit(".", 2)[0] if known and known.where.count(".") > 1 else None
+    if module not in sys.modules and beside and module.startswith(f"{beside}."):
+        with suppress(Exception):
+            importlib.import_module(module)
+    return module in sys.modules

@@ -1,0 +1,14 @@
+"""The team's Celery app, as its documentation teaches it. In plain Celery it runs all; in the product it is a guest."""
+
+import os
+
+from celery import Celery
+
+address = os.environ.get("HABITS_BROKER", "memory://")
+app = Celery(
+    "team",
+    task_cls="tests.habits.team.classes:Everywhere",
+    broker=address,
+    backend=address.replace("memory://", "cache+memory://"),
+)
+app.conf.update(include=["tests.habits.team.tasks"], broker_connection_retry_on_startup=True, result_extended=True)

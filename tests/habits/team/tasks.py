@@ -1,0 +1,163 @@
+"""Tasks as teams write them. Plain Celery and the product import this same source; only the decorator differs."""
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from celery import Task
+from celery.exceptions import Ignore
+from celery.signals import task_failure, task_postrun, task_prerun, task_success
+
+PLAIN = "HABITS_PLAIN" in os.environ  # a process of plain Celery, which knows nothing of ours
+
+if PLAIN:
+    from celery import shared_task as job
+else:
+    from tasks.base import job
+
+
+def note(what: str, *values: Any) -> None:
+    """One line of the case's log, which both products' lines are compared by."""
+    line = " ".join([what, *map(str, values)])
+    with open(os.environ["HABITS_LOG"], "a") as file:
+        file.write(f"{line}\n")
+
+
+class Special(Exception):
+    """A class of the team's own."""
+
+
+class Stubborn(Task):
+    abstract, autoretry_for, max_retries, default_retry_delay = True, (KeyError,), 5, 0
+    retry_kwargs = {"countdown": 0}
+
+
+class Around(Task):
+    """What teams put around all their tasks."""
+
+    def before_start(self, task_id, args, kwargs):
+        note("before_start", args, kwargs)
+
+    def __call__(self, *args, **kwargs):
+        note("call", args, kwargs)
+        return super().__call__(*args, **kwargs)
+
+    def on_success(self, retval, task_id, args, kwargs):
+        note("on_success", retval, args, kwargs)
+
+    def on_failure(self, exc, task_id, args, kwargs, einfo):
+        note("on_failure", repr(exc), args, kwargs)
+
+    def after_return(self, status, retval, task_id, args, kwargs, einfo):
+        note("after_return", status, args, kwargs)
+
+    def delay(self, *args, **kwargs):
+        note("delay")
+        return super().delay(*args, **kwargs)
+
+    def apply_async(self, args=None, kwargs=None, **options):
+        note("apply_async")
+        return super().apply_async(args, kwargs, **options)
+
+
+@job(name="habits_tree", bind=True)
+def tree(self, node, depth=2):
+    note("visited", node)
+    for child in (1, 2) * bool(depth):
+        tree(f"{node}.{child}", depth - 1)
+    return node
+
+
+@job(name="habits_spend")
+def spend(n):
+    note("spend", n)
+    return n
+
+
+@job(name="habits_look", bind=True)
+def look(self, n):
+    note("look", n)
+    self.request.chain = self.request.callbacks = None
+    return n
+
+
+@job(name="habits_ignores")
+def ignores(n):
+    note("ignores", n)
+    raise Ignore
+
+
+@job(name="habits_says_failure", bind=True)
+def says_failure(self, n):
+    self.update_state(state="FAILURE", meta={"exc_type": "Special", "exc_message": ["no stock"], "n": n})
+    raise Ignore
+
+
+@job(name="habits_stubborn", base=Stubborn)
+def stubborn(n):
+    note("stubborn", n)
+    raise KeyError(n)
+
+
+@job(name="habits_around", base=Around)
+def around(n, flag=False):
+    note("around", n, flag)
+    if n < 0:
+        raise Special(n)
+    return n
+
+
+@job(name="habits_signalled")
+def signalled(n, word="w"):
+    if n < 0:
+        raise Special(word)
+    return n
+
+
+@job(name="habits_never_queued")
+def marks_the_end():
+    note("the end")
+
+
+@job(name="habits_progress", bind=True)
+def progress(self):
+    self.update_state(state="PROGRESS", meta={"current": 1, "total": 3})
+    while not Path(os.environ["HABITS_LOG"]).read_text():
+        time.sleep(0.02)
+    return "done"
+
+
+@job(name="habits_wide")
+def wide(n):
+    return n
+
+
+@job(name="habits_sleeps")
+def sleeps():
+    note("sleeps")
+    for _ in range(600):
+        time.sleep(0.05)
+    note("slept")
+
+
+@task_prerun.connect
+def hear_prerun(sender=None, args=None, kwargs=None, **_):
+    if sender.name == signalled.name:
+        note("prerun", args, kwargs)
+
+
+@task_postrun.connect
+def hear_postrun(sender=None, args=None, kwargs=None, state=None, **_):
+    if sender.name == signalled.name:
+        note("postrun", args, kwargs, state)
+
+
+@task_success.connect(sender=signalled)
+def hear_success(sender=None, result=None, **_):
+    note("success", result)
+
+
+@task_failure.connect(sender=signalled)
+def hear_failure(sender=None, exception=None, args=None, kwargs=None, **_):
+    note("failure", repr(exception), args[0], kwargs)
