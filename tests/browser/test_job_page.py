@@ -222,9 +222,7 @@ def test_a_viewer_is_offered_nothing_and_no_key_does_anything(
     assert [said for said in watching.complaints if "403" not in said] == []
 
 
-def test_a_job_is_shared_and_the_link_revoked(
-    page: Page, watcher: Watcher, jobs: dict[str, str], new_context
-) -> None:
+def test_a_job_is_shared_and_the_link_revoked(page: Page, watcher: Watcher, jobs: dict[str, str], new_context) -> None:
     page.goto(f"jobs/{jobs['waiting']}/")
     page.get_by_role("link", name="Share…").click()
     page.get_by_label("For how long").select_option("1 day")
