@@ -22,6 +22,13 @@ pytestmark = pytest.mark.django_db(transaction=True)
 ME = ("w1@here", os.getpid())
 
 
+@pytest.fixture(autouse=True)
+def empty_broker(servers):
+    """Messages that an earlier test left would wait in the queues too."""
+    with redis.from_url(servers.redis_url) as link:
+        link.flushdb()
+
+
 def wait_for_all(jobs: list[Job], seconds: float = 60) -> list[Job]:
     keys = [job.pk for job in jobs]
 
