@@ -157,8 +157,8 @@ def _publish(producer: Any, message: Message) -> None:
     queue = app.amqp.queues[broker_name(message.queue)]
     producer.publish(
         made.body,
-        exchange=queue.exchange.name,
-        routing_key=queue.routing_key,
+        exchange="",  # leads to each queue by its name; bindings to others are gone from a Redis that was emptied
+        routing_key=queue.name,
         declare=[queue],
         serializer="json",
         delivery_mode=2,
