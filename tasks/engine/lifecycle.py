@@ -203,20 +203,6 @@ def claim_next(queue: str, kinds: Sequence[str], worker: str, pid: int) -> Job |
     return _claim(first, [queue, *kinds], _holder(worker, pid))
 
 
-def heads(queues: Sequence[str]) -> dict[str, int]:
-    """The highest priority among the jobs that wait in each of these queues, where any does, serial keys aside."""
-    if not queues:
-        return {}
-    head = (
-        "(SELECT priority FROM tasks_job WHERE app = '' AND state = 'queued' AND serial_key = '' AND queue = %s"
-        " ORDER BY priority DESC, id LIMIT 1)"
-    )
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {', '.join([head] * len(queues))}", list(queues))
-        found = cursor.fetchone()
-    return {queue: priority for queue, priority in zip(queues, found, strict=True) if priority is not None}
-
-
 def _holder(worker: str, pid: int) -> dict[str, Any]:
     return {"worker": worker, "pid": pid, "started_at": now(), "release": releases.current()}
 
