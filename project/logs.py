@@ -1,7 +1,6 @@
 """Log lines of all processes: one line each, with the request and the job that the code worked for.
 
-From the HTTP request to the worker: a message carries the id of the request that caused it, if there was one. The ids
-serve correlation only: a message that the dispatcher sends again has no request id.
+From the HTTP request to the worker: a job's row carries the id of the request that asked for it, if there was one.
 """
 
 import codecs

@@ -18,6 +18,7 @@ from whitenoise.middleware import WhiteNoiseMiddleware
 from xdist.scheduler import LoadFileScheduling
 
 from live.db_thread import DatabaseThread
+from tasks.engine.log_context import request_id
 from tests.support.processes import Product, Worker
 from tests.support.servers import FAST, Servers
 
@@ -133,6 +134,12 @@ def sql_to_empty(style: Any, connection: Any, *args: Any, **options: Any) -> lis
     with connection.cursor() as cursor:
         cursor.execute(asked)
         return [f'DELETE FROM "{table}"' for (table,) in cursor.fetchall()]  # no order: constraints wait for the commit
+
+
+@pytest.fixture(autouse=True)
+def no_request() -> None:
+    """The test client serves a request in the test's own context, where its id would stay for all later tests."""
+    request_id.set("")
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ import { JobPage } from "./pages/job.js";
 import { JobsPage } from "./pages/jobs.js";
 import * as keys from "./pages/keys.js";
 import { address, toLogin } from "./live/link.js";
+import { follow } from "./parts/outcome.js";
 import { Neighbours } from "./parts/related.js";
 import * as prefs from "./parts/prefs.js";
 import * as search from "./parts/search.js";
@@ -138,6 +139,7 @@ function watchJob(id, store, socket) {
     said = detail.state;
   });
   socket.watch("job", watch);
+  follow(main, store, socket);
   const near = new Neighbours(main, store, socket);
   return { gone: (/** @type {string} */ gone) => (gone === id ? page.gone() : near.gone(gone)) };
 }

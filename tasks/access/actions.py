@@ -6,7 +6,7 @@ when the table of permissions says no, ``TooMany`` when a quota is used up, and 
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
@@ -79,20 +79,30 @@ def take_back(actor: Actor, job: Job) -> Job:
 
 
 @retry_on_lock
-def act_on_many(action: str, jobs: Iterable[Job], by: Any = None, reason: str = "") -> int:
+def act_on_many(
+    action: str,
+    jobs: Iterable[Job],
+    by: Any = None,
+    reason: str = "",
+    note: Callable[[list[Job]], Any] | None = None,
+) -> int:
     """Do ``action`` to some jobs in one transaction, as part of something that was permitted and audited as a whole.
 
-    Returns how many were done. Jobs that are gone, or in another state by now, are left alone.
+    Returns how many were done. Jobs that are gone, or in another state by now, are left alone. ``note`` is called with
+    those that were done, in the same transaction.
     """
-    done, more = 0, {"reason": reason} if action == "cancel" else {}
+    done: list[Job] = []
+    more = {"reason": reason} if action == "cancel" else {}
     with transaction.atomic():
         for job in jobs:
             try:
                 VERBS[action](job.uid, by, **more)
-                done += 1
+                done.append(job)
             except (Refused, Job.DoesNotExist):
                 continue
-    return done
+        if note:
+            note(done)
+    return len(done)
 
 
 def key_of_form(once: str, *asked: Any) -> str | None:

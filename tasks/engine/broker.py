@@ -141,6 +141,15 @@ def _send(producer: Any, message: Message, *others: Message) -> int:
     return 1 + (len(others) if copies else sum(_send(producer, other) for other in others))
 
 
+def _has_room(queue: str) -> bool:
+    """Whether a queue of RabbitMQ has room for a call, as its depth was a moment ago; the call is counted."""
+    depth, until = _depths.get(queue, (0, 0.0))
+    if time.monotonic() > until:
+        depth, until = ready(queue), time.monotonic() + DEPTH_S
+    _depths[queue] = (depth + (depth < ROOM), until)
+    return depth < ROOM
+
+
 def _publish(producer: Any, message: Message) -> None:
     """As Celery publishes a task, without its signals: those belong to the call that made the job's row."""
     task, headers = registry.celery_name(message.kind), {REQUEST: request_id.get()} if request_id.get() else {}
@@ -148,8 +157,8 @@ def _publish(producer: Any, message: Message) -> None:
     queue = app.amqp.queues[broker_name(message.queue)]
     producer.publish(
         made.body,
-        exchange=queue.exchange.name,
-        routing_key=queue.routing_key,
+        exchange="",  # leads to each queue by its name; bindings to others are gone from a Redis that was emptied
+        routing_key=queue.name,
         declare=[queue],
         serializer="json",
         delivery_mode=2,
@@ -158,15 +167,6 @@ def _publish(producer: Any, message: Message) -> None:
         retry=False,
         **made.properties,
     )
-
-
-def _has_room(queue: str) -> bool:
-    """Whether a queue of RabbitMQ has room for a call, as its depth was a moment ago; the call is counted."""
-    depth, until = _depths.get(queue, (0, 0.0))
-    if time.monotonic() > until:
-        depth, until = ready(queue), time.monotonic() + DEPTH_S
-    _depths[queue] = (depth + (depth < ROOM), until)
-    return depth < ROOM
 
 
 def _urgency(priority: int) -> int:

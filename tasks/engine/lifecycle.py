@@ -15,11 +15,11 @@ from django.db import IntegrityError, connection, transaction
 from tasks.engine import acceptance, attempts, chains, creation, notify, registry, releases, storable
 from tasks.engine.errors import Failure, NotInState
 from tasks.engine.lease import HELD, TERMINATE
+from tasks.engine.log_context import REQUEST, request_id
 from tasks.engine.models import Job, Outcome, State
 from tasks.engine.transition import Raw, move, now, retry_on_lock
 from tasks.webhooks import outbox
 
-AS_ASKED = object()  # what follows a job stays as it was asked for
 WAITING = "state IN ('scheduled', 'queued', 'retrying')"
 EXPIRED = "it expired before it ran"
 NOT_EXPIRED = "(expires_at IS NULL OR expires_at > %s)"
@@ -67,7 +67,8 @@ def submit(
     job.idempotency_key = idempotency_key or None
     job.copy_of, job.parent, job.callback_url = copy_of and copy_of.uid, parent, callback_url
     job.schedule, job.slot, job.then = schedule, slot, then
-    job.expires_at, job.headers = expires_at, headers
+    job.expires_at = expires_at
+    job.headers = ({REQUEST: request_id.get()} if request_id.get() else {}) | (headers or {}) or None
     job.idempotency_digest = creation.digest(job, due_at, params) if idempotency_key else ""
     return acceptance.accept(job, repeatable=bool(idempotency_key or slot or (uid and chosen)))
 
@@ -180,20 +181,6 @@ def claim_next(queue: str, kinds: Sequence[str], worker: str, pid: int) -> Job |
     return _claim(first, [queue, *kinds, holder["started_at"]], holder)
 
 
-def heads(queues: Sequence[str]) -> dict[str, int]:
-    """The highest priority among the jobs that wait in each of these queues, where any does, serial keys aside."""
-    if not queues:
-        return {}
-    head = (
-        "(SELECT priority FROM tasks_job WHERE app = '' AND state = 'queued' AND serial_key = '' AND queue = %s"
-        " ORDER BY priority DESC, id LIMIT 1)"
-    )
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {', '.join([head] * len(queues))}", list(queues))
-        found = cursor.fetchone()
-    return {queue: priority for queue, priority in zip(queues, found, strict=True) if priority is not None}
-
-
 def _holder(worker: str, pid: int) -> dict[str, Any]:
     return {"worker": worker, "pid": pid, "started_at": now(), "release": releases.current()}
 
@@ -217,12 +204,12 @@ def _claim(where: str, args: list[Any], holder: dict[str, Any]) -> Job | None:
     return moved[0] if moved else None
 
 
-def succeed(job: Job, result: Any = None, news: Any = None, then: Any = AS_ASKED) -> Job | None:
+def succeed(job: Job, result: Any = None, news: Any = None, then: Mapping[str, Any] | None = None) -> Job | None:
     """End the attempt as succeeded, and queue the next steps of its chain in the same transaction.
 
-    ``then``: what follows instead of what was asked for.
+    ``then``: the column with what follows, if that is not what was asked for.
     """
-    ended = {"state": State.SUCCEEDED, "result": storable.result(result), "finished_at": now(), **_follows(then)}
+    ended = {"state": State.SUCCEEDED, "result": storable.result(result), "finished_at": now(), **(then or {})}
     return _end_attempt(job, ended, Outcome.SUCCEEDED, news)
 
 
@@ -232,15 +219,16 @@ def fail(job: Job, failure: Failure, news: Any = None, outcome: Outcome = Outcom
     return _end_attempt(job, ended | attempts.error_columns(failure), outcome, news, failure)
 
 
-def retry_later(job: Job, delay_s: float, failure: Failure, news: Any = None, **changed: Any) -> Job | None:
+def retry_later(
+    job: Job, delay_s: float, failure: Failure, news: Any = None, then: Any = None, changed: Any = None
+) -> Job | None:
     """End the attempt as failed; another follows in ``delay_s`` seconds.
 
-    ``changed``: ``then`` as for ``succeed``, and columns that the next attempt finds changed, such as ``params``.
+    ``then`` as for ``succeed``; ``changed``: columns that the next attempt finds changed, such as ``params``.
     """
-    follows = _follows(changed.pop("then", AS_ASKED))
     due = now() + timedelta(seconds=max(0.0, delay_s))
     ended = {"state": State.RETRYING, "due_at": due, "failures": Raw("failures + 1"), **attempts.error_columns(failure)}
-    ended |= {**follows, **changed}
+    ended |= {**(then or {}), **(changed or {})}
     left = _end_attempt(job, ended, Outcome.RETRYING, news, failure, unasked=True)
     return left or cancel_acknowledged(job, "Cancelled before it was tried again.", news)
 
@@ -254,9 +242,8 @@ def cancel_acknowledged(job: Job, sentence: str = "", news: Any = None) -> Job |
 def ignore(job: Job, reason: str, news: Any = None) -> Job | None:
     """End the attempt as cancelled by the job's own code, which says ``reason``. Nothing follows it."""
     ended = {"state": State.CANCELLED, "finished_at": now(), "cancel_reason": storable.text(reason, 500)}
-    sentence = f"{reason[:1].upper()}{reason[1:]}."
-    left = _end_attempt(job, ended, Outcome.CANCELLED, news, Failure(sentence), unasked=True)
-    return left or cancel_acknowledged(job, sentence, news)
+    left = _end_attempt(job, ended, Outcome.CANCELLED, news, Failure(f"{reason.capitalize()}."), unasked=True)
+    return left or cancel_acknowledged(job, f"{reason.capitalize()}.", news)
 
 
 def release(job: Job, news: Any = None) -> Job | None:
@@ -316,10 +303,6 @@ def _expire(clock: datetime) -> None:
 
 
 # --- shared by the verbs ---------------------------------------------------------------------------------------
-
-
-def _follows(then: Any) -> dict[str, Any]:
-    return {} if then is AS_ASKED else {"follow_ups": then}
 
 
 def _queued_again() -> dict[str, Any]:

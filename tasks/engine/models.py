@@ -145,6 +145,7 @@ class Job(models.Model):
             ),
             models.Index(  # the next job for a process that has nothing else to do
                 "queue",
+                "app",
                 models.F("priority").desc(),
                 "id",
                 "kind",

@@ -71,7 +71,7 @@ class Report:
         self._characters, self._full = 0, False
         self._lock = threading.Lock()
         self._headers = headers or {}
-        self.state: tuple[str, Any] | None = None  # of the code's own, and its meta
+        self.own_state: tuple[str, Any] | None = None  # of the code's own, and its meta
         self._told_state: tuple[str, Any] | None = None
         self._stop: type[Stopped] | None = None
 
@@ -105,7 +105,7 @@ class Report:
 
     def set_state(self, state: str, meta: Any) -> None:
         """Keep a state of the code's own, for callers who read results as Celery has them."""
-        self.state = (state[:100], storable.result(meta, self.hidden))
+        self.own_state = (state[:100], storable.result(meta, self.hidden))
 
     def cancelled(self) -> bool:
         """Whether a cancel was requested or the attempt lost its job."""
@@ -124,14 +124,14 @@ class Report:
         return bool(self._secrets)
 
     def has_news(self) -> bool:
-        return self._progress != self._told or self._log_seq != self._told_seq or self.state is not self._told_state
+        return self._progress != self._told or self._log_seq != self._told_seq or self.own_state is not self._told_state
 
     def take(self, most_lines: int = 1_000) -> ReportUpdate:
         """Take the collected updates, at most ``most_lines`` lines. Return them with ``put_back`` if writing fails."""
         with self._lock:
             lines, self._lines = self._lines[:most_lines], self._lines[most_lines:]
         self._told = self._progress
-        state, headers = self.state, None
+        state, headers = self.own_state, None
         if state is not None and state is not self._told_state:
             headers = {**self._headers, STATE: [self.attempt, *state]}
         self._told_state = state

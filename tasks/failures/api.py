@@ -124,7 +124,7 @@ class OneFailure(ResourceView):
         return Response(groups.one(visible(self.actor, Job.objects.all()), *groups.read_id(group)))
 
 
-class SnoozeIn(Strict):
+class SnoozeFailuresIn(Strict):
     """`until`: a moment within a year. Without one, until it fails again, 30 days at most."""
 
     until = s.DateTimeField(required=False, allow_null=True)
@@ -138,10 +138,10 @@ class SnoozeIn(Strict):
 class SnoozeFailures(ResourceView):
     actions = {"POST": "change_rows"}
 
-    @extend_schema(operation_id="snooze_failures", request=SnoozeIn, responses=FailureShape)
+    @extend_schema(operation_id="snooze_failures", request=SnoozeFailuresIn, responses=FailureShape)
     def post(self, request: Any, group: str) -> Response:
         """Show a group as open only later. `reopen` ends it."""
-        until = self.given(SnoozeIn).get("until")
+        until = self.given(SnoozeFailuresIn).get("until")
         kind, key = groups.read_id(group)
         jobs = visible(self.actor, Job.objects.all())
         found = groups.one(jobs, kind, key)

@@ -194,13 +194,21 @@ class Fetcher:
 
 
 class HeadFirst(ResponseHandler):
-    """aiohttp throws away the head of an answer if the body that came in the same packet is faulty."""
+    """aiohttp throws away the head of an answer if the body that came in the same packet is faulty.
+
+    If a faulty body comes later, it says so to nobody: whoever reads the body would wait for its deadline.
+    """
 
     def data_received(self, data: bytes) -> None:
         head, end, body = data.partition(b"\r\n\r\n")
         super().data_received(head + end)
         if body:
             super().data_received(body)
+
+    def set_exception(self, exc: Any, *cause: Any) -> None:
+        super().set_exception(exc, *cause)
+        if self._payload is not None and not self._payload.is_eof() and self._payload.exception() is None:
+            self._payload.set_exception(aiohttp.ClientPayloadError(f"The body is faulty: {exc}"))
 
 
 def checked(url: str) -> URL:

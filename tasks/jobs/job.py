@@ -22,6 +22,7 @@ from tasks.engine.models import Job, LogLine, State
 from tasks.jobs import related
 from tasks.observe import knowledge
 from tasks.queries import board
+from tasks.search import bulk
 from tasks.web import json_tree
 from tasks.web.links import bulk_url
 from tasks.web.pages import Allowed, Page, known, wants_json
@@ -65,6 +66,7 @@ class JobView(Page):
             may_retry=may(user, "retry", job) and may_run and not job.app,
             may_take_back=may(user, "take_back", job) and may_run and not job.app,
             take_all_back=self.take_all_back(job),
+            outcome=bulk.outcome(job.uid) if job.kind == "bulk_action" and not job.app else None,
             may_share=may(user, "share", job) and not job.app,
             how_known=knowledge.of_task(job) if job.app else [],
             arguments_are_text=bool(job.app) and not knowledge.arguments_are_real(job),
@@ -78,6 +80,15 @@ class JobView(Page):
         cancels = job.kind == "bulk_action" and job.params.get("action") == "cancel"
         allowed = may(self.request.user, "bulk") and may(self.request.user, "take_back")
         return bulk_url("take_back", f"bulk:{job.uid}") if cancels and allowed else ""
+
+
+class OutcomeView(Page):
+    """What became of the jobs that a bulk action has changed: the part of its page that is asked for again."""
+
+    template_name = "jobs/_outcome.html"
+
+    def get_context_data(self, uid: UUID, **context: Any) -> dict[str, Any]:
+        return {"outcome": bulk.outcome(get_visible_job(self.request, uid, "params", "result").uid)}
 
 
 class JobPartView(Allowed, View):

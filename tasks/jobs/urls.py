@@ -14,6 +14,7 @@ urlpatterns = [
     path("jobs/<uuid:uid>/result/", job.ValueView.as_view(part="result"), name="job-result"),
     path("jobs/<uuid:uid>/attempts/<int:number>/", job.TraceView.as_view(), name="job-traceback"),
     path("jobs/<uuid:uid>/lines/", job.LinesView.as_view(), name="job-lines"),
+    path("jobs/<uuid:uid>/outcome/", job.OutcomeView.as_view(), name="job-outcome"),
     path("jobs/<uuid:uid>/log/", job.LogView.as_view(), name="job-log"),
     path("jobs/<uuid:uid>/cancel/", action_views.CancelView.as_view(), name="job-cancel"),
     path("jobs/<uuid:uid>/retry/", action_views.RetryView.as_view(), name="job-retry"),

@@ -30,6 +30,21 @@ VISIBILITY_S = 3_600
 TIMEOUT_S = 5.0
 
 
+class QoS(kombu_redis.QoS):
+    """Kombu's, which puts no message of the application back into its queue: that is for its own workers to judge."""
+
+    def restore_visible(self, *_: Any, **__: Any) -> None:
+        """Every client of Redis does this by its own visibility timeout. The application's may be longer."""
+
+
+class Channel(kombu_redis.Channel):
+    QoS = QoS
+
+
+class Transport(kombu_redis.Transport):
+    Channel = Channel
+
+
 def redis_client(url: str, timeout: float | None = TIMEOUT_S) -> redis.Redis:
     """A client of its own, which no setting of ours reaches."""
     more = {"socket_timeout": timeout, "socket_connect_timeout": TIMEOUT_S, "health_check_interval": 0, "protocol": 2}
@@ -54,14 +69,14 @@ def database_of(url: str) -> int:
 
 def connection(url: str, options: Mapping[str, Any]) -> Connection:
     """A connection of kombu's with kombu's own transport, whatever this process uses for our own broker."""
-    more = {name: options[name] for name in ("global_keyprefix", "priority_steps", "sep") if name in options}
-    timeouts = {"socket_timeout": TIMEOUT_S, "socket_connect_timeout": TIMEOUT_S, "socket_keepalive": True}
     once = {"max_retries": 1, "interval_start": 0}
-    own = (
-        {"transport_options": {**more, **timeouts, **once}} if url.startswith("redis") else {"transport_options": once}
-    )
-    transport = kombu_redis.Transport if url.startswith("redis") else pyamqp.Transport
-    return Connection(url, transport=transport, connect_timeout=TIMEOUT_S, **own)
+    if url.startswith("redis"):
+        more = {name: options[name] for name in ("global_keyprefix", "priority_steps", "sep") if name in options}
+        more |= {"socket_timeout": TIMEOUT_S, "socket_connect_timeout": TIMEOUT_S, "socket_keepalive": True}
+    else:  # a RabbitMQ that holds its publishers back does not answer at all
+        more = {"read_timeout": TIMEOUT_S, "write_timeout": TIMEOUT_S}
+    transport = Transport if url.startswith("redis") else pyamqp.Transport
+    return Connection(url, transport=transport, connect_timeout=TIMEOUT_S, transport_options=more | once)
 
 
 def is_ours(queue: str) -> bool:

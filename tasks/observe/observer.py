@@ -176,6 +176,8 @@ class Watched:
         if self.controller is not None:
             self.controller.stop()
             self.controller.join(3)
+        for thread in self.threads:
+            thread.join(2)
         if self.watcher is not None:
             self.watcher.write()
             App.objects.filter(pk=self.app.pk, holder=self.holder).update(holder="", beat=self.app.beat + 1)

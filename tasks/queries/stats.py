@@ -148,7 +148,8 @@ def quantile(histogram: Counter[int], q: float) -> float | None:
 def floor(moment: datetime, width: timedelta) -> datetime:
     """The beginning of the bar that a moment is in, in UTC."""
     seconds = width.total_seconds()
-    return datetime.fromtimestamp(moment.timestamp() // seconds * seconds, moment.tzinfo)
+    whole = moment.replace(microsecond=0)  # a float would round the last moment of year 9999 up
+    return datetime.fromtimestamp(whole.timestamp() // seconds * seconds, moment.tzinfo)
 
 
 def forget() -> None:

@@ -6,10 +6,11 @@ Owns which jobs an action is for. The job that does it is ``bulk_action`` of ``t
 import time
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db.models import F, QuerySet
+from django.db.models import Count, F, QuerySet
 
 from tasks.access import actions
 from tasks.access.permissions import Actor, may, may_make_run, visible
@@ -17,6 +18,7 @@ from tasks.engine import registry
 from tasks.engine.models import Job, State
 from tasks.search import finder
 from tasks.search.language import Query, SearchError, taken_for_words
+from tasks.search.models import BulkPart
 
 ACTIONS = ("cancel", "retry", "take_back")
 WORDS = {"cancel": "Cancel", "retry": "Retry", "take_back": "Undo cancel"}
@@ -96,12 +98,30 @@ def act(bulk: Job, action: str, query: Query) -> Iterator[Step]:
             raise actions.NotAllowed("The owner of this job may not do that any more.")
         for begin in range(0, len(found), TOGETHER):
             together = found[begin : begin + TOGETHER]
-            acted = actions.act_on_many(action, reversed(together), actor.user, finder.by_bulk(bulk.uid))
+            acted = actions.act_on_many(
+                action, reversed(together), actor.user, finder.by_bulk(bulk.uid), note=partial(remember, bulk.uid)
+            )
             done += acted
             refused += len(together) - acted
             yield Step(done, refused)
             time.sleep(BREATH_S)
         yield Step(done, refused)
+
+
+def remember(bulk: UUID, jobs: list[Job]) -> None:
+    """Note that the bulk action has changed these jobs."""
+    BulkPart.objects.bulk_create([BulkPart(bulk=bulk, job=job) for job in jobs], ignore_conflicts=True)
+
+
+def outcome(bulk: UUID) -> list[dict[str, Any]]:
+    """What became of the jobs that a bulk action has changed: ``state``, ``n`` and ``search`` of each state."""
+    parts = BulkPart.objects.filter(bulk=bulk).values("job")
+    counts = dict(Job.objects.filter(pk__in=parts).order_by().values_list("state").annotate(n=Count("pk")))
+    return [
+        {"state": state, "n": counts[state], "search": f"batch:{bulk} state:{state}"}
+        for state in State
+        if state in counts
+    ]
 
 
 def bulk_job(uid: UUID | str) -> Job:

@@ -18,6 +18,7 @@ from tasks.engine.models import Ending, Job, State, instant
 from tasks.queries import board
 from tasks.search import conditions
 from tasks.search.language import EVERY_APP, Query
+from tasks.search.models import BulkPart
 
 LOOK_S = 0.2  # of the database, for one page; the last step may take half as long again
 STEP, GROWS = 1_000, 8  # rows that are looked at first, and how much more each next time
@@ -137,6 +138,8 @@ def _lead(query: Query, jobs: QuerySet[Job]) -> tuple[QuerySet[Job], list[Q]]:
     if query.bulk and states is not None:
         rest.append(("state", conditions.in_states(sorted(states))))
         rest.append(("bulk", Q(cancel_reason=by_bulk(query.bulk))))
+    if query.batch:
+        jobs = jobs.filter(pk__in=BulkPart.objects.filter(bulk=query.batch).values("job"))
     if query.failure is not None:
         rest.append(("failure", Q(error_key__in=query.failure.split(","))))  # groups that were merged have several
     if query.succeeded:

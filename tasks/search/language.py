@@ -51,6 +51,7 @@ SINGLE: dict[str, Callable[[str, datetime], Any]] = {
     "parent": value_of.uuid("parent"),
     "schedule": value_of.uuid("schedule"),
     "bulk": value_of.uuid("bulk"),
+    "batch": value_of.uuid("batch"),
     "failure": value_of.group,
 }
 FILTERS = (*SETS, "took", *SINGLE)
@@ -86,6 +87,7 @@ class Query:
     parent: UUID | None = None
     schedule: UUID | None = None
     bulk: UUID | None = None
+    batch: UUID | None = None
     failure: str | None = None
     words: tuple[str, ...] = ()
     without: tuple["Query", ...] = ()

@@ -25,6 +25,7 @@ ABOUT = {
     "parent": "id of the job that made it",
     "schedule": "id of the schedule that made it",
     "bulk": "id of the bulk action that cancelled it",
+    "batch": "id of a bulk action that changed it",
     "failure": "key of a group of failures, as `failures/` has it",
     "q": "a search as in the search box: filters such as `state:failed`, and words",
 }
@@ -35,7 +36,7 @@ def parameter(name: str) -> OpenApiParameter:
     kind: dict[str, Any] = {"type": "string"}
     if name == "state":
         kind["enum"] = Job.State.values
-    elif name in ("parent", "schedule", "bulk"):
+    elif name in ("parent", "schedule", "bulk", "batch"):
         kind["format"] = "uuid"
     if name in REPEATED:
         kind = {"type": "array", "items": kind}

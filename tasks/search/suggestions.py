@@ -40,6 +40,7 @@ ABOUT = {
     "parent": "id of the job that made it",
     "schedule": "id of the schedule that made it",
     "bulk": "id of the bulk action that cancelled it",
+    "batch": "id of a bulk action that changed it",
     "failure": "key of a group of failures",
 }
 

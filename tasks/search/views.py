@@ -52,7 +52,7 @@ class JobsView(Page):
         user, text = self.request.user, self.request.GET.get("q", "").strip()
         query, errors = read(text, user.get_username())
         found = self.find(query) if query else None
-        deeds = actions_for(user, query) if query and may(user, "bulk") else []
+        offered = actions_for(user, query) if query and may(user, "bulk") else []
         return super().get_context_data(
             text=text,
             errors=errors,
@@ -70,7 +70,7 @@ class JobsView(Page):
             first=not {"older", "newer"} & self.request.GET.keys(),
             painted=instant(timezone.now()),
             match=matching(query) if query and not self.by_time else "",
-            bulk=[(bulk.WORDS[action], bulk_url(action, text)) for action in deeds],
+            bulk=[(bulk.WORDS[action], bulk_url(action, text)) for action in offered],
             exports=[(form.upper(), export_url(form, text, query)) for form in export.TYPES] if query else [],
             may_pick=may(user, "cancel") or may(user, "retry"),
             **context,
@@ -146,7 +146,16 @@ def spelt(value: str) -> str:
 def matching(query: Query) -> str:
     """The search as JSON, if a page can hold a new job's summary against it; else nothing."""
     unseen = (query.words, query.args, query.error, query.took, query.worker, query.release, query.app, query.without)
-    unseen += (query.until, query.ended, query.succeeded, query.failed, query.cancelled, query.id, query.bulk)
+    unseen += (
+        query.until,
+        query.ended,
+        query.succeeded,
+        query.failed,
+        query.cancelled,
+        query.id,
+        query.bulk,
+        query.batch,
+    )
     if any(unseen) or query.failure is not None:
         return ""
     sets = {name: [sorted(values) for values in getattr(query, name)] for name in ("state", "kind", "queue", "owner")}

@@ -32,6 +32,7 @@ def describe_query(query: Query) -> str:
         f"made by job {query.parent}" if query.parent else "",
         f"made by schedule {query.schedule}" if query.schedule else "",
         f"cancelled by bulk action {query.bulk}" if query.bulk else "",
+        f"changed by bulk action {query.batch}" if query.batch else "",
         "with the same pattern of error" if query.failure is not None else "",
         "with " + " and ".join(map(_quote, query.words)) if query.words else "",
         *(f"but not those {describe_query(left_out).removeprefix('jobs ')}" for left_out in query.without),

@@ -102,18 +102,29 @@ def _sealed(signature: Signature) -> Signature:
 
 def _goes_elsewhere(task: Task) -> bool:
     """Whether a call of the function, as its module has it, is a message to the broker of another app and no row."""
-    function, _ = _function_of(task)
-    held = getattr(sys.modules.get(function.__module__), function.__name__, None)
+    held = _held(task)
     return isinstance(held, Task) and not isinstance(held, JobTask) and held.app is not app
 
 
+def _held(task: Task) -> Any:
+    """What the module of a task's function has under its name: the task of one app, in most cases."""
+    function, _ = _function_of(task)
+    return getattr(sys.modules.get(function.__module__), function.__name__, None)
+
+
 def _tasks() -> dict[str, list[Task]]:
-    """Name → the tasks of that name, one for each app of the process; the current app's first: what code holds."""
+    """Name → the tasks of that name, one for each app of the process; first the one that code holds.
+
+    Celery makes a copy of each task for every app that starts later, in no certain order.
+    """
     found: dict[str, list[Task]] = {}
     for each in _apps():
         for name, task in list(each.tasks.items()):
             if not name.startswith(NEVER) and not isinstance(task, JobTask) and task not in found.get(name, ()):
                 found.setdefault(name, []).append(task)
+    for tasks in found.values():
+        of = getattr(_held(tasks[0]), "app", None)
+        tasks.sort(key=lambda task: task.app is not of)
     return found
 
 

@@ -141,12 +141,13 @@ class Held:
         if issubclass(kind, Retry):
             failure = Failure.of(error.__cause__ or error.exc or error, report.hidden)
             changed = creation.changed_columns(job, self.task.kind, getattr(error, "changed", {}))
-            later = partial(lifecycle.retry_later, job, due.in_seconds(error.when), failure, **then, **changed)
+            later = partial(lifecycle.retry_later, job, due.in_seconds(error.when), failure, changed=changed, **then)
             return Ended(later, error)
         if issubclass(kind, Replaced):
-            follows, last = canvas.plan_replacement(error.args[0], then.get("then", job.then))
+            followed = then.get("then", {"follow_ups": job.then})["follow_ups"]
+            follows, last = canvas.plan_replacement(error.args[0], followed)
             result = Typed(last, creation.RESULT_OF)
-            return Ended(partial(lifecycle.succeed, job, result, then=follows), error)
+            return Ended(partial(lifecycle.succeed, job, result, then={"follow_ups": follows}), error)
         if issubclass(kind, Ignore):
             return self._judge_ignore(error)
         if issubclass(kind, Reject) and not error.requeue:
@@ -168,13 +169,13 @@ class Held:
 
     def _judge_ignore(self, error: Ignore) -> Ended:
         """``Ignore`` leaves the state that the code has set, as in Celery; nothing follows."""
-        state, meta = self.report.state or (states.IGNORED, None)
+        state, meta = self.report.own_state or (states.IGNORED, None)
         if state == states.FAILURE:
             failure = Failure.said(self.report.hidden(_said_of(meta))[:2_000])
             return Ended(partial(lifecycle.fail, self.job, failure), error)
         if state == states.SUCCESS:
             kept = storable.result(meta, self.report.hidden)
-            return Ended(partial(lifecycle.succeed, self.job, kept, then=None), error)
+            return Ended(partial(lifecycle.succeed, self.job, kept, then={"follow_ups": None}), error)
         return Ended(partial(lifecycle.ignore, self.job, IGNORED), error)
 
     def _worker_stops(self, error: BaseException) -> bool:
@@ -190,7 +191,7 @@ class Held:
         request = self.task.request
         if self.follows is None and request.id == str(self.job.uid) and not request.called_directly:
             then = chain_of.kept(self.job.then, request.chain, request.callbacks)
-            self.follows = {} if then is chain_of.SAME else {"then": then}
+            self.follows = {} if then is chain_of.SAME else {"then": {"follow_ups": then}}
             request.chain = request.callbacks = None
         return self.follows or {}
 

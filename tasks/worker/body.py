@@ -57,7 +57,7 @@ class Outermost:
     def _first_call(self, request: Context, load: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         """What Celery's tracer calls a task for. Every further call is a plain one."""
         setattr(request, LOAD, load)
-        super().before_start(request.id, args, kwargs)
+        super().before_start(request.id, request.args, request.kwargs)
         return super().__call__(*args, **kwargs)
 
 

@@ -63,16 +63,17 @@ def raised(job: Job) -> Exception:
         return TaskRevokedError(job.cancel_reason or "The job was cancelled.")
     name, _, message = job.error.partition(": ")
     found = _class_of(name, job.traceback, job.kind) if name.isidentifier() else None
-    made = None
+    made: Exception | None = None
     if found is not None:
         with suppress(Exception):
             args = (literal_eval(message),) if issubclass(found, KeyError) else (message,) * bool(message)
             for make in (found, partial(found.__new__, found)):
                 with suppress(TypeError):
-                    made = make(*args)
-                    if str(made) == message:
-                        return made
-    return made if isinstance(made, Exception) else RuntimeError(job.error or f"The job was {job.state}.")
+                    candidate = make(*args)
+                    if (text := str(candidate)) == message:
+                        return candidate
+                    made = made or (candidate if text else None)
+    return made or RuntimeError(job.error or f"The job was {job.state}.")
 
 
 def _class_of(name: str, traceback: str, kind: str) -> type[Exception] | None:

@@ -27,14 +27,16 @@ class Published(NamedTuple):
     told: dict[str, Any]
 
 
-def before(task: Any, uid: str, args: Any, kwargs: dict[str, Any], own: Mapping[str, Any] | None) -> Published:
+def before(
+    task: Any, uid: str, args: Any, kwargs: dict[str, Any], own: Mapping[str, Any] | None, queue: str | None
+) -> Published:
     """Send ``before_task_publish`` for a call. TypeError or ValueError for what no job can keep or honour."""
     own = dict(own or {})
     if not signals.before_task_publish.receivers:
         return Published(args, kwargs, _kept(task, own), {})
     message = task.app.amqp.as_task_v2(uid, task.name, args, kwargs)
     headers, plain = {**message.headers, **own}, dict(message.headers)
-    where = broker.broker_name(task.kind.queue)
+    where = broker.broker_name(queue or task.kind.queue)
     told = {"body": message.body, "headers": headers, "exchange": where, "routing_key": where}
     more = {"declare": [], "properties": message.properties, "retry_policy": {}}
     signals.before_task_publish.send(sender=task.name, **told, **more)

@@ -58,7 +58,7 @@ def _next(request: dict[str, Any]) -> Job | None:
 
 def _claim_next(worker: str) -> Job | None:
     queues, kinds = pulse.queues(), _called(len(registry.names()))
-    waiting = lifecycle.heads(queues) if len(queues) > 1 else dict.fromkeys(queues, 0)
+    waiting = calls.heads(queues) if len(queues) > 1 else dict.fromkeys(queues, 0)
     for queue in sorted(waiting, key=lambda queue: (-waiting[queue], _served.get(queue, 0.0))):
         if (job := lifecycle.claim_next(queue, kinds, worker, os.getpid())) is not None:
             return job

@@ -61,7 +61,7 @@ class JobTask(Task):
         args, kwargs, headers = tuple(args or ()), dict(kwargs or {}), asked.pop("headers")
         self.kind.signature.bind(args, kwargs)  # a wrong call is refused before anybody hears of it
         uid = call_options.parse_task_id(self.name, task_id) or uuid7()
-        call = publish.before(self, str(uid), args, kwargs, headers)
+        call = publish.before(self, str(uid), args, kwargs, headers, asked.get("queue"))
         params = self.kind.signature.bind(call.args, call.kwargs)
         parent = current_report().job_id
         named |= {"parent": UUID(parent) if parent else None, "then": then, "headers": call.headers}

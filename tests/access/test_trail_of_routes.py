@@ -15,6 +15,7 @@ from tasks.engine.errors import Failure
 from tasks.kinds.checks.models import Service
 from tasks.kinds.feeds.models import Feed
 from tasks.kinds.images.models import Collection
+from tasks.observe.models import App, WatchedWorker
 from tasks.people import accounts
 from tasks.webhooks import outbox
 from tests.support.calls import call
@@ -85,6 +86,12 @@ class World:
         }
         return str(made[sort]())
 
+    def watch(self) -> None:
+        app = App.objects.create(name="shop", transport="redis", as_of=timezone.now())
+        WatchedWorker.objects.create(
+            app=app, name="w1@host", pid=1, since=timezone.now(), seen_at=timezone.now(), events="on", base=0
+        )
+
     def body(self, call_: str) -> dict[str, Any]:
         method, _, route = call_.partition(" ")
         failures = {"kind": "noop", "key": "key"}
@@ -104,6 +111,9 @@ class World:
             "failures": failures,
             "alerts/rules/": rule,
             "webhooks/new": url, "webhooks/<uuid:uid>/change": url, "api/webhooks/": url,
+            "api/apps/<slug:app>/orders": {"order": "pool_grow", "n": 1},
+            "/purge/": {"name": "celery"},
+            "<slug:group>": {"limits-order": "rate_limit", "limits-kind": "shop.pay", "limits-rate": "10/m"},
             "people/invitations": {}, "people/invite": {"role": "viewer", "note": ""},
             "people/": {"user": person("vera").get_username(), "role": "operator", "on": "no"},
             "channels/new": (line := {"name": "ops", "url": SLACK}), "channels/<uuid:uid>/change": line,
@@ -150,6 +160,11 @@ class World:
                 path.partition("share/")[0].removeprefix("/api").replace("/jobs", "jobs", 1) + "share/", {}
             )
             path = path.replace("<uuid:link>", link.json()["id"])
+        if "<slug:app>" in path:
+            self.watch()
+            path = (
+                path.replace("<slug:app>", "shop").replace("<slug:group>", "limits").replace("<name:queue>", "celery")
+            )
         body = self.body(call_)
         if route.startswith("api/"):
             return lambda: self.ada.send(method, path, body if method != "DELETE" else None)

@@ -81,7 +81,7 @@ def test_twenty_attempts_and_a_long_log(page: Page, watcher: Watcher, jobs: dict
     expect(log).to_have_count(500)
     page.get_by_label("Minimum log level").select_option("error")
     expect(log.filter(visible=True)).to_have_count(5)
-    expect(page.locator("[data-count]")).to_have_text("5 of 500 lines fit.")
+    expect(page.locator("[data-count]")).to_have_text("5 of 500 lines match")
     page.get_by_role("button", name="Search older").click()
     expect(log.filter(visible=True)).to_have_count(12)
     expect(log.first).to_contain_text("Order 100 stored")
@@ -99,7 +99,7 @@ def test_twenty_attempts_and_a_long_log(page: Page, watcher: Watcher, jobs: dict
     assert (len(lines), lines[-1][27:]) == (1200, " error   Order 1200 stored")
     assert coming.value.suggested_filename == f"countdown-{jobs['many'][-6:]}.log"
 
-    page.get_by_role("button", name="Copy").click()
+    page.get_by_role("button", name="Copy", exact=True).click()
     expect(page.get_by_role("button", name="Copied")).to_be_visible()
     assert page.evaluate("navigator.clipboard.readText()") == "Traceback of 20\n  <b>502</b>"
     assert page.locator("[role=status]").count() == 1, "one voice"
@@ -171,7 +171,7 @@ def test_a_job_that_is_pruned_says_so(page: Page, watcher: Watcher, jobs: dict[s
     expect(page.get_by_role("button", name="Run a copy")).to_be_hidden()
 
 
-def test_a_cancel_by_mistake_is_taken_back_by_keyboard(page: Page, watcher: Watcher, jobs: dict[str, str]) -> None:
+def test_a_cancel_by_mistake_is_undone_by_keyboard(page: Page, watcher: Watcher, jobs: dict[str, str]) -> None:
     live(page, f"jobs/{jobs['waiting']}/")
     watcher.forget()
     page.keyboard.press("c")
@@ -185,7 +185,7 @@ def test_a_cancel_by_mistake_is_taken_back_by_keyboard(page: Page, watcher: Watc
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1)).to_contain_text("Scheduled")
     expect(page.locator("[data-part=moment]")).to_contain_text("in 1 d")
-    expect(trail).to_contain_text("ada took the cancel back")
+    expect(trail).to_contain_text("ada undid the cancel")
     expect(page.locator("summary", has_text="Cancel…")).to_be_focused()
     assert [asked.split()[0] for asked in watcher.requests] == ["POST", "POST"]
     before = trail.inner_text()
@@ -222,9 +222,7 @@ def test_a_viewer_is_offered_nothing_and_no_key_does_anything(
     assert [said for said in watching.complaints if "403" not in said] == []
 
 
-def test_a_job_is_shared_and_the_link_taken_back(
-    page: Page, watcher: Watcher, jobs: dict[str, str], new_context
-) -> None:
+def test_a_job_is_shared_and_the_link_revoked(page: Page, watcher: Watcher, jobs: dict[str, str], new_context) -> None:
     page.goto(f"jobs/{jobs['waiting']}/")
     page.get_by_role("link", name="Share…").click()
     page.get_by_label("For how long").select_option("1 day")
@@ -237,6 +235,6 @@ def test_a_job_is_shared_and_the_link_taken_back(
     expect(stranger.get_by_role("heading", level=1)).to_contain_text("Scheduled")
     page.reload()
     expect(page.locator("[data-part=address]")).to_have_count(0)
-    page.get_by_role("button", name="Undo cancel").click()
+    page.get_by_role("button", name="Revoke").click()
     expect(page.locator(".row .word")).to_have_text("Revoked")
     assert stranger.goto(address).status == 404

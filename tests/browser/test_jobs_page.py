@@ -232,10 +232,10 @@ def test_everything_that_matches_is_cancelled_after_a_look_at_the_count_and_take
         "lifecycle.cancel(job.uid, zoe)"
     )
     page.goto(own)
-    page.get_by_role("link", name="Take all back…").click()
+    page.get_by_role("link", name="Undo all cancels…").click()
     expect(page.get_by_text("60 jobs, cancelled before they started.")).to_be_visible()
     assert [found["id"] for found in Axe().run(page).response["violations"]] == []
-    page.get_by_role("button", name="Take 60 jobs back").click()
+    page.get_by_role("button", name="Undo cancel of 60 jobs").click()
     page.wait_for_url(lambda address: address != own and "/bulk/" not in address)
     expect(page.get_by_role("heading", level=1)).to_contain_text("Succeeded", timeout=30_000)
     expect(page.get_by_text("Undid the cancel of 60 jobs; 0 had already changed")).to_be_visible()

@@ -83,7 +83,7 @@ def test_every_counted_frame_is_acknowledged_and_no_other(page: Page, line: Line
     line.send("patch", jobs=[job(1, version=2, done=1)])
     expect(row(page, 1).locator("[data-part=fraction]")).to_have_text("1 / 10")
     assert [said for said in line.heard if said["type"] == "ack"] == [{"type": "ack", "n": 1}, {"type": "ack", "n": 2}]
-    assert line.heard[0] == {"type": "watch", "board": True}
+    assert line.heard[0] == {"type": "watch", "board": True, "apps": True}
 
 
 def test_rows_under_the_pointer_do_not_move_and_new_ones_are_announced(page: Page, line: Line) -> None:

@@ -69,7 +69,7 @@ def test_a_feed_is_added_and_its_list_and_its_page_fill_themselves(page: Page, o
         other.goto("feeds/new/")
         other.get_by_label("Address").fill("ftp://nowhere")
         other.locator("main form .button").first.click()
-        expect(other.get_by_role("alert")).to_contain_text("Nothing was saved")
+        expect(other.get_by_role("alert")).to_contain_text("Not saved")
         expect(other.get_by_label("Address")).to_have_value("ftp://nowhere")
         other.get_by_label("Address").fill(url)
         other.locator("main form .button").first.click()
@@ -149,7 +149,7 @@ def test_a_schedule_is_looked_at_before_it_is_made_runs_and_is_paused(page: Page
     expect(page.locator(".times li")).to_have_count(5)
     expect(page.get_by_text("Every second.")).to_be_visible()
     looks_well(page)
-    press(page, "Add it")
+    press(page, "Add schedule")
     expect(page.locator("[data-live]")).to_have_attribute("data-live", "live")
     expect(row(page, "job ").nth(1)).to_contain_text("Succeeded", timeout=SLOW)
     expect(page.locator("[data-keep=next] li")).to_have_count(5)
@@ -161,7 +161,7 @@ def test_a_schedule_is_looked_at_before_it_is_made_runs_and_is_paused(page: Page
     expect(row(other, "roll_up")).to_contain_text("every 5 minutes")
     looks_well(other)
     page.get_by_role("link", name="Delete").click()
-    press(page, "Delete it")
+    press(page, "Delete")
     expect(row(other, "each second")).to_have_count(0, timeout=SLOW)
 
 
@@ -195,7 +195,7 @@ def test_a_webhooks_log_tells_of_each_try_as_it_is_made_and_replays(page: Page, 
         press(other, "Send again")
         expect(told.locator(".row-meta")).to_contain_text("3 tries", timeout=SLOW)
         page.get_by_role("link", name="Delete").click()
-        press(page, "Delete it")
+        press(page, "Delete")
 
 
 def test_a_notice_comes_and_goes_on_every_page_by_itself(page: Page, other: Page) -> None:
@@ -217,7 +217,9 @@ def test_a_notice_comes_and_goes_on_every_page_by_itself(page: Page, other: Page
     expect(notice).to_have_count(1, timeout=SLOW)
     expect(page.locator("[data-keep=now]")).to_contain_text("countdown: 1 failure", timeout=SLOW)
     looks_well(page)
-    row(page, "countdown fails more than 0 times").get_by_role("button", name="Delete").click()
+    rule = row(page, "countdown fails more than 0 times")
+    rule.locator("summary", has_text="Delete…").click()
+    rule.get_by_role("button", name="Delete rule").click()
     expect(notice).to_have_count(0, timeout=SLOW)
     expect(page.locator("[data-keep=past]")).to_contain_text("countdown: 1 failure", timeout=SLOW)
     expect(other.get_by_label("Seconds")).to_have_value("77")

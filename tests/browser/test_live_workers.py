@@ -73,7 +73,7 @@ def test_a_queue_is_paused_after_a_question_and_resumed(page: Page, watcher: Wat
     expect(row.get_by_text("even after a restart")).to_be_hidden()
     expect(state).to_have_text("Open")
     row.get_by_text("Pause…").click()
-    row.get_by_role("button", name="Pause this queue").click()
+    row.get_by_role("button", name="Pause queue").click()
     try:
         expect(state).to_have_text("Paused")
         expect(other.locator("[data-queue=chores] [data-part=state]")).to_have_text("Paused")

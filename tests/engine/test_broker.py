@@ -95,3 +95,14 @@ def test_a_job_whose_bell_waits_is_not_rung_again(broker):
         queues.declared(["default"])[0](connection).declare()
     sweep.dispatch()
     assert queues.ready("default") == 20  # nothing was there: each is rung once more
+
+
+@pytest.mark.django_db(transaction=True)
+def test_messages_are_sent_to_a_redis_that_was_emptied():
+    """What a sender has declared is gone there, and it may not know."""
+    lifecycle.submit("noop", {})
+    assert queues.ready("default") >= 1
+    with Redis.from_url(settings.SIGNALBOX_BROKER_URL) as link:
+        link.flushdb()
+    lifecycle.submit("noop", {})
+    assert queues.ready("default") == 1

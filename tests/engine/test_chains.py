@@ -101,7 +101,7 @@ def test_a_chain_ends_where_a_job_fails_and_goes_on_when_it_is_tried_again():
     first = Job.objects.get()
     lifecycle.fail(lifecycle.claim(first.uid, "w", 1), Failure.said("No."))
     assert Job.objects.count() == 1
-    assert last.state == "pending"
+    assert last.state == "PENDING"
     with pytest.raises(RuntimeError, match="The chain ended before this job: one before it failed"):
         last.get(timeout=1)
     run(lifecycle.retry(first.uid))
@@ -130,7 +130,7 @@ def test_a_result_that_our_own_type_refuses_fails_the_next_job_and_says_why():
     assert (second.state, second.parent) == ("failed", first.uid)
     assert second.error == "It could not begin: ParamError: key: Give text."
     assert Job.objects.get(pk=first.pk).state == "succeeded"
-    assert last.state == "pending"
+    assert last.state == "PENDING"
 
 
 def test_a_result_of_another_type_than_the_annotation_arrives_as_in_celery():
@@ -194,10 +194,11 @@ def test_secrets_of_later_steps_rest_sealed():
     assert run(newest()).result == 14
 
 
-def test_the_same_frozen_canvas_called_twice_makes_each_job_once():
+def test_the_same_frozen_canvas_called_twice_is_refused_and_makes_each_job_once():
     canvas = chain(add.s(1), add.s(1))
     canvas.freeze()
-    for _ in range(2):
+    chain(*canvas.tasks).delay()
+    with pytest.raises(ValueError, match="a job with this task_id exists"):
         chain(*canvas.tasks).delay()
     for each in Job.objects.all():
         run(each)

@@ -184,6 +184,19 @@ async def test_what_is_no_answer_is_told_as_such(says, why):
         assert await reason(site.url) == why
 
 
+async def test_a_body_that_turns_faulty_is_told_as_such_at_once():
+    async def speak(reader, writer, head):
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        await writer.drain()
+        await asyncio.sleep(0.05)
+        writer.write(b"xyz\r\n")
+
+    async with origin(speak) as site:
+        began = time.monotonic()
+        assert await reason(site.url, total=20) == "protocol"
+        assert time.monotonic() - began < 10
+
+
 async def test_endless_informational_answers_and_extensions_end_at_the_deadline():
     async def informational(reader, writer, head):
         while True:

@@ -22,7 +22,9 @@ from tests.support.runs import again, run
 pytestmark = pytest.mark.django_db(transaction=True)
 DAY = timedelta(days=1)
 NOTHING = dict.fromkeys(("jobs", "lines", "minutes", "deliveries", "alerts", "workers", "entries", "handled"), 0)
-NOTHING |= dict.fromkeys(("notifications", "rollouts", "snoozed", "invitations"), 0)
+NOTHING |= dict.fromkeys(
+    ("notifications", "rollouts", "snoozed", "invitations", "gaps", "orders", "watched workers"), 0
+)
 began: list[datetime] = []
 
 
@@ -132,7 +134,8 @@ def test_what_stopped_prune_half_way_cannot_hide_that_entries_went(monkeypatch):
     report = Report()
     monkeypatch.setattr(upkeep, "rested", lambda began: report.stop(Cancelled))
     with pytest.raises(Cancelled):
-        upkeep.prune.run(report)
+        with report:
+            upkeep.prune.run()
     assert Entry.objects.filter(action="prune").count() == 1 and Entry.objects.count() < 13
 
 
@@ -191,7 +194,8 @@ def test_a_cancel_is_heard_between_two_steps(monkeypatch):
     report = Report()
     monkeypatch.setattr(upkeep.time, "sleep", lambda _: report.stop(Cancelled))
     with pytest.raises(Cancelled):
-        upkeep.prune.run(report)
+        with report:
+            upkeep.prune.run()
     assert 1 <= len(left()) <= 3
 
 

@@ -32,7 +32,12 @@ def one_address_allowed(settings):
 
 async def run(report: Report, addresses: list[str], timeout: int = 5) -> dict:  # noqa: ASYNC109
     """The kind's own function, as a worker calls it, inside a loop that the test's servers share."""
-    return await asyncio.to_thread(sites.site_sizes.run, report, addresses, timeout)
+
+    def call() -> dict:
+        with report:
+            return sites.site_sizes.run(addresses, timeout)
+
+    return await asyncio.to_thread(call)
 
 
 def web(head: bytes) -> bytes:

@@ -118,9 +118,9 @@ def test_who_was_away_gets_the_news_merged():
 
 
 def test_topics_are_what_the_role_may_see():
-    assert auth.rows(person("vera")) == {"alerts", "failures", "schedules"}
+    assert auth.rows(person("vera")) == {"alerts", "apps", "failures", "schedules"}
     assert (
-        auth.rows(person("bob")) == {"alerts", "failures", "schedules", "webhooks"}
+        auth.rows(person("bob")) == {"alerts", "apps", "failures", "schedules", "webhooks"}
         and auth.rows(person("charlie")) == frozenset()
     )
     own = Visitor(1, "alice", permissions.OWN)

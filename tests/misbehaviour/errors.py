@@ -195,17 +195,17 @@ def a_rejected_message() -> None:
     raise Reject("no", requeue=True)
 
 
-@way("TypeError: misbehaves: a countdown is a number of seconds, and not timedelta.")
+@way("TypeError: tests.misbehaviour.tasks.misbehaves: a countdown is a number of seconds, and not timedelta.")
 def a_countdown_that_is_none() -> None:
     raise current_task.retry(countdown=timedelta(seconds=1))
 
 
-@way("ValueError: misbehaves: a countdown ends before the year 9999, and not after 1e+12 s.")
+@way("ValueError: tests.misbehaviour.tasks.misbehaves: a countdown ends before the year 9999, and not after 1e+12 s.")
 def an_endless_countdown() -> None:
     raise current_task.retry(countdown=1e12)
 
 
-@way("ValueError: misbehaves: a countdown ends before the year 9999, and not after nan s.")
+@way("ValueError: tests.misbehaviour.tasks.misbehaves: a countdown ends before the year 9999, and not after nan s.")
 def a_countdown_of_nothing() -> None:
     raise current_task.retry(countdown=float("nan"))
 

@@ -1,5 +1,6 @@
 """Brokers as applications have them: a key prefix, priorities, a socket, several at once, a connection that is cut."""
 
+import contextlib
 import json
 import os
 import re
@@ -8,7 +9,7 @@ import pytest
 from django.utils import timezone
 
 from tasks.access.permissions import Actor
-from tasks.observe import watched
+from tasks.observe import broker, watched
 from tasks.observe.models import App, Gap, Order
 from tests.support.people import person
 from tests.support.processes import ROOT
@@ -119,6 +120,18 @@ def test_a_worker_in_another_time_zone_shows_right_times(new_shop):
         job = wait_state(task, "succeeded")
         assert abs((job.finished_at - job.created_at).total_seconds()) < 30
         assert abs((timezone.now() - job.started_at).total_seconds()) < 60
+
+
+def test_messages_that_were_not_acknowledged_are_left_to_the_application(foreign):
+    """A worker holds one for longer than Celery's usual hour: only its application knows whether that is too long."""
+    client, url = foreign.client(5), f"redis://127.0.0.1:{foreign.port}/5"
+    client.hset("unacked", "tag", json.dumps([{"body": "", "headers": {}, "properties": {}}, "", "celery"]))
+    client.zadd("unacked_index", {"tag": 1.0})
+    with broker.connection(url, {}) as link, link.SimpleQueue("reply.ours", no_ack=True) as replies:
+        for _ in range(40):
+            with contextlib.suppress(replies.Empty):
+                replies.get(timeout=0.05)
+    assert (client.zcard("unacked_index"), client.llen("celery")) == (1, 0)
 
 
 def test_the_rights_that_the_manual_names_are_enough(new_shop, foreign):

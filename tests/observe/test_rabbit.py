@@ -1,10 +1,12 @@
 """An application on RabbitMQ: events wait for the observer, messages are never touched."""
 
+import signal
 import time
 
 import pytest
 from kombu import Connection, Queue
 
+from tasks.observe import broker
 from tasks.observe.models import App, Gap, WatchedQueue
 from tests.support.watched import Watching, row, soon, state, wait_state
 
@@ -41,14 +43,27 @@ def test_messages_of_a_quorum_queue_are_counted_and_not_touched(new_shop, rabbit
             producer.publish({"n": number}, exchange="", routing_key="orders")
     settings.SIGNALBOX_OBSERVE_OPTIONS = {"shop": {"queues": ["orders"]}}
     with Watching({"shop": shop.broker}) as watching:
-        for _ in range(5):
-            watching.observer.watched["shop"].controller.look()
-        soon(lambda: WatchedQueue.objects.filter(name="orders", depth=5).exists(), what="the depth")
+        for _ in range(3):
+            WatchedQueue.objects.update(depth=None)
+            watching.observer.watched["shop"].controller.ask(None)
+            soon(lambda: WatchedQueue.objects.filter(name="orders", depth=5).exists(), what="the depth")
     with Connection(rabbit.url()) as link, link.channel() as channel:
         message = Queue("orders", channel=channel).bind(channel).get(no_ack=False)
         assert message.headers.get("x-delivery-count", 0) == 0
         assert not message.delivery_info.get("redelivered")
         message.ack()
+
+
+def test_a_broker_that_stops_answering_holds_nobody(rabbit):
+    """As RabbitMQ does to who publishes while its disk is full: the connection stays, and no answer comes."""
+    with broker.connection(rabbit.url(), {}) as link:
+        link.connect()
+        rabbit.freeze()
+        try:
+            with pytest.raises(TimeoutError):
+                link.channel()
+        finally:
+            rabbit.freeze(signal.SIGCONT)
 
 
 def test_what_a_worker_runs_is_known_with_its_real_arguments(new_shop, rabbit):

@@ -222,11 +222,11 @@ class Walk:
         self.do(
             "board of sockets",
             lambda: reads.read_all(
-                [str(uuid.uuid4())], {"alerts", "failures", "schedules", "webhooks"}, set(), lambda visitors: {}
+                [str(uuid.uuid4())], {"alerts", "apps", "failures", "schedules", "webhooks"}, set(), lambda visitors: {}
             ),
         )
         self.do("counts", lambda: reads.recount(set(gauges.GAUGES)))
-        self.do("marks", lambda: reads.read_marks(["alerts", "failures", "schedules", "webhooks"]))
+        self.do("marks", lambda: reads.read_marks(["alerts", "apps", "failures", "schedules", "webhooks"]))
         self.do("alerts", evaluate.evaluate)
         timekeeper = beat.Timekeeper(app=app, lazy=True)
         self.do("beat", lambda: (timekeeper._read(), timekeeper._settle(now() + timedelta(minutes=2))))
@@ -245,7 +245,7 @@ class Walk:
         found = []
         for key in keys:
             try:
-                found.append(type(good)._default_manager.values_list("uid", flat=True).get(pk=key))
+                found.append(type(good)._base_manager.values_list("uid", flat=True).get(pk=key))
             except (ValueError, AttributeError):
                 pass
         return found

@@ -8,7 +8,8 @@ from tasks.access import actions
 from tasks.engine import lifecycle, notify
 from tasks.engine.errors import Failure
 from tasks.engine.models import Job
-from tasks.search import bulk
+from tasks.search import bulk, finder
+from tasks.search.language import read
 from tests.support.calls import call
 from tests.support.people import person
 from tests.support.processes import wait_until
@@ -179,3 +180,18 @@ def test_a_worker_does_it_with_progress_and_it_can_be_cancelled(start_worker):
     assert (own.state, own.result) == ("succeeded", {"done": 30, "refused": 0})
     assert (own.progress_done, own.progress_total) == (30, 30)
     assert "failed" not in states(broken)
+
+
+def test_a_bulk_action_says_what_became_of_its_jobs_with_a_search_for_each_part() -> None:
+    jobs = [lifecycle.submit("noop", {}, owner=person("bob"))[0] for _ in range(3)]
+    for job in jobs:
+        lifecycle.cancel(job.uid)
+    lifecycle.submit("noop", {}, owner=person("bob"))
+    own = asked_for("retry", {"state": ["cancelled"]}, "bob")
+    assert run(own)[-1] == (3, 0)
+    assert [(part["state"], part["n"]) for part in bulk.outcome(own.uid)] == [("queued", 3)]
+    lifecycle.succeed(lifecycle.claim(jobs[0].uid, "w1@h", 1))
+    parts = {part["state"]: part for part in bulk.outcome(own.uid)}
+    assert {state: part["n"] for state, part in parts.items()} == {"queued": 2, "succeeded": 1}
+    found = finder.find(read(parts["succeeded"]["search"], "bob")[0], Job.objects.all())
+    assert [job.uid for job in found.jobs] == [jobs[0].uid]

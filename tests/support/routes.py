@@ -55,6 +55,7 @@ PAGES = {
     "jobs/<uuid:uid>/attempts/<int:number>/": "GET page",
     "jobs/<uuid:uid>/lines/": "GET page",
     "jobs/<uuid:uid>/log/": "GET page",
+    "jobs/<uuid:uid>/outcome/": "GET page",
     "jobs/<uuid:uid>/share/": "GET share, POST share",
     "jobs/<uuid:uid>/share/<uuid:link>/delete/": "POST share",
     "docs/": "GET page",

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import redis
 from celery import Celery
@@ -240,6 +241,12 @@ class OwnRabbit:
         self.daemon = servers.keep([epmd, "-port", str(self.names), "-address", "127.0.0.1"], env=environment)
         self.process = servers.keep([str(binary)], env=environment)
         wait_until(lambda: listens(self.port), 60, "RabbitMQ")
+
+    def freeze(self, word: signal.Signals = signal.SIGSTOP) -> None:
+        """Stop all its processes, or with SIGCONT let them go on."""
+        server = psutil.Process(self.process.pid)
+        for process in [server, *server.children(recursive=True)]:
+            process.send_signal(word)
 
     def url(self) -> str:
         return f"amqp://guest:guest@127.0.0.1:{self.port}//"

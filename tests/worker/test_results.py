@@ -84,4 +84,4 @@ def test_a_text_makes_no_other_objects_and_ends_no_process(error: str, traceback
 def test_a_cancelled_job_has_no_result_to_give() -> None:
     result = raises.delay("special")
     result.revoke()
-    assert str(result.get(propagate=False)) == "The job was cancelled."
+    assert str(result.get(propagate=False)) == "revoked by the program"

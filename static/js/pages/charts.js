@@ -9,7 +9,7 @@ import { List } from "../parts/list.js";
 import { parts, span, tops } from "../parts/plots.js";
 import { put } from "../parts/put.js";
 import * as time from "../parts/time.js";
-import { inAddress } from "./workers.js";
+import { inAddress } from "../parts/address.js";
 
 /** @typedef {import("../parts/plots.js").Chart} Chart */
 /** @typedef {import("../parts/plots.js").Bucket} Bucket */

@@ -1,6 +1,7 @@
 // @ts-check
 /** A job's own page: the server painted it; from then on each frame writes what differs. */
 
+import { at, inAddress } from "../parts/address.js";
 import { showAttempts } from "../parts/attempts.js";
 import { length } from "../parts/duration.js";
 import { Log } from "../parts/log.js";
@@ -107,6 +108,7 @@ export class JobPage {
     const alone = this.#part("attempt").dataset.neverRetried !== undefined && job.attempt === 1;
     this.#write("attempt", alone ? "1, not retried by itself" : tries(job));
     this.#write("worker", job.worker ?? "");
+    this.#part("worker").href = at(`workers/${inAddress(job.worker ?? "-")}/`);
     for (const name of ["due_at", "started_at", "finished_at"]) {
       const element = this.#part(name);
       show(element, /** @type {string|null} */ (job[name]), "clock");

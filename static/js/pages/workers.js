@@ -1,7 +1,7 @@
 // @ts-check
 /** The workers page: one card for each worker, one row for each queue, from the same frames as the board. */
 
-import { at } from "../parts/address.js";
+import { at, inAddress } from "../parts/address.js";
 import { brief, rough } from "../parts/duration.js";
 import { List } from "../parts/list.js";
 import { put } from "../parts/put.js";
@@ -71,12 +71,6 @@ function fillQueue(row, queue) {
   const [open, paused] = [row.querySelector("[data-if-open]"), row.querySelector("[data-if-paused]")];
   if (open instanceof HTMLElement) open.hidden = queue.paused;
   if (paused instanceof HTMLElement) paused.hidden = !queue.paused;
-}
-
-/** A name as a part of an address; tasks/web/names.py reads it. @param {string} name */
-export function inAddress(name) {
-  if (/^\.+$/.test(name)) return name.replaceAll(".", "~2E");
-  return encodeURIComponent(name).replaceAll("~", "~7E").replaceAll("%", "~") || "~";
 }
 
 /** @param {string} of @param {string} name */

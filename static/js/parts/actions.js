@@ -33,7 +33,7 @@ export function start(say) {
 
 /** How many rows are selected. CSS cannot count them: a list that measures itself keeps its counters to itself. */
 function tally() {
-  const count = document.querySelector("[data-picked]");
+  const count = document.querySelector(".picked [data-picked]"); // rows that are picked say so by the same name
   if (!count) return;
   const boxes = /** @type {NodeListOf<HTMLInputElement>} */ (document.querySelectorAll("[data-pick]"));
   const picked = [...boxes].filter((box) => box.checked);

@@ -121,6 +121,7 @@ class Migration(migrations.Migration):
                     model_name="job",
                     index=models.Index(
                         models.F("queue"),
+                        models.F("app"),
                         models.OrderBy(models.F("priority"), descending=True),
                         models.F("id"),
                         models.F("kind"),
