@@ -14,7 +14,7 @@ from django_celery_beat.models import PeriodicTask, PeriodicTasks
 
 from tasks.alerts.models import Rule
 from tasks.engine import registry
-from tasks.engine.models import Bar, Counted, Ending, Job, Minute, State
+from tasks.engine.models import Bar, Chord, Counted, Ending, Job, Minute, State
 from tasks.engine.transition import retry_on_lock
 from tasks.failures.models import Handled, Merged
 from tasks.webhooks.models import Endpoint
@@ -76,6 +76,10 @@ def _steps(old: str, new: str) -> Iterator[int]:
         then, n = _renamed(job.then, old, new)
         if n:
             yield n * Job.objects.filter(pk=job.pk).update(then=then)
+    for chord in Chord.objects.all().iterator(chunk_size=AT_ONCE):
+        body, n = _renamed(chord.body, old, new)
+        if n:
+            yield n * Chord.objects.filter(pk=chord.pk).update(body=body)
 
 
 def _renamed(steps: Any, old: str, new: str) -> tuple[Any, int]:
@@ -86,7 +90,7 @@ def _renamed(steps: Any, old: str, new: str) -> tuple[Any, int]:
     if not isinstance(steps, dict):
         return steps, 0
     changed, n = dict(steps), 0
-    for name in ("then", "group"):
+    for name in ("then", "group", "join", "body"):
         if name in changed:
             changed[name], more = _renamed(changed[name], old, new)
             n += more

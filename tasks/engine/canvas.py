@@ -3,24 +3,27 @@
 ``then`` is a list of branches, which all begin at once. A branch is a list of steps, which run one after the other.
 The last step of a branch may be a group: ``{"group": [branch, …]}``, or a chord, a group with a body that waits for all
 of it: ``{"group": […], "join": {"id", "children", "body": branch}}``. What counts for a chord ends with the step
-``{"chord": id}``. Every step has its job id from the beginning.
+``{"chord": id}``. A branch whose first step says ``on_error`` begins when the job before it has failed. Every step has
+its job id from the beginning.
 Its parameters are validated when the chain is submitted, except the one that takes the result of the job before.
 """
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tasks.engine import creation, registry, sealing
-from tasks.engine.call_options import split_options
-from tasks.engine.models import Chord
+from tasks.engine import chords, creation, registry, sealing
+from tasks.engine.call_options import HARMLESS, split_options
 from tasks.engine.uid import uuid7
 from tasks.params.signature import MASK, size
 from tasks.params.typed import pack
 
 LARGEST = 256 * 1024  # bytes of JSON: each job of a chain carries what is still to come
 RESULT = object()  # stands for a result that does not exist yet
+REQUEST, ERROR, TRACEBACK = object(), object(), object()  # of a job that has not failed yet
 FIRST = "*"  # before the name of ``*args``, of which a result becomes the first
 COLLECT = "collect_results"  # the kind that waits for a group
+CANVAS_OWN = HARMLESS | {"task_id", "link", "link_error"}  # options that a canvas does not hand on to its tasks
+FOR_ALL = {"owner"}  # options of a canvas that its later steps take from the jobs before them
 
 Step = dict[str, Any]
 Branch = list[Step]
@@ -54,18 +57,26 @@ def waits_for_failure(branch: Branch) -> bool:
 
 
 def _errback(signature: Mapping[str, Any]) -> Branch:
-    """Celery gives an errback of one parameter the id of what failed. One with more is called inside the worker."""
+    """As Celery does: one that takes several arguments gets request, exception and traceback, one that takes a single
+    argument or is bound gets the id of the job that failed."""
     kind = registry.find(signature.get("task", ""))
-    given = len(signature.get("args") or ()) + len(signature.get("kwargs") or {})
-    needed = [field for field in kind.signature.fields if field.required] if kind else []
-    if not signature.get("immutable") and len(needed) - given > 1:
-        raise TypeError(
-            f"{kind.name}: link_error begins a job with one parameter, the id of the job that failed. Request, "
-            "exception and traceback are in its row."
-        )
-    branch = _branch(signature)
-    branch[0]["on_error"] = True
+    if kind is None or signature.get("immutable") or not _takes_several(kind, signature):
+        branch = _branch(signature)
+    else:
+        branch = [_step(signature, dict(signature.get("options") or {}), (REQUEST, ERROR, TRACEBACK))]
+    if branch:
+        branch[0]["on_error"] = True
     return branch
+
+
+def _takes_several(kind: registry.Kind, signature: Mapping[str, Any]) -> bool:
+    if kind.bound:
+        return False
+    given, named = len(signature.get("args") or ()), signature.get("kwargs") or {}
+    takes = [each for each in kind.signature.call.parameters.values() if each.name not in named]
+    if any(each.kind is each.VAR_POSITIONAL for each in takes):
+        return True
+    return sum(each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD) for each in takes) - given > 1
 
 
 def chord_of(options: Mapping[str, Any]) -> str | None:
@@ -112,7 +123,8 @@ def _given_nothing(signature: Mapping[str, Any]) -> dict[str, Any]:
 
 def open_chord(uid: str, children: list[str], body: Mapping[str, Any]) -> None:
     """Store a chord before the jobs that it waits for are made."""
-    store_chord({"id": uid, "children": children, "body": _branch(body)})
+    options = {name: value for name, value in (body.get("options") or {}).items() if name not in FOR_ALL}
+    store_chord({"id": uid, "children": children, "body": _branch({**body, "options": options})})
 
 
 def _in_order(signatures: Iterable[Mapping[str, Any]], counted: bool = True) -> Branch:
@@ -135,7 +147,9 @@ def _follow(branch: Branch, more: Branch) -> None:
 
 def _join(group: list[Branch], body: Branch) -> dict[str, Any]:
     uid = str(uuid7())
-    return {"id": uid, "children": [end for each in group for end in _end_with(each, uid)], "body": body}
+    children = [end for each in group for end in _end_with(each, uid)]
+    chords.check_size(len(children))
+    return {"id": uid, "children": children, "body": body}
 
 
 def _end_with(branch: Branch, chord: str) -> list[str]:
@@ -170,18 +184,58 @@ def _branch(signature: Mapping[str, Any], counted: bool = True) -> Branch:
             chord = chord_of(options) if counted else None
             return [_step(signature, options), *([{"chord": chord}] if chord else [])]
         case "chain":
-            return _in_order(inside["tasks"], counted)
+            first, *rest = inside["tasks"] or [None]
+            branch = _in_order([_with(first, options), *rest], counted) if first else []
+            return _linked(branch, options)
         case "group":
-            return [{"group": group}] if (group := [_branch(each, counted) for each in inside["tasks"]]) else []
+            if options.get("link") or options.get("link_error"):
+                raise TypeError("A group has no link or link_error of its own: give it to each of its tasks.")
+            group = [_branch(_with(each, options), counted) for each in inside["tasks"]]
+            return [{"group": group}] if group else []
         case "chord":
             header = inside["header"]
             tasks = header["kwargs"]["tasks"] if isinstance(header, Mapping) else header
-            group = [_branch(each, counted=False) for each in tasks]
-            return [{"group": group, "join": _join(group, _branch(inside["body"], counted))}]
+            later = {name: value for name, value in options.items() if name not in ("countdown", "eta")}
+            group = [_branch(_with(each, options), counted=False) for each in tasks]
+            body = _linked(_branch(_with(inside["body"], later), counted), options)
+            return [{"group": group, "join": _join(group, body)}] if group else body
     raise TypeError(f"{signature.get('task')} cannot be a step of a chain of jobs.")
 
 
-def _step(signature: Mapping[str, Any], options: dict[str, Any]) -> Step:
+def _with(signature: Mapping[str, Any], options: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The signature with the options of the canvas around it, which count more, as Celery hands them on."""
+    more = {name: value for name, value in options.items() if name not in CANVAS_OWN and value not in (None, [], ())}
+    return {**signature, "options": {**(signature.get("options") or {}), **more}} if more else signature
+
+
+def _linked(branch: Branch, options: Mapping[str, Any]) -> Branch:
+    """The branch with ``link`` of the canvas around it after its end, and ``link_error`` after each of its failures."""
+    for signature in _listed(options.get("link")) if branch else ():
+        if _last(branch) is None:
+            raise TypeError("A group has no link of its own: give it to each of its tasks.")
+        linked = _branch(signature)
+        linked[0]["link"] = True
+        _last_step(branch).setdefault("then", []).append(linked)
+    for step in branch:
+        for signature in _listed(options.get("link_error")):
+            _fails_to(step, signature)
+    return branch
+
+
+def _fails_to(step: Step, signature: Mapping[str, Any]) -> None:
+    if "join" in step:
+        for each in step["join"]["body"]:
+            _fails_to(each, signature)
+    elif "group" in step:
+        for branch in step["group"]:
+            for each in branch:
+                _fails_to(each, signature)
+    elif "chord" not in step:
+        step.setdefault("then", []).append(_errback(signature))
+
+
+def _step(signature: Mapping[str, Any], options: dict[str, Any], given: tuple[Any, ...] = (RESULT,)) -> Step:
+    """``given``: what stands for the first arguments, which are not known yet."""
     if not registry.knows(signature["task"]):
         raise registry.UnknownKind(f"{signature['task']} is no job, and steps of a chain of jobs are: give it @job.")
     kind = registry.get(signature["task"])
@@ -189,13 +243,16 @@ def _step(signature: Mapping[str, Any], options: dict[str, Any]) -> Step:
     then = plan_chain(options.pop("chain", None), options.pop("link", None), None, options.pop("link_error", None))
     args, kwargs = tuple(signature.get("args") or ()), signature.get("kwargs") or {}
     asked = split_options(kind, options)
-    bound = kind.signature.bind(args if signature.get("immutable") else (RESULT, *args), kwargs)
-    takes = next((name for name, value in bound.items() if value is RESULT), None)
-    if takes is not None:
-        del bound[takes]
-    elif (rest := bound.get(kind.signature.rest)) and rest[0] is RESULT:  # the first of ``*args``
-        takes, bound[kind.signature.rest] = FIRST + kind.signature.rest, rest[1:]
-    params = kind.signature.take(bound, fill=takes is None)
+    bound = kind.signature.bind(args if signature.get("immutable") else (*given, *args), kwargs)
+    takes: Any = [name for each in given for name, value in bound.items() if value is each]
+    for name in takes:
+        del bound[name]
+    rest = bound.get(kind.signature.rest) or []
+    if late := [value for value in rest if any(value is each for each in given)]:  # the first of ``*args``
+        takes += [FIRST + kind.signature.rest] * len(late)
+        bound[kind.signature.rest] = rest[len(late) :]
+    takes = takes if len(given) > 1 else takes[0] if takes else None
+    params = kind.signature.take(bound, fill=not takes)
     secrets = {name: params[name] for name in kind.signature.secrets if params.get(name) is not None}
     step = {
         "id": uid,
@@ -209,11 +266,8 @@ def _step(signature: Mapping[str, Any], options: dict[str, Any]) -> Step:
         "expires_at": asked["expires_at"] and asked["expires_at"].isoformat(),
         "headers": pack(asked["headers"]),
     }
-    return {name: value for name, value in step.items() if value not in (None, "")}
+    return {name: value for name, value in step.items() if value not in (None, "", [])}
 
 
 def store_chord(join: Mapping[str, Any]) -> None:
-    """A canvas that was frozen once and called twice has the same chord twice."""
-    children, body = join["children"], join["body"]
-    made = Chord(uid=join["id"], waiting=len(children), children=children, body=body, last=_last(body))
-    Chord.objects.bulk_create([made], ignore_conflicts=True)
+    chords.store(join, _last(join["body"]))

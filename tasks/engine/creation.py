@@ -14,9 +14,12 @@ from tasks.engine.errors import Failure, KeyReused
 from tasks.engine.models import Chord, Job, State
 from tasks.engine.transition import retry_on_lock
 from tasks.engine.uid import uuid7
-from tasks.params.signature import MASK, ParamError, Params
+from tasks.params.signature import MASK, ParamError, Params, size
 
-RESULT_OF, RESULTS_OF = "result of a job", "results of a chord"  # types of parameters that refer to results by an id
+# Types of parameters that refer by an id: to results, and to request, error and traceback of a job that has failed.
+RESULT_OF, RESULTS_OF = "result of a job", "results of a chord"
+FAILURE = ("request of a job", "error of a job", "traceback of a job")
+MOST_RESULTS = 16 * 1024 * 1024  # bytes of JSON that the body of a chord can take
 
 
 @retry_on_lock
@@ -79,6 +82,12 @@ def open_params(job: Job) -> tuple[dict[str, Any], list[str]]:
     return with_values(referred(job.params), secrets), [value for value in secrets.values() if isinstance(value, str)]
 
 
+def masked(job: Job, params: dict[str, Any]) -> dict[str, Any]:
+    """Opened parameters as everybody may read them."""
+    sealed = sealing.unseal(job.secrets) if job.secrets else {}
+    return with_values(params, {name: job.params.get(name, MASK) for name in sealed})
+
+
 def changed_columns(job: Job, kind: registry.Kind, changed: Mapping[str, Any]) -> dict[str, Any]:
     """Columns of a running job whose next attempt is another call. ``changed``: columns, and ``call`` (Params)."""
     columns = {name: value for name, value in changed.items() if name != "call"}
@@ -105,9 +114,17 @@ def referred(params: dict[str, Any]) -> dict[str, Any]:
 
 
 def results_of(chord: Chord) -> list[Any]:
-    """The results of the jobs that a chord waited for, in their order. LookupError if one of them is gone."""
-    known = dict(Job.objects.filter(uid__in=chord.children, state=State.SUCCEEDED).values_list("uid", "result"))
-    return [followed(known[UUID(child)]) for child in chord.children]
+    """The results of the jobs that a chord waited for, in their order. LookupError if one of them is gone, ValueError
+    if they are more than a process should hold."""
+    rows, known, left = Job.objects.filter(uid__in=chord.children, state=State.SUCCEEDED), {}, MOST_RESULTS
+    for uid, result in rows.values_list("uid", "result").iterator(chunk_size=200):
+        known[uid] = followed(result)
+        left -= size(known[uid])
+        if left < 0:
+            raise ValueError(f"the results that the chord waited for take more than {MOST_RESULTS:,} bytes")
+    if len(known) < len({*chord.children}):
+        raise LookupError("a job that the chord waited for is gone, and its result with it")
+    return [known[UUID(child)] for child in chord.children]
 
 
 def followed(result: Any) -> Any:

@@ -242,7 +242,9 @@ def cancel_acknowledged(job: Job, sentence: str = "", news: Any = None) -> Job |
 def ignore(job: Job, reason: str, news: Any = None) -> Job | None:
     """End the attempt as cancelled by the job's own code, which says ``reason``. Nothing follows it."""
     ended = {"state": State.CANCELLED, "finished_at": now(), "cancel_reason": storable.text(reason, 500)}
-    left = _end_attempt(job, ended, Outcome.CANCELLED, news, Failure(f"{reason.capitalize()}."), unasked=True)
+    left = _end_attempt(
+        job, ended, Outcome.CANCELLED, news, Failure(f"{reason.capitalize()}."), unasked=True, ignored=True
+    )
     return left or cancel_acknowledged(job, f"{reason.capitalize()}.", news)
 
 
@@ -315,8 +317,12 @@ def _moved(sets: dict[str, Any], where: str, args: Sequence[Any]) -> list[Job]:
     with transaction.atomic():
         moved = move(sets, where, args)
         if moved:
-            attempts.write_endings(moved)
-            outbox.queue_deliveries(moved)
+            followers = [
+                each for job in moved if job.state == State.CANCELLED and job.then for each in chains.begin(job)
+            ]
+            attempts.write_endings([*moved, *followers])
+            outbox.queue_deliveries([*moved, *followers])
+            notify.push_and_notify(followers)
     return moved
 
 
@@ -329,10 +335,12 @@ def _end_attempt(
     failure: Failure | None = None,
     beat: int | None = None,
     unasked: bool = False,
+    ignored: bool = False,
 ) -> Job | None:
     """End a running attempt: job row, attempt row, last log lines and webhook deliveries, in one transaction.
 
-    ``beat``: only if the column still has this value. ``unasked``: only if no cancel was requested.
+    ``beat``: only if the column still has this value. ``unasked``: only if no cancel was requested. ``ignored``: as
+    if the job had not been there, for what would follow it.
     """
     sets = {**(attempts.progress_columns(news) if news else {}), **ended}
     where, args = f"{HELD} AND beat = %s" if beat is not None else HELD, [job.uid, job.attempt]
@@ -348,8 +356,7 @@ def _end_attempt(
         with transaction.atomic():
             moved = move(sets, where, args)
             if moved:
-                begins = {State.SUCCEEDED: chains.begin, State.FAILED: chains.begin_errbacks}.get(moved[0].state)
-                followers = begins(moved[0]) if begins and moved[0].then else []
+                followers = chains.begin(moved[0]) if moved[0].then and not ignored else []
                 attempts.write_lines(moved[0], lines)
                 if outcome != Outcome.SUCCEEDED:
                     attempts.write_attempt(moved[0], outcome, failure)

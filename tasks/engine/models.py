@@ -11,6 +11,7 @@ from django.db import models
 from django.db.models import Manager, Q
 from django.db.models.expressions import RawSQL
 
+from tasks.engine.chords import Chord as Chord  # a table of this app
 from tasks.engine.ordered_json import OrderedJSONField
 from tasks.engine.uid import uuid7
 
@@ -284,20 +285,6 @@ class Ending(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.state} {self.at}"
-
-
-class Chord(models.Model):
-    """A group of jobs that a body waits for: how many of them have yet to succeed. It goes with the last result."""
-
-    uid = models.UUIDField(primary_key=True)
-    waiting = models.IntegerField()
-    children = models.JSONField()  # ids of the jobs, in the order of their results
-    body = OrderedJSONField()  # a branch of Job.then
-    last = models.UUIDField(null=True, db_index=True)  # the job that ends the body, by which callers ask
-    created_at = models.DateTimeField(auto_now_add=True)
-
-    def __str__(self) -> str:
-        return f"{self.uid}: {self.waiting} to come"
 
 
 class LogLine(models.Model):

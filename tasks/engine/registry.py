@@ -40,6 +40,7 @@ class Kind:
     routed: bool = False  # it names no queue of its own: tasks.engine.routing finds one for each job
     priority: int = 5
     max_attempts: int = 4
+    bound: bool = False  # whether its function gets the task itself
     own_retries: bool = False  # False: an own failure is final, only losses are tried again
     on_lost: str = "retry"  # or "fail"
     effects: str = "idempotent"  # or "none", "once"

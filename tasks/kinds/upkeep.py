@@ -17,7 +17,7 @@ from django.utils import timezone
 from tasks.access import audit
 from tasks.access.models import Entry
 from tasks.base import job
-from tasks.engine import registry
+from tasks.engine import chords, registry
 from tasks.engine.models import Bar, Chord, Job, LogLine, Minute, State, Worker, instant
 from tasks.engine.report import Report
 from tasks.engine.words import number_of
@@ -54,9 +54,23 @@ def prune(report: Report) -> dict[str, int]:
     for name, expired in features.expired().items():
         gone[name] = deleted_rows(expired(now), lambda: report.progress(gone["jobs"]))
     gone["workers"], _ = Worker.objects.filter(seen_at__lt=now - WORKERS_KEPT).delete()
-    Chord.objects.filter(created_at__lt=now - timedelta(days=settings.SIGNALBOX_KEEP_FAILED_D)).delete()
+    forget_chords(now - timedelta(days=settings.SIGNALBOX_KEEP_FAILED_D))
     before = now - timedelta(days=settings.SIGNALBOX_KEEP_AUDIT_D)
     gone["entries"] = forgotten(before, report.job_id or "", lambda: report.progress(gone["jobs"]))
+    return gone
+
+
+def forget_chords(before: datetime) -> int:
+    """Delete chords for which no job can count any more, and whose results no job reads. Returns how many."""
+    old = Chord.objects.filter(created_at__lt=before)
+    if not old.exists():
+        return 0
+    waits = Job.objects.filter(then__isnull=False).exclude(state=State.SUCCEEDED).values_list("then", flat=True)
+    needed = {uid for then in waits.iterator(chunk_size=200) for branch in then for uid in chords.named_in(branch)}
+    gone = 0
+    for chord in old.iterator(chunk_size=200):
+        if str(chord.uid) not in needed and not Job.objects.filter(uid__in=chords.first_of(chord.body)).exists():
+            gone += chord.delete()[0]
     return gone
 
 

@@ -85,7 +85,7 @@ def restored(value: Any) -> Any:
             try:
                 return kombu_json.loads(json.dumps({"__type__": value.type, "__value__": said}))
             except ValueError:  # a type that is not kombu's, or is no longer registered
-                return str.__str__(value)
+                return value
         case dict() if value.keys() == MARKER:
             return kombu_json.loads(json.dumps(value))
         case dict():

@@ -66,6 +66,7 @@ def _kind_of(name: str, task: Task) -> registry.Kind:
         dotted=dotted,
         named=name != dotted,
         signature=_sealed(Signature.of(function, bound=bound, adopted=True)),
+        bound=bound,
         where=f"{function.__module__}.{function.__qualname__}",
         place=registry.place(function),
         doc=(function.__doc__ or "").strip(),

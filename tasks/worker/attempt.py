@@ -27,7 +27,7 @@ from tasks.engine.errors import Failure
 from tasks.engine.models import Job
 from tasks.engine.report import MOST_LINES, Cancelled, Fenced, Report
 from tasks.params.typed import Typed
-from tasks.worker import chain_of, cleanup, connections, pulse
+from tasks.worker import chain_of, cleanup, connections, failures, pulse
 from tasks.worker.celery_states import IGNORED, REJECTED
 
 log = logging.getLogger(__name__)
@@ -63,8 +63,7 @@ class Held:
         self.follows: dict[str, Any] | None = None  # not known yet
         try:
             self.params, secrets = creation.open_params(job)
-            masked = creation.referred(job.params)  # as everybody may read them
-            self.args, self.kwargs = task.kind.signature.arguments(masked)
+            self.args, self.kwargs = task.kind.signature.arguments(creation.masked(job, self.params))
         except Exception as error:  # such as secrets sealed with a key that is gone
             self.params, self.args, self.kwargs, secrets, self.unreadable = {}, [], {}, [], error
         log_context.keep(str(job.uid), secrets)
@@ -78,7 +77,8 @@ class Held:
         """The arguments that Celery's tracer was given, with the job's secrets in the place of their masks."""
         signature = self.task.kind.signature
         secrets = {name: self.params[name] for name in signature.secrets & self.params.keys()}
-        return signature.put_secrets(args, kwargs, secrets) if secrets else (args, kwargs)
+        args, kwargs = signature.put_secrets(args, kwargs, secrets) if secrets else (args, kwargs)
+        return failures.opened(args, kwargs)
 
     def perform(self, call: Callable[[], Any]) -> Any:
         """Call the job's code and record its end. Raises Ignore, Retry or the failure, as Celery expects."""

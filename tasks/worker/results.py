@@ -75,8 +75,9 @@ def leaves(results: Iterable[Any]) -> Iterator[Any]:
 def broken_chord(body_id: str) -> dict[str, Any] | None:
     """In Celery's words: the body of a chord has failed when a job that it waits for has, until that is tried again."""
     chord = Chord.objects.filter(last=body_id).first() if is_uuid(body_id) else None
-    ended = {"uid__in": chord.children, "state__in": (Job.State.FAILED, Job.State.CANCELLED)} if chord else {}
-    child = Job.objects.filter(**ended).first() if chord else None
+    waits_for = filter(None, [chord.broken, *chord.children]) if chord else ()
+    ended = (Job.State.FAILED, Job.State.CANCELLED)
+    child = Job.objects.filter(uid__in=list(waits_for), state__in=ended).first() if chord else None
     if child is None:
         return None
     why = f"Dependency {child.uid} raised {raised(child)!r}"

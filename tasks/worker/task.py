@@ -229,6 +229,7 @@ def _make_task(function: Callable[..., Any], given: dict[str, Any]) -> Any:
     kind = registry.Kind(
         name=function.__name__ if chosen is None else chosen,
         signature=signature,
+        bound=bound,
         celery_name=celery["name"],
         dotted=dotted,
         named=chosen is not None or dotted.startswith(OUR_KINDS),

@@ -83,7 +83,7 @@ def test_a_watched_task_that_has_expired_is_not_ours_to_end():
     add.apply_async((1,), expires=60)
     Job.objects.update(expires_at=datetime.now(UTC) - timedelta(seconds=1), app="shop")
     lifecycle.wake()
-    assert Job.objects.get().state == "queued"
+    assert Job.every.get().state == "queued"
 
 
 def test_what_has_expired_is_not_woken():

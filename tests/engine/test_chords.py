@@ -1,17 +1,22 @@
 """Chords: the body starts once, when every job of the group has succeeded, whatever happens to those jobs and to us."""
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
 from celery import chain, chord, group
+from celery.exceptions import Ignore
 from celery.result import AsyncResult
-from django.db import connection
+from django.db import connection, transaction
+from django.utils import timezone
 
 from tasks.base import job
-from tasks.engine import creation, lifecycle
+from tasks.engine import chords, creation, lifecycle
 from tasks.engine.errors import Failure
 from tasks.engine.models import Chord, Job
+from tasks.kinds.upkeep import forget_chords
 from tests.support.people import person
 from tests.support.processes import wait_until
 from tests.support.runs import perform
@@ -197,7 +202,13 @@ def errback(uid):
 
 
 @job(name="chord_errback_of_three")
-def errback_of_three(request, exc, traceback): ...
+def errback_of_three(request, exc, traceback, more="none"):
+    return [request.id, request.task, request.args, request.kwargs, repr(exc), traceback.splitlines()[-1], more]
+
+
+@job(name="chord_errback_of_all")
+def errback_of_all(*given):
+    return [type(each).__name__ for each in given]
 
 
 def test_an_errback_begins_in_the_transaction_of_the_failure_with_the_id_of_what_failed():
@@ -220,6 +231,159 @@ def test_errbacks_of_a_chain_and_of_the_body_of_a_chord():
     assert Job.objects.filter(kind="chord_errback", result=body.id).count() == 1
 
 
-def test_an_errback_that_wants_request_and_traceback_is_refused_at_the_call():
-    with pytest.raises(TypeError, match="chord_errback_of_three: link_error begins a job with one parameter"):
-        add.apply_async((1, 1), link_error=errback_of_three.s())
+def results_of(kind: str) -> list:
+    return list(Job.objects.filter(kind=kind).order_by("id").values_list("result", flat=True))
+
+
+def test_an_errback_of_several_arguments_gets_request_exception_and_traceback():
+    result = replaces.apply_async(("fail",), {"x": 1}, link_error=[errback_of_three.s(more="m"), errback_of_all.s("x")])
+    run_all()
+    said = [result.id, "chord_replaces", ["fail"], {"x": 1}, "ValueError('no')", "ValueError: no", "m"]
+    assert results_of("chord_errback_of_three") == [said]
+    assert results_of("chord_errback_of_all") == [["Context", "ValueError", "str", "str"]]
+
+
+def test_an_errback_that_takes_no_more_arguments_is_one_of_the_id_or_of_nothing():
+    replaces.apply_async(("fail",), link_error=[errback_of_all.si(), errback_of_three.si(1, 2, 3)])
+    run_all()
+    assert results_of("chord_errback_of_all") == [[]]
+
+
+def test_an_errback_begins_each_time_that_the_job_fails():
+    result = replaces.apply_async(("fail",), link_error=errback.s())
+    run_all()
+    lifecycle.retry(UUID(result.id))
+    run_all()
+    assert results_of("chord_errback") == [result.id] * 2
+
+
+def test_a_lost_job_begins_its_errback_too():
+    result = replaces.apply_async(("fail",), link_error=errback_of_three.s())
+    lifecycle.rescue(lifecycle.claim(UUID(result.id), "w", 1), sentence="The process that ran the job died by SIGKILL.")
+    perform(Job.objects.get(kind="chord_errback_of_three"))
+    row = Job.objects.get(kind="chord_errback_of_three")
+    assert row.state == "failed" or "died by SIGKILL" in row.result[4], row.error
+
+
+def test_a_step_that_cannot_begin_begins_its_errback():
+    chain(add.s(1, 1), add.s("x").on_error(errback.s()), add.s(1)).delay()
+    run_all()
+    second = Job.objects.get(kind="add", state="failed")
+    assert results_of("chord_errback") == [str(second.uid)]
+
+
+HELD_BACK = {
+    "a child failed": lambda: [replaces.s("fail"), add.s(1, 1)],
+    "two children failed": lambda: [replaces.s("fail"), replaces.s("fail")],
+    "a job before a child failed": lambda: [chain(replaces.s("fail"), add.s(1)), add.s(1, 1)],
+    "a chord in the group failed": lambda: [chord([replaces.s("fail"), add.s(1, 1)], chord_collects.s()), add.s(1, 1)],
+}
+
+
+@pytest.mark.parametrize("name", HELD_BACK)
+def test_a_body_that_cannot_begin_has_failed_for_callers_and_begins_its_errbacks_once(name):
+    body = chord(HELD_BACK[name]())(chord_collects.s().on_error(errback_of_three.s()))
+    run_all()
+    assert AsyncResult(body.id).state == "FAILURE" and not Job.objects.filter(uid=body.id).exists()
+    (said,) = results_of("chord_errback_of_three") if "chord" not in name else [[body.id, None, [], {}, "Dependency"]]
+    assert said[0] == body.id and "Dependency" in said[4]
+
+
+def test_a_child_that_is_cancelled_breaks_the_chord_and_one_that_ignores_itself_does_not():
+    body = chord([add.s(1, 1), add.s(2, 2)])(chord_collects.s().on_error(errback.s()))
+    lifecycle.cancel(Job.objects.order_by("id").first().uid)
+    run_all()
+    assert results_of("chord_errback") == [body.id]
+    Job.objects.all().delete()
+    waits = chord([ignores.s(), add.s(2, 2)])(chord_collects.s().on_error(errback.s()))
+    run_all()
+    assert results_of("chord_errback") == [] and AsyncResult(waits.id).state == "FAILURE"
+
+
+@job(name="chord_ignores")
+def ignores():
+    raise Ignore
+
+
+# --- bounds ----------------------------------------------------------------------------------------------------
+
+
+def test_a_chord_waits_for_a_bounded_number_of_jobs(monkeypatch):
+    monkeypatch.setattr(chords, "MOST", 3)
+    for canvas in (
+        chord([add.s(1, 1)] * 4, chord_collects.s()),
+        chain(add.s(1, 1), group([add.s(1)] * 4), chord_collects.s()),
+    ):
+        with pytest.raises(ValueError, match="A chord waits for at most 3 jobs, and this one has 4"):
+            canvas.delay()
+    assert not Job.objects.exists() and not Chord.objects.exists()
+
+
+def test_results_that_are_too_much_for_a_process_fail_the_body_and_say_so(monkeypatch):
+    monkeypatch.setattr(creation, "MOST_RESULTS", 50_000)
+    chord([long.s(40_000), long.s(40_000)])(chord_collects.s())
+    run_all()
+    (row,) = bodies()
+    assert row.state == "failed" and "the results that the chord waited for take more than 50,000 bytes" in row.error
+
+
+def test_a_result_that_is_gone_fails_the_body_and_says_so():
+    chord([add.s(1, 1), add.s(2, 2)])(chord_collects.s())
+    first, second = Job.objects.order_by("id")
+    perform(first).delete()
+    perform(second)
+    (row,) = bodies()
+    assert row.state == "failed" and "a job that the chord waited for is gone" in row.error
+
+
+@job(name="chord_measures")
+def measures(text: str) -> int:
+    return len(text)
+
+
+def test_a_long_result_goes_by_reference_to_a_parameter_of_any_type():
+    last = chain(long.s(40_000), measures.s()).delay()
+    run_all()
+    assert last.get(timeout=1) == 40_000 and len(Job.objects.get(uid=last.id).params["text"]) == 36
+
+
+def test_a_chord_is_kept_as_long_as_a_job_may_still_count_for_it_or_read_from_it():
+    chord([long.s(40_000), long.s(40_000)])(chord_collects.s())
+    run_all()
+    chord([add.s(1, 1), chain(add.s(1, 1), replaces.s("fail"), add.s(1))])(chord_collects.s())
+    run_all()
+    chord([add.s(1, 1)])(chord_collects.s())
+    before = timezone.now() + timedelta(seconds=1)
+    assert forget_chords(before) == 0 and Chord.objects.count() == 3
+    Job.objects.all().delete()
+    assert forget_chords(before) == 3 and not Chord.objects.exists()
+
+
+@pytest.mark.parametrize("inside", ["chain", "group", "chord"])
+def test_options_of_a_canvas_within_a_canvas_are_those_of_its_tasks(inside):
+    match inside:
+        case "chain":
+            within = chain(add.s(1), add.s(1)).set(priority=9, link_error=[errback.s()], link=[chord_collects.s()])
+        case "group":
+            within = group(add.s(1), add.s(1)).set(priority=9)
+        case "chord":
+            within = chord([add.s(1), add.s(1)], chord_collects.s()).set(priority=9, link_error=[errback.s()])
+    chain(add.s(1, 1), within).delay()
+    run_all()
+    urgent = list(Job.objects.filter(priority=9).order_by("id").values_list("kind", flat=True))
+    assert urgent == {"chain": ["add"], "group": ["add"] * 2, "chord": ["add", "add", "chord_collects"]}[inside]
+    assert Job.objects.filter(kind="chord_collects").count() == {"chain": 1, "group": 0, "chord": 1}[inside]
+
+
+def test_an_end_that_was_never_committed_counts_for_nothing():
+    chord([add.s(1, 1), add.s(2, 2)])(chord_collects.s())
+    first, second = Job.objects.order_by("id")
+    perform(first)
+    held = lifecycle.claim(second.uid, "w", 1)
+    with suppress(ZeroDivisionError), transaction.atomic():  # what a database does for a process that is killed here
+        assert lifecycle.succeed(held, 4) is not None and bodies()
+        raise ZeroDivisionError
+    assert not bodies()
+    lifecycle.rescue(held)
+    perform(Job.objects.get(pk=second.pk))
+    assert [row.params["results"] for row in bodies()] == [[2, 4]]

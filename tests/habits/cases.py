@@ -7,7 +7,7 @@ import os
 import time
 from pathlib import Path
 
-from celery import chain
+from celery import chain, chord, group
 from celery.result import AsyncResult
 
 from tests.habits.team import tasks
@@ -127,3 +127,128 @@ def revoke_with_terminate():
 
 def class_of_the_app():
     return end_of(tasks.wide.delay(1))
+
+
+def chord_and_its_results():
+    return end_of(chord([tasks.adds.s(1, 1), tasks.adds.s(2, 2)])(tasks.collects.s()))
+
+
+def group_and_a_task():
+    return end_of((group(tasks.adds.s(1, 1), tasks.adds.s(2, 2)) | tasks.collects.s()).delay())
+
+
+def chord_of_a_generator():
+    return end_of(chord(tasks.adds.s(n, n) for n in range(3))(tasks.collects.s()))
+
+
+def chord_of_nothing():
+    body = chord([])(tasks.collects.s())
+    return [end_of(body), len(lines(1, "collects"))]
+
+
+def chain_in_a_chord():
+    return end_of(chord([chain(tasks.adds.s(1, 1), tasks.adds.s(5)), tasks.adds.s(0)])(tasks.collects.s()))
+
+
+def group_in_a_chord():
+    header = [tasks.adds.s(1, 1), group(tasks.adds.s(2, 2), tasks.adds.s(3, 3)), tasks.adds.s(4, 4)]
+    return end_of(chord(header)(tasks.collects.s()))
+
+
+def chord_in_a_chord():
+    inner = chord([tasks.adds.s(1, 1), tasks.adds.s(2, 2)], tasks.collects.s())
+    return end_of(chord([inner, tasks.adds.s(3)])(tasks.collects.s()))
+
+
+def chord_in_a_chain():
+    both = group(tasks.adds.s(1), tasks.adds.s(2))
+    return end_of(chain(tasks.adds.s(1, 1), both, tasks.collects.s()).delay())
+
+
+def chain_as_the_body():
+    return end_of(chord([tasks.adds.s(1, 1)])(chain(tasks.collects.s(), tasks.collects.s())))
+
+
+def chord_whose_group_fails():
+    body = chord([tasks.breaks.s(), tasks.adds.s(1)])(tasks.collects.s().on_error(tasks.errback.s()))
+    return [end_of(body)[0], lines(1, "errback"), settled()]
+
+
+def chord_whose_group_fails_before_its_end():
+    header = [chain(tasks.breaks.s(), tasks.adds.s(1)), tasks.adds.s(1)]
+    body = chord(header)(tasks.collects.s().on_error(tasks.errback.s()))
+    return [end_of(body)[0], lines(1, "errback"), settled()]
+
+
+def chord_whose_body_fails():
+    body = chord([tasks.adds.s(1)])(tasks.breaks.s().on_error(tasks.errback.s()))
+    return [end_of(body), lines(1, "errback"), settled()]
+
+
+def replaced_by_a_task():
+    return end_of(tasks.replaces.delay("task"))
+
+
+def replaced_by_a_chain():
+    return end_of(tasks.replaces.delay("chain"))
+
+
+def replaced_by_a_group():
+    return end_of(tasks.replaces.delay("group"))
+
+
+def replaced_by_a_chord():
+    return end_of(tasks.replaces.delay("chord"))
+
+
+def replaced_within_a_chain():
+    return end_of(chain(tasks.replaces.s("task"), tasks.adds.s(5)).delay())
+
+
+def replaced_within_a_chord():
+    return end_of(chord([tasks.replaces.s("chain"), tasks.adds.s(1)])(tasks.collects.s()))
+
+
+def errback_of_one_argument():
+    result = tasks.breaks.apply_async((1,), link_error=tasks.errback.s())
+    return [end_of(result), lines(1, "errback"), settled()]
+
+
+def errback_of_three_arguments():
+    result = tasks.breaks.apply_async((1, "two"), link_error=tasks.errback_of_three.s())
+    return [end_of(result), lines(1, "errback"), settled()]
+
+
+def bound_errback():
+    result = tasks.breaks.apply_async((1,), link_error=tasks.bound_errback.s())
+    return [end_of(result), lines(1, "bound errback"), settled()]
+
+
+def errback_that_takes_nothing():
+    result = tasks.breaks.apply_async((1,), link_error=tasks.spend.si(7))
+    return [end_of(result), lines(1, "spend"), settled()]
+
+
+def errback_of_a_chain():
+    result = chain(tasks.adds.s(1), tasks.breaks.s(), tasks.adds.s(1)).on_error(tasks.errback.s()).delay()
+    return [end_of(result.parent), lines(1, "errback"), settled()]
+
+
+def errback_of_a_success():
+    return [end_of(tasks.adds.apply_async((1, 1), link_error=tasks.errback.s())), settled()]
+
+
+def expired_before_it_ran():
+    return [end_of(tasks.spend.apply_async((1,), countdown=2, expires=1)), settled()]
+
+
+def not_expired():
+    return end_of(tasks.expires.delay())
+
+
+def retry_as_another_call():
+    return end_of(tasks.tries_another.delay(1))
+
+
+def headers_of_a_call():
+    return end_of(tasks.headers.apply_async(headers={"tenant": "acme"}))

@@ -17,6 +17,7 @@ class Migration(migrations.Migration):
                 ("children", models.JSONField()),
                 ("body", models.JSONField()),
                 ("last", models.UUIDField(db_index=True, null=True)),
+                ("broken", models.UUIDField(null=True)),
                 ("created_at", models.DateTimeField(auto_now_add=True)),
             ],
         ),

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from celery import Task
+from celery import Task, chain, chord, group
 from celery.exceptions import Ignore
 from celery.signals import task_failure, task_postrun, task_prerun, task_success
 
@@ -139,6 +139,68 @@ def sleeps():
     for _ in range(600):
         time.sleep(0.05)
     note("slept")
+
+
+@job(name="habits_adds")
+def adds(x, y=0):
+    return x + y
+
+
+@job(name="habits_collects")
+def collects(results):
+    note("collects", results)
+    return results
+
+
+@job(name="habits_breaks")
+def breaks(*args):
+    note("breaks", *args)
+    raise Special("no")
+
+
+@job(name="habits_replaces", bind=True)
+def replaces(self, how, x=1):
+    match how:
+        case "task":
+            return self.replace(adds.s(x, 100))
+        case "chain":
+            return self.replace(chain(adds.s(x, 100), adds.s(1000)))
+        case "group":
+            return self.replace(group(adds.s(x, 100), adds.s(x, 200)))
+    return self.replace(chord([adds.s(x, 100), adds.s(x, 200)], collects.s()))
+
+
+@job(name="habits_errback")
+def errback(uid):
+    note("errback", len(uid))
+
+
+@job(name="habits_errback_of_three")
+def errback_of_three(request, exc, traceback):
+    note("errback of three", request.args, request.kwargs, repr(exc), str(traceback).strip().splitlines()[-1])
+
+
+@job(name="habits_bound_errback", bind=True)
+def bound_errback(self, uid):
+    note("bound errback", len(uid))
+
+
+@job(name="habits_tries_another", bind=True, max_retries=2)
+def tries_another(self, n, word="w"):
+    note("tries", n, word)
+    if self.request.retries:
+        return [n, word]
+    raise self.retry(args=(n + 1,), kwargs={"word": "x"}, countdown=0)
+
+
+@job(name="habits_headers", bind=True)
+def headers(self):
+    return [self.request.get("tenant"), (self.request.headers or {}).get("tenant")]
+
+
+@job(name="habits_expires", expires=60)
+def expires():
+    return "ran"
 
 
 @task_prerun.connect
