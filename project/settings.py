@@ -282,7 +282,7 @@ if env.flag("SIGNALBOX_HTTPS", False):  # a proxy in front speaks TLS, and sets 
 # --- The API ---------------------------------------------------------------------------------------------------
 REST_FRAMEWORK = {  # the views say the rest themselves; one that does not derive from ours is for admins
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAdminUser"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "tasks.api.schema.DocumentedByMethods",
 }
 SPECTACULAR_SETTINGS = {
     "PATH_CONVERTER_OVERRIDES": {"name": str},

@@ -161,7 +161,7 @@ class JobLog(ResourceView):
     @extend_schema(
         operation_id="get_job_log",
         parameters=[OpenApiParameter("after", {"type": "integer", "minimum": 0, "default": 0}), LIMIT],
-        responses=shapes.LogPage,
+        responses=shapes.page(shapes.LogLineShape, "LogPage"),
     )
     def get(self, request: Any, uid: UUID) -> Response:
         """Log lines in their order, those after a number. `next` is null when there are no more for now."""

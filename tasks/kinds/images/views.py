@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.contrib import messages
-from django.db import transaction
 from django.db.models import QuerySet
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -16,7 +15,7 @@ from tasks.engine.models import Job
 from tasks.kinds.images import storing
 from tasks.kinds.images.forms import CollectionForm, RenameForm
 from tasks.kinds.images.models import Collection, Image
-from tasks.kinds.images.tasks import stop_run
+from tasks.kinds.images.tasks import remove, stop_run
 from tasks.web import upload_ticket
 from tasks.web.pages import Allowed, PageContext, submit_and_say, uid_or_404
 
@@ -120,22 +119,15 @@ class CollectionRename(CollectionForms, UpdateView):
 
 
 class CollectionDelete(CollectionForms, DeleteView):
-    """What runs is stopped first; the files go once it is certain that the rows are gone."""
-
     template_name = "kinds/images/delete.html"
 
     def get_context_data(self, **context: Any) -> dict[str, Any]:
         return super().get_context_data(counts=self.object.counts(), **context)
 
     def form_valid(self, form: Any) -> HttpResponse:
-        collection = self.object
-        stop_run(collection, self.request.user)
-
-        def delete() -> None:
-            transaction.on_commit(lambda: storing.forget(collection))
-            collection.delete()
-
-        audit.do(self.request, "change_rows", f"collection {collection.uid}", delete, deleted=collection.name)
+        collection, user = self.object, self.request.user
+        target = f"collection {collection.uid}"
+        audit.do(self.request, "change_rows", target, lambda: remove(collection, user), deleted=collection.name)
         return redirect("collections")
 
 
