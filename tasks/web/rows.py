@@ -1,10 +1,11 @@
-"""Pages of a table: a list page by page, forms that make and change a row, the page that deletes it, and single actions.
+"""Pages of a table: a list page by page, forms that make and change a row, a page that deletes it, single actions.
 
 A feature derives one class from ``RowPage`` that names its model, and puts it before one of the classes below or one of
 Django's generic views.
 """
 
-from typing import Any, TypeVar
+from collections.abc import Callable
+from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 
 from django.contrib import messages
@@ -30,12 +31,20 @@ def newest(request: HttpRequest, rows: QuerySet[M], size: int) -> tuple[list[M],
     return found[:size], f"before={found[size - 1].uid}" if len(found) > size else ""
 
 
-class RowPage(PageContext):
-    """``noun`` names a row in the audit trail and on screen; its page and its list have the addresses ``noun`` and ``here``."""
+class OfTable(Allowed):
+    """``noun`` names a row on screen, in the audit trail and as the address of its page. ``here`` is the list."""
 
     noun = ""
+
+    def audited(self, call: Callable[[], Any], row: Any = None, **detail: Any) -> Any:
+        """Call ``call`` with an audit entry about ``row``, or about the row that it returns."""
+        target = f"{self.noun} {row.uid}" if row else lambda made: f"{self.noun} {made.uid}"
+        return audit.do(self.request, self.action, target, call, **detail)
+
+
+class RowPage(OfTable, PageContext):
     slug_field = slug_url_kwarg = "uid"
-    rights: dict[str, str] = {}  # variable of the template → the action that it asks about
+    rights: ClassVar[dict[str, str]] = {}  # variable of the template → the action that it is about
 
     def get_context_data(self, **context: Any) -> dict[str, Any]:
         rights = {name: may(self.request.user, action) for name, action in self.rights.items()}
@@ -44,10 +53,6 @@ class RowPage(PageContext):
     def get_success_url(self) -> str:
         return reverse(self.noun, args=[self.object.uid])
 
-    def audited(self, call: Any, row: Any = None, **detail: Any) -> Any:
-        target = f"{self.noun} {row.uid}" if row else lambda made: f"{self.noun} {made.uid}"
-        return audit.do(self.request, self.action, target, call, **detail)
-
 
 class NewRow(CreateView):
     template_name = "web/row_form.html"
@@ -55,8 +60,8 @@ class NewRow(CreateView):
     def get_context_data(self, **context: Any) -> dict[str, Any]:
         return super().get_context_data(back=reverse(self.here), **context)
 
-    def form_valid(self, form: Any) -> HttpResponse:
-        self.object = self.audited(form.save)
+    def form_valid(self, form: Any, **detail: Any) -> HttpResponse:
+        self.object = self.audited(form.save, **detail)
         return redirect(self.get_success_url())
 
 
@@ -72,38 +77,35 @@ class ChangeRow(UpdateView):
 
 
 class DeleteRow(DeleteView):
-    """``warning``: what else the deletion takes away, as the page says it."""
-
     template_name = "web/row_delete.html"
-    warning = ""
+    warning = ""  # what the page says beside the row's name
+    kept = ""  # the column that the audit entry keeps
 
     def get_context_data(self, **context: Any) -> dict[str, Any]:
-        return super().get_context_data(back=self.get_success_url(), warning=self.warn(self.object), **context)
-
-    def warn(self, row: Any) -> str:
-        return self.warning
+        return super().get_context_data(back=self.get_success_url(), warning=self.warning, **context)
 
     def remove(self, row: Any) -> None:
         row.delete()
 
     def form_valid(self, form: Any) -> HttpResponse:
         row = self.object
-        self.audited(lambda: self.remove(row), row, deleted=str(row))
+        self.audited(lambda: self.remove(row), row, deleted=getattr(row, self.kept, True))
         messages.info(self.request, f"The {self.noun} {row} was deleted.")
         return redirect(self.here)
 
 
-class RowAction(Allowed, View):
+class RowAction(OfTable, View):
     """Something done to one row by a POST of its own. ``do`` returns what to say of it, if anything."""
 
     http_method_names = ["post"]
-    rows: QuerySet[Any]
+    rows: ClassVar[QuerySet[Any]]
+    here = ""  # where it leads; empty: to the row's page
 
     def post(self, request: HttpRequest, uid: UUID) -> HttpResponse:
-        self.row = get_object_or_404(self.rows, uid=uid)
-        if said := self.do(self.row):
+        row = get_object_or_404(self.rows, uid=uid)
+        if said := self.do(row):
             messages.info(request, said)
-        return redirect(self.back) if self.back else redirect(self.noun, uid)
+        return redirect(self.here) if self.here else redirect(self.noun, uid)
 
     def do(self, row: Any) -> str | None:
         raise NotImplementedError
