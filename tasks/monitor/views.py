@@ -11,9 +11,9 @@ from django.views.generic import View
 from tasks.access import audit
 from tasks.access.permissions import may
 from tasks.engine import notify
-from tasks.monitor import diagnosis, models, plots
+from tasks.monitor import diagnosis, models
 from tasks.queries import board as picture
-from tasks.queries import stats
+from tasks.queries import plots, stats
 from tasks.web.pages import Allowed, Page, wants_json
 
 MARKS = 20  # changes of release that a chart marks
@@ -56,10 +56,11 @@ class ChartsView(Page):
         period = self.request.GET.get("period", "1h")
         if period not in stats.PERIODS:
             raise Http404("Unknown period.")
-        chart = stats.chart(period)
+        chart = plots.chart(period)
         return super().get_context_data(
             chart=chart,
-            drawn=plots.plot_positions(chart),
+            drawn=chart["drawn"],
+            width=len(chart["buckets"]),
             releases=plots.release_marks(chart["buckets"], releases_since(chart["buckets"][0]["at"])),
             period=period,
             periods=self.periods.items(),

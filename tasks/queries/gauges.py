@@ -9,7 +9,7 @@ from django.db.models import Count
 from django.utils import timezone
 
 from tasks.engine.models import Job, State
-from tasks.queries import board, stats
+from tasks.queries import board, plots, stats
 
 FAILED = 20  # that the board keeps in sight
 COUNTED = 20_000  # jobs of a state that are looked at: a million waiting ones are not counted every few seconds
@@ -49,7 +49,7 @@ GAUGES: dict[str, Callable[[], Any]] = {
     "kinds": kinds,
     "tallies": tallies,
     "failures": failures,
-    **{f"chart-{period}": partial(stats.chart, period) for period in stats.PERIODS},
+    **{f"chart-{period}": partial(plots.chart, period) for period in stats.PERIODS},
 }
 COUNTS = frozenset({"kinds", "tallies"})  # what stands beside the rows of the board and must not contradict them
 

@@ -216,7 +216,7 @@ async def test_a_gauge_is_kept_up_to_date(served):
     async with await rows(served.connect)(await rows(person)("vera")) as socket:
         await say(socket, type="watch", gauge="chart-24h")
         chart = (await hear(socket, "gauge"))["value"]
-        assert len(chart["buckets"]) == 96 and chart.keys() == {"buckets", "kinds", "missing"}
+        assert len(chart["buckets"]) == 96 and chart.keys() == {"buckets", "kinds", "missing", "drawn"}
 
 
 async def test_news_are_told_to_those_who_may_hear_of_them(served):

@@ -2,7 +2,6 @@
 /** Is everything fine? The board's verdict, its reasons, the oldest wait and the last hour. tasks/monitor/diagnosis.py says it alike. */
 
 import { rough } from "./duration.js";
-import { trend } from "./plots.js";
 import { put } from "./put.js";
 import { troubles } from "./troubles.js";
 
@@ -18,8 +17,6 @@ export function verdict(found, failed, alerts) {
 }
 
 export class Verdict {
-  #trend = "";
-
   /** @param {HTMLElement} root  the section @param {import("../live/store.js").Store} store @param {string} prefix of queues' names in the broker */
   constructor(root, store, prefix) {
     this.root = root;
@@ -60,13 +57,10 @@ export class Verdict {
   }
 
   #hour() {
-    const chart = this.store.gauges.get("chart-1h");
-    if (!chart) return;
-    const drawn = trend(chart.buckets);
-    const all = drawn.ended + drawn.failed;
-    if (all === this.#trend) return;
-    this.#trend = all;
-    this.root.querySelector("[data-trend=ended]")?.setAttribute("d", drawn.ended);
-    this.root.querySelector("[data-trend=failed]")?.setAttribute("d", drawn.failed);
+    const trend = this.store.gauges.get("chart-1h")?.drawn.trend ?? {};
+    for (const [name, d] of Object.entries(trend)) {
+      const path = this.root.querySelector(`[data-trend=${name}]`);
+      if (path?.getAttribute("d") !== d) path?.setAttribute("d", d);
+    }
   }
 }
