@@ -15,7 +15,7 @@ from channels.consumer import AsyncConsumer
 from live import auth, frames, hub
 from live.job_feeds import UNKNOWN
 from live.mailbox import Mailbox
-from tasks.queries.gauges import GAUGES
+from tasks.queries.gauges import NAMES
 
 SUBPROTOCOL = "signalbox.v1"
 FRAME_LIMIT = 64 * 1024
@@ -143,7 +143,7 @@ class LiveConsumer(AsyncConsumer):
             self.hub.watch_job(self.mailbox, uid, after)
 
     def _gauge(self, verb: str, name: Any) -> None:
-        if not isinstance(name, str) or name not in GAUGES:
+        if not isinstance(name, str) or name not in NAMES:
             raise BadFrame(f"there is no gauge {str(name)[:40]!r}")
         if verb == "unwatch":
             self.mailbox.gauges.pop(name, None)

@@ -4,10 +4,9 @@ from typing import Any
 
 from tasks.access.permissions import may
 from tasks.engine.models import Job
-from tasks.monitor import diagnosis
 from tasks.observe import watched
 from tasks.queries import board as picture
-from tasks.queries import gauges, plots
+from tasks.queries import diagnosis, gauges, plots
 from tasks.web.pages import Page
 
 SECTIONS = {name: name for name in ("running", "queued", "retrying", "failed")}

@@ -11,9 +11,9 @@ from django.views.generic import View
 from tasks.access import audit
 from tasks.access.permissions import may
 from tasks.engine import notify
-from tasks.monitor import diagnosis, models
+from tasks.monitor import models
 from tasks.queries import board as picture
-from tasks.queries import plots, stats
+from tasks.queries import diagnosis, plots, stats
 from tasks.web.pages import Allowed, Page, wants_json
 
 MARKS = 20  # changes of release that a chart marks

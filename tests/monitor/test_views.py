@@ -10,8 +10,8 @@ from django.utils import timezone
 from tasks.access.models import Entry
 from tasks.engine import attempts, lifecycle
 from tasks.engine.models import Job, Queue, Worker
-from tasks.monitor.diagnosis import troubles
 from tasks.queries import plots, stats
+from tasks.queries.diagnosis import troubles
 from tests.support.people import person
 
 pytestmark = pytest.mark.django_db
@@ -33,7 +33,7 @@ def worker(*queues: str, alive: bool = True, running: int = 0, concurrency: int 
     return told | {"queues": queues, "concurrency": concurrency, "running": ["a job"] * running}
 
 
-# What a page is told → what it says of it (test_live_workers.py holds the scripts to the same list).
+# What queues and workers are like → what a page says of it.
 CASES = [
     ([queue(queued=5, oldest_s=90, started_per_min=3)], [worker("io")], []),
     ([queue(queued=5, oldest_s=59)], [worker("io")], []),

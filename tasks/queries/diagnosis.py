@@ -1,6 +1,6 @@
-"""What keeps jobs from starting, in words that an operator can act on. static/js/parts/troubles.js says it alike.
+"""What keeps jobs from starting, in words that an operator can act on.
 
-From what pages and frames know of queues and workers, and nothing else.
+From the members ``queues`` and ``workers`` of ``tasks.queries.board`` and nothing else.
 """
 
 from collections.abc import Sequence
@@ -15,9 +15,11 @@ STUCK_S = 60.0
 
 def diagnosis_context(board: dict[str, Any]) -> dict[str, Any]:
     """What a page needs that includes ``workers/_troubles.html``."""
-    prefix = f"{settings.SIGNALBOX_NAME}."
-    found = troubles(board["queues"], board["workers"], prefix)
-    return {"troubles": found, "prefix": prefix, "strangers": strangers_in_words()}
+    return {"troubles": troubles_of(board), "strangers": strangers_in_words()}
+
+
+def troubles_of(board: dict[str, Any]) -> list[dict[str, str]]:
+    return troubles(board["queues"], board["workers"], f"{settings.SIGNALBOX_NAME}.")
 
 
 def strangers_in_words() -> list[str]:
