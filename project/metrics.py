@@ -121,7 +121,7 @@ def this_process() -> Iterator[Any]:
     """What this process has done since it started: pushes, sockets, the hub's picture."""
     pushes = push.counters()
     for name in ("sent", "failed", "dropped"):
-        yield counter(f"signalbox_pushes_{name}", f"Hints of this process that were {name}", pushes[name])
+        yield CounterMetricFamily(f"signalbox_pushes_{name}", f"Hints that were {name}", value=pushes[name])
     hubs = list(hub.all_hubs())
     yield gauge("signalbox_sockets", "Open live sockets", "", {"": sum(len(each.mailboxes) for each in hubs)})
     ages = [time.monotonic() - each.agreed[1] for each in hubs if each.agreed]
@@ -135,7 +135,7 @@ def this_process() -> Iterator[Any]:
         ("closed_slow", "Sockets closed because their reader was too slow"),
     ):
         total = sum(getattr(each.counters, name, 0) for each in hubs)
-        yield counter(f"signalbox_hub_{name}", text, total)
+        yield CounterMetricFamily(f"signalbox_hub_{name}", text, value=total)
 
 
 def gauge(name: str, text: str, label: str, values: dict[str, float]) -> GaugeMetricFamily:
@@ -143,10 +143,6 @@ def gauge(name: str, text: str, label: str, values: dict[str, float]) -> GaugeMe
     for key, value in values.items():
         family.add_metric([key] if label else [], float(value))
     return family
-
-
-def counter(name: str, text: str, value: float) -> CounterMetricFamily:
-    return CounterMetricFamily(name, text, value=value)
 
 
 registry = CollectorRegistry()
