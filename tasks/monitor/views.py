@@ -1,5 +1,6 @@
 """The pages of the house itself: queues and workers, with what people do to a queue; charts."""
 
+from functools import partial
 from typing import Any
 
 from django.contrib import messages
@@ -79,18 +80,9 @@ class PauseView(Allowed, View):
     def post(self, request: HttpRequest, name: str) -> HttpResponse:
         if name not in {queue["name"] for queue in picture.queues()}:
             raise Http404("There is no such queue.")
-        audit.do(request, "pause", f"queue {name}", lambda: self.do(name), paused=self.paused)
+        change = partial(notify.pause, name, request.user) if self.paused else partial(notify.resume, name)
+        audit.do(request, "pause", f"queue {name}", change, paused=self.paused)
         if wants_json(request):
             return JsonResponse(next(queue for queue in picture.queues() if queue["name"] == name))
         messages.info(request, f"Queue {name} {'is paused' if self.paused else 'resumed'}.")
         return redirect("workers")
-
-    def do(self, name: str) -> None:
-        notify.pause(name, self.request.user)
-
-
-class ResumeView(PauseView):
-    paused = False
-
-    def do(self, name: str) -> None:
-        notify.resume(name)
