@@ -47,7 +47,7 @@ class Visitor:
     def sees(self, summary: dict[str, Any]) -> bool:
         return self.sees_all or summary["owner"] == self.name
 
-    def hears(self, topic: str) -> bool:
+    def may_watch(self, topic: str) -> bool:
         return topic in self.rows or (self.sees_all and topic.startswith(KIND))
 
     @property

@@ -118,11 +118,11 @@ class LiveConsumer(AsyncConsumer):
     def _news(self, verb: str, topics: Any) -> None:
         if not isinstance(topics, list) or len(topics) > WATCHED or not all(map(is_topic, topics)):
             raise BadFrame(f'"news" is a list of topics, at most {WATCHED} of at most {TOPIC} characters')
-        hidden = [topic for topic in topics if not self.mailbox.visitor.hears(topic)]
+        hidden = [topic for topic in topics if not self.mailbox.visitor.may_watch(topic)]
         if verb == "unwatch":
             self.hub.watch_news(self.mailbox, self.mailbox.topics - set(topics))
         elif hidden:
-            self.mailbox.tell(frames.error("forbidden", "there is no such topic, or you may not hear of it"))
+            self.mailbox.tell(frames.error("forbidden", "there is no such topic, or you may not watch it"))
         else:
             self.hub.watch_news(self.mailbox, frozenset(topics))
 

@@ -108,8 +108,8 @@ class Picture:
         changed = self.board.diff(seen.picture) | self.everything.diff(seen.everything)
         self.agreed = agreed
         if first:
-            self.board.untold.clear()
-            self.everything.untold.clear()
+            self.board.corrected.clear()
+            self.everything.corrected.clear()
         self.counters.repairs = self.board.repairs
         news = self.news.agree(seen.marks, seen.alerts) | self.news.moved(self.everything.stirred)
         if first or changed or news:

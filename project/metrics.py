@@ -1,4 +1,4 @@
-"""Prometheus metrics, computed at the scrape: the house from its rows, this process from its memory.
+"""Prometheus metrics, computed at the scrape: Signalbox from its rows, this process from its memory.
 
 No files are shared between processes. Durations are counted by each process from the moment of its start, as its
 counters are; take ``max`` over the processes, not ``sum``, for what comes from rows (docs/operations.md).
@@ -75,7 +75,7 @@ class Durations:
             yield family
 
 
-class House:
+class Collector:
     """A collector of prometheus_client: asked at each scrape, keeps nothing but the durations."""
 
     def __init__(self) -> None:
@@ -130,7 +130,7 @@ def this_process() -> Iterator[Any]:
         ("frames", "Frames sent to sockets"),
         ("hints", "Hints received from the channel layer"),
         ("reconciles", "Times the picture was read again"),
-        ("repairs", "Rows that reading again corrected: no hint had told of them"),
+        ("repairs", "Rows that reading again corrected: no hint had brought them"),
         ("failures", "Times the picture could not be read"),
         ("closed_slow", "Sockets closed because their reader was too slow"),
     ):
@@ -146,7 +146,7 @@ def gauge(name: str, text: str, label: str, values: dict[str, float]) -> GaugeMe
 
 
 registry = CollectorRegistry()
-registry.register(House())
+registry.register(Collector())
 
 
 @never_cache

@@ -110,8 +110,8 @@ function live(watch) {
     showFreshness();
   });
   setInterval(showFreshness, 1000);
-  addEventListener("online", () => socket.hurry());
-  document.addEventListener("visibilitychange", () => document.hidden || socket.hurry());
+  addEventListener("online", () => socket.reconnectNow());
+  document.addEventListener("visibilitychange", () => document.hidden || socket.reconnectNow());
   addEventListener("pagehide", () => socket.close());
   addEventListener("pageshow", (event) => event.persisted && socket.open());
   socket.open();

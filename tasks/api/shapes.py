@@ -129,7 +129,7 @@ class KindShape(s.Serializer):
     on_lost = s.ChoiceField(choices=["retry", "fail"])
     effects = s.ChoiceField(choices=["none", "idempotent", "once"])
     time_limit_s = s.FloatField(allow_null=True)
-    chore = s.BooleanField(help_text="made by the house itself, not by people")
+    chore = s.BooleanField(help_text="made by Signalbox itself, not by people")
     params = s.DictField()
 
 

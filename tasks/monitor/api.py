@@ -1,4 +1,4 @@
-"""Queues, workers, statistics and the audit trail: how the house is doing, and who did what in it."""
+"""Queues, workers, statistics and the audit trail: how Signalbox is doing, and who did what in it."""
 
 from typing import Any
 

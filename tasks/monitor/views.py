@@ -1,4 +1,4 @@
-"""The pages of the house itself: queues and workers, with what people do to a queue; charts."""
+"""The pages about Signalbox itself: queues and workers, with what people do to a queue; charts."""
 
 from functools import partial
 from typing import Any

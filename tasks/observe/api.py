@@ -26,7 +26,7 @@ class GapShape(s.Serializer):
     why = s.CharField()
 
     def get_fields(self) -> dict[str, Any]:
-        return {"from": s.DateTimeField(), **super().get_fields()}  # a word of Python
+        return {"from": s.DateTimeField(), **super().get_fields()}  # a keyword of Python
 
 
 class AppShape(s.Serializer):

@@ -24,7 +24,7 @@ from tasks.people.models import Identity, Invitation
 LONGEST_NAME = 150
 VALID = timedelta(days=3)
 NONE = ""  # no role
-ASKED = 5  # admins whom somebody without a role is told of
+ASKED = 5  # admins whose names somebody without a role is shown
 
 
 class NoAccount(Refused):

@@ -31,7 +31,7 @@ def state(request: HttpRequest, link: str) -> JsonResponse:
 
 
 def _living(link: str) -> ShareLink:
-    """Forged, expired, taken back, or of an owner who may share no more: all are the same to a stranger."""
+    """Forged, expired, taken back, or of an owner who may share no more: the visitor gets the same answer."""
     found = links.find(link)
     if found is None:
         raise Http404("This link is not valid, or has expired.")

@@ -65,7 +65,7 @@ class WebhookShape(s.Serializer):
     kinds = s.ListField(child=s.CharField())
     queues = s.ListField(child=s.CharField())
     apps = s.ListField(child=s.CharField())
-    alerts = s.BooleanField(help_text="hears of alerts too")
+    alerts = s.BooleanField(help_text="gets messages about alerts too")
     enabled = s.BooleanField()
     off_because = s.CharField(allow_null=True)
     failing_since = s.DateTimeField(allow_null=True)

@@ -124,7 +124,7 @@ def test_topics_are_what_the_role_may_see():
         and auth.rows(person("charlie")) == frozenset()
     )
     own = Visitor(1, "alice", permissions.OWN)
-    assert not own.hears("kind:noop") and not own.hears("alerts") and ADMIN.hears("kind:noop")
+    assert not own.may_watch("kind:noop") and not own.may_watch("alerts") and ADMIN.may_watch("kind:noop")
 
 
 def test_a_failed_job_and_one_that_is_tried_again_are_news_of_failures():

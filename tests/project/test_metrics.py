@@ -83,7 +83,7 @@ def test_who_gets_metrics():
 
 def test_the_figures_are_those_of_the_rows(monkeypatch):
     monkeypatch.setattr(metrics, "SETTLED", metrics.timedelta(0))
-    ada, house = call("ada"), metrics.House()
+    ada, house = call("ada"), metrics.Collector()
     monkeypatch.setattr(house.durations, "since", lifecycle.now())
     monkeypatch.setattr(metrics.registry, "collect", house.collect)
     alice = person("alice")

@@ -73,7 +73,7 @@ def test_the_last_words_of_a_part_are_heard_also_without_an_end_of_line(supervis
 def test_words_for_the_supervisor_are_not_shown(supervisor: Supervisor) -> None:
     quiet = part(
         "print('signalbox:ready'); print('shown'); import time; time.sleep(60)",
-        ready=lambda part: "ready" in part.heard,
+        ready=lambda part: "ready" in part.words,
     )
     supervisor.start(quiet)
     assert supervisor.wait_ready()
@@ -108,13 +108,13 @@ def test_nobody_reading_any_more_is_a_reason_to_stop(supervisor: Supervisor) -> 
     assert supervisor.stopping
 
 
-def test_the_undertaker_comes_back_and_still_knows_its_groups(supervisor: Supervisor) -> None:
+def test_the_watchdog_comes_back_and_still_knows_its_groups(supervisor: Supervisor) -> None:
     supervisor.start(part("import time; time.sleep(600)"))
-    first = supervisor._undertaker.process
+    first = supervisor._watchdog.process
     os.kill(first.pid, signal.SIGKILL)
     first.wait()
     supervisor.step(0.05)
-    second = supervisor._undertaker.process
+    second = supervisor._watchdog.process
     assert second.pid != first.pid
     pid = supervisor.parts[0].pid
     second.stdin.close()  # as when the supervisor is gone

@@ -79,7 +79,7 @@ def run(command: list[str], report: Report | None = None, size: object = None) -
         tempfile.TemporaryFile("w+") as err,
         started(command, out, err) as process,
     ):
-        while True:  # a cancel is heard before the first wait: a small dump is over within it
+        while True:  # a cancel is seen before the first wait: a small dump is over within it
             if report:
                 report.progress(size() if callable(size) else 0, 0)
             if (code := waited(process)) is not None:
