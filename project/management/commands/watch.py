@@ -110,7 +110,7 @@ def table(picture: Board) -> Table:
     for job in jobs[:ROWS]:
         done, total = job["progress"]["done"], job["progress"]["total"]
         about = f"{job['kind']} {job.get('title', '')}".strip()
-        note = f"no word since {job['doubt_at'][11:19]}" if job.get("doubt_at") else job["progress"]["note"]
+        note = f"not confirmed since {job['doubt_at'][11:19]}" if job.get("doubt_at") else job["progress"]["note"]
         cells = (about, f"{done}/{total}" if total else "", note, job["owner"], job["worker"])
         cells = (job.get("app"), *cells) if watched else cells
         look = LOOKS.get(job["state"], "")
