@@ -26,7 +26,7 @@ def test_frames_fill_the_page_and_banners_come_and_go(page: Page, watcher: Watch
     card = page.locator("[data-worker='w1@here']")
     expect(card.get_by_role("link", name=f"countdown {uid(1)[-6:]}")).to_be_visible()
     expect(page.locator("[data-trouble]")).to_have_count(0)
-    assert {"type": "watch", "gauge": "queues"} in line.heard
+    assert {"type": "watch", "gauge": "queues"} in line.received
     watcher.forget()
     times = {"wait_p50_s": 0.031, "wait_p95_s": 4.25, "run_p50_s": 61, "run_p95_s": None}
     line.send("gauge", gauge="queues", value={"io": times})

@@ -29,8 +29,8 @@ def queue(name: str = "io", **more: Any) -> dict[str, Any]:
 
 
 def worker(*queues: str, alive: bool = True, running: int = 0, concurrency: int = 2) -> dict[str, Any]:
-    told = {"name": "w1@here", "host": "here", "pid": 1, "beat_age_s": 0.1, "alive": alive}
-    return told | {"queues": queues, "concurrency": concurrency, "running": ["a job"] * running}
+    reported = {"name": "w1@here", "host": "here", "pid": 1, "beat_age_s": 0.1, "alive": alive}
+    return reported | {"queues": queues, "concurrency": concurrency, "running": ["a job"] * running}
 
 
 # What queues and workers are like → what a page says of it.
@@ -77,7 +77,7 @@ def test_what_keeps_jobs_from_starting_is_said_in_words(queues, workers, wanted)
         assert words in said["words"]
 
 
-def test_a_queue_without_a_worker_is_told_on_board_and_page():
+def test_a_queue_without_a_worker_is_named_on_board_and_page():
     now = timezone.now()
     Worker.objects.create(name="w1", host="h", pid=1, queues=["chores"], concurrency=2, seen_at=now, started_at=now)
     for _ in range(2):
@@ -117,16 +117,16 @@ def test_times_of_the_last_hour_stand_beside_a_queue():
     assert 'data-part="waited">7.5 s · 9.8 s' in row and 'data-part="ran">25 ms · 48 ms' in row
 
 
-@pytest.mark.parametrize("deed", ["pause", "resume"])
-def test_pausing_is_a_post_of_those_who_may(deed):
-    address = f"/queues/default/{deed}/"
+@pytest.mark.parametrize("verb", ["pause", "resume"])
+def test_pausing_is_a_post_of_those_who_may(verb):
+    address = f"/queues/default/{verb}/"
     assert browser("bob").get(address).status_code == 405
     assert browser("vera").post(address).status_code == 403
     strict = Client(enforce_csrf_checks=True)
     strict.force_login(person("bob"))
     assert strict.post(address).status_code == 403
     assert not Queue.objects.exists()
-    assert browser("bob").post(f"/queues/nowhere/{deed}/").status_code == 404
+    assert browser("bob").post(f"/queues/nowhere/{verb}/").status_code == 404
 
 
 def test_a_paused_queue_stays_so_and_who_did_it_is_written_down():
@@ -139,8 +139,8 @@ def test_a_paused_queue_stays_so_and_who_did_it_is_written_down():
     assert lifecycle.claim(job.uid, "w1", 1) is None
     row = answer.content.decode().split('data-queue="default"')[1].split("</tr>")[0]
     assert 'data-part="state">Paused' in row
-    told = client.post("/queues/default/resume/", headers={"accept": "application/json"}).json()
-    assert (told["name"], told["paused"]) == ("default", False)
+    reported = client.post("/queues/default/resume/", headers={"accept": "application/json"}).json()
+    assert (reported["name"], reported["paused"]) == ("default", False)
     assert lifecycle.claim(job.uid, "w1", 1) is not None
     entries = Entry.objects.filter(action="pause").order_by("id")
     assert [(e.who, e.target, e.detail) for e in entries] == [

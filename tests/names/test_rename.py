@@ -37,7 +37,7 @@ def test_the_board_names_rows_of_a_kind_that_nobody_knows():
     assert "There are rows of the kind old_add, which nobody knows here" in page()
 
 
-def test_a_dotted_name_in_a_row_is_a_stranger_too_and_watched_rows_are_none():
+def test_a_dotted_name_in_a_row_is_unknown_too_and_watched_rows_are_none():
     old_job().__class__.objects.update(kind="tests.tasks.add")
     for _ in range(3):
         Job.objects.create(kind="their.task", queue="q", state="succeeded", app="shop", created_at=timezone.now())

@@ -1,4 +1,4 @@
-"""The plan of the house, held by machine: who may import whom, and the words that stay in one file each."""
+"""The rules of the architecture as tests: who may import whom, and the words that stay in one file each."""
 
 import ast
 import subprocess

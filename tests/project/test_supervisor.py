@@ -65,7 +65,7 @@ def test_a_part_that_was_ready_is_started_again_for_ever(supervisor: Supervisor,
         supervisor.step(0.05)
 
 
-def test_the_last_words_of_a_part_are_heard_also_without_an_end_of_line(supervisor: Supervisor) -> None:
+def test_the_last_words_of_a_part_are_read_also_without_an_end_of_line(supervisor: Supervisor) -> None:
     supervisor.start(part("import sys; sys.stdout.write('a\\x1b[31m tail'); sys.exit(1)"))
     until(supervisor, r"part   | a\x1b[31m tail")
 
@@ -123,7 +123,7 @@ def test_the_watchdog_comes_back_and_still_knows_its_groups(supervisor: Supervis
     assert not is_alive(pid)
 
 
-def test_an_end_is_told_in_words() -> None:
+def test_an_end_is_described_in_words() -> None:
     assert [describe_exit(code) for code in (0, 3, -9, -200)] == [
         "exit 0",
         "exit 3",

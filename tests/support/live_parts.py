@@ -205,7 +205,7 @@ async def say(socket: ClientConnection, **frame: Any) -> None:
     await socket.send(json.dumps(frame))
 
 
-async def hear(socket: ClientConnection, *kinds: str, seconds: float = 10) -> dict[str, Any]:
+async def next_frame(socket: ClientConnection, *kinds: str, seconds: float = 10) -> dict[str, Any]:
     """The next frame of one of these types; those that count are acknowledged."""
     async with asyncio.timeout(seconds):
         while True:
