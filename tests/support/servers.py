@@ -203,6 +203,12 @@ def pytest_load_initial_conftests(early_config: pytest.Config):
     return (yield)
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_configure() -> None:
+    """No process that a test starts is given the name of the settings, as none is that people start."""
+    os.environ.pop("DJANGO_SETTINGS_MODULE", None)
+
+
 def pytest_report_header(config: pytest.Config) -> str:
     servers: Servers = config.servers
     return f"servers: Valkey, {'PostgreSQL' if servers.database_url else 'SQLite'}"
