@@ -114,7 +114,7 @@ def test_admins_read_it_page_by_page_and_nobody_else_does():
 
 
 def test_a_flood_of_anonymous_requests_does_not_fill_the_trail(monkeypatch):
-    monkeypatch.setattr(audit, "_strangers", audit.Allowance(0.0, 3))
+    monkeypatch.setattr(audit, "_anonymous", audit.Allowance(0.0, 3))
     for _ in range(6):
         assert call().get("jobs/").status_code == 401
     assert Entry.objects.count() == 3

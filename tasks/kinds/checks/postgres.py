@@ -21,7 +21,7 @@ SUFFIX = "dump"
 PLACES = "/usr/lib/postgresql/*/bin"  # where Debian keeps them, beside the PATH
 VERSION = re.compile(r"\(PostgreSQL\) (\d+)")
 TABLE = " TABLE DATA public tasks_job "
-HEAR_S = 0.2
+POLL_S = 0.2
 # A statement for each table, view, sequence and routine that is no part of an extension.
 DROPS = """
 SELECT format('DROP %s IF EXISTS %I.%I CASCADE',
@@ -109,7 +109,7 @@ def started(command: list[str], out: object, err: object) -> Iterator[subprocess
 
 def waited(process: subprocess.Popen) -> int | None:
     try:
-        return process.wait(HEAR_S)
+        return process.wait(POLL_S)
     except subprocess.TimeoutExpired:
         return None
 
