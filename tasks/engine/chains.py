@@ -59,7 +59,7 @@ def _break_off(branch: Branch, job: Job) -> Iterator[Job]:
             continue
         for head in chord.body[0].get("group", [chord.body]):
             for each in filter(waits_for_failure, head[0].get("then", ())):
-                yield from _begun_if_readable(each, job, head[0]["id"])
+                yield from _begun_if_readable(each, job, str(chord.last or head[0]["id"]))
         yield from _break_off(chord.body, job)
 
 

@@ -10,7 +10,7 @@ from celery.app.task import Context
 
 from tasks.engine import creation, registry
 from tasks.engine.creation import FAILURE
-from tasks.engine.models import Attempt, Job, Outcome
+from tasks.engine.models import Attempt, Chord, Job, Outcome
 from tasks.params.typed import Typed
 from tasks.worker import results
 from tasks.worker.celery_states import raised
@@ -52,10 +52,12 @@ def _as_it_failed(job: Job) -> Job:
 
 
 def _of_body(value: Typed) -> Any:
-    """Of the body of a chord that did not begin."""
+    """Of the body of a chord that did not begin. As in Celery, its request names the task that did not run."""
     broken = results.broken_chord(str(value)) or {"result": None, "traceback": None}
-    given = (Context(id=str(value), args=[], kwargs={}), broken["result"], broken["traceback"])
-    return given[FAILURE.index(value.type)]
+    chord = Chord.objects.filter(last=str(value)).first()
+    step = chord.body[0] if chord else {}
+    request = Context(id=str(value), task=step.get("kind") and registry.celery_name(step["kind"]), args=[], kwargs={})
+    return (request, broken["result"], broken["traceback"])[FAILURE.index(value.type)]
 
 
 def request_of(job: Job) -> Context:

@@ -72,7 +72,7 @@ def test_what_has_expired_is_not_claimed_and_ends_cancelled():
     assert lifecycle.claim_next(row.queue, ["add"], "w", 1) is None
     lifecycle.wake()
     row.refresh_from_db()
-    assert (row.state, row.cancel_reason, row.attempt) == ("cancelled", "it expired before it ran", 0)
+    assert (row.state, row.cancel_reason, row.attempt) == ("cancelled", "expired", 0)
     assert AsyncResult(result.id).state == "REVOKED"
     with pytest.raises(NotInState):
         lifecycle.take_back(row.uid)
