@@ -16,7 +16,6 @@ from tasks.engine import registry
 from tasks.engine.celery_app import app
 
 KNOWN = {"queue", "priority", "headers", "expires", "expire_seconds"}
-EXPIRY = "expires" in registry.Kind.__dataclass_fields__  # whether a job can expire
 
 
 class WrongEntry(ValueError):
@@ -56,10 +55,7 @@ def order_of(periodic: Any) -> dict[str, Any]:
     if not isinstance(headers, dict):
         raise WrongEntry("Its headers are no JSON object.")
     seconds = periodic.expire_seconds
-    if seconds is not None and not EXPIRY:
-        raise WrongEntry("Its expiry cannot be honoured, for jobs do not expire: take it away.")
     expires = periodic.expires if seconds is None else timezone.now() + timedelta(seconds=seconds)
-    expires = expires if EXPIRY else None
     order = {"queue": periodic.queue, "priority": periodic.priority, "headers": headers, "expires_at": expires}
     return {name: value for name, value in order.items() if value not in (None, "", {})}
 

@@ -67,6 +67,13 @@ def test_a_row_made_in_the_admin_is_kept_as_it_says():
     assert call("vera").get("schedules/").json()["results"][0]["params"] == {"x": 4, "y": 9}
 
 
+def test_the_job_of_a_row_expires_as_the_row_says():
+    row(expire_seconds=60)
+    actions.adopt()
+    job = run_now()
+    assert 59 < (job.expires_at - job.created_at).total_seconds() < 61
+
+
 def test_parameters_given_anew_take_the_place_of_positional_ones():
     row()
     actions.adopt()
