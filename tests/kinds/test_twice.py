@@ -145,6 +145,7 @@ EXAMPLES: dict[str, Callable[[Path], Any]] = {
     "bulk_action": bulk_action,
     "prune": prune,
     "roll_up": roll_up,
+    "collect_results": lambda home: nothing(home, results=[1, 2]),
 }
 
 
