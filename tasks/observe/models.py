@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.db import models
 
-from tasks.engine.models import instant
+from tasks.engine.models import Job, instant
 from tasks.engine.uid import uuid7
 
 GAPS_SHOWN = 20
@@ -155,6 +155,13 @@ class Order(models.Model):
             "asked_at": instant(self.asked_at),
             "answered_at": instant(self.answered_at),
         }
+
+
+def expired_tasks(now: datetime) -> models.QuerySet[Job]:
+    """Old tasks of applications that are no longer watched; those of the others the observer deletes itself."""
+    names = App.objects.filter(watched=False).values_list("name", flat=True)
+    old = now - timedelta(days=settings.SIGNALBOX_KEEP_WATCHED_D)
+    return Job.every.filter(app__in=list(names), finished_at__lt=old).order_by("finished_at")
 
 
 def expired_gaps(now: datetime) -> models.QuerySet[Gap]:

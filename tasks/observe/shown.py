@@ -11,22 +11,25 @@ from django.db.models.expressions import RawSQL
 from tasks.engine import storable
 from tasks.engine.models import Job, instant
 from tasks.engine.words import number_of
+from tasks.observe import watched
 from tasks.observe.models import App, Gap, Order, WatchedWorker
 from tasks.web.templatetags.signalbox import rough
 
 RUNNING, QUEUES = 20, 200
 SKEW_MS = 1_000  # a clock that is less wrong is not worth a word
-SILENT_S = 15.0  # rows that are further behind are watched by nobody
 
 
 def worker(app: App, row: WatchedWorker) -> dict[str, Any]:
     """A worker as its page shows it, with the tasks that it runs."""
     runs = Job.every.filter(state=RawSQL("'running'", ()), app=app.name, worker=f"{app.name}:{row.name}")
     status = "stopped" if row.stopped_at else "silent" if row.silent_since else "alive"
+    since = row.stopped_at or row.silent_since or row.since
+    if not row.stopped_at and not watched.is_current(app):
+        status, since = "last heard of", row.seen_at
     return {
         "row": row,
         "status": status,
-        "since": instant(row.stopped_at or row.silent_since or row.since),
+        "since": instant(since),
         "pool": row.pool.partition(":")[0],
         "load": " ".join(f"{number:.2f}" for number in row.load if isinstance(number, int | float)),
         "skew": rough(abs(row.skew_ms) / 1000) if abs(row.skew_ms) > SKEW_MS else "",

@@ -27,6 +27,7 @@ __all__ = [
 ]  # fmt: skip
 
 
+SILENT_S = 15.0  # rows that are further behind are watched by nobody
 POOLS_WITHOUT_A_STOP = ("thread", "solo")  # in the names of pools
 
 
@@ -48,7 +49,8 @@ def app(name: str) -> dict[str, Any]:
 
 def _app(each: App) -> dict[str, Any]:
     gaps = list(each.gaps.order_by("-until")[:GAPS_SHOWN])
-    said = [row.events or "off" for row in each.workers.filter(stopped_at__isnull=True)]
+    there = each.workers.filter(stopped_at__isnull=True) if each.watched else ()
+    said = [row.events or "off" for row in there]
     return {
         "name": each.name,
         "transport": each.transport,
@@ -79,6 +81,12 @@ def lag_s(each: App) -> float | None:
         return None
     behind = (timezone.now() - each.as_of).total_seconds()
     return round(max(behind - 1.2, 0.0) + each.lag_ms / 1000, 3)  # it is written once a second when nothing happens
+
+
+def is_current(each: App) -> bool:
+    """Whether somebody watches it now, so that what its rows say is what is."""
+    lag = lag_s(each)
+    return each.watched and lag is not None and lag <= SILENT_S
 
 
 def stats() -> list[dict[str, Any]]:
