@@ -29,6 +29,7 @@ NOTHING |= dict.fromkeys(
         "snoozed",
         "invitations",
         "gaps",
+        "watched bars",
         "tasks no longer watched",
         "orders",
         "watched workers",
