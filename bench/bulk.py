@@ -1,4 +1,4 @@
-"""A bulk action on many rows: how many a second, how the worker's memory goes, and how soon a cancel is heard.
+"""A bulk action on many rows: how many a second, how the worker's memory goes, and how soon a cancel is seen.
 
     python -m bench.bulk [--rows 100000] [--postgres]
 

@@ -183,14 +183,14 @@ def main(args: argparse.Namespace) -> None:
         for job in changed(version):
             push.job_changed(job)
 
-    told, tell = [], push.job_changed
+    reported, tell = [], push.job_changed
 
     def job_changed(summary: dict[str, Any]) -> None:
-        told.append(time.perf_counter())  # right after the commit
+        reported.append(time.perf_counter())  # right after the commit
         tell(summary)
 
     def submit() -> tuple[str, float]:
-        return str(lifecycle.submit("noop", {})[0].uid), told[-1]
+        return str(lifecycle.submit("noop", {})[0].uid), reported[-1]
 
     push.job_changed = job_changed
     wire = redis_client.Redis.from_url(redis_url)

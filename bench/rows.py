@@ -116,12 +116,12 @@ def measure(context: BrowserContext, count: int, seconds: float) -> str:
 
 def spent(devtools: CDPSession) -> dict[str, float]:
     """Seconds of CPU that the page's main thread has spent, and on what."""
-    told = {each["name"]: each["value"] for each in devtools.send("Performance.getMetrics")["metrics"]}
+    reported = {each["name"]: each["value"] for each in devtools.send("Performance.getMetrics")["metrics"]}
     return {
-        "all": told["TaskDuration"],
-        "scripts": told["ScriptDuration"],
-        "style": told["RecalcStyleDuration"],
-        "layout": told["LayoutDuration"],
+        "all": reported["TaskDuration"],
+        "scripts": reported["ScriptDuration"],
+        "style": reported["RecalcStyleDuration"],
+        "layout": reported["LayoutDuration"],
     }
 
 

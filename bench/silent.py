@@ -30,7 +30,7 @@ STAMPS = {"queued": "created_at", "running": "started_at", "succeeded": "finishe
 
 
 class Silent:
-    """So many readers of one web process that never read, for as long as told."""
+    """So many readers of one web process that never read, for as long as asked."""
 
     def __init__(self, rig: Rig, port: int, number: int) -> None:
         self.rig, self.port, self.number, self.came = rig, port, number, 0

@@ -30,7 +30,7 @@ except ImportError:  # not on every platform
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 
-def serve(told: Connection, delay: float, size: int) -> None:
+def serve(reported: Connection, delay: float, size: int) -> None:
     answer = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % size + bytes(size)
 
     async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -46,7 +46,7 @@ def serve(told: Connection, delay: float, size: int) -> None:
 
     async def main() -> None:
         server = await asyncio.start_server(converse, "127.0.0.1", 0, backlog=1024)
-        told.send(server.sockets[0].getsockname()[1])
+        reported.send(server.sockets[0].getsockname()[1])
         await server.serve_forever()
 
     asyncio.run(main())

@@ -18,11 +18,11 @@ from django.core.handlers.asgi import ASGIRequest
 from django.db import DatabaseError
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
-from knox.crypto import hash_token
 
 from live.topics import KIND
 from tasks.access import audit, permissions
 from tasks.access.models import Token
+from tasks.api import auth
 from tasks.web import features
 
 PORTS = {"http": 80, "https": 443}
@@ -47,7 +47,7 @@ class Visitor:
     def sees(self, summary: dict[str, Any]) -> bool:
         return self.sees_all or summary["owner"] == self.name
 
-    def hears(self, topic: str) -> bool:
+    def may_watch(self, topic: str) -> bool:
         return topic in self.rows or (self.sees_all and topic.startswith(KIND))
 
     @property
@@ -62,8 +62,8 @@ def authenticate(scope: dict[str, Any]) -> Visitor | None:
         request.get_host()
     except DisallowedHost:  # as every page refuses it: a name of another's that leads here
         return None
-    if _scheme(headers) == "token":  # any other is a proxy's in front of us, as for the API
-        return _by_token(headers[b"authorization"])
+    if (text := auth.token_in(headers.get(b"authorization", b""))) is not None:
+        return _by_token(text)
     key = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
     if not key or not _same_origin(request, headers.get(b"origin", b"").decode("latin1")):
         return None
@@ -74,7 +74,7 @@ def note_refusal(scope: dict[str, Any]) -> None:
     """Write an audit entry for a refused handshake, with the user name of its cookie or token, valid or not."""
     request = _request(scope)
     try:
-        token = _token(dict(scope["headers"]).get(b"authorization", b""))
+        token = auth.find(auth.token_in(dict(scope["headers"]).get(b"authorization", b"")) or "")
         request.auth, request.user = token, token.user if token else _user(request)
     except DatabaseError:
         request.user = AnonymousUser()
@@ -110,21 +110,8 @@ def _request(scope: dict[str, Any]) -> ASGIRequest:
     return ASGIRequest(scope | {"method": "GET", "scheme": _web(scope.get("scheme", "ws"))}, None)
 
 
-def _token(header: bytes) -> Token | None:
-    word, _, token = header.decode("latin1").partition(" ")
-    try:
-        digest = hash_token(token.strip())
-    except (TypeError, ValueError):  # not even the form of a token
-        return None
-    return _tokens({digest}).get(digest) if word.lower() == "token" else None
-
-
-def _scheme(headers: dict[bytes, bytes]) -> str:
-    return headers.get(b"authorization", b"").decode("latin1").partition(" ")[0].lower()
-
-
-def _by_token(header: bytes) -> Visitor | None:
-    found = _token(header)
+def _by_token(text: str) -> Visitor | None:
+    found = auth.find(text)
     if found is None or (reach := permissions.grant(found, "live")) == permissions.NO:
         return None
     return Visitor(found.user.pk, found.user.get_username(), reach, rows(found), token=found.digest)

@@ -80,15 +80,15 @@ class Board:
         self.stirred: list[Summary] = []  # rows that the last ``diff`` put, or took away
         self.repairs = 0  # rows that a ``diff`` had to correct because no hint had arrived
         self._ends: dict[str, tuple] = {}  # of full sections: their last row at the last ``diff``
-        self.untold: dict[str, int] = {}  # corrected by the last ``diff``, to that version; a hint may still come
+        self.corrected: dict[str, int] = {}  # corrected by the last ``diff``, to that version; a hint may still come
 
     def apply(self, summaries: Iterable[Summary]) -> bool:
         """Take hints: update known rows to newer versions, and add rows that rank within their section's limit."""
         before = self.now
         for summary in summaries:
             job, section = summary["id"], SECTIONS.get(summary["state"])
-            if summary["version"] >= self.untold.get(job, summary["version"] + 1):
-                del self.untold[job]
+            if summary["version"] >= self.corrected.get(job, summary["version"] + 1):
+                del self.corrected[job]
             known = self.rows.get(job)
             shown = known.summary["version"] if known else self._past.get(job, 0)
             if section is None or shown >= summary["version"]:
@@ -112,8 +112,8 @@ class Board:
         before = self.now
         self.stirred.clear()
         real = {summary["id"]: summary for summary in picture["jobs"]}
-        self.repairs += len(self.untold)
-        self.untold = {job: summary["version"] for job, summary in real.items() if self._missed(summary)}
+        self.repairs += len(self.corrected)
+        self.corrected = {job: summary["version"] for job, summary in real.items() if self._missed(summary)}
         for job in [job for job in self.rows if job not in real and job not in self._touched]:
             self.stirred.append(self.rows[job].summary)
             self._past[job] = self.rows[job].summary["version"]

@@ -15,7 +15,7 @@ from channels.consumer import AsyncConsumer
 from live import auth, frames, hub
 from live.job_feeds import UNKNOWN
 from live.mailbox import Mailbox
-from tasks.queries.gauges import GAUGES
+from tasks.queries.gauges import NAMES
 
 SUBPROTOCOL = "signalbox.v1"
 FRAME_LIMIT = 64 * 1024
@@ -118,11 +118,11 @@ class LiveConsumer(AsyncConsumer):
     def _news(self, verb: str, topics: Any) -> None:
         if not isinstance(topics, list) or len(topics) > WATCHED or not all(map(is_topic, topics)):
             raise BadFrame(f'"news" is a list of topics, at most {WATCHED} of at most {TOPIC} characters')
-        hidden = [topic for topic in topics if not self.mailbox.visitor.hears(topic)]
+        hidden = [topic for topic in topics if not self.mailbox.visitor.may_watch(topic)]
         if verb == "unwatch":
             self.hub.watch_news(self.mailbox, self.mailbox.topics - set(topics))
         elif hidden:
-            self.mailbox.tell(frames.error("forbidden", "there is no such topic, or you may not hear of it"))
+            self.mailbox.tell(frames.error("forbidden", "there is no such topic, or you may not watch it"))
         else:
             self.hub.watch_news(self.mailbox, frozenset(topics))
 
@@ -143,7 +143,7 @@ class LiveConsumer(AsyncConsumer):
             self.hub.watch_job(self.mailbox, uid, after)
 
     def _gauge(self, verb: str, name: Any) -> None:
-        if not isinstance(name, str) or name not in GAUGES:
+        if not isinstance(name, str) or name not in NAMES:
             raise BadFrame(f"there is no gauge {str(name)[:40]!r}")
         if verb == "unwatch":
             self.mailbox.gauges.pop(name, None)

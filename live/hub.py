@@ -136,7 +136,7 @@ class Hub:
         self.picture.news.watched.subtract(mailbox.topics)
         self.picture.news.watched.update(topics)
         self.picture.news.watched = +self.picture.news.watched
-        mailbox.topics, mailbox.heard = topics, NOWHERE
+        mailbox.topics, mailbox.news_place = topics, NOWHERE
         if self.agreed and topics:
             self._changed.set()
 
@@ -164,9 +164,9 @@ class Hub:
         """Send news of topics. They need no acknowledgement: a mailbox that is full gets them merged later."""
         if not mailbox.topics or mailbox.task is not None or mailbox.closing or self.agreed is None:
             return
-        if self.picture.news.is_behind(mailbox.heard, mailbox.topics):
-            members = self.picture.news.since(mailbox.heard, mailbox.topics)
-            mailbox.heard = self.picture.news.now
+        if self.picture.news.is_behind(mailbox.news_place, mailbox.topics):
+            members = self.picture.news.since(mailbox.news_place, mailbox.topics)
+            mailbox.news_place = self.picture.news.now
             self.counters.frames += 1
             mailbox.tell(frames.frame("news", None, *frames.age(time.monotonic(), self.agreed), *members))
 

@@ -29,8 +29,8 @@ class Mailbox:
     """What the hub keeps for one socket."""
 
     __slots__ = (
-        "acknowledged", "agreed", "apps", "board", "closing", "follows", "gauges", "heard", "inflight", "joined", "n",
-        "place", "send", "task", "topics", "unsent", "visitor", "waiting_since", "written",
+        "acknowledged", "agreed", "apps", "board", "closing", "follows", "gauges", "inflight", "joined", "n",
+        "news_place", "place", "send", "task", "topics", "unsent", "visitor", "waiting_since", "written",
     )  # fmt: skip
 
     def __init__(self, send: Callable[[dict[str, Any]], Awaitable[None]], visitor: Any) -> None:
@@ -40,7 +40,7 @@ class Mailbox:
         self.apps = False  # with the tasks of watched applications?
         self.place: Place | None = None  # how far it has come with it; None: it needs a snapshot
         self.topics: frozenset[str] = frozenset()  # of the news that it watches
-        self.heard = NOWHERE  # how far it has come with them
+        self.news_place = NOWHERE  # how far it has come with them
         self.agreed: Agreed | None = None  # when all that it was shown agreed with the database
         self.follows: dict[str, Any] = {}  # job id → how far it has come with that job
         self.gauges: dict[str, int] = {}  # name → the revision that it has
@@ -52,7 +52,7 @@ class Mailbox:
         self.task: asyncio.Task | None = None  # a write that could not finish at once
         self.unsent: deque[dict[str, Any]] = deque()
         self.closing = False
-        self.written: Callable[[Mailbox], None] | None = None  # told when a blocked write is over
+        self.written: Callable[[Mailbox], None] | None = None  # called when a blocked write is over
 
     @property
     def ready(self) -> bool:

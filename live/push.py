@@ -30,8 +30,8 @@ class Sender:
         self._waiting: dict[str, dict[str, Any]] = {}
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._bell: asyncio.Event | None = None
-        self._rung = False
+        self._wakeup: asyncio.Event | None = None
+        self._is_awake = False
         self._idle = threading.Event()
         self._idle.set()
         self._layer: Any = None
@@ -49,15 +49,15 @@ class Sender:
             elif known["version"] > summary["version"]:
                 return
             self._waiting[job] = summary
-            if self._rung:
+            if self._is_awake:
                 return
             if self._thread is None:
                 thread = threading.Thread(target=self._run, name="signalbox-push", daemon=True)
                 thread.start()
                 self._thread = thread
             elif self._loop is not None:
-                self._loop.call_soon_threadsafe(self._bell.set)
-            self._rung = True
+                self._loop.call_soon_threadsafe(self._wakeup.set)
+            self._is_awake = True
             self._idle.clear()
 
     def flush(self, timeout: float) -> bool:
@@ -71,7 +71,7 @@ class Sender:
         with self._lock:
             jobs = [self._waiting.pop(job) for job in list(islice(self._waiting, hints.AT_ONCE))]
             if not jobs:
-                self._rung = False
+                self._is_awake = False
                 self._idle.set()
             return jobs
 
@@ -82,21 +82,21 @@ class Sender:
             log.exception("the push thread ended; the next hint starts another")
         finally:
             with self._lock:
-                self._thread = self._loop = self._bell = None
-                self._rung = False
+                self._thread = self._loop = self._wakeup = None
+                self._is_awake = False
                 self._idle.set()
 
     async def _serve(self) -> None:
-        bell = asyncio.Event()
+        wakeup = asyncio.Event()
         with self._lock:
-            self._layer, self._bell, self._loop = None, bell, asyncio.get_running_loop()
+            self._layer, self._wakeup, self._loop = None, wakeup, asyncio.get_running_loop()
         while True:
             while jobs := self._take():
                 began = time.monotonic()
                 rest = PERIOD_S if await self._send(jobs) else REST_S
                 await asyncio.sleep(max(0.0, began + rest - time.monotonic()))
-            await bell.wait()
-            bell.clear()
+            await wakeup.wait()
+            wakeup.clear()
 
     async def _send(self, jobs: list[dict[str, Any]]) -> bool:
         try:

@@ -56,4 +56,4 @@ def read_marks(topics: Iterable[str]) -> dict[str, Any]:
 def recount(asked: set[str]) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
     """Read the counts of the board, those of all applications, and these gauges."""
     own = board.counts()
-    return own, _with_apps(own, board.counts), gauges.read(asked)
+    return own, _with_apps(own, board.counts), gauges.read(asked, own)

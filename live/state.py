@@ -96,7 +96,7 @@ class Picture:
                 self._well = True
                 self.counters.reconciles += 1
                 await self._agreed_now()
-                await self._read_gauges()
+                await self._read_gauges(seen.picture)
             await asyncio.sleep(max(0.01, began + settings.SIGNALBOX_RECONCILE_S - time.monotonic()))
 
     def _settle(self, seen: Reading, agreed: Agreed) -> None:
@@ -108,8 +108,8 @@ class Picture:
         changed = self.board.diff(seen.picture) | self.everything.diff(seen.everything)
         self.agreed = agreed
         if first:
-            self.board.untold.clear()
-            self.everything.untold.clear()
+            self.board.corrected.clear()
+            self.everything.corrected.clear()
         self.counters.repairs = self.board.repairs
         news = self.news.agree(seen.marks, seen.alerts) | self.news.moved(self.everything.stirred)
         if first or changed or news:
@@ -132,11 +132,11 @@ class Picture:
                         self._changed()
             await asyncio.sleep(max(RECOUNT_S, RECOUNT_SHARE * (time.monotonic() - began)))
 
-    async def _read_gauges(self) -> None:
+    async def _read_gauges(self, board: dict[str, Any]) -> None:
         """After the board, which does not wait for them; one that cannot be read now stays as it is."""
         asked = self._asked()
         try:
-            if asked and self.gauges.take(await self._reader.run(gauges.read, asked), asked):
+            if asked and self.gauges.take(await self._reader.run(gauges.read, asked, board), asked):
                 self._changed()
         except Exception as error:
             log.warning("gauges could not be read: %r", error)

@@ -1,6 +1,6 @@
 """The scheduler that `celery beat` runs: it looks which slots are due and lets tasks.schedules.actions settle them.
 
-A subclass of django-celery-beat's, whose rows it reads and whose signal of changes it heeds. It keeps nothing that
+A subclass of django-celery-beat's, whose rows it reads, and whose signal of changes it follows. It keeps nothing that
 matters in memory: a beat that freezes, dies or runs twice changes nothing about which slots run.
 """
 
@@ -23,7 +23,7 @@ from tasks.schedules.models import Beat, Schedule
 
 log = logging.getLogger(__name__)
 
-REST_S = 1.0  # the longest sleep: a changed schedule is heeded within it
+REST_S = 1.0  # the longest sleep: a changed schedule is seen within it
 REREAD_S = 60.0  # whatever the clock or other beats did meanwhile
 
 
@@ -35,7 +35,7 @@ class Timekeeper(DatabaseScheduler):
         self._rows: dict[int, tuple[Schedule, datetime | None]] = {}  # with the next slot
         self._read_at = self._called_at = self._watched_at = float("-inf")
         self._change: datetime | None = None
-        self._told: set[str] = set()
+        self._warned: set[str] = set()
         super().__init__(*args, **kwargs)
 
     def setup_schedule(self) -> None:
@@ -78,9 +78,9 @@ class Timekeeper(DatabaseScheduler):
     def _read(self) -> None:
         actions.adopt()
         strange = actions.strange_rows()
-        for sentence in sorted(set(strange) - self._told):
+        for sentence in sorted(set(strange) - self._warned):
             log.warning(sentence)
-        self._told = set(strange)
+        self._warned = set(strange)
         rows = readable(actions.rows().filter(periodic__enabled=True))
         for row in rows:
             if row.trouble:

@@ -33,7 +33,7 @@ def limit(path: str, cookies: bytes) -> int:
 
 
 def bounded(application: Application) -> Application:
-    """An ASGI application that refuses larger bodies with 413 and stalled ones with 408, hears pieces of daphne's as
+    """An ASGI application that refuses larger bodies with 413 and stalled ones with 408, takes pieces of daphne's as
     the bytes they are, and cuts the line of whoever takes no answer."""
 
     async def bounded_application(scope: dict[str, Any], receive: Any, send: Any) -> None:

@@ -31,7 +31,7 @@ LOSSES = "leases find lost attempts; on_lost of @job says whether they are repea
 PREFETCH = "a worker takes one job for each free slot"
 LOG = "SIGNALBOX_LOG_LEVEL and SIGNALBOX_LOG_FORMAT say how processes log"
 BEAT = "slots are rows, each settled once; missed of a schedule says what happens to those that nobody kept"
-BELLS = "a message carries a job's id alone, and the dispatcher sends again what was lost"
+MESSAGES = "a message carries a job's id alone, and the dispatcher sends again what was lost"
 QUEUES = "Signalbox declares its queues; the board names those that nobody serves"
 STOP = "a worker that stops gives back what it cannot finish"
 
@@ -69,7 +69,7 @@ REPLACED = {
     ),
     **dict.fromkeys(
         ("accept_content", "task_serializer", "task_compression", "task_protocol", "task_publish_retry", "security_"),
-        BELLS,
+        MESSAGES,
     ),
     **dict.fromkeys(
         ("task_create_missing_queue", "task_default_delivery_mode", "task_default_exchange", "task_default_routing_key",

@@ -6,7 +6,7 @@ it takes them from a pool instead and gives them back. Every other process has f
 
 from typing import Any
 
-BUSY_S = 2  # who asks over HTTP is told with 503 that the database is busy, and may ask again
+BUSY_S = 2  # over HTTP the answer is then 503, and the client may try again
 WORKER_BUSY_S = 20
 
 

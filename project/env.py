@@ -87,13 +87,9 @@ def secret_text(name: str, as_it_is: bool = False) -> str:
 def key(name: str) -> str:
     """A secret of one word; in a variable also without #, which some readers of a file take for a comment."""
 
-    def parse(value: str) -> str:
-        if re.search(r"\s" if os.environ.get(f"{name}_FILE", "").strip() else r"[\s#]", value):
-            raise ValueError
-        return value
-
+    unfit = re.compile(r"\s" if os.environ.get(f"{name}_FILE", "").strip() else r"[\s#]")
     wanted = "one word without #, as python3 -c 'import secrets; print(secrets.token_urlsafe(50))' prints it"
-    return read(name, "", parse, wanted, secret=True)
+    return read(name, "", only(lambda value: not unfit.search(value)), wanted, secret=True)
 
 
 def keys(name: str) -> list[str]:
@@ -101,13 +97,19 @@ def keys(name: str) -> list[str]:
     return read(name, [], lambda value: re.split(r"[,\s]+", value.strip(", ")), "a list", secret=True)
 
 
-def matching(name: str, default: str, pattern: str, wanted: str) -> str:
+def only(fits: Callable[[str], Any]) -> Callable[[str], str]:
+    """A parser that takes a text as it is, if it fits."""
+
     def parse(value: str) -> str:
-        if not re.fullmatch(pattern, value):
+        if not fits(value):
             raise ValueError
         return value
 
-    return read(name, default, parse, wanted)
+    return parse
+
+
+def matching(name: str, default: str, pattern: str, wanted: str) -> str:
+    return read(name, default, only(re.compile(pattern).fullmatch), wanted)
 
 
 def choice(name: str, default: str, choices: dict[str, str]) -> str:
@@ -163,12 +165,8 @@ def each(name: str, parse: Callable[[str], Any], wanted: str) -> list[Any]:
 
 
 def folders(name: str) -> list[Path]:
-    def parse(word: str) -> Path:
-        if not Path(word).is_absolute():
-            raise ValueError
-        return Path(word)
-
-    return each(name, parse, "a comma-separated list of folders that begin with /")
+    found = each(name, only(os.path.isabs), "a comma-separated list of folders that begin with /")
+    return [Path(word) for word in found]
 
 
 def networks(name: str) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
@@ -176,12 +174,8 @@ def networks(name: str) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
 
 
 def hosts(name: str, default: list[str]) -> list[str]:
-    def parse(word: str) -> str:
-        if not re.fullmatch(r"\*|\.?[\w.-]+|\[[0-9a-fA-F:.]+\]", word):
-            raise ValueError
-        return word
-
-    return each(name, parse, "a comma-separated list of host names without scheme and port") or default
+    fits = re.compile(r"\*|\.?[\w.-]+|\[[0-9a-fA-F:.]+\]").fullmatch
+    return each(name, only(fits), "a comma-separated list of host names without scheme and port") or default
 
 
 def origins(name: str) -> list[str]:
@@ -229,14 +223,9 @@ def header(name: str) -> str:
 def mail(name: str) -> str:
     """An Apprise address of a mail server, without a recipient."""
 
-    def parse(value: str) -> str:
-        if not value.startswith(("mailto://", "mailtos://")) or len(value) > 1_500:
-            raise ValueError
-        return value
-
-    return read(
-        name, "", parse, "an address such as mailto://user:password@example.org?smtp=mail.example.org", secret=True
-    )
+    fits = only(lambda value: value.startswith(("mailto://", "mailtos://")) and len(value) <= 1_500)
+    wanted = "an address such as mailto://user:password@example.org?smtp=mail.example.org"
+    return read(name, "", fits, wanted, secret=True)
 
 
 def apps(name: str) -> list[str]:
@@ -256,24 +245,14 @@ def apps(name: str) -> list[str]:
 
 def modules(name: str) -> list[str]:
     """Modules by their dotted names. They are imported later, when Django's models are there."""
-
-    def parse(word: str) -> str:
-        if not all(part.isidentifier() for part in word.split(".")):
-            raise ValueError
-        return word
-
-    return each(name, parse, "a comma-separated list of modules such as shop.orders.bgtasks")
+    fits = only(lambda word: all(part.isidentifier() for part in word.split(".")))
+    return each(name, fits, "a comma-separated list of modules such as shop.orders.bgtasks")
 
 
 def patterns(name: str) -> list[str]:
     """Patterns of dotted names, as fnmatch reads them."""
-
-    def parse(word: str) -> str:
-        if not re.fullmatch(r"[\w.*?\[\]!:-]{1,200}", word):
-            raise ValueError
-        return word
-
-    return each(name, parse, "a comma-separated list of names of Celery tasks, which may hold *, such as orders.*")
+    fits = only(re.compile(r"[\w.*?\[\]!:-]{1,200}").fullmatch)
+    return each(name, fits, "a comma-separated list of names of Celery tasks, which may hold *, such as orders.*")
 
 
 def expression(name: str, default: str) -> str:

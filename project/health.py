@@ -25,7 +25,7 @@ from tasks.queries import board
 
 log = logging.getLogger(__name__)
 PATIENCE_S = 1.0
-FRESH_S = 1.0  # strangers may ask as often as they like: the parts are asked once a second
+FRESH_S = 1.0  # anybody may ask as often as they like: the parts are asked once a second
 
 
 @never_cache
@@ -97,7 +97,7 @@ _asking: dict[str, threading.Thread] = {}
 
 
 def _ask_parts() -> dict[str, bool]:
-    """Which parts answer; asked anew when the last answer is older than a second."""
+    """Which parts answer; asked again when the last answer is older than a second."""
     global _last
     with _lock:
         at, parts = _last

@@ -1,4 +1,4 @@
-"""Prometheus metrics, computed at the scrape: the house from its rows, this process from its memory.
+"""Prometheus metrics, computed at the scrape: Signalbox from its rows, this process from its memory.
 
 No files are shared between processes. Durations are counted by each process from the moment of its start, as its
 counters are; take ``max`` over the processes, not ``sum``, for what comes from rows (docs/operations.md).
@@ -75,7 +75,7 @@ class Durations:
             yield family
 
 
-class House:
+class Collector:
     """A collector of prometheus_client: asked at each scrape, keeps nothing but the durations."""
 
     def __init__(self) -> None:
@@ -121,7 +121,7 @@ def this_process() -> Iterator[Any]:
     """What this process has done since it started: pushes, sockets, the hub's picture."""
     pushes = push.counters()
     for name in ("sent", "failed", "dropped"):
-        yield counter(f"signalbox_pushes_{name}", f"Hints of this process that were {name}", pushes[name])
+        yield CounterMetricFamily(f"signalbox_pushes_{name}", f"Hints that were {name}", value=pushes[name])
     hubs = list(hub.all_hubs())
     yield gauge("signalbox_sockets", "Open live sockets", "", {"": sum(len(each.mailboxes) for each in hubs)})
     ages = [time.monotonic() - each.agreed[1] for each in hubs if each.agreed]
@@ -130,12 +130,12 @@ def this_process() -> Iterator[Any]:
         ("frames", "Frames sent to sockets"),
         ("hints", "Hints received from the channel layer"),
         ("reconciles", "Times the picture was read again"),
-        ("repairs", "Rows that reading again corrected: no hint had told of them"),
+        ("repairs", "Rows that reading again corrected: no hint had brought them"),
         ("failures", "Times the picture could not be read"),
         ("closed_slow", "Sockets closed because their reader was too slow"),
     ):
         total = sum(getattr(each.counters, name, 0) for each in hubs)
-        yield counter(f"signalbox_hub_{name}", text, total)
+        yield CounterMetricFamily(f"signalbox_hub_{name}", text, value=total)
 
 
 def gauge(name: str, text: str, label: str, values: dict[str, float]) -> GaugeMetricFamily:
@@ -145,12 +145,8 @@ def gauge(name: str, text: str, label: str, values: dict[str, float]) -> GaugeMe
     return family
 
 
-def counter(name: str, text: str, value: float) -> CounterMetricFamily:
-    return CounterMetricFamily(name, text, value=value)
-
-
 registry = CollectorRegistry()
-registry.register(House())
+registry.register(Collector())
 
 
 @never_cache

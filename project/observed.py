@@ -117,11 +117,6 @@ def _fits(option: str, given: Any) -> bool:
     return False
 
 
-def words(name: str, default: list[str]) -> list[str]:
-    """A list of patterns or words, with commas between them."""
-    return env.read(name, default, lambda value: [word.strip() for word in value.split(",") if word.strip()], "a list")
-
-
 def refuse_strangers(found: Mapping[str, Any], apps: Mapping[str, Any], name: str) -> None:
     for app in found:
         if app not in apps:

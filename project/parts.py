@@ -79,7 +79,7 @@ def reachable(host: str) -> str:
 
 
 def has_said_ready(part: Part) -> bool:
-    return "ready" in part.heard
+    return "ready" in part.words
 
 
 def answers(part: Part, host: str, port: int, name: str) -> bool:

@@ -9,8 +9,6 @@ from typing import Any
 from urllib.parse import SplitResult, parse_qsl, quote, urlsplit
 
 import dj_database_url
-from psycopg import ProgrammingError
-from psycopg.conninfo import make_conninfo
 
 REDIS = ("redis", "rediss")
 AMQP = ("amqp", "amqps", "pyamqp")
@@ -112,8 +110,13 @@ def database(value: str) -> dict[str, Any]:
             raise Wrong("names a file by a relative path, another one in each folder; write sqlite:////folder/file")
         if found.get("OPTIONS"):
             raise Wrong("has options, and none are known for SQLite; leave them out")
-    try:
-        make_conninfo(**{str(option): text for option, text in found.get("OPTIONS", {}).items()})
-    except ProgrammingError:
-        raise Wrong("has an option that PostgreSQL's library does not know") from None
+    elif found.get("OPTIONS"):
+        # The driver is loaded only where it is wanted: on SQLite it would be a tenth of each process's start.
+        from psycopg import ProgrammingError
+        from psycopg.conninfo import make_conninfo
+
+        try:
+            make_conninfo(**{str(option): text for option, text in found["OPTIONS"].items()})
+        except ProgrammingError:
+            raise Wrong("has an option that PostgreSQL's library does not know") from None
     return found

@@ -69,9 +69,9 @@ observed.refuse_strangers(SIGNALBOX_OBSERVE_RESULTS, SIGNALBOX_OBSERVE, "SIGNALB
 SIGNALBOX_OBSERVE_OPTIONS = observed.options("SIGNALBOX_OBSERVE_OPTIONS", SIGNALBOX_OBSERVE)
 SIGNALBOX_OBSERVE_ENABLE = env.flag("SIGNALBOX_OBSERVE_ENABLE", True)
 SIGNALBOX_OBSERVE_READONLY = env.flag("SIGNALBOX_OBSERVE_READONLY", False)
-SIGNALBOX_OBSERVE_REDACT = [word.lower() for word in observed.words("SIGNALBOX_OBSERVE_REDACT", observed.REDACT)]
-SIGNALBOX_OBSERVE_KINDS = observed.words("SIGNALBOX_OBSERVE_KINDS", [])
-SIGNALBOX_OBSERVE_IGNORE = observed.words("SIGNALBOX_OBSERVE_IGNORE", [])
+SIGNALBOX_OBSERVE_REDACT = [word.lower() for word in env.words("SIGNALBOX_OBSERVE_REDACT", observed.REDACT)]
+SIGNALBOX_OBSERVE_KINDS = env.words("SIGNALBOX_OBSERVE_KINDS", [])
+SIGNALBOX_OBSERVE_IGNORE = env.words("SIGNALBOX_OBSERVE_IGNORE", [])
 SIGNALBOX_KEEP_WATCHED_D = env.number("SIGNALBOX_KEEP_WATCHED_D", 7, 1, 36_500)
 SIGNALBOX_KEEP_WATCHED = env.number("SIGNALBOX_KEEP_WATCHED", 1_000_000, 1_000, 1_000_000_000, whole=True)
 if SIGNALBOX_HEARTBEAT_S * 2 > SIGNALBOX_LEASE_S:
@@ -282,7 +282,7 @@ if env.flag("SIGNALBOX_HTTPS", False):  # a proxy in front speaks TLS, and sets 
 # --- The API ---------------------------------------------------------------------------------------------------
 REST_FRAMEWORK = {  # the views say the rest themselves; one that does not derive from ours is for admins
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAdminUser"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "tasks.api.schema.DocumentedByMethods",
 }
 SPECTACULAR_SETTINGS = {
     "PATH_CONVERTER_OVERRIDES": {"name": str},

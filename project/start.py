@@ -3,7 +3,6 @@
 The link's digest lies in `SIGNALBOX_HOME/first_admin` and nowhere else; a new start replaces it. Only a POST uses it.
 """
 
-import hashlib
 import hmac
 import json
 import os
@@ -13,35 +12,26 @@ from pathlib import Path
 
 from django.conf import settings
 from django.contrib.auth import get_user_model, login
-from django.contrib.auth.forms import UserCreationForm
 from django.core.exceptions import ImproperlyConfigured
-from django.db.models import Q
-from django.forms import BoundField
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from project import env
 from project.valkey import write_private
+from tasks.people import accounts
+from tasks.people.accounts import digest
+from tasks.people.views import NewUserForm, new_user_page
 
 VALID_S = 3600
 FILE = "first_admin"
 
 
-def admin_exists() -> bool:
-    is_admin = Q(is_superuser=True) | Q(groups__name="admin")
-    return get_user_model().objects.filter(is_admin, is_active=True).exists()
-
-
-def digest(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()
-
-
 def open_link(home: Path) -> str | None:
     """A new token, valid for an hour, which replaces any older one; None when there is an admin already."""
     (home / FILE).unlink(missing_ok=True)
-    if admin_exists():
+    if accounts.active_admins().exists():
         return None
     token = secrets.token_urlsafe(32)
     write_private(home / FILE, json.dumps({"sha256": digest(token), "until": time.time() + VALID_S}))
@@ -53,7 +43,11 @@ def is_valid(home: Path, token: str) -> bool:
         kept = json.loads((home / FILE).read_text())
     except (OSError, ValueError):
         return False
-    return hmac.compare_digest(kept["sha256"], digest(token)) and time.time() < kept["until"] and not admin_exists()
+    return (
+        hmac.compare_digest(kept["sha256"], digest(token))
+        and time.time() < kept["until"]
+        and not accounts.active_admins().exists()
+    )
 
 
 def use(home: Path, token: str) -> bool:
@@ -70,17 +64,6 @@ def use(home: Path, token: str) -> bool:
         taken.unlink(missing_ok=True)
 
 
-class FirstAdminForm(UserCreationForm):
-    @property
-    def name_field(self) -> BoundField:
-        """What a user logs in with: a team's own user model may know no user name."""
-        return self[get_user_model().USERNAME_FIELD]
-
-    class Meta:
-        model = get_user_model()
-        fields = (get_user_model().USERNAME_FIELD,)
-
-
 @never_cache
 @require_http_methods(["GET", "POST"])
 def first_admin(request: HttpRequest, token: str) -> HttpResponse:
@@ -90,14 +73,15 @@ def first_admin(request: HttpRequest, token: str) -> HttpResponse:
         raise Http404(
             "This link is not valid, or no longer. A restart of Signalbox prints a new one while there is no admin."
         )
-    form = FirstAdminForm(request.POST or None)
+    form = NewUserForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         if not use(home, token):
             raise Http404("This link has just been used.")
         form.instance.is_staff = form.instance.is_superuser = True
         login(request, form.save(), backend="django.contrib.auth.backends.ModelBackend")
         return redirect(settings.LOGIN_REDIRECT_URL)
-    return render(request, "account/first_admin.html", {"form": form}, status=422 if form.errors else 200)
+    intro = "This page works once. There is no default password."
+    return new_user_page(request, form, heading="Create the first admin", intro=intro, button="Create admin")
 
 
 def admin_from_environment() -> None:

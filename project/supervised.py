@@ -1,6 +1,6 @@
-"""Celery's app as `manage.py up` starts it: the same app, which also tells the supervisor when it is ready.
+"""Celery's app as `manage.py up` starts it: the same app, which also reports to the supervisor when it is ready.
 
-A word to the supervisor is a line of its own on stdout, whatever the log level is.
+What it says to the supervisor is a line of its own on stdout, whatever the log level is.
 """
 
 import sys

@@ -42,7 +42,7 @@ class Part:
     stop_first: bool = True  # False for what the others need until their end
     mute: re.Pattern | None = None  # lines that tell people nothing
     process: subprocess.Popen | None = None
-    heard: set[str] = field(default_factory=set)
+    words: set[str] = field(default_factory=set)
     is_ready: bool = False
     was_ready: bool = False
     ended: int = 0
@@ -55,8 +55,8 @@ class Part:
         return self.process.pid if self.process else None
 
 
-class Undertaker:
-    """The starter's side of project/undertaker.py: tells it which groups must not outlive this process."""
+class Watchdog:
+    """The starter's side of project/watchdog.py: names the groups that must not outlive this process."""
 
     def __init__(self) -> None:
         self.groups: set[int] = set()
@@ -68,35 +68,35 @@ class Undertaker:
             return
         if self.process is not None:
             self.close()
-        script = Path(__file__).with_name("undertaker.py")
+        script = Path(__file__).with_name("watchdog.py")
         self.process = subprocess.Popen(
             [sys.executable, "-I", "-S", str(script)],
             env={name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ},
             stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
         for group in self.groups:
-            self._tell("+", group)
+            self._write("+", group)
 
-    def _tell(self, sign: str, group: int) -> None:
+    def _write(self, sign: str, group: int) -> None:
         try:
             self.process.stdin.write(f"{sign}{group}\n".encode())
             self.process.stdin.flush()
         except (BrokenPipeError, ValueError):
-            pass  # it is gone: the next ensure() starts another one and tells it everything
+            pass  # it is gone: the next ensure() starts another one with all groups
 
     def watch(self, group: int) -> None:
         self.groups.add(group)
-        self._tell("+", group)
+        self._write("+", group)
 
     def forget(self, group: int) -> None:
         self.groups.discard(group)
-        self._tell("-", group)
+        self._write("-", group)
 
     def close(self) -> None:
         try:
             self.process.stdin.close()
         except BrokenPipeError:
-            pass  # it was killed with a word of ours unread
+            pass  # it was killed with a line of ours unread
         self.process.wait()
 
 
@@ -132,7 +132,7 @@ class Supervisor:
         self._changed = changed or (lambda supervisor: None)
         self._colour = self.out.isatty() and "NO_COLOR" not in os.environ
         self._selector = selectors.DefaultSelector()
-        self._undertaker = Undertaker()
+        self._watchdog = Watchdog()
         self._wake_read, self._wake_write = socket.socketpair()
         self._wake_read.setblocking(False)
         self._wake_write.setblocking(False)
@@ -168,14 +168,14 @@ class Supervisor:
     def start(self, part: Part) -> None:
         if part not in self.parts:
             self.parts.append(part)
-        part.heard.clear()
+        part.words.clear()
         part.is_ready, part.start_at, part.rest = False, None, b""
         part.started_at = time.monotonic()
         part.process = subprocess.Popen(
             part.command, env=os.environ | {"PYTHONUNBUFFERED": "1"} | part.env, start_new_session=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
-        self._undertaker.watch(part.process.pid)
+        self._watchdog.watch(part.process.pid)
         os.set_blocking(part.process.stdout.fileno(), False)
         self._selector.register(part.process.stdout, selectors.EVENT_READ, part)
         self._changed(self)
@@ -193,13 +193,13 @@ class Supervisor:
         if len(part.rest) > 65536:
             lines, part.rest = [*lines, part.rest], b""
         for line in lines:
-            self._heard(part, line)
+            self._take_line(part, line)
         return True
 
-    def _heard(self, part: Part, line: bytes) -> None:
+    def _take_line(self, part: Part, line: bytes) -> None:
         text = in_one_line(line.decode(errors="replace").rstrip())
-        if text.startswith("signalbox:"):  # a word from the part to us, such as "signalbox:ready"
-            part.heard.add(text.removeprefix("signalbox:"))
+        if text.startswith("signalbox:"):  # a line from the part to us, such as "signalbox:ready"
+            part.words.add(text.removeprefix("signalbox:"))
         elif text and not (part.mute and part.mute.search(text)):
             self.say(text, part.name)
 
@@ -211,21 +211,21 @@ class Supervisor:
         if pipe in self._selector.get_map():
             self._selector.unregister(pipe)
         if part.rest:
-            self._heard(part, part.rest)
+            self._take_line(part, part.rest)
         pipe.close()
 
-    def _bury(self, part: Part) -> int:
+    def _clean_up(self, part: Part) -> int:
         """Ends what a dead part left behind (a worker's children), and takes its last output."""
         code = part.process.returncode
         kill_group(part.process.pid)
-        self._undertaker.forget(part.process.pid)
+        self._watchdog.forget(part.process.pid)
         self._drain(part)
         part.process, part.is_ready = None, False
         return code
 
     def _died(self, part: Part) -> None:
         steady = time.monotonic() - part.started_at >= STEADY_S
-        code = self._bury(part)
+        code = self._clean_up(part)
         part.ended = 1 if steady else part.ended + 1
         if part.ended >= FIRST_TRIES and not part.was_ready:
             raise GaveUp(
@@ -254,7 +254,7 @@ class Supervisor:
                 if part.was_ready:
                     self.say(f"{part.name} is back.")
                 part.was_ready = True
-        self._undertaker.ensure()
+        self._watchdog.ensure()
 
     def wait_ready(self) -> bool:
         """Until every part is ready; False when a signal asked for the end meanwhile."""
@@ -273,7 +273,7 @@ class Supervisor:
             return  # done already
         self._stop([part for part in self.parts if part.stop_first], patience)
         self._stop([part for part in self.parts if not part.stop_first], min(patience, 2.0))
-        self._undertaker.close()
+        self._watchdog.close()
         signal.set_wakeup_fd(-1)
         self._selector.close()
         self._wake_read.close()
@@ -288,8 +288,8 @@ class Supervisor:
             self.step(0.05)
             for part in [part for part in alive if part.process.poll() is not None]:
                 alive.remove(part)
-                self._bury(part)
+                self._clean_up(part)
         for part in alive:
             kill_group(part.process.pid)
             part.process.wait()
-            self._bury(part)
+            self._clean_up(part)

@@ -1,4 +1,4 @@
-"""The embedded Valkey: where its binary is, what it is told, and the address it is reached at.
+"""The embedded Valkey: where its binary is, its configuration, and the address it is reached at.
 
 It knows no Django and starts no process. The password travels in files of mode 0600, never on a command line.
 """

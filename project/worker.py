@@ -8,14 +8,14 @@ from functools import partial
 from typing import Any
 
 from billiard import current_process, pool
-from celery import signals
-from celery.concurrency import asynpool
+from celery import concurrency, signals
+from celery.concurrency import asynpool, prefork, solo, thread
 from celery.worker import consumer
 from django.conf import settings
 from django.db import DatabaseError, connection
 
 from live import push
-from project import env, logs
+from project import env, logs, startup
 from tasks.alerts import evaluate
 from tasks.engine import adoption, registry, releases
 from tasks.engine.celery_app import is_ours
@@ -132,11 +132,19 @@ def flush_at_exit(**_: Any) -> None:
     webhooks.finish(2.0)
 
 
+def check_pool(named: Any) -> None:
+    """A pool of green threads cannot run jobs: they would share one database connection, one log and one clock."""
+    found = concurrency.get_implementation(named)
+    if not issubclass(found, (prefork.TaskPool, solo.TaskPool, thread.TaskPool)):
+        startup.refuse(f"Signalbox runs jobs with --pool prefork, threads or solo, and not with {found.__module__}.")
+
+
 @signals.celeryd_init.connect
-def begin(instance: Any, **_: Any) -> None:
+def begin(instance: Any, options: dict[str, Any], **_: Any) -> None:
     """A worker begins. Celery sends its signals to every application, so all others are connected here, for ours."""
     if not is_ours(instance.app):
         return
+    check_pool(options.get("pool") or options.get("pool_cls") or instance.app.conf.worker_pool)
     env.forget_first_admin()
     asynpool.AsynPool.timers = property(lambda self: {self.maintain_pool: LOOK_S})
     logs.connect()

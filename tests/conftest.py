@@ -93,7 +93,7 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def nothing_is_made_twice(django_test_environment: None) -> Iterator[None]:
-    """What Django does anew for each test or client, and would do again in the very same way."""
+    """What Django does again for each test or client, and would do again in the very same way."""
     with pytest.MonkeyPatch.context() as patch, override_settings(PASSWORD_HASHERS=[f"{__name__}.QuickHasher"]):
         patch.setattr(WhiteNoiseMiddleware, "add_files_from_finders", add_static_files)
         patch.setattr(flush, "sql_flush", sql_to_empty)
@@ -119,7 +119,7 @@ find_static_files = WhiteNoiseMiddleware.add_files_from_finders
 
 
 def add_static_files(self: WhiteNoiseMiddleware) -> None:
-    """Found once for a process: each test client makes its middleware anew, and this was most of a request's time."""
+    """Found once for a process: each test client makes its middleware again, and this was most of a request's time."""
     if not static_files:
         find_static_files(self)
         static_files.update(self.files)
@@ -180,7 +180,7 @@ def start_worker(servers: Servers, tmp_path: Path, transactional_db: None) -> It
     """Starts real workers on the test database: ``start_worker("w1", concurrency=2, SIGNALBOX_LEASE_S="1")``."""
     started: list[Worker] = []
     with redis.from_url(servers.redis_url) as link:
-        link.flushdb()  # a thousand bells of an earlier test would all be answered first
+        link.flushdb()  # a thousand messages of an earlier test would all be handled first
 
     def start(
         name: str = "test",

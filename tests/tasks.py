@@ -113,7 +113,7 @@ def holds(seconds: float = 60.0) -> None:
 
 @job(soft_time_limit=1, effects="none")
 def softly_limited(seconds: float = 30.0) -> None:
-    """Run too long, and hear it."""
+    """Run too long, and be stopped."""
     time.sleep(seconds)
 
 

@@ -83,12 +83,12 @@ function live(watch) {
   const many = board || jobs || WHOLE.has(watch);
   if (many) socket.watch("board", { type: "watch", board: true, apps: true });
   const job = many ? null : watchJob(watch, store, socket);
-  if (board) for (const gauge of ["tallies", "failures", "chart-1h"]) socket.watch(gauge, { type: "watch", gauge });
+  if (board) for (const gauge of ["tallies", "failures", "chart-1h", "troubles"]) socket.watch(gauge, { type: "watch", gauge });
   socket.watch("news", alerts.WATCH);
   if (watch === "charts") socket.watch("gauge", { type: "watch", gauge: new ChartsPage(main, store).gauge });
   if (watch === "workers") {
     new WorkersPage(main, store);
-    socket.watch("gauge", { type: "watch", gauge: "queues" });
+    for (const gauge of ["queues", "troubles"]) socket.watch(gauge, { type: "watch", gauge });
   }
   const region = main.querySelector("[data-troubles]");
   if (region instanceof HTMLElement) troubles.keep(region, store, (words) => announcer?.say(words));
@@ -110,8 +110,8 @@ function live(watch) {
     showFreshness();
   });
   setInterval(showFreshness, 1000);
-  addEventListener("online", () => socket.hurry());
-  document.addEventListener("visibilitychange", () => document.hidden || socket.hurry());
+  addEventListener("online", () => socket.reconnectNow());
+  document.addEventListener("visibilitychange", () => document.hidden || socket.reconnectNow());
   addEventListener("pagehide", () => socket.close());
   addEventListener("pageshow", (event) => event.persisted && socket.open());
   socket.open();

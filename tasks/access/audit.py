@@ -21,7 +21,7 @@ from tasks.engine.report import current_report
 from tasks.engine.transition import retry_on_lock
 
 T = TypeVar("T")
-RATE, BURST = 20.0, 400.0  # refusals of strangers that one process writes a second, and at once
+RATE, BURST = 20.0, 400.0  # refusals of people without a login that one process writes a second, and at once
 OWN_RATE, OWN_BURST = 1.0, 100.0  # and of one person who is logged in
 REMEMBERED = 1_000  # people
 
@@ -69,8 +69,8 @@ def note(who: Any, action: str, target: Any = "", code: str = "", /, **detail: A
 def refused(who: Any, action: str, target: Any, code: str, /, **detail: Any) -> None:
     """Write an entry for a request that was not allowed. Never raises: the refusal stands even without an entry."""
     actor = Actor.of(who)
-    if not (_strangers if actor.is_anonymous else _allowance(actor)).allow():
-        name = plain(actor.name, 150) or "a stranger"
+    if not (_anonymous if actor.is_anonymous else _allowance(actor)).allow():
+        name = plain(actor.name, 150) or "somebody without a login"
         log.warning("an attempt of %s was refused and is not in the audit trail: there are too many of them", name)
         return
     try:
@@ -106,7 +106,7 @@ class Allowance:
             return True
 
 
-_strangers = Allowance(RATE, BURST)
+_anonymous = Allowance(RATE, BURST)
 _people: OrderedDict[Any, Allowance] = OrderedDict()
 _lock = threading.Lock()
 

@@ -38,7 +38,7 @@ RULES = {
     "see": Grant(                YES,   YES,     YES,            YES, OWN,   YES),  # jobs
     "kinds": Grant(              YES,   YES,     YES,            YES, YES,   YES),
     "submit": Grant(             NO,    YES,     YES,            NO,  YES,   YES),
-    "chores": Grant(             NO,    NO,      YES,            NO,  NO,    YES),  # kinds that serve the house itself
+    "chores": Grant(             NO,    NO,      YES,            NO,  NO,    YES),  # kinds that serve Signalbox itself
     "order": Grant(              NO,    YES,     YES,            NO,  YES,   YES),  # priority and due time
     "cancel": Grant(             NO,    YES,     YES,            NO,  OWN,   YES),
     "retry": Grant(              NO,    YES,     YES,            NO,  OWN,   YES),

@@ -26,7 +26,7 @@ class TokenIn(Strict):
 class Tokens(ResourceView):
     actions = {"GET": "see_tokens", "POST": "change_tokens", "DELETE": "change_tokens"}
 
-    @extend_schema(operation_id="list_tokens", parameters=[LIMIT, CURSOR], responses=shapes.TokenPage)
+    @extend_schema(operation_id="list_tokens", parameters=[LIMIT, CURSOR], responses=shapes.page(shapes.TokenShape))
     def get(self, request: Any) -> Response:
         asked = self.asked(*pagination.PARAMETERS)
         return pagination.answer(request, "tokens", self._own(), Token.to_dict, asked, key="uid")
@@ -79,7 +79,7 @@ class AuditTrail(ResourceView):
     @extend_schema(
         operation_id="list_audit",
         parameters=[OpenApiParameter("who", str), OpenApiParameter("action", str), LIMIT, CURSOR],
-        responses=shapes.EntryPage,
+        responses=shapes.page(shapes.EntryShape),
     )
     def get(self, request: Any) -> Response:
         """Who did, or was refused, what: the newest first. Nobody can change it."""

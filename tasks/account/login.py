@@ -1,7 +1,7 @@
 """Logging in and out: nobody can guess, nobody can lock another out, and every attempt is in the trail.
 
-Failed attempts are counted for each name and place. A place is an address (of IPv6, its network); a browser that this
-user has logged in with before is a place of its own, so a stranger behind the same address cannot use up its attempts.
+Failed attempts are counted for each name and place. A place is an address (of IPv6, its network). A browser that this
+user has logged in with before is a place of its own, so others behind the same address cannot use up its attempts.
 """
 
 import ipaddress
@@ -114,7 +114,7 @@ def over(failed: list[datetime], under_way: int, most: int, window: timedelta) -
 
 
 def has_been_here(name: str, where: str) -> bool:
-    """Whether this user has logged in at this place before: a stranger's wrong guesses there do not hold it up."""
+    """Whether this user has logged in at this place before: wrong guesses of others there do not lock it."""
     done = Entry.objects.filter(who=name, action="login", outcome=Entry.Outcome.DONE).order_by("-id")
     return any(network(address) == where for address in done.values_list("address", flat=True)[:LOGINS])
 
@@ -168,7 +168,7 @@ def logged_out(request: HttpRequest | None, user: Any, **_: Any) -> None:
 
 @receiver(user_login_failed)
 def login_failed(credentials: dict[str, Any], request: HttpRequest | None = None, **_: Any) -> None:
-    """Written where it is counted: not as a stranger's refusal, which a flood may drop."""
+    """Written where it is counted: not as a refusal of somebody without a login, which a flood may drop."""
     name = audit.plain(credentials.get("username", ""), 150)
     where = place(request, name) if request else ""
     Entry.objects.create(

@@ -115,7 +115,7 @@ class EndTokenView(AccountView, DeleteView):
 
 
 class PasswordForm(PasswordChangeForm):
-    """Django's, in the words of this house."""
+    """Django's form, with labels and help in our words."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)

@@ -11,9 +11,10 @@ from rest_framework.response import Response
 from tasks.alerts import evaluate, findings, rules
 from tasks.alerts.models import Alert, Rule, Watch
 from tasks.api import pagination, shapes
-from tasks.api.base import Flag, Id, Nothing, ResourceView, Strict, Text, Whole
+from tasks.api.base import Flag, Id, Nothing, ResourceView, Strict, Text, Whole, find
 from tasks.api.pagination import CURSOR, LIMIT
-from tasks.api.problems import Problem, wrong
+from tasks.api.problems import wrong
+from tasks.api.rows import Rows, paths
 from tasks.channels.models import Channel
 
 
@@ -28,10 +29,6 @@ class AlertShape(s.Serializer):
     opened_at = s.DateTimeField()
     closed_at = s.DateTimeField(allow_null=True)
     dismissed_by = s.CharField(allow_null=True)
-
-
-class AlertPage(shapes.Page):
-    results = AlertShape(many=True)
 
 
 class Clock(s.TimeField):
@@ -120,24 +117,13 @@ class RuleShape(s.Serializer):
     created_at = s.DateTimeField()
 
 
-class RulePage(shapes.Page):
-    results = RuleShape(many=True)
-
-
-def rule_or_404(uid: UUID) -> Rule:
-    found = Rule.objects.select_related("owner").prefetch_related("channels").filter(uid=uid).first()
-    if found is None:
-        raise Problem("not-found", "There is no such rule.")
-    return found
-
-
 class Alerts(ResourceView):
     actions = {"GET": "see_rows"}
 
     @extend_schema(
         operation_id="list_alerts",
         parameters=[OpenApiParameter("open", str, enum=["true", "false"]), LIMIT, CURSOR],
-        responses=AlertPage,
+        responses=shapes.page(AlertShape),
     )
     def get(self, request: Any) -> Response:
         """Open and past alerts, the newest first."""
@@ -157,9 +143,7 @@ class DismissAlert(ResourceView):
     def post(self, request: Any, uid: UUID) -> Response:
         """Take it from the pages; it closes when it is over."""
         self.given(Nothing)
-        alert = Alert.objects.select_related("rule").filter(uid=uid).first()
-        if alert is None:
-            raise Problem("not-found", "There is no such alert.")
+        alert = find(Alert.objects.select_related("rule"), "alert", uid=uid)
         self.do(f"alert {uid}", lambda: evaluate.dismiss(alert, self.actor.name))
         alert.refresh_from_db()
         return Response(alert.to_dict())
@@ -172,65 +156,25 @@ class SnoozeAlert(ResourceView):
     def post(self, request: Any, uid: UUID) -> Response:
         """Take it from the pages, and send no message about it, for some minutes."""
         minutes = self.given(SnoozeIn)["minutes"]
-        alert = Alert.objects.select_related("rule").filter(uid=uid).first()
-        if alert is None:
-            raise Problem("not-found", "There is no such alert.")
+        alert = find(Alert.objects.select_related("rule"), "alert", uid=uid)
         self.do(f"alert {uid}", lambda: evaluate.snooze(alert, minutes), minutes=minutes)
         alert.refresh_from_db()
         return Response(alert.to_dict())
 
 
-class Rules(ResourceView):
-    actions = {"GET": "see_rows", "POST": "change_rows"}
+class RuleRows(Rows):
+    noun, see, edit = "alert rule", "see_rows", "change_rows"
+    rows = Rule.objects.select_related("owner").prefetch_related("channels")
+    shape, bodies = RuleShape, {"POST": RuleIn}
+    descriptions = {"delete": "Delete a rule. Its open alerts close."}
 
-    @extend_schema(operation_id="list_alert_rules", parameters=[LIMIT, CURSOR], responses=RulePage)
-    def get(self, request: Any) -> Response:
-        rows = Rule.objects.select_related("owner").prefetch_related("channels")
-        return pagination.answer(request, "alert-rules", rows, Rule.to_dict, self.asked(*pagination.PARAMETERS))
-
-    @extend_schema(operation_id="create_alert_rule", request=RuleIn, responses={201: RuleShape})
-    def post(self, request: Any) -> Response:
-        given = self.given(RuleIn)
-        owner = self.actor.user
-        made = self.do(lambda rule: f"alert rule {rule.uid}", lambda: rules.write(Rule(owner=owner), given))
-        answer = Response(made.to_dict(), status=201)
-        answer["Location"] = request.build_absolute_uri(f"{request.path}{made.uid}/")
-        return answer
-
-
-class OneRule(ResourceView):
-    actions = {"GET": "see_rows", **dict.fromkeys(("PUT", "PATCH", "DELETE"), "change_rows")}
-
-    @extend_schema(operation_id="get_alert_rule", responses=RuleShape)
-    def get(self, request: Any, uid: UUID) -> Response:
-        self.asked()
-        return Response(rule_or_404(uid).to_dict())
-
-    @extend_schema(operation_id="replace_alert_rule", request=RuleIn, responses=RuleShape)
-    def put(self, request: Any, uid: UUID) -> Response:
-        """Replace it: what is left out is as in a new rule."""
-        return self.change(rule_or_404(uid), self.given(RuleIn))
-
-    @extend_schema(operation_id="change_alert_rule", request=RuleIn(partial=True), responses=RuleShape)
-    def patch(self, request: Any, uid: UUID) -> Response:
-        """Change what is given."""
-        return self.change(rule_or_404(uid), self.given(RuleIn, partial=True))
-
-    def change(self, rule: Rule, given: dict[str, Any]) -> Response:
-        self.do(f"alert rule {rule.uid}", lambda: rules.write(rule, given), changed=sorted(given))
-        return Response(rule_or_404(rule.uid).to_dict())
-
-    @extend_schema(operation_id="delete_alert_rule", responses={204: None})
-    def delete(self, request: Any, uid: UUID) -> Response:
-        """Delete a rule. Its open alerts close."""
-        self.do(f"alert rule {uid}", rule_or_404(uid).delete)
-        return Response(status=204)
+    def write(self, rule: Rule | None, given: dict[str, Any]) -> Rule:
+        return rules.write(rule or Rule(owner=self.actor.user), given)
 
 
 urlpatterns = [
     path("alerts/", Alerts.as_view(), name="alerts"),
     path("alerts/<uuid:uid>/dismiss/", DismissAlert.as_view(), name="alert-dismiss"),
     path("alerts/<uuid:uid>/snooze/", SnoozeAlert.as_view(), name="alert-snooze"),
-    path("alerts/rules/", Rules.as_view(), name="alert-rules"),
-    path("alerts/rules/<uuid:uid>/", OneRule.as_view(), name="alert-rule"),
+    *paths(RuleRows, "alerts/rules/"),
 ]

@@ -1,22 +1,17 @@
 """The page of alerts: what is wrong now, what was, and the rules. Each action is a POST with a view of its own."""
 
 from typing import Any
-from uuid import UUID
 
-from django.contrib import messages
-from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
-from django.urls import reverse_lazy
+from django.http import HttpResponse
+from django.urls import reverse
 from django.utils import timezone
-from django.views.generic import CreateView, UpdateView, View
 
-from tasks.access import audit
 from tasks.access.permissions import may
 from tasks.alerts import evaluate, rules
 from tasks.alerts.forms import RuleForm
 from tasks.alerts.models import Alert, Rule
-from tasks.web.pages import Allowed, Page, PageContext, uid_or_404
+from tasks.web.pages import Page
+from tasks.web.rows import ChangeRow, NewRow, RowAction, RowPage, newest
 
 PAGE = 50
 
@@ -27,14 +22,11 @@ class AlertsPage(Page):
     action = "see_rows"
 
     def get_context_data(self, **context: Any) -> dict[str, Any]:
-        past = Alert.objects.exclude(closed_at=None).order_by("-id")
-        if before := self.request.GET.get("before"):
-            past = past.filter(id__lt=get_object_or_404(Alert, uid=uid_or_404(before)).pk)
-        found = list(past[: PAGE + 1])
+        past, more = newest(self.request, Alert.objects.exclude(closed_at=None), PAGE)
         return super().get_context_data(
             now=Alert.objects.filter(closed_at=None).order_by("opened_at", "id")[: evaluate.SHOWN],
-            past=found[:PAGE],
-            more=f"before={found[PAGE - 1].uid}" if len(found) > PAGE else "",
+            past=past,
+            more=more,
             rules=Rule.objects.order_by("id").prefetch_related("channels"),
             moment=timezone.now(),
             may_change=may(self.request.user, "change_rows"),
@@ -42,70 +34,61 @@ class AlertsPage(Page):
         )
 
 
-class RuleForms(PageContext):
-    here = "alerts"
+class RuleForms(RowPage):
+    here, noun = "alerts", "alert rule"
     action = "change_rows"
-    template_name = "alerts/form.html"
+    model = Rule
     form_class = RuleForm
-    success_url = reverse_lazy("alerts")
-    slug_field = slug_url_kwarg = "uid"
 
-    def get_queryset(self) -> QuerySet[Rule]:
-        return Rule.objects.all()
+    def get_success_url(self) -> str:
+        return reverse("alerts")
 
     def form_valid(self, form: RuleForm) -> HttpResponse:
         form.instance.owner = form.instance.owner or self.request.user
-        audit.do(self.request, self.action, lambda rule: f"alert rule {rule.uid}", form.save)
-        return redirect("alerts")
+        return super().form_valid(form)
 
 
-class RuleCreate(RuleForms, CreateView):
+class RuleCreate(RuleForms, NewRow):
     extra_context = {"heading": "Add a rule", "button": "Add rule"}
 
 
-class RuleUpdate(RuleForms, UpdateView):
+class RuleUpdate(RuleForms, ChangeRow):
     extra_context = {"heading": "Change the rule", "button": "Save"}
 
 
-class RuleDelete(Allowed, View):
+class RuleAction(RowAction):
+    here, noun = "alerts", "alert rule"
     action = "change_rows"
-    http_method_names = ["post"]
-
-    def post(self, request: HttpRequest, uid: UUID) -> HttpResponse:
-        rule = get_object_or_404(Rule, uid=uid)
-        audit.do(request, self.action, f"alert rule {uid}", rule.delete)
-        messages.info(request, f"The rule was deleted: {rule}.")
-        return redirect("alerts")
+    rows = Rule.objects.all()
 
 
-class RuleMute(Allowed, View):
+class RuleDelete(RuleAction):
+    def do(self, rule: Rule) -> str:
+        self.audited(rule.delete, rule)
+        return f"The rule was deleted: {rule}."
+
+
+class RuleMute(RuleAction):
     """Messages of a rule are sent, or are not; its alerts open all the same."""
 
-    action = "change_rows"
-    http_method_names = ["post"]
-
-    def post(self, request: HttpRequest, uid: UUID) -> HttpResponse:
-        rule, muted = get_object_or_404(Rule, uid=uid), request.POST.get("on") != "no"
-        audit.do(request, self.action, f"alert rule {uid}", lambda: rules.write(rule, {"muted": muted}), muted=muted)
-        return redirect("alerts")
+    def do(self, rule: Rule) -> None:
+        muted = self.request.POST.get("on") != "no"
+        self.audited(lambda: rules.write(rule, {"muted": muted}), rule, muted=muted)
 
 
-class Snooze(Allowed, View):
-    action = "change_rows"
-    http_method_names = ["post"]
+class Snooze(RuleAction):
+    noun = "alert"
+    rows = Alert.objects.all()
 
-    def post(self, request: HttpRequest, uid: UUID) -> HttpResponse:
-        alert, text = get_object_or_404(Alert, uid=uid), request.POST.get("minutes", "60")[:5]
+    def do(self, alert: Alert) -> None:
+        text = self.request.POST.get("minutes", "60")[:5]
         minutes = min(int(text), 43_200) if text.isascii() and text.isdigit() else 60
-        audit.do(request, self.action, f"alert {uid}", lambda: evaluate.snooze(alert, minutes), minutes=minutes)
-        return redirect("alerts")
+        self.audited(lambda: evaluate.snooze(alert, minutes), alert, minutes=minutes)
 
 
-class Dismiss(Allowed, View):
-    action = "change_rows"
-    http_method_names = ["post"]
+class Dismiss(RuleAction):
+    noun = "alert"
+    rows = Alert.objects.all()
 
-    def post(self, request: HttpRequest, uid: UUID) -> HttpResponse:
-        alert = get_object_or_404(Alert, uid=uid)
-        audit.do(request, self.action, f"alert {uid}", lambda: evaluate.dismiss(alert, request.user.get_username()))
-        return redirect("alerts")
+    def do(self, alert: Alert) -> None:
+        self.audited(lambda: evaluate.dismiss(alert, self.request.user.get_username()), alert)

@@ -28,10 +28,9 @@ class ByToken(BaseAuthentication):
     """``Authorization: Token <token>``. Any other scheme is none of ours."""
 
     def authenticate(self, request: Any) -> tuple[Any, Token] | None:
-        scheme, _, text = get_authorization_header(request)[:LONGEST].partition(b" ")
-        if scheme.lower() != b"token":
+        if (text := token_in(get_authorization_header(request))) is None:
             return None
-        token = find(text.decode("latin-1").strip())
+        token = find(text)
         if token is None:
             raise AuthenticationFailed("Unknown token.")
         used(token)
@@ -46,6 +45,12 @@ class BySession(SessionAuthentication):
 
     def authenticate_header(self, request: Any) -> str:
         return "Token"
+
+
+def token_in(header: bytes) -> str | None:
+    """What an Authorization header says after ``Token``; None for another scheme, and for none."""
+    scheme, _, text = header[:LONGEST].decode("latin-1").partition(" ")
+    return text.strip() if scheme.lower() == "token" else None
 
 
 def find(text: str) -> Token | None:
@@ -67,10 +72,9 @@ def used(token: Token) -> None:
 
 def actor_of(request: HttpRequest) -> Actor:
     """The actor of a request outside the API: by the token given (a wrong one is nobody's), or by the session."""
-    scheme, _, text = request.headers.get("Authorization", "")[:LONGEST].partition(" ")
-    if scheme.lower() != "token":
+    if (text := token_in(get_authorization_header(request))) is None:
         return Actor.of(request.user)
-    token = find(text.strip())
+    token = find(text)
     if token is None:
         return Actor.of(None)
     used(token)

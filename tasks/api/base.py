@@ -11,6 +11,7 @@ from uuid import UUID
 from django.core.exceptions import ObjectDoesNotExist
 from django.core.validators import RegexValidator
 from django.db import DatabaseError
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from rest_framework import serializers
 from rest_framework.exceptions import NotAuthenticated, ParseError
@@ -30,6 +31,7 @@ from tasks.engine.models import Job
 from tasks.params.types import UNSTORABLE
 
 T = TypeVar("T")
+M = TypeVar("M", bound=Model)
 BODY_LIMIT = 1024 * 1024
 LONGEST, MOST = 1_000, 100  # characters of one value of a parameter of the query, and how often it may be given
 GONE = "It was deleted meanwhile."
@@ -167,6 +169,11 @@ class ResourceView(APIView):
                 raise Problem("not-found", GONE) from None
             raise
 
+    def created(self, body: dict[str, Any], uid: UUID) -> Response:
+        """The answer with a new row, and the row's address below this one."""
+        place = self.request.build_absolute_uri(f"{self.request.path}{uid}/")
+        return Response(body, status=201, headers={"Location": place})
+
     def job(self, uid: UUID) -> Job:
         """The job, if it is this actor's to see and to do this to; or else it is unknown, in the same words."""
         job = Job.every.select_related("owner").filter(uid=uid).first()
@@ -176,6 +183,14 @@ class ResourceView(APIView):
                 audit.refused(self.request, self.action, uid, "unknown-job")
             raise Problem("unknown-job")
         return job
+
+
+def find(rows: QuerySet[M], noun: str, **columns: Any) -> M:
+    """The row with these columns, or a 404 that says what there is none of."""
+    found = rows.filter(**columns).first()
+    if found is None:
+        raise Problem("not-found", f"There is no such {noun}.")
+    return found
 
 
 class Strict(serializers.Serializer):

@@ -15,6 +15,7 @@ from django.urls import include, path
 from django.views.generic import TemplateView
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.renderers import OpenApiJsonRenderer, OpenApiYamlRenderer
 from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
@@ -50,6 +51,13 @@ class SessionScheme(OpenApiAuthenticationExtension):
         return {"type": "apiKey", "in": "cookie", "name": "signalbox_session", "description": said}
 
 
+class DocumentedByMethods(AutoSchema):
+    """Takes the description of an operation from its method, which drf-spectacular looks for under ``view.action``."""
+
+    def get_description(self) -> str:
+        return inspect.getdoc(getattr(self.view, self.method.lower())) or ""
+
+
 def with_problems(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
     """drf-spectacular's hook: say of every operation what can go wrong, and in which shape."""
     result["components"]["schemas"]["Problem"] = PROBLEM
@@ -58,8 +66,6 @@ def with_problems(result: dict[str, Any], generator: Any, request: Any, public: 
     content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     for operations in result["paths"].values():
         for operation in operations.values():
-            if operation.get("description") == inspect.getdoc(ResourceView):
-                del operation["description"]
             examples.show(operation)
             codes = [*ALWAYS, *(WITH_BODY if "requestBody" in operation else ())]
             codes += [BY_STATE[operation["operationId"]]] if operation["operationId"] in BY_STATE else []

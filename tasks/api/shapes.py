@@ -3,6 +3,7 @@
 The tests send every operation and hold the answers against these, so the document cannot say what is not true.
 """
 
+from functools import cache
 from typing import Any
 
 from rest_framework import serializers as s
@@ -116,15 +117,18 @@ class SearchGap(s.Serializer):
         return {"from": s.DateTimeField(), **super().get_fields()}  # a word of Python
 
 
+@cache
+def page(shape: type[s.Serializer], name: str = "") -> type[Page]:
+    """A page of a list. In the OpenAPI document, its name is that of the shape with Page at its end."""
+    name = name or f"{shape.__name__.removesuffix('Shape')}Page"
+    return type(name, (Page,), {"results": shape(many=True)})
+
+
 class JobPage(Page):
     results = JobSummary(many=True)
     looked = Looked(required=False, help_text="only when the search stopped before the page was full")
     gaps = SearchGap(many=True, required=False, help_text="of applications that were asked for, in this page's time")
     notes = s.ListField(child=s.CharField(), required=False, help_text="what in `q` was taken for a word")
-
-
-class LogPage(Page):
-    results = LogLineShape(many=True)
 
 
 class KindShape(s.Serializer):
@@ -139,12 +143,8 @@ class KindShape(s.Serializer):
     on_lost = s.ChoiceField(choices=["retry", "fail"])
     effects = s.ChoiceField(choices=["none", "idempotent", "once"])
     time_limit_s = s.FloatField(allow_null=True)
-    chore = s.BooleanField(help_text="made by the house itself, not by people")
+    chore = s.BooleanField(help_text="made by Signalbox itself, not by people")
     params = s.DictField()
-
-
-class KindList(Page):
-    results = KindShape(many=True)
 
 
 class QueueShape(s.Serializer):
@@ -157,10 +157,6 @@ class QueueShape(s.Serializer):
     workers = s.IntegerField()
 
 
-class QueueList(Page):
-    results = QueueShape(many=True)
-
-
 class WorkerShape(s.Serializer):
     name = s.CharField()
     host = s.CharField()
@@ -170,10 +166,6 @@ class WorkerShape(s.Serializer):
     running = s.ListField(child=s.UUIDField())
     beat_age_s = s.FloatField()
     alive = s.BooleanField()
-
-
-class WorkerList(Page):
-    results = WorkerShape(many=True)
 
 
 class Now(s.Serializer):
@@ -224,10 +216,6 @@ class NewToken(TokenShape):
     token = s.CharField()
 
 
-class TokenPage(Page):
-    results = TokenShape(many=True)
-
-
 class ShareShape(s.Serializer):
     id = s.UUIDField()
     job = s.UUIDField()
@@ -243,10 +231,6 @@ class NewShare(ShareShape):
     url = s.URLField()
 
 
-class SharePage(Page):
-    results = ShareShape(many=True)
-
-
 class EntryShape(s.Serializer):
     id = s.UUIDField()
     at = s.DateTimeField()
@@ -260,10 +244,6 @@ class EntryShape(s.Serializer):
     address = s.CharField(allow_null=True)
     request = s.CharField(allow_null=True)
     detail = s.DictField()
-
-
-class EntryPage(Page):
-    results = EntryShape(many=True)
 
 
 class Counted(s.Serializer):

@@ -8,6 +8,7 @@ from typing import Any
 
 from celery import Celery, _state
 from celery.app.registry import TaskRegistry
+from celery.fixups.django import DjangoFixup
 from django.conf import settings
 
 from tasks.engine import registry
@@ -53,9 +54,14 @@ class Signalbox(Celery):
         return super().connection_for_write(url or settings.SIGNALBOX_BROKER_URL, **options)
 
 
+def use_django(made: Celery) -> DjangoFixup:
+    """Celery uses it only where the environment names the settings already; `-A project` sets them later."""
+    return DjangoFixup(made).install()
+
+
 RESULTS, CONTROL = "tasks.worker.results:NoResults", "tasks.worker.control:Control"
 _before = _state.default_app
-app = Signalbox("signalbox", set_as_current=False, backend=RESULTS, control=CONTROL)
+app = Signalbox("signalbox", set_as_current=False, backend=RESULTS, control=CONTROL, fixups=[use_django])
 _state.default_app = _before  # Celery's fixup for Django would take the first app of a process for everybody's
 
 

@@ -215,8 +215,8 @@ def _claim(where: str, args: list[Any], holder: dict[str, Any]) -> Job | None:
     sets = {"attempt": Raw("attempt + 1"), "beat": Raw("beat + 1"), **fresh}
     startable = f"{where} AND state = 'queued' AND {notify.NOT_PAUSED}"
     try:
-        moved = move(sets, f"{startable} AND {outbox.NOBODY_HEARS[State.RUNNING]}", args)
-        if not moved and outbox.has_listeners(State.RUNNING):
+        moved = move(sets, f"{startable} AND {outbox.NO_SUBSCRIBERS[State.RUNNING]}", args)
+        if not moved and outbox.has_subscribers(State.RUNNING):
             moved = _moved(sets, startable, args)
     except IntegrityError:  # another job of its serial key was claimed in the same moment
         return None
@@ -352,7 +352,7 @@ def _end_attempt(
     args += [beat] if beat is not None else []
     lines = news.lines if news else ()
     if outcome == Outcome.SUCCEEDED and not (lines or job.then or job.callback_url):
-        moved = move(sets, f"{where} AND {outbox.NOBODY_HEARS[State.SUCCEEDED]}", args)
+        moved = move(sets, f"{where} AND {outbox.NO_SUBSCRIBERS[State.SUCCEEDED]}", args)
     else:
         moved = []
     followers: list[Job] = []

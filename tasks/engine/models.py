@@ -108,7 +108,7 @@ class Job(models.Model):
     idempotency_digest = models.CharField(max_length=64, default="")
     parent = models.UUIDField(null=True)
     copy_of = models.UUIDField(null=True)
-    then = OrderedJSONField(null=True, db_column="follow_ups")  # "then" is a word of SQL
+    then = OrderedJSONField(null=True, db_column="follow_ups")  # "then" is a keyword of SQL
     callback_url = models.TextField(default="")
     # The database has the defaults of these too: an older version's code inserts rows without them.
     headers = OrderedJSONField(null=True)  # of the message, as code outside of the job added them; never shown

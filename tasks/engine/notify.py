@@ -18,7 +18,7 @@ IN_TURN = (
     " AND other.id <> tasks_job.id AND (other.state IN ('running', 'retrying')"
     " OR (other.state = 'queued' AND other.id < tasks_job.id))))"
 )
-RING_AT_ONCE = 500
+NOTIFIED_AT_ONCE = 500
 
 
 @retry_on_lock
@@ -29,9 +29,9 @@ def pause(queue: str, by: Any = None) -> None:
 
 @retry_on_lock
 def resume(queue: str) -> None:
-    """Let the queue's jobs start again. Sends messages for the first RING_AT_ONCE; the dispatcher sends the rest."""
+    """Let the queue's jobs start again. Sends messages for the first of them; the dispatcher sends the rest."""
     Queue.objects.update_or_create(name=queue, defaults={"paused": False, "paused_by": None, "paused_at": None})
-    waiting = Job.objects.filter(queue=queue, state=State.QUEUED).order_by("-priority", "id")[:RING_AT_ONCE]
+    waiting = Job.objects.filter(queue=queue, state=State.QUEUED).order_by("-priority", "id")[:NOTIFIED_AT_ONCE]
     push_and_notify(list(waiting.select_related("owner")))
 
 

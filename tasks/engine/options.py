@@ -62,7 +62,7 @@ def describe_option(name: str) -> str:
 
 
 def check_options(options: Iterable[str]) -> None:
-    """TypeError with one sentence for a word of ``@job`` that would mean nothing, or looks misspelt."""
+    """TypeError with one sentence for an option of ``@job`` that would mean nothing, or looks misspelt."""
     for name in options:
         if name in REFUSED:
             raise TypeError(f"a job has no option {name!r}{describe_option(name)}")

@@ -52,7 +52,7 @@ class KindDetail(shapes.KindShape, Quantiles):
 class Kinds(ResourceView):
     actions = {"GET": "kinds"}
 
-    @extend_schema(operation_id="list_kinds", responses=shapes.KindList)
+    @extend_schema(operation_id="list_kinds", responses=shapes.page(shapes.KindShape, "KindList"))
     def get(self, request: Any) -> Response:
         self.asked()
         return Response({"results": [kind_to_dict(kind) for kind in registry.kinds()], "next": None, "previous": None})

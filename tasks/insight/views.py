@@ -13,8 +13,7 @@ from tasks.access.permissions import may, may_submit, visible
 from tasks.engine import registry
 from tasks.engine.models import Job, Worker, instant
 from tasks.failures import groups
-from tasks.monitor import diagnosis
-from tasks.queries import board, series, stats
+from tasks.queries import board, diagnosis, series, stats
 from tasks.schedules.models import Schedule
 from tasks.search import finder
 from tasks.search.language import NO_KEY, Query

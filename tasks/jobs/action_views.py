@@ -20,7 +20,7 @@ from tasks.engine.errors import Refused
 from tasks.engine.models import Job, State
 from tasks.engine.registry import Kind
 from tasks.engine.words import number_of
-from tasks.observe import watched
+from tasks.jobs.verbs import VERBS
 from tasks.params.signature import ParamError
 from tasks.web.links import jobs_url
 from tasks.web.pages import CANCELLED, Allowed, Page, known, uid_or_404, wants_json
@@ -29,7 +29,7 @@ PICKED = 500  # jobs one form may act on: more than a board shows
 
 
 class JobActionView(Allowed, View):
-    """Something done to one job."""
+    """One of ``verbs.VERBS`` done to one job: ``action`` of ``as_view``."""
 
     http_method_names = ["post"]
 
@@ -39,7 +39,7 @@ class JobActionView(Allowed, View):
             raise PermissionDenied
         stays = wants_json(request)
         try:
-            job = self.do(job)
+            job = VERBS[self.action](Actor.of(request), job, request.POST.get("reason", ""))
         except Refused as refused:
             if stays:
                 return JsonResponse({"title": "Not done", "status": 409, "detail": str(refused)}, status=409)
@@ -48,30 +48,6 @@ class JobActionView(Allowed, View):
             if stays:
                 return JsonResponse(job.summary())
         return redirect("job", uid)
-
-    def do(self, job: Job) -> Job:
-        raise NotImplementedError
-
-
-class CancelView(JobActionView):
-    action = "cancel"
-
-    def do(self, job: Job) -> Job:
-        return cancel(self.request, job)
-
-
-class RetryView(JobActionView):
-    action = "retry"
-
-    def do(self, job: Job) -> Job:
-        return retry(self.request, job)
-
-
-class TakeBackView(JobActionView):
-    action = "take_back"
-
-    def do(self, job: Job) -> Job:
-        return take_back(self.request, job)
 
 
 class RunAgainView(Allowed, View):
@@ -112,36 +88,17 @@ class RunAgainView(Allowed, View):
         return redirect(f"{reverse('submit-kind', args=[job.kind])}?copy={job.uid}")
 
 
-def cancel(request: HttpRequest, job: Job) -> Job:
-    actor, reason = Actor.of(request), request.POST.get("reason", "")
-    if job.app:
-        watched.cancel(actor, job, reason, terminate=job.state == State.RUNNING)
-        return Job.every.select_related("owner").get(pk=job.pk)
-    return actions.cancel(actor, job, reason)
-
-
-def retry(request: HttpRequest, job: Job) -> Job:
-    watched.refuse_own_verbs(job, "tried again")
-    return actions.retry(Actor.of(request), job)
-
-
-def take_back(request: HttpRequest, job: Job) -> Job:
-    watched.refuse_own_verbs(job, "taken back")
-    return actions.take_back(Actor.of(request), job)
-
-
 class PickedView(Page):
     """What is done to all jobs that were picked on a page: asks first, then says how it went."""
 
     template_name = "jobs/picked.html"
     here = "board"
     http_method_names = ["post"]
-    verbs = {"cancel": cancel, "retry": retry, "take_back": take_back}
     said = {"cancel": "Cancelled", "retry": "Retrying", "take_back": "Undid the cancel of"}
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         self.asked_for = request.POST.get("action", "")
-        if self.asked_for not in self.verbs:
+        if self.asked_for not in VERBS:
             raise Http404("There is no such action.")
         uids = [uid_or_404(uid) for uid in request.POST.getlist("job")[:PICKED]]
         jobs = list(Job.objects.select_related("owner").filter(uid__in=uids).order_by("-id"))
@@ -165,7 +122,7 @@ class PickedView(Page):
         done, refused = [], []
         for job in jobs:
             try:
-                done.append(self.verbs[self.asked_for](self.request, job))
+                done.append(VERBS[self.asked_for](Actor.of(self.request), job, self.request.POST.get("reason", "")))
             except Refused as reason:
                 refused.append(str(reason))
         if done:

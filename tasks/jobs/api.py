@@ -18,6 +18,7 @@ from tasks.api.pagination import CURSOR, LIMIT
 from tasks.api.problems import wrong
 from tasks.engine import due, registry
 from tasks.engine.models import Job
+from tasks.jobs import verbs
 from tasks.observe import watched
 from tasks.params.signature import LARGEST, TooLarge, Url, size
 from tasks.params.types import Wrong
@@ -163,7 +164,7 @@ class JobLog(ResourceView):
     @extend_schema(
         operation_id="get_job_log",
         parameters=[OpenApiParameter("after", {"type": "integer", "minimum": 0, "default": 0}), LIMIT],
-        responses=shapes.LogPage,
+        responses=shapes.page(shapes.LogLineShape, "LogPage"),
     )
     def get(self, request: Any, uid: UUID) -> Response:
         """Log lines in their order, those after a number. `next` is null when there are no more for now."""
@@ -189,11 +190,8 @@ class CancelJob(ResourceView):
     @extend_schema(operation_id="cancel_job", request=CancelIn, responses=shapes.JobSummary)
     def post(self, request: Any, uid: UUID) -> Response:
         """Cancel what waits, ask what runs to stop. The same again is no error; a job that has ended answers 409."""
-        reason, job = self.given(CancelIn).get("reason", ""), self.job(uid)
-        if job.app:
-            watched.cancel(self.actor, job, reason, terminate=job.state == Job.State.RUNNING)
-            return Response(self.job(uid).summary())
-        return Response(actions.cancel(self.actor, job, reason).summary())
+        reason = self.given(CancelIn).get("reason", "")
+        return Response(verbs.cancel(self.actor, self.job(uid), reason).summary())
 
 
 class RetryJob(ResourceView):
@@ -203,9 +201,7 @@ class RetryJob(ResourceView):
     def post(self, request: Any, uid: UUID) -> Response:
         """Try a failed or cancelled job again. One that succeeded is copied instead: `copy_of`."""
         self.given(Nothing)
-        job = self.job(uid)
-        watched.refuse_own_verbs(job, "tried again")
-        return Response(actions.retry(self.actor, job).summary())
+        return Response(verbs.retry(self.actor, self.job(uid)).summary())
 
 
 class TakeBackJob(ResourceView):
@@ -215,9 +211,7 @@ class TakeBackJob(ResourceView):
     def post(self, request: Any, uid: UUID) -> Response:
         """Undo the cancel of a job that waited: it is scheduled, queued or retrying as before."""
         self.given(Nothing)
-        job = self.job(uid)
-        watched.refuse_own_verbs(job, "taken back")
-        return Response(actions.take_back(self.actor, job).summary())
+        return Response(verbs.take_back(self.actor, self.job(uid)).summary())
 
 
 urlpatterns = [

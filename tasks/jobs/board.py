@@ -4,10 +4,9 @@ from typing import Any
 
 from tasks.access.permissions import may
 from tasks.engine.models import Job
-from tasks.monitor import diagnosis, plots
 from tasks.observe import watched
 from tasks.queries import board as picture
-from tasks.queries import gauges, stats
+from tasks.queries import diagnosis, gauges, plots
 from tasks.web.pages import Page
 
 SECTIONS = {name: name for name in ("running", "queued", "retrying", "failed")}
@@ -34,7 +33,7 @@ class BoardView(Page):
             by_queue=tallies["queues"],
             by_kind=tallies["kinds"],
             oldest=diagnosis.oldest_wait(board["queues"]),
-            trend=plots.trend(stats.chart("1h")["buckets"]),
+            trend=plots.chart("1h")["drawn"]["trend"],
             first_run=not board["jobs"] and not Job.objects.exists(),
             may_pick=may(user, "cancel") or may(user, "retry"),
             **diagnosis.diagnosis_context(board),

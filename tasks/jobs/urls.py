@@ -16,8 +16,8 @@ urlpatterns = [
     path("jobs/<uuid:uid>/lines/", job.LinesView.as_view(), name="job-lines"),
     path("jobs/<uuid:uid>/outcome/", job.OutcomeView.as_view(), name="job-outcome"),
     path("jobs/<uuid:uid>/log/", job.LogView.as_view(), name="job-log"),
-    path("jobs/<uuid:uid>/cancel/", action_views.CancelView.as_view(), name="job-cancel"),
-    path("jobs/<uuid:uid>/retry/", action_views.RetryView.as_view(), name="job-retry"),
-    path("jobs/<uuid:uid>/take-back/", action_views.TakeBackView.as_view(), name="job-take-back"),
+    path("jobs/<uuid:uid>/cancel/", action_views.JobActionView.as_view(action="cancel"), name="job-cancel"),
+    path("jobs/<uuid:uid>/retry/", action_views.JobActionView.as_view(action="retry"), name="job-retry"),
+    path("jobs/<uuid:uid>/take-back/", action_views.JobActionView.as_view(action="take_back"), name="job-take-back"),
     path("jobs/<uuid:uid>/again/", action_views.RunAgainView.as_view(), name="job-again"),
 ]

@@ -13,7 +13,7 @@ from tasks.fetch.fetcher import FetchedPage
 from tasks.fetch.retry_after import retry_after
 
 T = TypeVar("T")
-HEAR_S = 0.2  # between two looks whether the job is still wanted
+POLL_S = 0.2  # between two looks whether the job is still wanted
 LONGEST_WAIT_S = 24 * 3600.0  # that a server can ask for
 PASSING = (TimedOut, ConnectFailed, Disconnected, DnsFailed)
 TOO_MANY = 429
@@ -49,7 +49,7 @@ def ask(request: Coroutine[Any, Any, T], go_on: Callable[[], None]) -> T:
 async def _heard(request: Coroutine[Any, Any, T], go_on: Callable[[], None]) -> T:
     task = asyncio.create_task(request)
     try:
-        while not (await asyncio.wait({task}, timeout=HEAR_S))[0]:
+        while not (await asyncio.wait({task}, timeout=POLL_S))[0]:
             go_on()
         return task.result()
     finally:

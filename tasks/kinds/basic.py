@@ -34,7 +34,7 @@ def _note(left: int) -> str:
 
 
 def _sleep_until(moment: float, report: Report) -> None:
-    """Sleep in short pieces, so that a cancel is heard in the middle of a long step."""
+    """Sleep in short pieces, so that a cancel is seen in the middle of a long step."""
     while (left := moment - time.monotonic()) > 0:
         if report.cancelled():
             report.progress(0)  # raises

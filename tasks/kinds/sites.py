@@ -22,7 +22,7 @@ MOST = 1000  # addresses in one job
 AT_ONCE = 20  # fetched at a time
 CAP = 10_000_000  # bytes of one page, after decompression; they are counted, not kept
 TOTAL = 900.0  # seconds, after which no further address is begun
-HEAR = 0.2  # seconds between two looks whether the job is still wanted
+POLL_S = 0.2  # seconds between two looks whether the job is still wanted
 SHOWN = 300  # characters of an address, which another server may have chosen, in the result
 SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
@@ -63,7 +63,7 @@ async def measure(
     go_on: Callable[[], None] = lambda: None,
     total: float = TOTAL,
 ) -> list[Row]:
-    """A row for each address, in the order given. `tell` hears of each as it comes.
+    """A row for each address, in the order given. `tell` is called with each as it comes.
 
     What `tell` or `go_on` (called every 0.2 s) raise ends everything at once, and all connections with it.
     """
@@ -79,7 +79,7 @@ async def measure(
     workers = working = {asyncio.create_task(fetch_what_waits()) for _ in range(min(AT_ONCE, len(addresses)))}
     try:
         while working:
-            ended, working = await asyncio.wait(working, timeout=HEAR, return_when=asyncio.FIRST_EXCEPTION)
+            ended, working = await asyncio.wait(working, timeout=POLL_S, return_when=asyncio.FIRST_EXCEPTION)
             for task in ended:
                 task.result()
             go_on()

@@ -1,4 +1,4 @@
-"""The chores that keep the house small and its charts quick: prune and roll_up.
+"""The chores that keep the tables small and the charts quick: prune and roll_up.
 
 Both do their work in small steps, each a transaction of its own, so nobody waits for them, and a second run finds
 little or nothing to do. What is kept for how long are settings.
@@ -216,7 +216,7 @@ def summed(at: datetime, width: int) -> list[Bar]:
         bar.n += minute.n
         for name in ("waiting", "running"):
             more = getattr(minute, name)
-            if isinstance(more, list) and len(more) == len(EDGES) + 1:  # as this version of the house counts
+            if isinstance(more, list) and len(more) == len(EDGES) + 1:  # as this version of Signalbox counts
                 setattr(bar, name, [a + b for a, b in zip(getattr(bar, name), more, strict=True)])
     return list(found.values())
 

@@ -1,4 +1,4 @@
-"""Queues, workers, statistics and the audit trail: how the house is doing, and who did what in it."""
+"""Queues, workers, statistics and the audit trail: how Signalbox is doing, and who did what in it."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from tasks.queries import board, stats
 class Queues(ResourceView):
     actions = {"GET": "board"}
 
-    @extend_schema(operation_id="list_queues", responses=shapes.QueueList)
+    @extend_schema(operation_id="list_queues", responses=shapes.page(shapes.QueueShape, "QueueList"))
     def get(self, request: Any) -> Response:
         self.asked()
         return Response({"results": board.queues(), "next": None, "previous": None})
@@ -51,7 +51,7 @@ class ResumeQueue(PauseQueue):
 class Workers(ResourceView):
     actions = {"GET": "board"}
 
-    @extend_schema(operation_id="list_workers", responses=shapes.WorkerList)
+    @extend_schema(operation_id="list_workers", responses=shapes.page(shapes.WorkerShape, "WorkerList"))
     def get(self, request: Any) -> Response:
         """The workers that have called in today."""
         self.asked()

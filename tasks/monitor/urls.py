@@ -9,5 +9,5 @@ urlpatterns = [
     path("self-test/", selftest.SelfTestView.as_view(), name="self-test"),
     path("charts/", views.ChartsView.as_view(), name="charts"),
     path("queues/<name:name>/pause/", views.PauseView.as_view(), name="queue-pause"),
-    path("queues/<name:name>/resume/", views.ResumeView.as_view(), name="queue-resume"),
+    path("queues/<name:name>/resume/", views.PauseView.as_view(paused=False), name="queue-resume"),
 ]

@@ -1,5 +1,6 @@
-"""The pages of the house itself: queues and workers, with what people do to a queue; charts."""
+"""The pages about Signalbox itself: queues and workers, with what people do to a queue; charts."""
 
+from functools import partial
 from typing import Any
 
 from django.contrib import messages
@@ -11,9 +12,9 @@ from django.views.generic import View
 from tasks.access import audit
 from tasks.access.permissions import may
 from tasks.engine import notify
-from tasks.monitor import diagnosis, models, plots
+from tasks.monitor import models
 from tasks.queries import board as picture
-from tasks.queries import stats
+from tasks.queries import diagnosis, plots, stats
 from tasks.web.pages import Allowed, Page, wants_json
 
 MARKS = 20  # changes of release that a chart marks
@@ -56,10 +57,11 @@ class ChartsView(Page):
         period = self.request.GET.get("period", "1h")
         if period not in stats.PERIODS:
             raise Http404("Unknown period.")
-        chart = stats.chart(period)
+        chart = plots.chart(period)
         return super().get_context_data(
             chart=chart,
-            drawn=plots.plot_positions(chart),
+            drawn=chart["drawn"],
+            width=len(chart["buckets"]),
             releases=plots.release_marks(chart["buckets"], releases_since(chart["buckets"][0]["at"])),
             period=period,
             periods=self.periods.items(),
@@ -78,18 +80,9 @@ class PauseView(Allowed, View):
     def post(self, request: HttpRequest, name: str) -> HttpResponse:
         if name not in {queue["name"] for queue in picture.queues()}:
             raise Http404("There is no such queue.")
-        audit.do(request, "pause", f"queue {name}", lambda: self.do(name), paused=self.paused)
+        change = partial(notify.pause, name, request.user) if self.paused else partial(notify.resume, name)
+        audit.do(request, "pause", f"queue {name}", change, paused=self.paused)
         if wants_json(request):
             return JsonResponse(next(queue for queue in picture.queues() if queue["name"] == name))
         messages.info(request, f"Queue {name} {'is paused' if self.paused else 'resumed'}.")
         return redirect("workers")
-
-    def do(self, name: str) -> None:
-        notify.pause(name, self.request.user)
-
-
-class ResumeView(PauseView):
-    paused = False
-
-    def do(self, name: str) -> None:
-        notify.resume(name)

@@ -9,7 +9,7 @@ from rest_framework import serializers as s
 from rest_framework.response import Response
 
 from tasks.api import pagination, shapes
-from tasks.api.base import ResourceView, Strict, Text, Whole
+from tasks.api.base import ResourceView, Strict, Text, Whole, find
 from tasks.api.pagination import CURSOR, LIMIT
 from tasks.api.problems import Problem, wrong
 from tasks.observe import values, watched
@@ -26,7 +26,7 @@ class GapShape(s.Serializer):
     why = s.CharField()
 
     def get_fields(self) -> dict[str, Any]:
-        return {"from": s.DateTimeField(), **super().get_fields()}  # a word of Python
+        return {"from": s.DateTimeField(), **super().get_fields()}  # a keyword of Python
 
 
 class AppShape(s.Serializer):
@@ -40,10 +40,6 @@ class AppShape(s.Serializer):
     workers = s.IntegerField(help_text="that live")
     unseen = s.IntegerField(help_text="tasks that began and that nobody saw, in all")
     gaps = GapShape(many=True, help_text="the newest")
-
-
-class AppList(shapes.Page):
-    results = AppShape(many=True)
 
 
 class AnswerShape(s.Serializer):
@@ -65,10 +61,6 @@ class OrderShape(s.Serializer):
     said = s.CharField(allow_null=True)
     asked_at = s.DateTimeField()
     answered_at = s.DateTimeField(allow_null=True)
-
-
-class OrderPage(shapes.Page):
-    results = OrderShape(many=True)
 
 
 class OrderIn(Strict):
@@ -103,7 +95,7 @@ def placed(actor: Any, app: str, order: str, given: dict[str, Any]) -> Order:
 class Apps(ResourceView):
     actions = {"GET": "board"}
 
-    @extend_schema(operation_id="list_apps", responses=AppList)
+    @extend_schema(operation_id="list_apps", responses=shapes.page(AppShape, "AppList"))
     def get(self, request: Any) -> Response:
         """Watched applications: how current what is shown of them is, and what nobody saw."""
         self.asked()
@@ -125,7 +117,7 @@ class OneApp(ResourceView):
 class Orders(ResourceView):
     actions = {"GET": "board", "POST": "steer"}
 
-    @extend_schema(operation_id="list_orders", parameters=[LIMIT, CURSOR], responses=OrderPage)
+    @extend_schema(operation_id="list_orders", parameters=[LIMIT, CURSOR], responses=shapes.page(OrderShape))
     def get(self, request: Any, app: str) -> Response:
         """What was asked of it, newest first."""
         if not App.objects.filter(name=app).exists():
@@ -138,9 +130,7 @@ class Orders(ResourceView):
         """Ask its workers, or its broker. The observer carries it out within a second: read the order again."""
         given = self.given(OrderIn)
         made = placed(self.actor, app, given.pop("order"), given)
-        answer = Response(made.to_dict(), status=201)
-        answer["Location"] = request.build_absolute_uri(f"{request.path}{made.uid}/")
-        return answer
+        return self.created(made.to_dict(), made.uid)
 
 
 class OneOrder(ResourceView):
@@ -149,10 +139,7 @@ class OneOrder(ResourceView):
     @extend_schema(operation_id="get_order", responses=OrderShape)
     def get(self, request: Any, app: str, uid: UUID) -> Response:
         self.asked()
-        found = Order.objects.filter(app__name=app, uid=uid).select_related("app").first()
-        if found is None:
-            raise Problem("not-found", "There is no such order.")
-        return Response(found.to_dict())
+        return Response(find(Order.objects.select_related("app"), "order", app__name=app, uid=uid).to_dict())
 
 
 urlpatterns = [

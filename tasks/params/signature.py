@@ -1,7 +1,7 @@
 """The signature is the contract: a function's parameters as fields, JSON Schema, validation and conversion.
 
 Owns what is true of a set of parameters: names, defaults, size, positions, which are secret. What one value may be is
-told by `types` and `annotations`. Pure: knows no model, so whether a Ref or a File exists is for others.
+`types` and `annotations` say which. Pure: knows no model, so whether a Ref or a File exists is for others.
 """
 
 import inspect

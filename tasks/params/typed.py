@@ -46,10 +46,10 @@ class Params(dict[str, Any]):
     as_given: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, params: Mapping[str, Any], **told: Any) -> Self:
+    def of(cls, params: Mapping[str, Any], **given: Any) -> Self:
         made = cls(params)
         for name in ("by_position", "filled", "as_given"):
-            value = told.get(name, getattr(params, name, getattr(cls, name)))
+            value = given.get(name, getattr(params, name, getattr(cls, name)))
             if value != getattr(cls, name):
                 setattr(made, name, value)
         return made
@@ -113,7 +113,7 @@ def pack(value: Any) -> Any:
     clashes = isinstance(value, dict) and not {TYPES, CALL, VALUE}.isdisjoint(value)
     if not (types or call or clashes):
         return value
-    beside = {name: told for name, told in ((TYPES, types), (CALL, call)) if told}
+    beside = {name: given for name, given in ((TYPES, types), (CALL, call)) if given}
     return value | beside if isinstance(value, dict) and not clashes else {VALUE: value, **beside}
 
 
@@ -124,8 +124,8 @@ def unpack(stored: Any) -> Any:
     for pointer, name in (stored.get(TYPES) or {}).items():
         value = _marked(value, pointer.split("/")[1:], name)
     if call := stored.get(CALL):
-        told = {name: frozenset(given) if isinstance(given, list) else given for name, given in call.items()}
-        value = Params.of(value, **told)
+        known = {name: frozenset(given) if isinstance(given, list) else given for name, given in call.items()}
+        value = Params.of(value, **known)
     return value
 
 

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.db import IntegrityError, transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from tasks.access.permissions import ROLES
@@ -24,7 +24,7 @@ from tasks.people.models import Identity, Invitation
 LONGEST_NAME = 150
 VALID = timedelta(days=3)
 NONE = ""  # no role
-ASKED = 5  # admins whom somebody without a role is told of
+ASKED = 5  # admins whose names somebody without a role is shown
 
 
 class NoAccount(Refused):
@@ -46,10 +46,14 @@ def named(name: str) -> Any:
     return get_user_model()._default_manager.filter(**{name_field(): name}).first()
 
 
+def active_admins() -> QuerySet[Any]:
+    is_admin = Q(is_superuser=True) | Q(groups__name="admin")
+    return get_user_model()._default_manager.filter(is_admin, is_active=True)
+
+
 def admins() -> list[str]:
     """Names of active admins, for somebody who needs one."""
-    rows = get_user_model()._default_manager.filter(Q(is_superuser=True) | Q(groups__name="admin"), is_active=True)
-    return list(rows.order_by(name_field()).values_list(name_field(), flat=True).distinct()[:ASKED])
+    return list(active_admins().order_by(name_field()).values_list(name_field(), flat=True).distinct()[:ASKED])
 
 
 def give_role(user: Any, role: str) -> None:

@@ -64,7 +64,7 @@ def setting(name: str, *default: Any) -> Any:
 
 
 class Backend(OIDCAuthenticationBackend):
-    """Made anew for each request that has a session, so making it asks nobody anything."""
+    """Made again for each request that has a session, so making it asks nobody anything."""
 
     OIDC_OP_TOKEN_ENDPOINT = property(lambda self: setting("OIDC_OP_TOKEN_ENDPOINT"))
     OIDC_OP_USER_ENDPOINT = property(lambda self: setting("OIDC_OP_USER_ENDPOINT"))

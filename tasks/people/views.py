@@ -7,7 +7,7 @@ from django import forms
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import get_user_model, login
-from django.contrib.auth.forms import BaseUserCreationForm
+from django.contrib.auth.forms import UserCreationForm
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -173,10 +173,16 @@ class EndInvitationView(Allowed, View):
         return redirect("people")
 
 
-class JoinForm(BaseUserCreationForm):
+class NewUserForm(UserCreationForm):
     class Meta:
         model = get_user_model()
         fields = (get_user_model().USERNAME_FIELD,)
+
+
+def new_user_page(request: HttpRequest, form: NewUserForm, **words: str) -> HttpResponse:
+    """The page on which somebody chooses a name and a password. ``words``: ``heading``, ``intro`` and ``button``."""
+    context = {"form": form, "name": form[accounts.name_field()], **words}
+    return render(request, "people/new_user.html", context, status=422 if form.errors else 200)
 
 
 @never_cache
@@ -186,12 +192,12 @@ def join(request: HttpRequest, token: str) -> HttpResponse:
     invitation = accounts.open_invitation(token)
     if invitation is None or not settings.SIGNALBOX_LOCAL_LOGIN:
         raise Http404("This invitation is not valid, or no longer. Ask whoever sent it for a new one.")
-    form = JoinForm(request.POST or None)
+    form = NewUserForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         user = form.save(commit=False)  # hashes the password, which takes long, while no transaction is open
         if not accounts.accept(invitation, user):
             raise Http404("This invitation has just been used.")
         login(request, user, backend=BACKEND)
         return redirect(settings.LOGIN_REDIRECT_URL)
-    names = {"form": form, "name": form[accounts.name_field()], "invitation": invitation}
-    return render(request, "people/join.html", names, status=422 if form.errors else 200)
+    intro = f"{invitation.made_by} invites you, as {invitation.role}. Choose a name and a password."
+    return new_user_page(request, form, heading="Welcome", intro=intro, button="Make my account")

@@ -9,7 +9,7 @@ from django.db.models import Count
 from django.utils import timezone
 
 from tasks.engine.models import Job, State
-from tasks.queries import board, stats
+from tasks.queries import board, diagnosis, plots, stats
 
 FAILED = 20  # that the board keeps in sight
 COUNTED = 20_000  # jobs of a state that are looked at: a million waiting ones are not counted every few seconds
@@ -49,11 +49,16 @@ GAUGES: dict[str, Callable[[], Any]] = {
     "kinds": kinds,
     "tallies": tallies,
     "failures": failures,
-    **{f"chart-{period}": partial(stats.chart, period) for period in stats.PERIODS},
+    **{f"chart-{period}": partial(plots.chart, period) for period in stats.PERIODS},
 }
-COUNTS = frozenset({"kinds", "tallies"})  # what stands beside the rows of the board and must not contradict them
+OF_BOARD: dict[str, Callable[[dict[str, Any]], Any]] = {"troubles": diagnosis.troubles_of}
+NAMES = GAUGES.keys() | OF_BOARD.keys()
+COUNTS = frozenset(
+    {"kinds", "tallies", "troubles"}
+)  # what stands beside the rows of the board and must not contradict them
 
 
-def read(names: Iterable[str]) -> dict[str, Any]:
-    """Name → value, of those that there are."""
-    return {name: GAUGES[name]() for name in names if name in GAUGES}
+def read(names: Iterable[str], board: dict[str, Any]) -> dict[str, Any]:
+    """Name → value, of those that there are. ``board``: its queues and workers, as they were just read."""
+    found = {name: GAUGES[name]() for name in names if name in GAUGES}
+    return found | {name: OF_BOARD[name](board) for name in names if name in OF_BOARD}

@@ -1,7 +1,7 @@
 """Schedules: made, changed, paused, run by hand, and what a beat does when a slot is due.
 
 A slot is settled by one guarded UPDATE of ``done_until``, in the transaction that inserts its job: however many beats
-look, whatever their clocks and pauses, each slot is settled once. Which slots there are is told by ``slots``.
+look, whatever their clocks and pauses, each slot is settled once. ``slots`` says which slots there are.
 """
 
 import json
@@ -134,7 +134,7 @@ def change(
             for column in PLAN:
                 setattr(periodic, column, kept.get(column, False if column == "one_off" else None))
             row["done_until"] = timezone.now()
-        periodic.save(force_update=True)  # and beats hear of it; one that was deleted meanwhile does not come back
+        periodic.save(force_update=True)  # beats see it; one that was deleted meanwhile does not come back
         Schedule.objects.filter(pk=schedule.pk).update(**row)
     return fresh(schedule)
 

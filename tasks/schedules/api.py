@@ -1,6 +1,5 @@
 """Schedules over HTTP: made, changed, paused, run by hand; their runs."""
 
-from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +12,7 @@ from tasks.api import pagination, shapes
 from tasks.api.base import Flag, Nothing, ResourceView, Strict, Text, Whole
 from tasks.api.pagination import CURSOR, LIMIT
 from tasks.api.problems import Problem, wrong
+from tasks.api.rows import Rows, paths
 from tasks.engine import registry
 from tasks.engine.readable import readable
 from tasks.schedules import actions as schedules
@@ -75,14 +75,6 @@ class ScheduleShape(s.Serializer):
     last_run = RunShape(allow_null=True)
 
 
-class SchedulePage(shapes.Page):
-    results = ScheduleShape(many=True)
-
-
-class RunPage(shapes.Page):
-    results = RunShape(many=True)
-
-
 def schedule_or_404(uid: UUID) -> Schedule:
     found = readable(schedules.rows().filter(uid=uid), unreadable := [])
     if not found:
@@ -116,69 +108,40 @@ def full_timing_of(given: dict[str, Any]) -> dict[str, Any]:
     return timing
 
 
-class Schedules(ResourceView):
-    actions = {"GET": "see_schedules", "POST": "change_schedules"}
+class ScheduleRows(Rows):
+    noun, see, edit = "schedule", "see_schedules", "change_schedules"
+    rows = schedules.rows().prefetch_related("runs")
+    shape, bodies = ScheduleShape, {"POST": ScheduleIn, "PATCH": ScheduleChange}
+    descriptions = {
+        "post": "Make a schedule. Its parameters are judged now.",
+        "put": "Replace it: what is left out is as in a new schedule. Its kind stays; its times begin now.",
+        "patch": "Change what is given. Other times begin now; what passed while it was paused is not made up for.",
+        "delete": "Delete a schedule with its list of runs. The jobs it made stay.",
+    }
 
-    @extend_schema(operation_id="list_schedules", parameters=[LIMIT, CURSOR], responses=SchedulePage)
-    def get(self, request: Any) -> Response:
-        rows = schedules.rows().prefetch_related("runs")
-        return pagination.answer(request, "schedules", rows, Schedule.to_dict, self.asked(*pagination.PARAMETERS))
+    def find(self, uid: UUID) -> Schedule:
+        return schedule_or_404(uid)
 
-    @extend_schema(operation_id="create_schedule", request=ScheduleIn, responses={201: ScheduleShape})
-    def post(self, request: Any) -> Response:
-        """Make a schedule. Its parameters are judged now."""
-        given = self.given(ScheduleIn)
-        timing, paused = full_timing_of(given), given.pop("paused")
-        asked = (given.pop("name"), given.pop("kind"), given.pop("params"), timing, self.actor.user)
-
-        def make() -> Schedule:
-            made = schedules.create(*asked, **given)
-            return schedules.pause(made, True) if paused else made
-
-        made = self.do(lambda made: f"schedule {made.uid}", make)
-        answer = Response(schedules.fresh(made).to_dict(), status=201)
-        answer["Location"] = request.build_absolute_uri(f"{request.path}{made.uid}/")
-        return answer
-
-
-class OneSchedule(ResourceView):
-    actions = {"GET": "see_schedules", **dict.fromkeys(("PUT", "PATCH", "DELETE"), "change_schedules")}
-
-    @extend_schema(operation_id="get_schedule", responses=ScheduleShape)
-    def get(self, request: Any, uid: UUID) -> Response:
-        self.asked()
-        return Response(schedule_or_404(uid).to_dict())
-
-    @extend_schema(operation_id="replace_schedule", request=ScheduleIn, responses=ScheduleShape)
-    def put(self, request: Any, uid: UUID) -> Response:
-        """Replace it: what is left out is as in a new schedule. Its kind stays; its times begin now."""
-        schedule, given = schedule_or_404(uid), self.given(ScheduleIn)
-        if registry.own_name(given.pop("kind")) != schedule.kind:
+    def clean(self, given: dict[str, Any], schedule: Schedule | None = None) -> dict[str, Any]:
+        whole = self.request.method != "PATCH"
+        if whole and schedule and registry.own_name(given.pop("kind")) != schedule.kind:
             raise wrong(kind=f"The kind of a schedule stays: {schedule.kind}. Make another schedule.")
-        return self.change(schedule, given, full_timing_of)
+        return given | {"timing": full_timing_of(given) if whole else timing_of(given)}
 
-    @extend_schema(operation_id="change_schedule", request=ScheduleChange(partial=True), responses=ScheduleShape)
-    def patch(self, request: Any, uid: UUID) -> Response:
-        """Change what is given. Other times begin now; what passed while it was paused is not made up for."""
-        schedule, given = schedule_or_404(uid), self.given(ScheduleChange, partial=True)
-        return self.change(schedule, given, timing_of)
+    def write(self, schedule: Schedule | None, given: dict[str, Any]) -> Schedule:
+        given = {**given}
+        paused = given.pop("paused", None)
+        if schedule is None:
+            schedule = schedules.create(owner=self.actor.user, **given)
+        else:
+            schedules.change(schedule, **given)
+        return schedule if paused is None else schedules.pause(schedule, paused)
 
-    def change(self, schedule: Schedule, given: dict[str, Any], times: Callable[[dict[str, Any]], Any]) -> Response:
-        named, timing, paused = sorted(given), times(given), given.pop("paused", None)
+    def remove(self, schedule: Schedule) -> None:
+        schedule.periodic.delete()
 
-        def change() -> None:
-            schedules.change(schedule, timing=timing, **given)
-            if paused is not None:
-                schedules.pause(schedule, paused)
-
-        self.do(f"schedule {schedule.uid}", change, changed=named)
-        return Response(schedule_or_404(schedule.uid).to_dict())
-
-    @extend_schema(operation_id="delete_schedule", responses={204: None})
-    def delete(self, request: Any, uid: UUID) -> Response:
-        """Delete a schedule with its list of runs. The jobs it made stay."""
-        self.do(f"schedule {uid}", schedule_or_404(uid).periodic.delete)
-        return Response(status=204)
+    def show_new(self, schedule: Schedule) -> dict[str, Any]:
+        return schedules.fresh(schedule).to_dict()
 
 
 class RunSchedule(ResourceView):
@@ -196,7 +159,7 @@ class RunSchedule(ResourceView):
 class Runs(ResourceView):
     actions = {"GET": "see_schedules"}
 
-    @extend_schema(operation_id="list_runs", parameters=[LIMIT, CURSOR], responses=RunPage)
+    @extend_schema(operation_id="list_runs", parameters=[LIMIT, CURSOR], responses=shapes.page(RunShape))
     def get(self, request: Any, uid: UUID) -> Response:
         """What became of each slot: the newest first, 200 are kept."""
         asked = self.asked(*pagination.PARAMETERS)
@@ -204,8 +167,7 @@ class Runs(ResourceView):
 
 
 urlpatterns = [
-    path("schedules/", Schedules.as_view(), name="schedules"),
-    path("schedules/<uuid:uid>/", OneSchedule.as_view(), name="schedule"),
+    *paths(ScheduleRows, "schedules/"),
     path("schedules/<uuid:uid>/run/", RunSchedule.as_view(), name="schedule-run"),
     path("schedules/<uuid:uid>/runs/", Runs.as_view(), name="schedule-runs"),
 ]

@@ -74,7 +74,7 @@ class Crontab:
     """Minutes of a local clock; a day must fit its month, its number and its weekday (0 is Sunday).
 
     With certain hours a local time that does not exist is the next minute that does, and one that comes twice counts
-    the first time. With all hours it is the minutes that count, so "every ten minutes" neither pauses nor hurries.
+    the first time. With all hours it is the minutes that count, so "every ten minutes" has the same interval all day.
     """
 
     minutes: frozenset[int]

@@ -19,6 +19,7 @@ from tasks.schedules import actions, entries
 from tasks.schedules.forms import ParamsForm, ScheduleForm
 from tasks.schedules.models import Schedule, beats
 from tasks.web.pages import Allowed, Page
+from tasks.web.rows import DeleteRow, RowPage
 
 RUNS = 25
 PLAIN = {"text", "url", "ref"}  # types of parameters that a link can give
@@ -168,18 +169,16 @@ class ScheduleChangeView(ScheduleCreate):
         return audit.do(self.request, self.action, target, lambda: actions.change(self.schedule, **said))
 
 
-class ScheduleDelete(SchedulePage):
-    template_name = "schedules/delete.html"
+class ScheduleDelete(RowPage, DeleteRow):
+    here, noun = "schedules", "schedule"
     action = "change_schedules"
+    warning = "It will not run again. Its jobs are kept."
 
-    def get_context_data(self, uid: UUID, **context: Any) -> dict[str, Any]:
-        return super().get_context_data(schedule=schedule_or_404(uid), **context)
+    def get_object(self, queryset: Any = None) -> Schedule:
+        return schedule_or_404(self.kwargs["uid"])
 
-    def post(self, request: HttpRequest, uid: UUID) -> HttpResponse:
-        schedule = schedule_or_404(uid)
-        audit.do(request, self.action, f"schedule {uid}", schedule.periodic.delete)
-        messages.info(request, f"The schedule {schedule} was deleted. Its jobs are kept.")
-        return redirect("schedules")
+    def remove(self, schedule: Schedule) -> None:
+        schedule.periodic.delete()
 
 
 class Pause(Allowed, View):

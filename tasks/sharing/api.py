@@ -37,7 +37,9 @@ class ShareIn(Strict):
 class ShareJob(ResourceView):
     actions = {"GET": "share", "POST": "share"}
 
-    @extend_schema(operation_id="list_share_links", parameters=[LIMIT, CURSOR], responses=shapes.SharePage)
+    @extend_schema(
+        operation_id="list_share_links", parameters=[LIMIT, CURSOR], responses=shapes.page(shapes.ShareShape)
+    )
     def get(self, request: Any, uid: UUID) -> Response:
         """The job's share links, without their addresses."""
         asked = self.asked(*pagination.PARAMETERS)

@@ -65,7 +65,7 @@ def link_to_dict(link: ShareLink) -> dict[str, Any]:
 
 
 def public(link: ShareLink) -> dict[str, Any]:
-    """What a stranger with the link sees: how the one job goes. Nobody's name, no parameters, no log, no error."""
+    """What somebody with the link sees: how the one job goes. Nobody's name, no parameters, no log, no error."""
     job = link.job.summary()
     names = ("id", "version", "kind", "state", "progress", "created_at", "started_at", "finished_at")
     return {name: job[name] for name in names} | {"expires_at": instant(link.expires_at)}

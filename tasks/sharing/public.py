@@ -1,7 +1,5 @@
 """The page behind a share link, for somebody without an account; it may stand in a frame of the origins named in it."""
 
-from typing import Any
-
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -29,15 +27,11 @@ def page(request: HttpRequest, link: str) -> HttpResponse:
 @require_safe
 def state(request: HttpRequest, link: str) -> JsonResponse:
     """The same as JSON, for the page's script."""
-    return JsonResponse(_shown(link))
-
-
-def _shown(link: str) -> dict[str, Any]:
-    return links.public(_living(link))
+    return JsonResponse(links.public(_living(link)))
 
 
 def _living(link: str) -> ShareLink:
-    """Forged, expired, taken back, or of an owner who may share no more: all are the same to a stranger."""
+    """Forged, expired, taken back, or of an owner who may share no more: the visitor gets the same answer."""
     found = links.find(link)
     if found is None:
         raise Http404("This link is not valid, or has expired.")

@@ -20,9 +20,9 @@ from tasks.access.permissions import may
 from tasks.engine.models import Job
 from tasks.sharing import links as sharing
 from tasks.web.pages import PageContext
+from tasks.web.shown_once import show_once, shown_once
 
 HOURS = ((1, "1 hour"), (8, "8 hours"), (24, "1 day"), (24 * 7, "7 days"), (24 * 30, "30 days"), (24 * 90, "90 days"))
-MADE = "share_link"  # in the session, from the request that made a link to the page that shows it
 LINKS = 50
 
 
@@ -77,16 +77,15 @@ class SharesView(OfJob, CreateView):
     form_class = ShareForm
 
     def get_context_data(self, **context: Any) -> dict[str, Any]:
-        made = self.get_queryset().filter(uid=self.request.session.pop(MADE, None)).first()
-        address = self.request.build_absolute_uri(sharing.path(made)) if made else ""
+        address = shown_once(self.request, str(self.job.uid))
         links = self.get_queryset()[:LINKS]
-        return super().get_context_data(job=self.job.summary(), links=links, made=made, address=address, **context)
+        return super().get_context_data(job=self.job.summary(), links=links, address=address, **context)
 
     def form_valid(self, form: ShareForm) -> HttpResponse:
         hours, origins = form.cleaned_data["hours"], form.cleaned_data["origins"]
         link = sharing.draft(self.job, self.request.user, hours, origins)
         audit.do(self.request, "share", self.job.uid, link.save, until=link.expires_at.isoformat())
-        self.request.session[MADE] = str(link.uid)
+        show_once(self.request, str(self.job.uid), self.request.build_absolute_uri(sharing.path(link)))
         return redirect("job-share", self.job.uid)
 
 

@@ -3,7 +3,6 @@
 Pure but for addresses. A chart is as wide as it has bars, and 100 high; the page stretches it.
 """
 
-import math
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,12 +11,11 @@ from django.utils import timezone
 
 from tasks.engine.models import instant
 from tasks.queries import stats
+from tasks.queries.plots import LEAST, position, top
 from tasks.queries.series import Series
 from tasks.web.links import jobs_url
 
-LEAST = 1.5  # of 100: whatever is not nothing can be seen
 PARTS = ("succeeded", "cancelled", "failed")
-QUICKEST_S, SLOWEST_S = 0.01, 86_400.0  # the ends of the scale of times, which is logarithmic
 
 
 def draw(series: Series, text: str, against: Series | None = None, shown: Sequence[str] = PARTS) -> dict[str, Any]:
@@ -81,12 +79,6 @@ def words(at: datetime, width: timedelta, ended: Any, compared: int | None) -> s
     return f"{span}: {counts}" + (f" (before: {compared:,} in all)" if compared is not None else "")
 
 
-def top(most: int) -> int:
-    """The end of a scale: the first of 1, 2, 5, 10, 20 … that is not less."""
-    size = 10 ** max(0, len(str(most)) - 1)
-    return next(step * size for step in (1, 2, 5, 10) if step * size >= most)
-
-
 def stack(counts: Sequence[tuple[str, int]], most: int) -> list[dict[str, str]]:
     """Each part of a bar on the one before it."""
     found, below = [], 0.0
@@ -116,11 +108,6 @@ def polyline(values: Sequence[float | None]) -> str:
         path += f"{pen}{i + 0.1:.1f} {y:.2f}H{i + 0.9:.1f}"
         pen = "L"
     return path
-
-
-def position(seconds: float) -> float:
-    within = min(SLOWEST_S, max(QUICKEST_S, seconds))
-    return 100 * math.log(within / QUICKEST_S) / math.log(SLOWEST_S / QUICKEST_S)
 
 
 def histogram(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -34,7 +34,7 @@ class Link(NamedTuple):
 
 
 class Topic(NamedTuple):
-    """A live topic: the action that lets somebody hear of it, and the dotted path of a function without arguments.
+    """A live topic: the action that lets somebody watch it, and the dotted path of a function without arguments.
 
     The function returns a value that differs when the rows behind the topic may have changed. It is called at each
     reconcile while a page asks for the topic, so it must be a few cheap queries.
@@ -52,7 +52,7 @@ def links() -> list[Link]:
 
 @cache
 def topics() -> dict[str, tuple[str, Callable[[], Any]]]:
-    """Topic → the action that lets somebody hear of it, and the function that reads its mark."""
+    """Topic → the action that lets somebody watch it, and the function that reads its mark."""
     found = {name: topic for app in _with("topics") for name, topic in app.topics.items()}
     return {name: (topic.action, import_string(topic.mark)) for name, topic in found.items()}
 

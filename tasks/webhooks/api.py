@@ -5,17 +5,17 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import QuerySet
 from django.urls import path
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers as s
 from rest_framework.response import Response
 
 from tasks.api import pagination, shapes
-from tasks.api.base import Flag, Nothing, Strict, Text, Web
+from tasks.api.base import Flag, Nothing, Strict, Text, Web, find
 from tasks.api.base import ResourceView as View
 from tasks.api.pagination import CURSOR, LIMIT
 from tasks.api.problems import Problem, wrong
+from tasks.api.rows import Rows, paths
 from tasks.engine import registry
 from tasks.engine.models import Job
 from tasks.fetch.addresses import BadAddress
@@ -65,7 +65,7 @@ class WebhookShape(s.Serializer):
     kinds = s.ListField(child=s.CharField())
     queues = s.ListField(child=s.CharField())
     apps = s.ListField(child=s.CharField())
-    alerts = s.BooleanField(help_text="hears of alerts too")
+    alerts = s.BooleanField(help_text="gets messages about alerts too")
     enabled = s.BooleanField()
     off_because = s.CharField(allow_null=True)
     failing_since = s.DateTimeField(allow_null=True)
@@ -77,10 +77,6 @@ class NewWebhook(WebhookShape):
     """The only answers that have the secret: making and rotating."""
 
     secret = s.CharField()
-
-
-class WebhookPage(shapes.Page):
-    results = WebhookShape(many=True)
 
 
 class TryShape(s.Serializer):
@@ -108,90 +104,54 @@ class DeliveryShape(s.Serializer):
     attempts = TryShape(many=True)
 
 
-class DeliveryPage(shapes.Page):
-    results = DeliveryShape(many=True)
-
-
 class Secret(s.Serializer):
     secret = s.CharField()
 
 
-def hooks() -> QuerySet[Endpoint]:
-    return Endpoint.objects.filter(callbacks_of__isnull=True).select_related("owner")
+SENT = Delivery.objects.select_related("endpoint")
+HOOKS = Endpoint.objects.filter(callbacks_of__isnull=True).select_related("owner")
 
 
 def hook_or_404(uid: UUID) -> Endpoint:
-    found = hooks().filter(uid=uid).first()
-    if found is None:
-        raise Problem("not-found", "There is no such webhook.")
-    return found
+    return find(HOOKS, "webhook", uid=uid)
 
 
-class Webhooks(View):
-    actions = {"GET": "see_webhooks", "POST": "change_webhooks"}
+class WebhookRows(Rows):
+    noun, see, edit = "webhook", "see_webhooks", "change_webhooks"
+    rows = HOOKS
+    shape, new_shape, bodies = WebhookShape, NewWebhook, {"POST": WebhookIn}
+    descriptions = {
+        "post": "Make a webhook. The answer has its secret, this once.",
+        "put": "Replace it: what is left out is as in a new webhook. Its secret and its deliveries stay.",
+        "patch": "Change what is given. Switching off drops what waits; switching on forgets the failures.",
+        "delete": "Delete a webhook with its deliveries.",
+    }
 
-    @extend_schema(operation_id="list_webhooks", parameters=[LIMIT, CURSOR], responses=WebhookPage)
-    def get(self, request: Any) -> Response:
-        return pagination.answer(request, "webhooks", hooks(), Endpoint.to_dict, self.asked(*pagination.PARAMETERS))
-
-    @extend_schema(operation_id="create_webhook", request=WebhookIn, responses={201: NewWebhook})
-    def post(self, request: Any) -> Response:
-        """Make a webhook. The answer has its secret, this once."""
-        given = whole(self.given(WebhookIn))
-        if hooks().count() >= MOST:
+    def clean(self, given: dict[str, Any], hook: Endpoint | None = None) -> dict[str, Any]:
+        """What names no filters is sent alerts too, unless the body says otherwise."""
+        if hook is None and HOOKS.count() >= MOST:
             raise Problem("conflict", f"There are {MOST} webhooks. Delete one first.")
-        secret = outbox.make_secret()
-        made = self.do(
-            lambda hook: f"webhook {hook.uid}",
-            lambda: Endpoint.objects.create(owner=self.actor.user, secret=outbox.seal_secret(secret), **given),
-            host=urlsplit(given["url"]).netloc,
-        )
-        answer = Response(made.to_dict() | {"secret": secret}, status=201)
-        answer["Location"] = request.build_absolute_uri(f"{request.path}{made.uid}/")
-        return answer
+        if self.request.method == "PATCH":
+            return given
+        return {"alerts": not (given["states"] or given["kinds"] or given["queues"])} | given
 
+    def write(self, hook: Endpoint | None, given: dict[str, Any]) -> Endpoint:
+        if hook is None:
+            self.secret = outbox.make_secret()
+            return Endpoint.objects.create(owner=self.actor.user, secret=outbox.seal_secret(self.secret), **given)
+        with transaction.atomic():
+            if "enabled" in given:
+                deliveries.switch(hook, given["enabled"], "" if given["enabled"] else "Switched off by hand.")
+            for name, value in given.items():
+                setattr(hook, name, value)
+            hook.save(update_fields=[*given, "hears_running", "hears_succeeded"])
+        return hook
 
-class OneWebhook(View):
-    actions = {"GET": "see_webhooks", **dict.fromkeys(("PUT", "PATCH", "DELETE"), "change_webhooks")}
+    def detail(self, given: dict[str, Any]) -> dict[str, Any]:
+        return {"host": urlsplit(given["url"]).netloc}
 
-    @extend_schema(operation_id="get_webhook", responses=WebhookShape)
-    def get(self, request: Any, uid: UUID) -> Response:
-        self.asked()
-        return Response(hook_or_404(uid).to_dict())
-
-    @extend_schema(operation_id="replace_webhook", request=WebhookIn, responses=WebhookShape)
-    def put(self, request: Any, uid: UUID) -> Response:
-        """Replace it: what is left out is as in a new webhook. Its secret and its deliveries stay."""
-        return self.change(hook_or_404(uid), whole(self.given(WebhookIn)))
-
-    @extend_schema(operation_id="change_webhook", request=WebhookIn(partial=True), responses=WebhookShape)
-    def patch(self, request: Any, uid: UUID) -> Response:
-        """Change what is given. Switching off drops what waits; switching on forgets the failures."""
-        return self.change(hook_or_404(uid), self.given(WebhookIn, partial=True))
-
-    def change(self, hook: Endpoint, given: dict[str, Any]) -> Response:
-        self.do(f"webhook {hook.uid}", lambda: change(hook, given), changed=sorted(given))
-        return Response(hook_or_404(hook.uid).to_dict())
-
-    @extend_schema(operation_id="delete_webhook", responses={204: None})
-    def delete(self, request: Any, uid: UUID) -> Response:
-        """Delete a webhook with its deliveries."""
-        self.do(f"webhook {uid}", hook_or_404(uid).delete)
-        return Response(status=204)
-
-
-def whole(given: dict[str, Any]) -> dict[str, Any]:
-    """Whoever hears of everything hears of alerts too, unless it is said."""
-    return {"alerts": not (given["states"] or given["kinds"] or given["queues"])} | given
-
-
-def change(hook: Endpoint, given: dict[str, Any]) -> None:
-    with transaction.atomic():
-        if "enabled" in given:
-            deliveries.switch(hook, given["enabled"], "" if given["enabled"] else "Switched off by hand.")
-        for name, value in given.items():
-            setattr(hook, name, value)
-        hook.save(update_fields=[*given, "hears_running", "hears_succeeded"])
+    def show_new(self, hook: Endpoint) -> dict[str, Any]:
+        return hook.to_dict() | {"secret": self.secret}
 
 
 class RotateSecret(View):
@@ -226,12 +186,12 @@ class Deliveries(View):
     @extend_schema(
         operation_id="list_deliveries",
         parameters=[OpenApiParameter("status", str, enum=Delivery.Status.values), LIMIT, CURSOR],
-        responses=DeliveryPage,
+        responses=shapes.page(DeliveryShape),
     )
     def get(self, request: Any, uid: UUID) -> Response:
         """What was sent, or will be: the newest first, with its attempts."""
         asked = self.asked("status", *pagination.PARAMETERS)
-        rows = Delivery.objects.filter(endpoint=hook_or_404(uid)).select_related("endpoint")
+        rows = SENT.filter(endpoint=hook_or_404(uid))
         if "status" in asked:
             if asked["status"][-1] not in Delivery.Status.values:
                 raise wrong(status=f"Choose one of: {', '.join(Delivery.Status.values)}.")
@@ -245,7 +205,7 @@ class OneDelivery(View):
     @extend_schema(operation_id="get_delivery", responses=DeliveryShape)
     def get(self, request: Any, uid: UUID) -> Response:
         self.asked()
-        return Response(delivery_or_404(uid).to_dict())
+        return Response(find(SENT, "delivery", uid=uid).to_dict())
 
 
 class Replay(View):
@@ -255,7 +215,7 @@ class Replay(View):
     def post(self, request: Any, uid: UUID) -> Response:
         """Send it again, now, under the same id."""
         self.given(Nothing)
-        delivery_or_404(uid)
+        find(SENT, "delivery", uid=uid)
         return Response(self.do(f"delivery {uid}", lambda: deliveries.replay(uid)).to_dict())
 
 
@@ -273,16 +233,8 @@ class CallbackSecret(View):
         return Response({"secret": secret}, status=201)
 
 
-def delivery_or_404(uid: UUID) -> Delivery:
-    found = Delivery.objects.select_related("endpoint").filter(uid=uid).first()
-    if found is None:
-        raise Problem("not-found", "There is no such delivery.")
-    return found
-
-
 urlpatterns = [
-    path("webhooks/", Webhooks.as_view(), name="webhooks"),
-    path("webhooks/<uuid:uid>/", OneWebhook.as_view(), name="webhook"),
+    *paths(WebhookRows, "webhooks/"),
     path("webhooks/<uuid:uid>/rotate/", RotateSecret.as_view(), name="webhook-rotate"),
     path("webhooks/<uuid:uid>/test/", TryWebhook.as_view(), name="webhook-test"),
     path("webhooks/<uuid:uid>/deliveries/", Deliveries.as_view(), name="webhook-deliveries"),

@@ -114,7 +114,7 @@ def take(busy: Mapping[str, int], room: Room) -> list[Delivery]:
                 under_way[lane] += len(found)
                 taken += found
     rows = list(Delivery.objects.select_related("endpoint").filter(pk__in=taken).order_by("id"))
-    if late := [row.pk for row in rows if not row.endpoint.enabled]:  # owed as their endpoint was switched off
+    if late := [row.pk for row in rows if not row.endpoint.enabled]:  # written as their endpoint was switched off
         Delivery.objects.filter(pk__in=late).update(**_dropped(now))
     return [row for row in rows if row.endpoint.enabled]
 

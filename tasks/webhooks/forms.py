@@ -1,4 +1,4 @@
-"""What people say of a webhook: where it is and what it hears."""
+"""What people say of a webhook: its address and its filters."""
 
 from typing import Any
 

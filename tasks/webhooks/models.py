@@ -1,6 +1,6 @@
-"""Who is told what happens, and each telling: endpoints, deliveries, attempts.
+"""Webhooks: endpoints, the deliveries to each, and the attempts of each delivery.
 
-Columns, constraints, indexes and shapes only. ``outbox`` writes what is owed, ``sender`` sends it.
+Columns, constraints, indexes and shapes only. ``outbox`` writes deliveries, ``sender`` sends them.
 """
 
 from datetime import datetime, timedelta
@@ -18,7 +18,7 @@ FILTERS = ("states", "kinds", "queues", "apps")
 
 
 class Endpoint(models.Model):
-    """An address that hears of jobs, or (``callbacks_of``) the secret that signs one person's callbacks.
+    """An address that gets messages about jobs, or (``callbacks_of``) the secret that signs one person's callbacks.
 
     An empty filter lets everything through, but an empty ``apps`` means our own jobs. ``hears_running`` and
     ``hears_succeeded`` repeat ``states`` for the two moves that every job makes: they ask for nothing else.
@@ -48,15 +48,15 @@ class Endpoint(models.Model):
         return self.name or self.url
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        hears = self.callbacks_of is None
+        subscribes = self.callbacks_of is None
         states = storable.texts(self.states)
-        self.hears_running = hears and (not self.states or State.RUNNING in states)
-        self.hears_succeeded = hears and (not self.states or State.SUCCEEDED in states)
+        self.hears_running = subscribes and (not self.states or State.RUNNING in states)
+        self.hears_succeeded = subscribes and (not self.states or State.SUCCEEDED in states)
         super().save(*args, **kwargs)
 
     def wants(self, summary: dict[str, Any], chore: bool = False) -> bool:
-        """Whether it hears of a job in this state. Of a chore only the failures, unless its kind is named."""
-        if self.trouble:  # whom it is meant for is not known: better nobody hears than the wrong ones
+        """Whether it gets a message about this job. Of a chore only about failures, unless its kind is named."""
+        if self.trouble:  # its filters cannot be read: no message is better than one to the wrong address
             return False
         if not applications.includes(self.apps, summary["app"]):
             return False
@@ -192,8 +192,8 @@ class DeliveryAttempt(models.Model):
 
 def read_mark() -> tuple[Any, ...]:
     """Differs when what the page shows may have changed: see ``tasks.web.features.Topic``."""
-    told = Delivery.objects.aggregate(new=Max("id"))["new"], DeliveryAttempt.objects.aggregate(new=Max("id"))["new"]
-    return (*told, *Endpoint.objects.order_by("id").values_list("id", "name", "url", "enabled", "failing_since"))
+    newest = Delivery.objects.aggregate(new=Max("id"))["new"], DeliveryAttempt.objects.aggregate(new=Max("id"))["new"]
+    return (*newest, *Endpoint.objects.order_by("id").values_list("id", "name", "url", "enabled", "failing_since"))
 
 
 def expired_deliveries(now: datetime) -> models.QuerySet[Delivery]:

@@ -1,4 +1,4 @@
-"""The outbox: deliveries that a move owes, written in the move's own transaction, so that neither is without the other.
+"""The outbox: the deliveries of a move, written in the move's own transaction, so that both are committed or neither.
 
 Called by every verb of tasks.engine.lifecycle that changes a state. Sends nothing: ``sender`` finds the rows.
 """
@@ -18,20 +18,20 @@ from tasks.engine import registry, sealing
 from tasks.engine.models import Job, State, instant
 from tasks.webhooks.models import Delivery, Endpoint
 
-# The two moves that every job makes ask this in their own UPDATE: nobody to tell, nothing to write beside it.
-NOBODY_HEARS = {
+# The two moves that every job makes ask this in their own UPDATE: with no endpoint to notify, nothing else is written.
+NO_SUBSCRIBERS = {
     state: f"NOT EXISTS (SELECT 1 FROM hooks_endpoint AS e WHERE e.enabled AND e.hears_{state})"  # noqa: S608 - constants
     for state in (State.RUNNING, State.SUCCEEDED)
 }
 _nudge: Callable[[], Any] | None = None
 
 
-def has_listeners(state: State) -> bool:
+def has_subscribers(state: State) -> bool:
     return Endpoint.objects.filter(enabled=True, **{f"hears_{state}": True}).exists()
 
 
 def queue_deliveries(jobs: Sequence[Job]) -> None:
-    """Write a delivery for each of these moves and each endpoint that hears of it. Inside the move's transaction."""
+    """Write a delivery for each of these moves and each endpoint that wants it. Inside the move's transaction."""
     if not (_anybody() or any(job.callback_url for job in jobs)):
         return
     endpoints = list(Endpoint.objects.filter(enabled=True, callbacks_of__isnull=True))
@@ -41,16 +41,16 @@ def queue_deliveries(jobs: Sequence[Job]) -> None:
         if not (endpoints or calls_back):
             continue
         summary = job.summary()
-        hearing = [endpoint for endpoint in endpoints if endpoint.wants(summary, registry.is_chore(job.kind))]
+        wanting = [endpoint for endpoint in endpoints if endpoint.wants(summary, registry.is_chore(job.kind))]
         event = f"job.{job.state}"
-        rows += _deliveries(hearing, event, summary, job)
+        rows += _deliveries(wanting, event, summary, job)
         if calls_back:
             rows += _deliveries([callbacks_of(job.owner_id)], event, summary, job, job.callback_url)
     _write(rows)
 
 
 def _anybody() -> bool:
-    """Whether anybody is told of anything. Asked with most moves, and so without the ORM: that takes longer."""
+    """Whether any endpoint is on. Asked with most moves, and so without the ORM, which takes longer."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT EXISTS (SELECT 1 FROM hooks_endpoint WHERE enabled)")
         return bool(cursor.fetchone()[0])
@@ -58,12 +58,12 @@ def _anybody() -> bool:
 
 def queue_alert_deliveries(event: str, alert: dict[str, Any]) -> None:
     """The same for ``alert.opened`` and ``alert.closed``."""
-    hearing = Endpoint.objects.filter(enabled=True, alerts=True, callbacks_of__isnull=True)
-    _write(_deliveries(list(hearing), event, alert))
+    wanting = Endpoint.objects.filter(enabled=True, alerts=True, callbacks_of__isnull=True)
+    _write(_deliveries(list(wanting), event, alert))
 
 
 def queue_test_delivery(endpoint: Endpoint) -> Delivery:
-    """One delivery that says nothing but that it arrives."""
+    """One delivery that only tests the way to the endpoint."""
     (row,) = _deliveries([endpoint], "webhook.test", {"webhook": str(endpoint.uid)})
     with transaction.atomic():
         _write([row])
@@ -89,7 +89,7 @@ def seal_secret(secret: str) -> str:
 
 
 def listen(nudge: Callable[[], Any] | None) -> None:
-    """The sender of this process asks to hear at once of what this process commits."""
+    """The sender of this process asks to be called at once when this process commits a delivery."""
     global _nudge
     _nudge = nudge
 

@@ -1,4 +1,4 @@
-"""Sending what is owed: one asyncio thread in one process of each worker, outside of every job's slot.
+"""Sending deliveries: one asyncio thread in one process of each worker, outside of every job's slot.
 
 Many deliveries are under way at once, but few to one address: a server that hangs holds up nobody else's. A try is
 taken by a guarded UPDATE before it is made, so it is made once; after a crash it is made again under the same id.

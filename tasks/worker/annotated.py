@@ -1,6 +1,6 @@
 """What Celery's settings say of every task, or of some: limits for all, and ``task_annotations``.
 
-Celery itself heeds them where it runs a task. A kind says them too, for readers and for what decides by them.
+Celery itself applies them where it runs a task. A kind says them too, for readers and for what decides by them.
 """
 
 from celery.app.annotations import prepare, resolve_all

@@ -46,7 +46,7 @@ class Ended(NamedTuple):
     """How an attempt ended: the verb that writes it, and the value for Celery, which is raised if an exception."""
 
     write: Callable[..., Any]
-    heard: Any
+    answer: Any
 
 
 class Held:
@@ -89,9 +89,9 @@ class Held:
         if self.beating:
             self.beating.leave(left.broken)
         self._record(ended, left.cut_off)
-        if isinstance(ended.heard, BaseException):
-            raise ended.heard
-        return ended.heard
+        if isinstance(ended.answer, BaseException):
+            raise ended.answer
+        return ended.answer
 
     def end_unless_ended(self, error: BaseException | None) -> None:
         """Record the end of a job whose code Celery's tracer did not reach, or left before its end was recorded."""
@@ -114,8 +114,8 @@ class Held:
             then = self._what_follows()
             if error is None:
                 kept = storable.result(returned, self.report.hidden)
-                heard = kept if self.report.has_secrets or not _can_be_shown(returned) else returned
-                return Ended(partial(lifecycle.succeed, self.job, kept, **then), heard)
+                answer = kept if self.report.has_secrets or not _can_be_shown(returned) else returned
+                return Ended(partial(lifecycle.succeed, self.job, kept, **then), answer)
             return self._judge_error(error, then)
         except SoftTimeLimitExceeded:
             raise
@@ -150,7 +150,7 @@ class Held:
         if self._worker_stops(error):
             return Ended(partial(lifecycle.release, job), error)  # the job goes back
         if terminate_handler_fired():
-            sentence = "The process that ran the job was told to end (SIGTERM)."
+            sentence = "The process that ran the job got the signal to end (SIGTERM)."
             return Ended(partial(lifecycle.rescue, job, sentence=sentence), error)
         return Ended(partial(lifecycle.fail, job, failure), RuntimeError(failure.error))  # such as sys.exit()
 

@@ -17,11 +17,6 @@ from tasks.engine.report import current_report
 from tasks.worker import slices
 from tasks.worker.attempt import HELD
 
-try:
-    import uvloop
-except ImportError:  # there is none for Windows and PyPy
-    uvloop = None
-
 LOAD = "signalbox_load"  # in a request, until the function runs: what makes its values of the job's
 
 
@@ -93,5 +88,9 @@ def run_of(function: Callable[..., Any], bound: bool, takes_report: bool) -> Cal
 
 
 def in_a_loop(coroutine: CoroutineType) -> Any:
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop if uvloop else None) as runner:
+    try:
+        from uvloop import new_event_loop  # loaded by the first job that needs it: few processes do
+    except ImportError:  # there is none for Windows and PyPy
+        new_event_loop = None
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
         return runner.run(coroutine)

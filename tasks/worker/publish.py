@@ -24,7 +24,7 @@ class Published(NamedTuple):
     args: Any
     kwargs: dict[str, Any]
     headers: dict[str, Any] | None
-    told: dict[str, Any]
+    sent: dict[str, Any]
 
 
 def before(
@@ -37,9 +37,9 @@ def before(
     message = task.app.amqp.as_task_v2(uid, task.name, args, kwargs)
     headers, plain = {**message.headers, **own}, dict(message.headers)
     where = broker.broker_name(queue or task.kind.queue)
-    told = {"body": message.body, "headers": headers, "exchange": where, "routing_key": where}
+    sent = {"body": message.body, "headers": headers, "exchange": where, "routing_key": where}
     more = {"declare": [], "properties": message.properties, "retry_policy": {}}
-    signals.before_task_publish.send(sender=task.name, **told, **more)
+    signals.before_task_publish.send(sender=task.name, **sent, **more)
     if changed := [name for name, value in plain.items() if headers.get(name) != value]:
         raise TypeError(f"{task.name}: before_task_publish cannot change {changed[0]!r} of a job; give it to the call.")
     args, kwargs, _ = message.body
@@ -49,12 +49,12 @@ def before(
         names = {field.name for field in known.fields}
         if more := {name: kwargs.pop(name) for name in [*kwargs] if name not in names}:
             kept[KWARGS] = more
-    return Published(args, kwargs, _kept(task, kept), told)
+    return Published(args, kwargs, _kept(task, kept), sent)
 
 
 def after(task: Any, published: Published) -> None:
-    if published.told:
-        signals.after_task_publish.send(sender=task.name, **published.told)
+    if published.sent:
+        signals.after_task_publish.send(sender=task.name, **published.sent)
 
 
 def own_headers(headers: Mapping[str, Any] | None) -> tuple[dict[str, Any], dict[str, Any]]:

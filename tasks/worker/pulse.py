@@ -27,7 +27,7 @@ from tasks.engine.report import Cancelled, Fenced, Report
 log = logging.getLogger(__name__)
 
 TICK_S = 0.25
-HEAR_S = 0.5  # a running job hears a cancel within a second
+CANCEL_CHECK_S = 0.5  # a running job sees a cancel within a second
 STOP_S = 5.0  # from SIGTERM until what still runs is given back
 LEAVES = {True: "This process ends, and another one takes its place.", False: "Restart this worker when you can."}
 IDLE_STOP_S = 2.0  # from SIGTERM until a process that runs nothing ends by itself
@@ -39,7 +39,7 @@ class Running:
     def __init__(self, job: Job, report: Report, grace: float | None, lease: float | None) -> None:
         self.job, self.report, self.grace = job, report, grace
         self.every = min(settings.SIGNALBOX_HEARTBEAT_S, (lease or settings.SIGNALBOX_LEASE_S) / 2)
-        self.beaten = self.heard = time.monotonic()
+        self.beaten = self.checked = time.monotonic()
         self.stop_by: float | None = None
         self.writing = threading.Lock()  # the pulse and the job's own last words take turns
 
@@ -125,23 +125,23 @@ class Pulse(threading.Thread):
             log.warning("The database could not be reached by the pulse: %s", error)
             connection.close()
         except Exception:
-            log.exception("The pulse stumbled and goes on.")
+            log.exception("The pulse met an error and goes on.")
 
     def _attend(self, running: Running) -> None:
         with running.writing:
             if str(running.job.uid) not in self.running:
                 return
             clock = time.monotonic()
-            heard: Any = True
+            request: Any = True
             if clock - running.beaten >= running.every:
-                heard = lease.beat(running.job)
-                running.beaten = running.heard = clock
-            elif clock - running.heard >= HEAR_S:
-                running.heard = clock
-                heard = lease.hear(running.job)
-            if running.report.has_news() and heard is not None:
-                heard = self._flush(running)
-            self._react(running, heard)
+                request = lease.beat(running.job)
+                running.beaten = running.checked = clock
+            elif clock - running.checked >= CANCEL_CHECK_S:
+                running.checked = clock
+                request = lease.read_cancel(running.job)
+            if running.report.has_news() and request is not None:
+                request = self._flush(running)
+            self._react(running, request)
 
     def _flush(self, running: Running) -> Any:
         news = running.report.take()
@@ -151,12 +151,13 @@ class Pulse(threading.Thread):
             running.report.put_back(news)
             raise
 
-    def _react(self, running: Running, heard: Any) -> None:
-        if heard is None:
+    def _react(self, running: Running, request: Any) -> None:
+        """``request``: a CancelRequest, None when the attempt has lost its job, or True when nothing was read."""
+        if request is None:
             running.report.stop(Fenced)
-        elif heard is not True and heard.cancel_requested:
+        elif request is not True and request.cancel_requested:
             running.report.stop(Cancelled)
-            if heard.at_once and running.grace != 0:
+            if request.at_once and running.grace != 0:
                 running.grace, running.stop_by = 0, None
             running.stop_by = (
                 running.stop_by or (running.grace is not None and time.monotonic() + running.grace) or None

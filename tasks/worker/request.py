@@ -48,7 +48,7 @@ class JobRequest(Request):
     def on_failure(self, exc_info: Any, send_failed_event: bool = True, return_ok: bool = False) -> Any:
         error = getattr(exc_info.exception, "exc", exc_info.exception)  # billiard wraps what does not come from a child
         if isinstance(error, WorkerLostError) and pulse.stopping() and "(SIGTERM)" in str(error):
-            self._report(lifecycle.release)  # somebody told worker and children alike to end
+            self._report(lifecycle.release)  # worker and children both got a signal to end
         elif isinstance(error, WorkerLostError):
             self._report(lambda job: lifecycle.rescue(job, sentence=how_it_died(str(error))))
         elif isinstance(error, MemoryError):  # Celery would end the whole worker for it

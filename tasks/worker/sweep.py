@@ -15,7 +15,7 @@ from datetime import timedelta
 from django.conf import settings
 from django.db import close_old_connections, connection
 
-from tasks.engine import broker, calls, lifecycle, notify, registry, strangers
+from tasks.engine import broker, calls, lifecycle, notify, registry, unserved
 from tasks.engine.models import Job, State, Worker
 
 log = logging.getLogger(__name__)
@@ -100,16 +100,16 @@ class Watcher:
     """Logs, once each, what no worker runs: the jobs wait, and nothing else in a log would say so."""
 
     def __init__(self) -> None:
-        self._told = strangers.Unserved(frozenset(), frozenset())
+        self._logged = unserved.Unserved(frozenset(), frozenset())
 
     def __call__(self) -> None:
         with bounded():
-            found = strangers.unserved()
-        for kind in sorted(found.kinds - self._told.kinds)[: strangers.MOST]:
+            found = unserved.find()
+        for kind in sorted(found.kinds - self._logged.kinds)[: unserved.MOST]:
             log.warning("Jobs of the kind %s are queued, and no live worker knows it: is its module imported?", kind)
-        for queue in sorted(found.queues - self._told.queues)[: strangers.MOST]:
+        for queue in sorted(found.queues - self._logged.queues)[: unserved.MOST]:
             log.warning("Jobs wait in the queue %s, which no live worker serves.", queue)
-        self._told = found
+        self._logged = found
 
 
 @contextlib.contextmanager

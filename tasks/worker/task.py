@@ -52,7 +52,7 @@ class JobTask(Task):
         if (countdown := asked.pop("countdown")) is not None:
             asked["due_at"] = due.after(countdown)
         args, kwargs, headers = tuple(args or ()), dict(kwargs or {}), options.get("headers")
-        self.kind.signature.bind(args, kwargs)  # a wrong call is refused before anybody hears of it
+        self.kind.signature.bind(args, kwargs)  # a wrong call is refused before anything is written or sent
         uid = chains.parse_task_id(self.name, task_id) or uuid7()
         call = publish.before(self, str(uid), args, kwargs, headers, asked.get("queue"))
         params = self.kind.signature.bind(call.args, call.kwargs)

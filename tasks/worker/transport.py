@@ -17,7 +17,7 @@ from tasks.engine import registry
 from tasks.engine.celery_app import app
 
 MALFORMED = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
-BELL = '[[], {}, {"callbacks": null, "errbacks": null, "chain": null, "chord": null}]'
+NO_ARGUMENTS = '[[], {}, {"callbacks": null, "errbacks": null, "chain": null, "chord": null}]'
 OURS = "signalbox_"  # headers of our own, such as the id of the request that asked for the job
 
 IF_ROOM = """local waiting = 0
@@ -36,7 +36,7 @@ def opened(payload: Any) -> dict[str, Any]:
         return plain(payload, {}, "null")
     if registry.knows(task):
         own = {name: text[:64] for name, text in headers.items() if name.startswith(OURS) and isinstance(text, str)}
-        return plain(payload, own | {"lang": "py", "task": registry.celery_name(task), "id": uid}, BELL)
+        return plain(payload, own | {"lang": "py", "task": registry.celery_name(task), "id": uid}, NO_ARGUMENTS)
     if task in app.tasks and isinstance(payload.get("body"), str):
         return payload | {"properties": properties(payload, body_encoding="base64")}
     return plain(payload, {}, "null")

@@ -44,7 +44,7 @@ def test_no_entry_no_action(monkeypatch):
     assert [each.state for each in Job.objects.all()] == ["queued"]
 
 
-def test_every_deed_leaves_its_entry():
+def test_every_action_leaves_its_entry():
     ada = call("ada")
     job = ada.post("jobs/", {"kind": "noop"}).json()["id"]
     ada.post(f"jobs/{job}/cancel/", {"reason": "no longer"})
@@ -113,8 +113,8 @@ def test_admins_read_it_page_by_page_and_nobody_else_does():
         assert ada.send(method, "audit/").status_code == 405
 
 
-def test_a_flood_of_strangers_does_not_fill_the_trail(monkeypatch):
-    monkeypatch.setattr(audit, "_strangers", audit.Allowance(0.0, 3))
+def test_a_flood_of_anonymous_requests_does_not_fill_the_trail(monkeypatch):
+    monkeypatch.setattr(audit, "_anonymous", audit.Allowance(0.0, 3))
     for _ in range(6):
         assert call().get("jobs/").status_code == 401
     assert Entry.objects.count() == 3

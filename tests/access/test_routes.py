@@ -130,7 +130,7 @@ def test_a_post_of_a_browser_needs_its_csrf_token():
 @pytest.mark.parametrize("route", ONCE)
 def test_a_view_that_breaks_shows_nothing_of_its_insides(route, monkeypatch):
     def breaks(*args: Any, **kwargs: Any) -> None:
-        raise RuntimeError("the secret of the house")
+        raise RuntimeError("the secret of the server")
 
     (pattern,) = [pattern for found, pattern in walk() if found == route]
     view = getattr(pattern.callback, "cls", None) or getattr(pattern.callback, "view_class", None)
@@ -143,7 +143,7 @@ def test_a_view_that_breaks_shows_nothing_of_its_insides(route, monkeypatch):
     answer = call("ada").get(path_of(route))
     assert answer.status_code == 500
     text = answer.content.decode()
-    for word in ("secret of the house", "Traceback", "RuntimeError", str(settings.BASE_DIR), "site-packages"):
+    for word in ("secret of the server", "Traceback", "RuntimeError", str(settings.BASE_DIR), "site-packages"):
         assert word not in text
     assert re.fullmatch("[0-9a-f]{32}", answer["X-Request-ID"])
 

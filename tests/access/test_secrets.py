@@ -36,7 +36,7 @@ FORMS = [form for secret in SECRETS for form in forms(secret)]
 
 @contextlib.contextmanager
 def overheard(url: str) -> Iterator[list[str]]:
-    """Every command that Redis gets, of bells, pushes and all else."""
+    """Every command that Redis gets, of messages, pushes and all else."""
     commands: list[str] = []
     with redis.from_url(url) as link, link.monitor() as monitor:
 
@@ -69,8 +69,8 @@ async def watched(product: Product, token: str, jobs: list[str]) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def told(product: Product) -> dict[str, str]:
-    """Where somebody could read → what stands there, after jobs have told their secrets."""
+def reported(product: Product) -> dict[str, str]:
+    """Where somebody could read → what stands there, after jobs have written their secrets."""
     base, page = product.base_url, product.browser()
     text = product.manage("token", product.user, "--scope", "manage").stdout.strip()
     client, headers = Client(base, text), {"Authorization": f"Token {text}"}
@@ -105,7 +105,7 @@ def told(product: Product) -> dict[str, str]:
         wait_until(lambda: all(client.job(job)["finished_at"] for job in jobs), 60, "the end of all jobs")
         found["webhooks"] = "".join(f"{each.headers}{each.body.decode()}" for each in hook.wait(3 * len(jobs)))
         client.send("DELETE", f"webhooks/{webhook['id']}/")
-    found["what Redis heard"] = "\n".join(commands)
+    found["what Redis got"] = "\n".join(commands)
     with redis.from_url(valkey) as link:
         found["what Redis keeps"] = "".join(str(link.dump(key)) for key in link.scan_iter())
     found["frames"] = "\n".join(asyncio.run(watched(product, text, jobs)))
@@ -133,19 +133,19 @@ def told(product: Product) -> dict[str, str]:
     return found
 
 
-def test_a_secret_stands_nowhere(told):
-    assert len(told) > 100
-    leaks = {(name.split("01")[0], form) for name, text in told.items() for form in FORMS if form in text}
+def test_a_secret_stands_nowhere(reported):
+    assert len(reported) > 100
+    leaks = {(name.split("01")[0], form) for name, text in reported.items() for form in FORMS if form in text}
     assert leaks == set()
 
 
-def test_what_was_told_stands_everywhere_with_a_mask(told):
+def test_each_secret_that_a_job_wrote_is_masked_everywhere(reported):
     """Or else nothing was looked at."""
-    log = told["log"]
+    log = reported["log"]
     for said in ("printed", "complained", "logged", "in a thread:", "logged as a task does"):
         assert f"{said} •••" in log or f"{said} '•••'" in log, said
     assert "KeyError: '•••'" in log, "Celery's own line of the failure"
     masks = {"•••", json.dumps("•••")[1:-1]}
-    seen = [text for name, text in told.items() if name.startswith(("API", "frames", "webhooks"))]
+    seen = [text for name, text in reported.items() if name.startswith(("API", "frames", "webhooks"))]
     assert len(seen) > 2 * len(SECRETS) and all(any(mask in text for mask in masks) for text in seen)
-    assert '{"key":"•••","•••":["<•••>"]}' in "".join(told.values())
+    assert '{"key":"•••","•••":["<•••>"]}' in "".join(reported.values())

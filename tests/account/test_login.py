@@ -59,8 +59,8 @@ def test_after_a_while_it_goes_on(monkeypatch):
 
 
 def test_nobody_locks_another_out():
-    alice, stranger = Browser("203.0.113.7"), Browser("198.51.100.1")
-    fail(stranger, "alice", 8)
+    alice, visitor = Browser("203.0.113.7"), Browser("198.51.100.1")
+    fail(visitor, "alice", 8)
     assert alice.login_as("alice").status_code == 302
     alice.post("/logout/")
     neighbour = Browser("203.0.113.7")  # behind the same address
@@ -90,10 +90,10 @@ def test_the_guesses_of_others_hold_up_nobody_who_has_logged_in_there_before():
     browser = Browser()
     assert browser.login_as("bob").status_code == 302
     browser.post("/logout/")
-    stranger = Browser()  # behind the same address, with another browser
+    visitor = Browser()  # behind the same address, with another browser
     for n in range(30):
-        stranger.login_as(f"user{n}", "wrong")
-    assert stranger.login_as("ada").status_code == 429
+        visitor.login_as(f"user{n}", "wrong")
+    assert visitor.login_as("ada").status_code == 429
     assert Browser().login_as("bob", "wrong").status_code == 200
     assert Browser().login_as("bob").status_code == 302
     at_home = Browser("2001:db8:1:2::1")

@@ -101,7 +101,7 @@ def test_while_many_log_in_others_are_served(two_servers):
     assert login(served, "ada", PASSWORD) == 302
 
 
-def test_more_than_may_wait_are_told_so_at_once(monkeypatch, settings):
+def test_more_than_may_wait_get_that_answer_at_once(monkeypatch, settings):
     settings.PASSWORD_HASHERS = ["tasks.access.hashers.Hasher"]
     monkeypatch.setattr(hashers, "turns", hashers.Turns(at_once=0, waiting=0))
     answer = Client(raise_request_exception=False).post("/login/", {"username": "alice", "password": "wrong"})

@@ -153,23 +153,23 @@ def test_the_command_prints_the_token_as_its_only_word(capsys):
 # --- share links ---------------------------------------------------------------------------------------------------
 
 
-def test_a_share_link_shows_one_job_to_a_stranger_and_nothing_else():
+def test_a_share_link_shows_one_job_without_an_account_and_nothing_else():
     job = lifecycle.submit("keeps_a_secret", {"name": "of a customer", "password": "hunter22"}, owner=person("alice"))[
         0
     ]
     answer = call("alice").post(f"jobs/{job.uid}/share/", {"hours": 2})
     assert answer.status_code == 201
     url = answer.json()["url"].removeprefix("http://testserver")
-    stranger = call()
-    page, state = stranger.get(url), stranger.get(f"{url}state/")
+    visitor = call()
+    page, state = visitor.get(url), visitor.get(f"{url}state/")
     assert page.status_code == state.status_code == 200
     assert (state.json()["state"], state.json()["id"]) == ("queued", str(job.uid))
     for word in (b"alice", b"of a customer", b"hunter22"):
         assert word not in page.content + state.content
     assert page["X-Frame-Options"] == "DENY" and "frame-ancestors 'none'" in page["Content-Security-Policy"]
     for path in (f"/jobs/{job.uid}/", f"/api/v1/jobs/{job.uid}/"):
-        assert stranger.get(path).status_code in (302, 401)
-    assert stranger.post(url).status_code == 405
+        assert visitor.get(path).status_code in (302, 401)
+    assert visitor.post(url).status_code == 405
 
 
 def test_a_share_link_ends():

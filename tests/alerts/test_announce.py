@@ -211,7 +211,7 @@ def test_a_message_is_sent_to_each_channel_of_its_rule():
         said()
         for job in Job.objects.filter(kind="send_notification"):
             assert perform(job).state == "succeeded"
-        assert site.heard[0].payload["title"] == box.letters[0]["Subject"] == "noop: 3 failures in 10 min (limit 2)"
+        assert site.received[0].payload["title"] == box.letters[0]["Subject"] == "noop: 3 failures in 10 min (limit 2)"
 
 
 def test_without_an_address_of_ours_there_are_no_links(settings):

@@ -1,4 +1,4 @@
-"""Alerts: raised once, told once, ended when it is over."""
+"""Alerts: opened once, sent once, closed when it is over."""
 
 import json
 import threading
@@ -40,7 +40,7 @@ def looked() -> list[str]:
     return [alert.sentence for alert in evaluate.open_alerts()]
 
 
-def told() -> list[tuple[str, str]]:
+def reported() -> list[tuple[str, str]]:
     bodies = [json.loads(row.body) for row in Delivery.objects.filter(event__startswith="alert.").order_by("id")]
     return [(body["type"], body["data"]["subject"]) for body in bodies]
 
@@ -56,7 +56,7 @@ def test_a_kind_that_fails_too_often_opens_one_alert_and_ends_it():
     assert looked() == []
     closed = Alert.objects.get()
     assert closed.closed_at is not None
-    assert told() == [("alert.opened", "noop"), ("alert.closed", "noop")]
+    assert reported() == [("alert.opened", "noop"), ("alert.closed", "noop")]
     failed(), failed(), failed()
     assert len(looked()) == 1
     assert Alert.objects.count() == 2
@@ -94,7 +94,7 @@ def test_a_job_that_was_scheduled_yesterday_has_not_waited_since_yesterday():
     assert looked() == []
 
 
-def test_a_job_that_is_tried_again_waits_since_then_however_often_its_bell_is_rung():
+def test_a_job_that_is_tried_again_waits_since_then_however_often_its_message_is_sent():
     Rule.objects.create(watch="waiting", seconds=900)
     failed()
     Job.objects.update(created_at=datetime.now(UTC) - timedelta(days=1))
@@ -194,7 +194,7 @@ def test_many_who_look_at_once_open_and_close_one_alert():
     at_once()
     Ending.objects.update(at=datetime.now(UTC) - timedelta(minutes=11))
     at_once()
-    assert told() == [("alert.opened", "noop"), ("alert.closed", "noop")]
+    assert reported() == [("alert.opened", "noop"), ("alert.closed", "noop")]
 
 
 @pytest.mark.process

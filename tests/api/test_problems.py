@@ -77,7 +77,7 @@ def test_a_session_needs_its_csrf_token():
 
 
 def broken(*_):
-    raise RuntimeError("the secret of the house")
+    raise RuntimeError("the secret of the server")
 
 
 def locked(*_):

@@ -63,7 +63,7 @@ def admin_state(chromium: Browser, product: Product) -> dict:
 
 @pytest.fixture
 def new_context(chromium: Browser, product: Product, admin_state: dict) -> Iterator[Callable[..., BrowserContext]]:
-    """Makes browsers' contexts: ``new_context(color_scheme="dark")``; the admin is logged in unless told otherwise."""
+    """Makes browsers' contexts: ``new_context(color_scheme="dark")``; the admin is logged in, or else nobody."""
     made: list[BrowserContext] = []
 
     def make(logged_in: bool = True, **options) -> BrowserContext:

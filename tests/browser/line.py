@@ -14,12 +14,12 @@ BEGUN = datetime.now(UTC)
 
 
 class Line:
-    """Stands in for the server on the pages opened after it was made. ``heard``: what the page said, in order."""
+    """Stands in for the server on the pages opened after it was made. ``received``: what the page said, in order."""
 
     def __init__(self, page: Page, greet: Callable[["Line"], None] | None = None) -> None:
         self.page, self.greet = page, greet
         self.sockets: list[WebSocketRoute] = []
-        self.heard: list[dict[str, Any]] = []
+        self.received: list[dict[str, Any]] = []
         self.n = 0
         page.route_web_socket("**/ws/live/", self._opened)
 
@@ -28,8 +28,8 @@ class Line:
         socket.on_message(self._hear)
 
     def _hear(self, message: str) -> None:
-        self.heard.append(json.loads(message))
-        if self.greet and self.heard[-1]["type"] == "watch" and {"board", "job"} & self.heard[-1].keys():
+        self.received.append(json.loads(message))
+        if self.greet and self.received[-1]["type"] == "watch" and {"board", "job"} & self.received[-1].keys():
             self.greet(self)
 
     def send(self, type: str, age: float = 0.0, **members: Any) -> None:

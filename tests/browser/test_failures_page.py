@@ -43,7 +43,7 @@ def test_groups_come_live_are_marked_as_handled_and_tried_again(page: Page, watc
     line.send("news", topics=["alerts"], alerts=[])
     breaks(product, "LookupError('no such invoice')")
     assert watcher.requests == [], "what does not fail is no news"
-    assert line.heard == [{"type": "watch", "news": ["failures", "alerts"]}]
+    assert line.received == [{"type": "watch", "news": ["failures", "alerts"]}]
     line.send("news", topics=["failures"])
     expect(group(page, "no such invoice")).to_be_visible()
     expect(handle, "focus stays").to_be_focused()

@@ -106,11 +106,17 @@ def test_twenty_attempts_and_a_long_log(page: Page, watcher: Watcher, jobs: dict
 
 
 def test_the_log_follows_until_the_reader_holds_it(page: Page, watcher: Watcher, jobs: dict[str, str]) -> None:
-    told = {"id": jobs["many"], "version": 0, "state": "running", "attempts": [], "progress": {"done": 0, "total": 0}}
+    reported = {
+        "id": jobs["many"],
+        "version": 0,
+        "state": "running",
+        "attempts": [],
+        "progress": {"done": 0, "total": 0},
+    }
 
     def write(line: Line, first: int, last: int) -> None:
         lines = [{"seq": n, "at": instant(), "level": "info", "text": f"Order {n}"} for n in range(first, last + 1)]
-        line.send("job", job=told | {"log": lines})
+        line.send("job", job=reported | {"log": lines})
 
     line = Line(page, lambda line: write(line, 1201, 1240))
     page.goto(f"jobs/{jobs['many']}/")
@@ -230,11 +236,11 @@ def test_a_job_is_shared_and_the_link_revoked(page: Page, watcher: Watcher, jobs
     page.get_by_role("button", name="Create link").click()
     address = page.locator("[data-part=address]").inner_text()
     expect(page.get_by_text("embeddable in https://shop.example")).to_be_visible()
-    stranger = new_context(logged_in=False).new_page()
-    stranger.goto(address)
-    expect(stranger.get_by_role("heading", level=1)).to_contain_text("Scheduled")
+    visitor = new_context(logged_in=False).new_page()
+    visitor.goto(address)
+    expect(visitor.get_by_role("heading", level=1)).to_contain_text("Scheduled")
     page.reload()
     expect(page.locator("[data-part=address]")).to_have_count(0)
     page.get_by_role("button", name="Revoke").click()
     expect(page.locator(".row .word")).to_have_text("Revoked")
-    assert stranger.goto(address).status == 404
+    assert visitor.goto(address).status == 404

@@ -151,7 +151,7 @@ def test_without_javascript_links_do_it(new_context: Callable[..., BrowserContex
 
 def test_rows_stay_true_and_new_jobs_are_counted_and_push_nothing(page: Page, watcher: Watcher) -> None:
     def greet(line: Line) -> None:
-        if line.heard[-1].get("board"):
+        if line.received[-1].get("board"):
             line.send("snapshot", jobs=[], stats=stats(), workers=[], queues=[])
 
     line = Line(page, greet)
@@ -159,24 +159,25 @@ def test_rows_stay_true_and_new_jobs_are_counted_and_push_nothing(page: Page, wa
     shown = ids(page)
     watcher.forget()
 
-    def told(n: int, state: str, version: int, **more) -> dict:
+    def update(n: int, state: str, version: int, **more) -> dict:
         return job(n, state, version, **({"kind": "noop", "owner": "zoe", "queue": "io"} | more))
 
-    line.send("patch", jobs=[told(1, "running", 7, id=shown[2], done=3)])
+    line.send("patch", jobs=[update(1, "running", 7, id=shown[2], done=3)])
     row = page.locator(f"[data-job='{shown[2]}']")
     expect(row).to_have_attribute("data-state", "running")
     expect(row.locator("[data-part=fraction]")).to_have_text("3 / 10")
-    line.send("patch", jobs=[told(1, "queued", 6, id=shown[2])])
+    line.send("patch", jobs=[update(1, "queued", 6, id=shown[2])])
     new = page.get_by_role("link", name=re.compile(r"^\d+ new$"))
     later = "2999-01-01T00:00:00.000000Z"
-    line.send("patch", jobs=[told(5, "queued", 1, created_at=later), told(6, "queued", 1, created_at=later),
-                             told(7, "queued", 1, created_at=later, owner="bob"), told(8, "running", 1)])  # fmt: skip
+    new_ones = [update(n, "queued", 1, created_at=later) for n in (5, 6)]
+    others = [update(7, "queued", 1, created_at=later, owner="bob"), update(8, "running", 1)]
+    line.send("patch", jobs=[*new_ones, *others])
     expect(new).to_have_text("2 new")
     expect(row, "an older version changes nothing").to_have_attribute("data-state", "running")
     assert ids(page) == shown
     watched = wait_for_watch(page, line, shown[0])
     assert watched["after"] > 2**50, "rows want no log"
-    line.send("job", job=told(1, "failed", 9, id=shown[0], error="ValueError: late") | {"attempts": [], "log": []})
+    line.send("job", job=update(1, "failed", 9, id=shown[0], error="ValueError: late") | {"attempts": [], "log": []})
     expect(page.locator(f"[data-job='{shown[0]}']")).to_contain_text("ValueError: late")
     line.send("error", code="unknown-job", detail="there is no such job", job=shown[1])
     expect(page.locator(f"[data-job='{shown[1]}']"), "pruned").to_have_count(0)
@@ -185,7 +186,7 @@ def test_rows_stay_true_and_new_jobs_are_counted_and_push_nothing(page: Page, wa
 
 def wait_for_watch(page: Page, line: Line, uid: str) -> dict:
     for _ in range(150):
-        found = [said for said in line.heard if said["type"] == "watch" and said.get("job") == uid]
+        found = [said for said in line.received if said["type"] == "watch" and said.get("job") == uid]
         if found:
             return found[0]
         page.wait_for_timeout(100)

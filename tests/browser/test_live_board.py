@@ -82,8 +82,11 @@ def test_every_counted_frame_is_acknowledged_and_no_other(page: Page, line: Line
     line.send("beat", every=5)
     line.send("patch", jobs=[job(1, version=2, done=1)])
     expect(row(page, 1).locator("[data-part=fraction]")).to_have_text("1 / 10")
-    assert [said for said in line.heard if said["type"] == "ack"] == [{"type": "ack", "n": 1}, {"type": "ack", "n": 2}]
-    assert line.heard[0] == {"type": "watch", "board": True, "apps": True}
+    assert [said for said in line.received if said["type"] == "ack"] == [
+        {"type": "ack", "n": 1},
+        {"type": "ack", "n": 2},
+    ]
+    assert line.received[0] == {"type": "watch", "board": True, "apps": True}
 
 
 def test_rows_under_the_pointer_do_not_move_and_new_ones_are_announced(page: Page, line: Line) -> None:
@@ -192,7 +195,7 @@ def test_focus_stays_with_its_row_and_goes_to_the_next_when_that_leaves(page: Pa
     expect(row(page, 3).get_by_role("link")).to_be_focused()
 
 
-def test_counts_title_and_favicon_tell_of_failures_without_a_request(page: Page, line: Line, watcher: Watcher) -> None:
+def test_counts_title_and_favicon_show_failures_without_a_request(page: Page, line: Line, watcher: Watcher) -> None:
     assert page.title() == "Board · Signalbox"
     line.send("patch", stats=stats(running=1204, failed=2))
     expect(page.locator("[data-count=running] b")).to_have_text("1,204")
@@ -238,7 +241,7 @@ def test_one_who_is_no_longer_logged_in_is_led_to_the_login_page(page: Page, lin
     expect(page.get_by_role("heading", name="Log in")).to_be_visible()
 
 
-def test_one_who_may_no_longer_watch_is_told_so(page: Page, line: Line) -> None:
+def test_a_page_says_that_its_reader_may_no_longer_watch(page: Page, line: Line) -> None:
     line.close(4403, "your role was taken away")
     badge = page.locator("[data-live]")
     expect(badge).to_contain_text("Not allowed")
@@ -292,7 +295,7 @@ def test_what_waits_and_runs_is_counted_by_queue_and_by_kind(page: Page, line: L
     queues = {"io": (0, 1200), "default": (3, 2), "chores": (0, 0)}
     tallies(queues, {"noop": (1, 0)})
     expect(chips).to_have_text(["default 3 running · 2 waiting", "io 1,200 waiting"])
-    assert {"type": "watch", "gauge": "tallies"} in line.heard
+    assert {"type": "watch", "gauge": "tallies"} in line.received
     kinds = page.locator("[data-tally=kind] > li")
     expect(kinds).to_have_text(["noop 1 running"])
     kinds.get_by_role("link").focus()

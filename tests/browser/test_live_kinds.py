@@ -165,7 +165,7 @@ def test_a_schedule_is_looked_at_before_it_is_made_runs_and_is_paused(page: Page
     expect(row(other, "each second")).to_have_count(0, timeout=SLOW)
 
 
-def test_a_webhooks_log_tells_of_each_try_as_it_is_made_and_replays(page: Page, other: Page) -> None:
+def test_a_webhooks_log_shows_each_try_as_it_is_made_and_replays(page: Page, other: Page) -> None:
     door = Door()
     door.answer = reply(b"not now", "503 Service Unavailable")
     with serving(door) as site:
@@ -181,19 +181,19 @@ def test_a_webhooks_log_tells_of_each_try_as_it_is_made_and_replays(page: Page, 
         assert secret not in page.content(), "it is shown once"
         other.goto("submit/noop/")
         press(other, "Submit noop")
-        told = row(page, "job.succeeded")
-        expect(told.locator("summary")).to_have_text("503", timeout=SLOW)
-        told.locator("summary").click()
+        reported = row(page, "job.succeeded")
+        expect(reported.locator("summary")).to_have_text("503", timeout=SLOW)
+        reported.locator("summary").click()
         door.answer = reply(b"thank you", "200 OK")
         other.goto(here)
         press(other, "Try now")
-        expect(told.locator(".word")).to_have_text("Delivered", timeout=SLOW)
-        expect(told.locator(".tries")).to_be_visible()
-        expect(told.locator(".tries li")).to_have_count(2)
-        expect(told.locator(".tries li").last).to_contain_text("thank you")
+        expect(reported.locator(".word")).to_have_text("Delivered", timeout=SLOW)
+        expect(reported.locator(".tries")).to_be_visible()
+        expect(reported.locator(".tries li")).to_have_count(2)
+        expect(reported.locator(".tries li").last).to_contain_text("thank you")
         looks_well(page)
         press(other, "Send again")
-        expect(told.locator(".row-meta")).to_contain_text("3 tries", timeout=SLOW)
+        expect(reported.locator(".row-meta")).to_contain_text("3 tries", timeout=SLOW)
         page.get_by_role("link", name="Delete").click()
         press(page, "Delete")
 
@@ -227,15 +227,17 @@ def test_a_notice_comes_and_goes_on_every_page_by_itself(page: Page, other: Page
 
 def test_a_page_without_news_asks_for_nothing(page: Page, other: Page, watcher: Watcher) -> None:
     """Over several beats and reconciles, beside jobs of other kinds."""
-    heard: list[str] = []
-    page.on("websocket", lambda socket: socket.on("framereceived", lambda text: heard.append(json.loads(text)["type"])))
+    received: list[str] = []
+    page.on(
+        "websocket", lambda socket: socket.on("framereceived", lambda text: received.append(json.loads(text)["type"]))
+    )
     with page.expect_request_finished(lambda request: request.resource_type == "fetch"):  # the first look
         live(page, "webhooks/")
     watcher.forget()
-    heard.clear()
+    received.clear()
     other.goto("submit/countdown/")
     other.get_by_label("Seconds").fill("4")
     press(other, "Submit countdown")
     expect(other.get_by_role("heading", level=1)).to_contain_text("Succeeded", timeout=SLOW)
-    assert heard.count("beat") >= 2
+    assert received.count("beat") >= 2
     assert watcher.requests == []

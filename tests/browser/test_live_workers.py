@@ -5,9 +5,10 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
+from tasks.queries.diagnosis import troubles
 from tests.browser.line import Line, job, stats, uid
 from tests.browser.watcher import Watcher
-from tests.monitor.test_views import CASES, queue, worker
+from tests.monitor.test_views import queue, worker
 
 pytestmark = pytest.mark.process
 
@@ -25,37 +26,30 @@ def test_frames_fill_the_page_and_banners_come_and_go(page: Page, watcher: Watch
     card = page.locator("[data-worker='w1@here']")
     expect(card.get_by_role("link", name=f"countdown {uid(1)[-6:]}")).to_be_visible()
     expect(page.locator("[data-trouble]")).to_have_count(0)
-    assert {"type": "watch", "gauge": "queues"} in line.heard
+    assert {"type": "watch", "gauge": "queues"} in line.received
     watcher.forget()
     times = {"wait_p50_s": 0.031, "wait_p95_s": 4.25, "run_p50_s": 61, "run_p95_s": None}
     line.send("gauge", gauge="queues", value={"io": times})
     expect(row.locator("[data-part=waited]")).to_have_text("31 ms · 4.3 s")
     expect(row.locator("[data-part=ran]")).to_have_text("1 min 01 s · –")
 
-    line.send("patch", workers=[one | {"alive": False, "beat_age_s": 31.0, "running": []}])
+    lost, waiting = one | {"alive": False, "beat_age_s": 31.0, "running": []}, [queue(queued=3, oldest_s=10)]
+    line.send("patch", workers=[lost])
+    line.send("gauge", gauge="troubles", value=troubles(waiting, [lost], ""))
     expect(page.locator("[data-trouble]")).to_contain_text("No worker is running: 3 jobs wait.")
     expect(card).to_contain_text("Lost")
     expect(card.locator(".worker-lost")).to_be_visible()
     expect(page.locator("[data-announce]")).to_contain_text("No worker is running")
     line.send("patch", workers=[one])
+    line.send("gauge", gauge="troubles", value=troubles(waiting, [one], ""))
     expect(page.locator("[data-trouble]")).to_have_count(0)
     expect(card.locator(".worker-lost")).to_be_hidden()
-    line.send("patch", queues=[queue(), queue("new", queued=2, workers=0)])
+    queues = [queue(), queue("new", queued=2, workers=0)]
+    line.send("patch", queues=queues)
+    line.send("gauge", gauge="troubles", value=troubles(queues, [one], ""))
     expect(page.locator("[data-trouble=new]")).to_contain_text("No worker serves queue new")
     expect(page.locator("[data-queue=new] form").first).to_have_attribute("action", "/queues/new/pause/")
     assert watcher.requests == [], "all of this came by the socket"
-
-
-def test_the_scripts_say_of_trouble_what_the_server_says(page: Page) -> None:
-    Line(page)
-    page.goto("workers/")
-    ask = """async (cases) => {
-        const { troubles } = await import("/static/js/parts/troubles.js");
-        return cases.map(([queues, workers]) => troubles(queues, workers, "signalbox.").map(({ words }) => words));
-    }"""
-    for said, (_, _, wanted) in zip(page.evaluate(ask, CASES), CASES, strict=True):
-        assert len(said) == len(wanted)
-        assert all(words in each for each, words in zip(said, wanted, strict=True))
 
 
 def test_a_queue_is_paused_after_a_question_and_resumed(page: Page, watcher: Watcher) -> None:

@@ -86,7 +86,7 @@ def test_a_leg_that_does_not_come_is_explained_in_ten_seconds(page: Page, server
     expect(verdict).to_contain_text("this page is not connected")
 
 
-def test_a_late_push_and_a_lost_bell_are_told(page: Page, server: dict) -> None:
+def test_a_late_push_and_a_lost_message_are_named(page: Page, server: dict) -> None:
     line = Line(page, lambda line: line.send("snapshot", jobs=[], workers=[], queues=[]))
     page.goto("self-test/")
     server["post"] = answer(notified=None)
@@ -100,7 +100,7 @@ def test_a_late_push_and_a_lost_bell_are_told(page: Page, server: dict) -> None:
     expect(verdict).to_contain_text("The push was late or lost")
 
 
-def test_a_refusal_is_told(page: Page, server: dict) -> None:
+def test_a_refusal_is_shown(page: Page, server: dict) -> None:
     page.goto("self-test/")
     server["post"] = {"detail": "Too many submits. Try again in 7 s.", "status": 429}
     page.get_by_role("button", name=BUTTON).click()

@@ -19,7 +19,7 @@ def serve(route: Route) -> None:
         route.fulfill(body="<!doctype html><title>scripts</title>", content_type="text/html")
 
 
-def test_dates_are_told_as_the_server_tells_them_and_with_a_year_that_is_not_this_one(chromium: Browser) -> None:
+def test_dates_are_written_as_the_server_writes_them_and_with_a_year_that_is_not_this_one(chromium: Browser) -> None:
     now = datetime.now(UTC)
     dates = [datetime(year, month, 9, 8, 7, tzinfo=UTC) for year in (2019, now.year, 2031) for month in range(1, 13)]
     at = [each.isoformat() for each in dates if abs(each - now) > timedelta(days=1)]

@@ -70,7 +70,7 @@ def test_the_button_sends_a_message_by_a_job_and_the_channel_says_how_it_went():
         job = perform(Job.objects.get(uid=answer.json()["job"]))
         assert (job.state, job.result) == ("succeeded", {"said": "Sent."})
         assert again(job).result == {"said": "There was nothing to send."}
-        assert len(site.heard) == 1
+        assert len(site.received) == 1
     last = call("ada").get(f"channels/{line.uid}/").json()["last"]
     assert (last["ok"], last["said"]) == (True, "Sent.") and last["at"]
     (row,) = call("ada").get(f"channels/{line.uid}/notifications/").json()["results"]
@@ -85,7 +85,7 @@ def test_a_refused_message_is_tried_again_and_given_up_after_the_sixth_try():
         for _ in range(5):
             job = again(job)
         row.refresh_from_db()
-        assert (job.state, row.status, len(row.tries), len(site.heard)) == ("failed", "failed", 6, 6)
+        assert (job.state, row.status, len(row.tries), len(site.received)) == ("failed", "failed", 6, 6)
         assert row.finished_at is not None and not row.channel.last_ok
 
 

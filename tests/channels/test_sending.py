@@ -39,7 +39,7 @@ def test_a_web_server_gets_json_and_says_what_it_thinks(loopback):
     with receiver() as site:
         url = site.url.replace("http://", "json://")
         assert sending.send(url, "title", "text", "failure").ok
-        assert (site.heard[0].payload["title"], site.heard[0].payload["message"]) == ("title", "text")
+        assert (site.received[0].payload["title"], site.received[0].payload["message"]) == ("title", "text")
     with receiver(500) as site:
         answer = sending.send(site.url.replace("http://", "json://user:passw0rd@") + "/s3cr3tpath", "title", "text")
         assert not answer.ok and "500" in answer.said
@@ -49,7 +49,7 @@ def test_a_web_server_gets_json_and_says_what_it_thinks(loopback):
 def test_a_redirect_is_not_followed(loopback):
     with receiver() as inside, serving(moved(inside.url)) as site:
         answer = sending.send(site.url.replace("http://", "json://"), "title", "text")
-        assert not answer.ok and site.met == 1 and inside.heard == []
+        assert not answer.ok and site.met == 1 and inside.received == []
 
 
 async def drip(reader, writer, head: bytes) -> None:
@@ -78,7 +78,7 @@ def test_what_the_rule_of_addresses_refuses_is_not_connected_to(host, settings):
                 sending.check(url)
             answer = sending.send(url, "title", "text")  # as if the name had led elsewhere when it was asked about
             assert not answer.ok and answer.said.endswith("is a loopback address, which channels may not reach.")
-        assert site.heard == [] and box.letters == []
+        assert site.received == [] and box.letters == []
 
 
 @pytest.mark.parametrize(

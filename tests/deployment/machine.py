@@ -70,7 +70,7 @@ class Machine:
                 shlex.split(command), cwd=unit["WorkingDirectory"], env=environment, stdin=subprocess.DEVNULL,
                 stdout=log, stderr=subprocess.STDOUT, start_new_session=True, umask=int(unit["UMask"], 8),
             )  # fmt: skip
-        self.servers.undertaker.watch(self.running[name].pid)
+        self.servers.watchdog.watch(self.running[name].pid)
 
     def stop(self, name: str) -> None:
         process, unit = self.running.pop(name), self.units[f"{name.partition('@')[0]}@"]
@@ -86,7 +86,7 @@ class Machine:
             except ProcessLookupError:
                 pass
             process.wait()
-            self.servers.undertaker.forget(process.pid)
+            self.servers.watchdog.forget(process.pid)
 
     def log_file(self, name: str) -> Path:
         return self.folder / f"{name}.log"

@@ -11,7 +11,7 @@ from asgiref.sync import sync_to_async
 from tasks.access.models import Token
 from tasks.engine import lifecycle
 from tests.conftest import database_url_of_the_test
-from tests.support.live_parts import Served, hear, say
+from tests.support.live_parts import Served, next_frame, say
 from tests.support.people import PASSWORD, person
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
@@ -130,7 +130,7 @@ async def test_the_api_and_the_socket(proxied: Proxied) -> None:
     proxied.served.__class__ = type("At", (Served,), {"url": at})
     async with proxied.served.connect(token=text) as socket:
         await say(socket, type="watch", board=True)
-        assert (await hear(socket, "snapshot"))["type"] == "snapshot"
+        assert (await next_frame(socket, "snapshot"))["type"] == "snapshot"
 
 
 def test_a_client_cannot_choose_the_prefix(servers, transactional_db, tmp_path) -> None:

@@ -25,6 +25,7 @@ STARTS = {
     "uvicorn": lambda: web("uvicorn"),
     "daphne": lambda: web("daphne"),
     "worker": lambda: [sys.executable, "-m", "celery", "-A", "project.celery", "worker", "--pool", "solo"],
+    "custom pool": lambda: [sys.executable, "-m", "celery", "-A", "project.celery", "worker", "--pool", "custom"],
     "beat": lambda: [sys.executable, "-m", "celery", "-A", "project.celery", "beat", "--pidfile="],
     "up": lambda: [sys.executable, "manage.py", "up", "--port", str(valkey.free_port())],
     "submit": lambda: [sys.executable, "manage.py", "submit", "noop"],
@@ -58,7 +59,7 @@ def refused(name: str, home: Path, **variables: str) -> str:
 
 
 @pytest.mark.process
-@pytest.mark.parametrize("name", STARTS)
+@pytest.mark.parametrize("name", [name for name in STARTS if name != "custom pool"])
 def test_nothing_starts_in_public_with_a_weak_key(name: str, tmp_path: Path) -> None:
     said = refused(name, tmp_path, SECRET_KEY="changeme", **PUBLIC)
     assert "SECRET_KEY is too weak for other hosts than this one." in said
@@ -77,6 +78,13 @@ def test_nothing_starts_in_public_with_debug_or_a_weak_key_that_is_still_honoure
 def test_a_wrong_setting_is_a_sentence_for_every_process(name: str, tmp_path: Path) -> None:
     said = refused(name, tmp_path, REDIS_URL="redis://127.0.0.1/0?socket_timeout=5")
     assert said == "REDIS_URL has the option socket_timeout, but Signalbox sets its timeouts itself; leave it out."
+
+
+@pytest.mark.process
+def test_a_worker_of_green_threads_is_refused(tmp_path: Path) -> None:
+    """gevent's and eventlet's pools are known by what they are not; any other pool stands for them here."""
+    said = refused("custom pool", tmp_path, CELERY_CUSTOM_WORKER_POOL="celery.concurrency.base:BasePool")
+    assert said == "Signalbox runs jobs with --pool prefork, threads or solo, and not with celery.concurrency.base."
 
 
 def manage(home: Path, *words: str, cwd: Path = ROOT, **variables: str) -> subprocess.CompletedProcess:

@@ -38,7 +38,7 @@ def silent() -> Iterator[int]:
 
 @pytest.mark.parametrize("broker", [refusing, silent])
 @pytest.mark.parametrize("scheme", ["redis", "amqp"])
-def test_a_bell_waits_for_no_broker(scheme, broker, settings, monkeypatch):
+def test_a_message_waits_for_no_broker(scheme, broker, settings, monkeypatch):
     monkeypatch.setattr(queues, "_producers", {})
     monkeypatch.setattr(queues, "_quiet_until", 0.0)
     with broker() as port:
@@ -60,7 +60,7 @@ def broker():
         yield link
 
 
-def test_many_bells_are_one_way_there_and_back(broker):
+def test_many_messages_are_one_round_trip(broker):
     """As they come from ``submit_many``: a broker that is far away makes one wait of it, not hundreds."""
     queues.notify_workers([queues.Message(uuid7(), "noop", "default", 5)])  # opens the connection
     before = broker.info("stats")["total_reads_processed"]
@@ -68,13 +68,13 @@ def test_many_bells_are_one_way_there_and_back(broker):
     assert broker.info("stats")["total_reads_processed"] - before < 150  # by size, not by number
 
 
-def test_bells_that_wait_are_counted_whatever_their_priority(broker):
+def test_messages_that_wait_are_counted_whatever_their_priority(broker):
     assert queues.ready("default") == 0
     queues.notify_workers([queues.Message(uuid7(), "noop", "default", n % 10) for n in range(25)])
     assert queues.ready("default") == 25
 
 
-def test_each_of_many_bells_calls_its_own_job(broker):
+def test_each_of_many_messages_calls_its_own_job(broker):
     messages = [queues.Message(uuid7(), "noop", "default", 9) for _ in range(20)]
     queues.notify_workers(messages)
     letters = [json.loads(text) for text in broker.lrange(f"{settings.SIGNALBOX_NAME}:signalbox.default", 0, -1)]
@@ -84,7 +84,7 @@ def test_each_of_many_bells_calls_its_own_job(broker):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_job_whose_bell_waits_is_not_rung_again(broker):
+def test_a_job_whose_message_waits_gets_no_other(broker):
     """Or a queue that is served slowly would be filled with messages that call nobody."""
     lifecycle.submit_many("noop", [{}] * 20)
     Job.objects.update(rung_at=lifecycle.now() - timedelta(minutes=1))
@@ -94,7 +94,7 @@ def test_a_job_whose_bell_waits_is_not_rung_again(broker):
     with queues._connection() as connection:
         queues.declared(["default"])[0](connection).declare()
     sweep.dispatch()
-    assert queues.ready("default") == 20  # nothing was there: each is rung once more
+    assert queues.ready("default") == 20  # nothing was there: each gets one more message
 
 
 @pytest.mark.django_db(transaction=True)

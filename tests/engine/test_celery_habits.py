@@ -39,18 +39,18 @@ class Refused(Exception):
 
 
 class Tells(Task):
-    """A class as tasks have it in the wild: it is told how each of them ended."""
+    """A base class as teams write them: it gets how each task ended."""
 
-    heard: list = []
+    received: list = []
 
     def on_success(self, retval, task_id, args, kwargs):
-        self.heard.append(("success", retval, task_id, kwargs))
+        self.received.append(("success", retval, task_id, kwargs))
 
     def on_failure(self, exc, task_id, args, kwargs, einfo):
-        self.heard.append(("failure", str(exc), task_id, kwargs))
+        self.received.append(("failure", str(exc), task_id, kwargs))
 
     def on_retry(self, exc, task_id, args, kwargs, einfo):
-        self.heard.append(("retry", str(exc), task_id, kwargs))
+        self.received.append(("retry", str(exc), task_id, kwargs))
 
 
 @job(name="habit_is_told", base=Tells, bind=True, team="billing", max_retries=1)
@@ -120,7 +120,7 @@ def test_an_error_that_cannot_be_pickled_is_shown_as_it_was_raised():
     assert (done.state, done.error) == ("retrying", "Refused: 502 from bank")
 
 
-def test_celerys_way_to_tell_progress_moves_the_bar():
+def test_celerys_way_to_report_progress_moves_the_bar():
     tells.delay()
     shown = perform(Job.objects.get()).summary()["progress"]
     assert shown == {"done": 3, "total": 10, "note": "Reading"}
@@ -236,7 +236,7 @@ def test_many_calls_as_one_task_are_refused_where_they_are_made(way):
         getattr(add, way)([(1, 2)])
 
 
-def test_a_worker_that_is_told_to_end_gives_its_job_back(monkeypatch):
+def test_a_worker_that_gets_sigterm_gives_its_job_back(monkeypatch):
     monkeypatch.setattr(pulse, "stopping", lambda: True)
     ends.delay(how="exit")
     job = Job.objects.get()
@@ -283,24 +283,24 @@ def test_the_retries_of_retry_kwargs_are_counted_as_celery_counts_them():
 
 
 @pytest.mark.parametrize(("how", "said"), [("success", "billing, success"), ("failure", "no"), ("retry", "not yet")])
-def test_a_class_of_ones_own_is_told_how_jobs_end_and_attributes_stay(how, said):
-    Tells.heard.clear()
+def test_a_class_of_ones_own_gets_how_jobs_end_and_attributes_stay(how, said):
+    Tells.received.clear()
     result = is_told.delay(how=how)
     # As a worker's child runs a message: through Celery's own tracer.
     message(is_told, result.id)
-    assert Tells.heard == [(how, said, result.id, {"how": how, "key": "•••"})]
+    assert Tells.received == [(how, said, result.id, {"how": how, "key": "•••"})]
     assert result.state == {"success": "SUCCESS", "failure": "FAILURE", "retry": "RETRY"}[how]
 
 
-def test_signals_hear_what_a_job_returned():
-    heard = []
-    receiver = task_success.connect(lambda sender, result, **_: heard.append((sender.name, result)), weak=False)
+def test_signals_get_what_a_job_returned():
+    received = []
+    receiver = task_success.connect(lambda sender, result, **_: received.append((sender.name, result)), weak=False)
     try:
         result = add.delay(1, 2)
         message(add, result.id)
     finally:
         task_success.disconnect(receiver)
-    assert heard == [("tests.tasks.add", 3)]
+    assert received == [("tests.tasks.add", 3)]
 
 
 def test_celerys_own_result_is_answered_from_the_row_in_celerys_words():

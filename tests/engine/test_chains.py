@@ -55,7 +55,7 @@ def test_the_next_job_takes_the_result_and_the_id_it_was_promised():
     assert last.get(timeout=1) == 10
 
 
-def test_a_doorbell_heard_twice_neither_ends_nor_doubles_a_chain():
+def test_a_message_received_twice_neither_ends_nor_doubles_a_chain():
     chain(add.s(1), add.s(1)).delay()
     first = Job.objects.get()
     held = lifecycle.claim(first.uid, "w1", 1)

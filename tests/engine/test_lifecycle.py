@@ -83,8 +83,8 @@ def make(verb: str, job: Job) -> None:
 def test_the_table_of_moves(state, verb):
     job = job_in(state)
     assert job.state == state
-    told = []
-    push_job, push.job_changed = push.job_changed, told.append
+    reported = []
+    push_job, push.job_changed = push.job_changed, reported.append
     try:
         make(verb, job)
     finally:
@@ -93,13 +93,13 @@ def test_the_table_of_moves(state, verb):
     froms, to = TABLE[verb]
     if state in froms:
         assert (after.state, after.version) == (to, job.version + 1)
-        assert [(t["id"], t["version"], t["state"]) for t in told] == [(str(job.uid), after.version, to)]
+        assert [(t["id"], t["version"], t["state"]) for t in reported] == [(str(job.uid), after.version, to)]
     else:
         assert after.state == state
         # the one thing that is written without a move: somebody asks a running job to stop
         asked = verb == "cancel" and state == "running"
         assert after.version == job.version + asked
-        assert len(told) == asked
+        assert len(reported) == asked
 
 
 @pytest.mark.parametrize(
@@ -205,12 +205,12 @@ def test_what_fell_due_while_it_was_cancelled_runs_once_it_is_taken_back():
 
 
 def test_a_job_that_ran_has_no_cancel_to_take_back():
-    heard, lost = job_in("running"), job_in("running")
-    for job in (heard, lost):
+    received, lost = job_in("running"), job_in("running")
+    for job in (received, lost):
         lifecycle.cancel(job.uid)
-    lifecycle.cancel_acknowledged(heard)
+    lifecycle.cancel_acknowledged(received)
     lifecycle.rescue(Job.objects.get(pk=lost.pk))
-    for job in (heard, lost):
+    for job in (received, lost):
         with pytest.raises(lifecycle.NotInState, match="it ran already"):
             lifecycle.take_back(job.uid)
 

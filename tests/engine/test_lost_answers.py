@@ -48,32 +48,32 @@ def lose_the_answer(monkeypatch):
 
 
 @pytest.fixture
-def rung(monkeypatch):
-    """The ids that bells were rung for."""
+def notified(monkeypatch):
+    """The ids that messages were sent for."""
     uids = []
-    monkeypatch.setattr(broker, "notify_workers", lambda bells: uids.extend(bell.uid for bell in bells))
+    monkeypatch.setattr(broker, "notify_workers", lambda messages: uids.extend(message.uid for message in messages))
     return uids
 
 
-def test_a_job_is_accepted_once_and_rung(lose_the_answer, rung):
+def test_a_job_is_accepted_once_and_notified(lose_the_answer, notified):
     broken = lose_the_answer("COMMIT")
     job, new = lifecycle.submit("noop", {})
     assert broken and new
-    assert list(Job.objects.values_list("uid", flat=True)) == [job.uid] == rung
+    assert list(Job.objects.values_list("uid", flat=True)) == [job.uid] == notified
 
 
-def test_a_job_with_a_key_is_still_the_new_one(lose_the_answer, rung):
+def test_a_job_with_a_key_is_still_the_new_one(lose_the_answer, notified):
     alice, broken = person("alice"), lose_the_answer("COMMIT")
     job, new = lifecycle.submit("noop", {}, owner=alice, idempotency_key="once")
-    assert broken and new and rung == [job.uid]
+    assert broken and new and notified == [job.uid]
     assert lifecycle.submit("noop", {}, owner=alice, idempotency_key="once") == (job, False)
 
 
-def test_many_jobs_are_accepted_once(lose_the_answer, rung):
+def test_many_jobs_are_accepted_once(lose_the_answer, notified):
     broken = lose_the_answer("COMMIT")
     jobs = lifecycle.submit_many("noop", [{}] * 3)
     assert broken
-    assert set(Job.objects.values_list("uid", flat=True)) == {job.uid for job in jobs} == set(rung)
+    assert set(Job.objects.values_list("uid", flat=True)) == {job.uid for job in jobs} == set(notified)
     assert all(job.pk for job in jobs)
 
 
@@ -86,14 +86,14 @@ def test_a_claimed_job_is_held_by_who_claimed_it(lose_the_answer):
 
 
 @pytest.mark.parametrize("verb", ["retry", "take_back"])
-def test_a_job_that_waits_anew_is_no_refusal(lose_the_answer, rung, verb):
+def test_a_job_that_waits_anew_is_no_refusal(lose_the_answer, notified, verb):
     job, _ = lifecycle.submit("noop", {}, owner=person("alice"))
     lifecycle.cancel(job.uid)
-    rung.clear()
+    notified.clear()
     broken = lose_the_answer("COMMIT")
     again = getattr(lifecycle, verb)(job.uid)
     assert broken and (again.state, again.version, again.owner_name) == (State.QUEUED, 3, "alice")
-    assert rung == [job.uid]
+    assert notified == [job.uid]
     with pytest.raises(NotInState):  # asked for a second time it is one, as always
         getattr(lifecycle, verb)(job.uid)
 
@@ -101,7 +101,7 @@ def test_a_job_that_waits_anew_is_no_refusal(lose_the_answer, rung, verb):
 def test_a_claim_by_another_is_not_taken_for_ones_own(lose_the_answer, monkeypatch):
     job, _ = lifecycle.submit("noop", {})
     assert lifecycle.claim(job.uid, "w1@here", 4711) is not None
-    assert lifecycle.claim(job.uid, "w1@here", 4711) is None  # a doubled bell, rung in the same process
+    assert lifecycle.claim(job.uid, "w1@here", 4711) is None  # a doubled message, sent in the same process
 
 
 def test_log_lines_are_written_once_and_the_job_ends(lose_the_answer):

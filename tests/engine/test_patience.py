@@ -33,7 +33,7 @@ def test_a_locked_database_is_said_to_be_so_after_one_patience():
 
 @pytest.mark.skipif("connection.vendor != 'postgresql'", reason="a file does not vanish without a word")
 def test_a_server_that_is_silent_is_given_up_within_seconds():
-    """What the kernel was told of this very connection: its own patience is two hours."""
+    """The options of this very connection in the kernel, whose own timeout is two hours."""
     connection.ensure_connection()
     with socket.socket(fileno=os.dup(connection.connection.fileno())) as link:
         assert link.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1

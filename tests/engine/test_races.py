@@ -44,15 +44,15 @@ def test_a_reaper_that_could_not_look_takes_no_job_away(settings, monkeypatch):
 
 
 def test_an_end_that_the_database_refuses_for_good_is_a_failure(settings):
-    job, told = held(), []
+    job, reported = held(), []
 
     def ending():
-        told.append(1)
+        reported.append(1)
         raise DataError("value overflows numeric format")
 
     attempt.record(job, ending)
     after = Job.objects.get()
-    assert (after.state, len(told)) == (State.FAILED, 3)
+    assert (after.state, len(reported)) == (State.FAILED, 3)
     assert "value overflows numeric format" in after.error
 
 
@@ -81,7 +81,7 @@ def test_a_time_limit_that_strikes_while_the_end_is_written_changes_nothing():
 
 
 def test_an_idle_process_of_a_stopping_worker_takes_no_job_with_it(monkeypatch):
-    """It decides to end in the very moment in which a bell comes: whoever is first has it."""
+    """It decides to end in the very moment in which a message comes: the first one has it."""
     claimed, ended, go = [], threading.Event(), threading.Event()
     beating = pulse.Pulse([], kills=True)
     monkeypatch.setattr(pulse, "stopping", lambda: True)
@@ -101,11 +101,11 @@ def test_an_idle_process_of_a_stopping_worker_takes_no_job_with_it(monkeypatch):
     beating.start()
     assert go.wait(5)
 
-    def bell():
+    def message():
         with beating.at_work():
             claimed.append(1)
 
-    threading.Thread(target=bell, daemon=True).start()
+    threading.Thread(target=message, daemon=True).start()
     assert ended.wait(5)
 
 

@@ -9,8 +9,8 @@ from django.utils import timezone
 from tasks.engine import lifecycle, releases
 from tasks.engine.errors import Failure
 from tasks.engine.models import Attempt, Job, Worker
-from tasks.monitor import plots
 from tasks.monitor.models import Rollout, note_release
+from tasks.queries import plots
 from tests.support.calls import call
 from tests.support.processes import wait_until
 

@@ -59,7 +59,7 @@ class Jobs(RuleBasedStateMachine):
         for model in (Attempt, Job):
             model.objects.all().delete()
         self.model: dict[Any, Model] = {}
-        self.told: dict[str, int] = {}
+        self.reported: dict[str, int] = {}
         self.ended: dict[Any, int] = {}  # how often a job ended, less how often a person began it again
 
     # --- asked for ---
@@ -120,7 +120,7 @@ class Jobs(RuleBasedStateMachine):
         self.ended[uid] -= 1
         self.moves(uid, it.waited)
 
-    # --- bells: each may be heard late, twice, or by two ---
+    # --- messages: each may come late, twice, or to two ---
 
     @rule(target=held, uid=jobs, times=st.integers(1, 2))
     def deliver(self, uid: Any, times: int) -> Any:
@@ -142,23 +142,23 @@ class Jobs(RuleBasedStateMachine):
         getattr(self, how)(job)
 
     def beat(self, job: Job) -> None:
-        heard, it = lease.beat(job), self.model[job.uid]
-        assert (heard is not None) == self.holds(job)
-        if heard:
+        received, it = lease.beat(job), self.model[job.uid]
+        assert (received is not None) == self.holds(job)
+        if received:
             it.beat += 1
-            assert heard.cancel_requested == it.asked
+            assert received.cancel_requested == it.asked
 
     def progress(self, job: Job) -> None:
         report = Report(str(job.uid), job.attempt)
         report.progress(3, 10)
-        heard = lease.flush(job, report.take())
-        assert (heard is not None) == self.holds(job)
-        if heard:
+        received = lease.flush(job, report.take())
+        assert (received is not None) == self.holds(job)
+        if received:
             self.model[job.uid].version += 1
 
     @rule(target=held, job=consumes(held), how=st.sampled_from(ENDS), again=st.booleans())
     def ends(self, job: Job, how: str, again: bool) -> Any:
-        """Some try again: as one that was not told that it worked, or as one that thaws."""
+        """Some try again: as one that did not learn that it worked, or as one that thaws."""
         self.end(job, how)
         return job if again else multiple()
 
@@ -264,22 +264,22 @@ class Jobs(RuleBasedStateMachine):
 
     @invariant()
     def no_hint_went_back(self) -> None:
-        for summary in told:
-            before = self.told.get(summary["id"], 0)
+        for summary in reported:
+            before = self.reported.get(summary["id"], 0)
             assert summary["version"] > before, summary
-            self.told[summary["id"]] = summary["version"]
-        told.clear()
+            self.reported[summary["id"]] = summary["version"]
+        reported.clear()
 
 
-told: list[dict[str, Any]] = []
+reported: list[dict[str, Any]] = []
 
 
 @pytest.mark.django_db(transaction=True)
 def test_the_life_of_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(push, "job_changed", told.append)
+    monkeypatch.setattr(push, "job_changed", reported.append)
     monkeypatch.setattr(
-        broker, "notify_workers", lambda bells: len(list(bells))
-    )  # a bell is lost, late or doubled: no matter
+        broker, "notify_workers", lambda messages: len(list(messages))
+    )  # a message is lost, late or doubled: no matter
     profile = settings(
         max_examples=100, stateful_step_count=50, deadline=None, derandomize=True, database=None,
         suppress_health_check=list(HealthCheck), phases=[Phase.generate, Phase.shrink],

@@ -30,7 +30,7 @@ later = pack.s(1)
 
 
 @pytest.mark.parametrize("command", [("check",), ("run", "noop")])
-def test_every_command_tells_all_wrong_kinds_and_ends(tmp_path: Path, command: tuple[str, ...]) -> None:
+def test_every_command_names_all_wrong_kinds_and_ends(tmp_path: Path, command: tuple[str, ...]) -> None:
     (tmp_path / "wrongshop").mkdir()
     (tmp_path / "wrongshop" / "__init__.py").touch()
     (tmp_path / "wrongshop" / "tasks.py").write_text(SHOP)

@@ -101,8 +101,8 @@ def test_a_mark_can_be_taken_away_and_both_are_in_the_audit_trail() -> None:
     send("handle", group)
     assert "Reopened." in send("reopen", group).content.decode()
     assert "ValueError" in page()
-    told = Entry.objects.filter(action="change_rows").order_by("at").values_list("who", "target", "outcome")
-    assert list(told) == [("bob", "failures of noop", "done")] * 2
+    reported = Entry.objects.filter(action="change_rows").order_by("at").values_list("who", "target", "outcome")
+    assert list(reported) == [("bob", "failures of noop", "done")] * 2
 
 
 def test_who_may() -> None:
@@ -218,8 +218,10 @@ def test_groups_are_merged_and_split_by_hand_and_new_failures_follow() -> None:
     assert "groups were split" in client.post("/failures/split/", form, follow=True).text
     assert sorted(each["count"] for each in listed()) == [2, 2]
     assert "Nothing was merged" in unescape(client.post("/failures/split/", form, follow=True).text)
-    told = Entry.objects.filter(action="change_rows", outcome="done").order_by("at").values_list("detail", flat=True)
-    assert told[0]["into"] == reset["key"]
+    reported = (
+        Entry.objects.filter(action="change_rows", outcome="done").order_by("at").values_list("detail", flat=True)
+    )
+    assert reported[0]["into"] == reset["key"]
 
 
 def test_a_program_merges_and_splits() -> None:

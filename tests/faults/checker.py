@@ -129,7 +129,7 @@ class Checker:
         for recorder in list(self.rig.clients.all):
             viewer = self._viewers.setdefault(recorder.name, Viewer(recorder.name, self.rig.witness))
             start, frames = self._read.get(recorder.name, 0), recorder.seen
-            self._read[recorder.name] = end = len(frames)  # what was a lie once is not told again
+            self._read[recorder.name] = end = len(frames)  # what was wrong once is not reported again
             self.frames += end - start
             for seen in frames[start:end]:
                 try:
@@ -143,7 +143,7 @@ class Checker:
         self._moves(rows)
 
     def _once(self, job: dict[str, Any], who: str) -> None:
-        """One version of one job is one thing, whoever is told of it."""
+        """One version of one job is one thing, in every frame that has it."""
         known = self.versions[job["id"]].setdefault(job["version"], job)
         insist(known == job, f"two stories of one version ({who}):", known, job)
 

@@ -1,6 +1,6 @@
 """The processes of the rig: each is kept, started again when it was killed, and its log is a file.
 
-A process is a group of its own, known to an undertaker, so nothing outlives the rig.
+A process is a group of its own, known to an watchdog, so nothing outlives the rig.
 """
 
 import json
@@ -17,7 +17,7 @@ from typing import Any
 import psutil
 
 from project import parts, valkey
-from project.supervisor import Undertaker, kill_group
+from project.supervisor import Watchdog, kill_group
 from tests.support.processes import ROOT, wait_until
 
 
@@ -30,12 +30,12 @@ class Kept:
         command: list[str],
         environment: dict[str, str],
         log: Path,
-        undertaker: Undertaker,
+        watchdog: Watchdog,
         ready: Callable[["Kept"], bool],
         **options: Any,
     ) -> None:
         self.name, self.command, self.environment, self.log = name, command, environment, log
-        self.undertaker, self._ready, self.options = undertaker, ready, options
+        self.watchdog, self._ready, self.options = watchdog, ready, options
         self.process: subprocess.Popen | None = None
         self.starts = 0
         self._before = 0
@@ -47,7 +47,7 @@ class Kept:
                 self.command, env=self.environment, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
                 **({"cwd": ROOT, "start_new_session": True} | self.options),
             )  # fmt: skip
-        self.undertaker.watch(self.process.pid)
+        self.watchdog.watch(self.process.pid)
         self.starts += 1
         return self
 
@@ -87,7 +87,7 @@ class Kept:
         """kill -9 for the whole group, as when a machine is lost."""
         kill_group(self.pid)
         self.process.wait()
-        self.undertaker.forget(self.pid)
+        self.watchdog.forget(self.pid)
         if restart:
             self.start()
 
@@ -108,7 +108,7 @@ class Kept:
                 self.kill(restart=False)
                 raise AssertionError(f"{self.name} did not end in {seconds:g} s:\n{self.said()[-3000:]}") from None
             kill_group(self.pid)  # what it left behind
-            self.undertaker.forget(self.pid)
+            self.watchdog.forget(self.pid)
         return time.monotonic() - began
 
 
@@ -122,15 +122,15 @@ class Answer:
 class Inside:
     """The rig's hand in the product: a process of tests.faults.inside, asked by one thread at a time."""
 
-    def __init__(self, environment: dict[str, str], log: Path, undertaker: Undertaker) -> None:
+    def __init__(self, environment: dict[str, str], log: Path, watchdog: Watchdog) -> None:
         self._lock = threading.Lock()
         with open(log, "ab") as err:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "tests.faults.inside"], env=environment, cwd=ROOT, start_new_session=True,
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=err, text=True, bufsize=1,
             )  # fmt: skip
-        undertaker.watch(self.process.pid)
-        self.undertaker = undertaker
+        watchdog.watch(self.process.pid)
+        self.watchdog = watchdog
 
     def wait_ready(self) -> "Inside":
         if "ready" not in self.process.stdout.readline():
@@ -156,7 +156,7 @@ class Inside:
             kill_group(self.process.pid)
             self.process.wait()
         self.process.stdout.close()
-        self.undertaker.forget(self.process.pid)
+        self.watchdog.forget(self.process.pid)
 
 
 def web(server: str, port: int, **kept: Any) -> Kept:

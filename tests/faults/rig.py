@@ -15,7 +15,7 @@ from urllib.parse import urlsplit, urlunsplit
 import requests
 
 from project import valkey
-from project.supervisor import Undertaker
+from project.supervisor import Watchdog
 from tests.faults import kept
 from tests.faults.kept import Answer, Inside, Kept
 from tests.faults.proxy import Proxy
@@ -43,7 +43,7 @@ class Rig:
         folder.mkdir(parents=True, exist_ok=True)
         self.runs, self.faults = folder / "runs.jsonl", folder / "layer.json"
         self.runs.touch()
-        self.undertaker = Undertaker()
+        self.watchdog = Watchdog()
         self.proxy, self.clients = Proxy(), Clients(seed)
         self.postgres: Kept | None = None
         self.servers = Servers() if database == "postgres" else None
@@ -104,16 +104,16 @@ class Rig:
                 process.kill(restart=False)
         self.proxy.close()
         self.truth.close()
-        self.undertaker.close()
+        self.watchdog.close()
         if self.servers:
             self.servers.stop()
 
     def new_inside(self) -> Inside:
-        return Inside(kept.environment(**self.in_web), self.folder / "inside.log", self.undertaker).wait_ready()
+        return Inside(kept.environment(**self.in_web), self.folder / "inside.log", self.watchdog).wait_ready()
 
     def _kept(self, more: dict[str, str], log: str) -> dict[str, Any]:
         settings = kept.environment(**more)
-        return {"environment": settings, "log": self.folder / f"{log}.log", "undertaker": self.undertaker}
+        return {"environment": settings, "log": self.folder / f"{log}.log", "watchdog": self.watchdog}
 
     def _links(self, redis_url: str, database: str) -> None:
         def link(*to: int) -> Any:

@@ -1,4 +1,4 @@
-"""Random faults, one after the other or two at once, under a steady load, for as long as told: `script/soak`.
+"""Random faults, one after the other or two at once, under a steady load, for as long as asked: `script/soak`.
 
 The rig and the checker are those of the tests. After every few faults all is healed, and THE checker judges everything
 since the start. The same seed draws the same faults; what the machine makes of them differs from run to run.
@@ -22,7 +22,7 @@ SETTLE_S = 90.0
 
 
 class Load(threading.Thread):
-    """Somebody who submits all the time, unless told to rest."""
+    """Somebody who submits all the time, but for pauses."""
 
     def __init__(self, rig: Rig) -> None:
         super().__init__(name="soak-load", daemon=True)

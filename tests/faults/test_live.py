@@ -72,7 +72,7 @@ def test_frozen_under_many_updates(rig: Rig, checker: Checker, settle: Callable,
     try:
         jobs = rig.inside.get("submit_many", kind="noop", many=[{}] * 334)
         wait_until(lambda: rig.truth.unfinished() == 0, 60, "all ran")
-        wait_until(lambda: live(pages) == 0, 20, "its pages notice")  # 2.5 beats of 5 s, if they have heard none yet
+        wait_until(lambda: live(pages) == 0, 20, "its pages notice")  # 2.5 beats of 5 s, if none has come yet
         time.sleep(max(0.0, began + 10 - time.monotonic()))
     finally:
         frozen.thaw()

@@ -1,4 +1,4 @@
-"""Redis killed, wiped, hung, full, far away: bells and hints are lost, jobs and screens are not."""
+"""Redis killed, wiped, hung, full, far away: messages and hints are lost, jobs and screens are not."""
 
 import statistics
 import time
@@ -18,7 +18,7 @@ SLACK = 3  # times as much for a machine that others use too
 
 
 def submit_during(rig: Rig, seconds: float) -> tuple[float, float]:
-    """Submits for as long as told; the longest time to a yes, and the median of those after the first."""
+    """Submits for as long as asked; the longest time to an answer, and the median of those after the first."""
     took, end = [], time.monotonic() + seconds
     while time.monotonic() < end:
         answer = rig.submit("traced", seconds=0.05)
@@ -36,7 +36,7 @@ def judge(name: str, took: tuple[float, float], healed: float, measured: Callabl
 
 
 def test_killed(rig: Rig, settle: Callable, measured: Callable) -> None:
-    """kill -9 without a file: every bell that waited and every membership is gone."""
+    """kill -9 without a file: every message that waited and every membership is gone."""
     rig.submit_some(20)
     rig.redis.kill(restart=False)
     took = submit_during(rig, 4)
@@ -68,7 +68,7 @@ def test_hung(rig: Rig, checker: Checker, settle: Callable, measured: Callable) 
 
 
 def test_full(rig: Rig, settle: Callable, measured: Callable) -> None:
-    """With bells waiting that workers take meanwhile, and cannot note as taken."""
+    """With messages waiting that workers take meanwhile, and cannot note as taken."""
     starts = [worker.wait_ready().pid for worker in rig.workers]
     for n in range(40):
         rig.submit("traced", n=n, seconds=0.3)

@@ -1,4 +1,4 @@
-"""Workers that are killed, frozen, stopped and told lies: every accepted job still ends once."""
+"""Workers that are killed, frozen, stopped and given false messages: every accepted job still ends once."""
 
 import os
 import signal
@@ -100,7 +100,7 @@ def test_orphans_of_a_killed_parent_end(rig: Rig, settle: Callable, measured: Ca
     assert rig.truth.jobs()[job].state == "succeeded"
 
 
-def test_bells_that_ring_twice_run_nothing_twice(rig: Rig, settle: Callable) -> None:
+def test_messages_that_come_twice_run_nothing_twice(rig: Rig, settle: Callable) -> None:
     jobs = rig.submit_some(20)
     rig.inside.get("ring", jobs=jobs, times=3)
     settle(30)

@@ -123,7 +123,7 @@ async def test_a_packed_body_in_the_smallest_chunks():
         assert (await fetcher.get(site.url)).body == b"slowly"
 
 
-async def test_redirects_are_followed_and_told():
+async def test_redirects_are_followed_and_reported():
     def says(head: bytes) -> bytes:
         path = head.split()[1]
         return {b"/": moved("/b"), b"/b": moved("c?d#e", "308 Permanent Redirect")}.get(path, reply(b"here"))

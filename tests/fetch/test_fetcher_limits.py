@@ -179,12 +179,12 @@ PACKED = gzip.compress(b"body" * 1000)
         (b"HTTP/1.1 200 OK\r\nContent-Le", "disconnected"),
     ],
 )
-async def test_what_is_no_answer_is_told_as_such(says, why):
+async def test_what_is_no_answer_is_reported_as_such(says, why):
     async with origin(says) as site:
         assert await reason(site.url) == why
 
 
-async def test_a_body_that_turns_faulty_is_told_as_such_at_once():
+async def test_a_body_that_turns_faulty_is_reported_as_such_at_once():
     async def speak(reader, writer, head):
         writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
         await writer.drain()

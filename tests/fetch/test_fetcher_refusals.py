@@ -1,4 +1,4 @@
-"""Whom the shared fetcher never meets: canaries on forbidden addresses hear nobody, whatever form leads there."""
+"""Whom the shared fetcher never meets: canaries on forbidden addresses get no connection, whatever form leads there."""
 
 import asyncio
 import socket

@@ -54,7 +54,7 @@ class Side:
                 subprocess.Popen([sys.executable, "-m", "tests.habits.caller"], **pipes, **own),
             ]
         for part in self.parts:
-            servers.undertaker.watch(part.pid)
+            servers.watchdog.watch(part.pid)
         wait_until(lambda: "ready" in self.output.read_text(), 60, "the worker's start")
 
     def run(self, case: str) -> Seen:
@@ -73,7 +73,7 @@ class Side:
         for part in self.parts:
             os.killpg(part.pid, 9)
             part.wait()
-            servers.undertaker.forget(part.pid)
+            servers.watchdog.forget(part.pid)
 
 
 def copied(servers: Servers, folder: Path) -> str:

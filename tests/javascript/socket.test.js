@@ -89,7 +89,7 @@ for (const code of [4401, 4403]) {
     socket.open();
     made[0].opens();
     made[0].ends(code);
-    socket.hurry();
+    socket.reconnectNow();
     mock.timers.tick(60_000);
     assert.deepEqual(ended, [code]);
     assert.equal(made.length, 1);

@@ -15,8 +15,8 @@ HERE = Path(__file__).parent
 LENGTHS = """
 import { ago, brief, length, rough } from "./static/js/parts/duration.js";
 const seconds = JSON.parse(process.argv[1]);
-const told = seconds.map((s) => [brief(s), rough(s * 1000), ago(s * 1000), length(Math.floor(s * 1000))]);
-console.log(JSON.stringify(told));
+const words = seconds.map((s) => [brief(s), rough(s * 1000), ago(s * 1000), length(Math.floor(s * 1000))]);
+console.log(JSON.stringify(words));
 """
 
 
@@ -53,7 +53,7 @@ def test_a_test_that_fails_is_seen(tmp_path: Path) -> None:
     assert "two is three" in ended.stdout
 
 
-def test_lengths_of_time_are_told_as_the_server_tells_them() -> None:
+def test_lengths_of_time_are_written_as_the_server_writes_them() -> None:
     seconds = [0, 0.0004, 0.9994, 0.9996, 1, 1.04, 9.94, 9.96, 9.999, 10, 59.99, 60, 3_599.9, 3_600, 86_399.9, 86_400]
     begin = datetime(2026, 3, 2, tzinfo=UTC)
     ends = [(begin + timedelta(milliseconds=int(s * 1000))).isoformat() for s in seconds]

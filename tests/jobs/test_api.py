@@ -196,15 +196,15 @@ def test_retry_of_a_failed_job_and_of_one_that_succeeded():
     assert (answer.status_code, answer.json()["job"]["state"]) == (409, "succeeded")
 
 
-@pytest.mark.parametrize("deed", ["cancel", "retry"])
-def test_who_may_act_on_a_job(deed):
-    job = failed("alice") if deed == "retry" else submitted("alice")
-    assert call("vera").post(f"jobs/{job.uid}/{deed}/").status_code == 403
-    assert call("charlie").post(f"jobs/{job.uid}/{deed}/").status_code == 403
-    assert call("alice", "read").post(f"jobs/{job.uid}/{deed}/").status_code == 403
-    assert call().post(f"jobs/{job.uid}/{deed}/").status_code == 401
-    assert call("bob", "submit").post(f"jobs/{job.uid}/{deed}/").status_code == 404  # not his
-    assert call("alice", "submit").post(f"jobs/{job.uid}/{deed}/").status_code == 200
+@pytest.mark.parametrize("verb", ["cancel", "retry"])
+def test_who_may_act_on_a_job(verb):
+    job = failed("alice") if verb == "retry" else submitted("alice")
+    assert call("vera").post(f"jobs/{job.uid}/{verb}/").status_code == 403
+    assert call("charlie").post(f"jobs/{job.uid}/{verb}/").status_code == 403
+    assert call("alice", "read").post(f"jobs/{job.uid}/{verb}/").status_code == 403
+    assert call().post(f"jobs/{job.uid}/{verb}/").status_code == 401
+    assert call("bob", "submit").post(f"jobs/{job.uid}/{verb}/").status_code == 404  # not his
+    assert call("alice", "submit").post(f"jobs/{job.uid}/{verb}/").status_code == 200
 
 
 def test_a_submit_token_sees_the_jobs_of_its_owner_only_and_others_are_unknown():
@@ -254,10 +254,10 @@ def test_kinds_say_their_parameters_as_json_schema():
 
 def test_the_client_and_the_pages_know_every_field_of_a_job():
     assert client.Job.__annotations__.keys() == SUMMARY
-    (told,) = re.findall(
+    (reported,) = re.findall(
         r"@typedef \{\{(id: string, version.*?)\}\} Summary", (ROOT / "static/js/live/store.js").read_text(), re.DOTALL
     )
-    assert set(re.findall(r"(\w+):", told)) == SUMMARY
+    assert set(re.findall(r"(\w+):", reported)) == SUMMARY
 
 
 def test_a_quota_by_user_and_by_token(settings):

@@ -198,8 +198,8 @@ def test_what_people_did_stands_on_the_page() -> None:
     client.post(f"/jobs/{job.uid}/share/", {"hours": "24"})
     client.post(f"/jobs/{job.uid}/share/{ShareLink.objects.get().uid}/delete/")
     client.post(f"/jobs/{job.uid}/retry/")  # refused: it waits
-    told = board.detail(job, people=True)["trail"]
-    assert [(deed["who"], deed["action"], deed["note"]) for deed in told] == [
+    reported = board.detail(job, people=True)["trail"]
+    assert [(verb["who"], verb["action"], verb["note"]) for verb in reported] == [
         ("bob", "submit", ""), ("bob", "cancel", "<wrong>"), ("bob", "take_back", ""), ("bob", "share", ""),
         ("bob", "end_share", ""),
     ]  # fmt: skip
@@ -211,10 +211,10 @@ def test_what_people_did_stands_on_the_page() -> None:
     assert f"/audit/?target={job.uid}" in get(job, who="ada").content.decode()
 
 
-def test_a_cancel_without_an_entry_is_told_by_the_row() -> None:
+def test_a_cancel_without_an_entry_is_known_from_the_row() -> None:
     job = lifecycle.cancel(made().uid, person("bob"), "part of a bulk action")
-    told = board.detail(job, people=True)["trail"]
-    assert [(deed["who"], deed["action"], deed["note"]) for deed in told] == [
+    reported = board.detail(job, people=True)["trail"]
+    assert [(verb["who"], verb["action"], verb["note"]) for verb in reported] == [
         ("bob", "cancel", "part of a bulk action")
     ]
 

@@ -216,7 +216,7 @@ def test_restoring_asks_and_says_what_there_is(home):
         restore("nothing")
 
 
-def test_a_name_tells_when_the_job_was_made():
+def test_a_name_says_when_the_job_was_made():
     uid = uuid7()
     made = datetime.strptime(backups.name_for(uid)[10:29], "%Y%m%dT%H%M%S.%f").replace(tzinfo=UTC)
     assert abs((made - datetime.now(UTC)).total_seconds()) < 3

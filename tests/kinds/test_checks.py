@@ -76,7 +76,7 @@ def test_a_server_that_says_nothing_is_down_in_time(monkeypatch):
     assert 0.2 < job.result["seconds"] < 2
 
 
-def test_the_history_tells_when_it_changed():
+def test_the_history_says_when_it_changed():
     answers = [reply(), reply(b"", "500 Internal Server Error"), reply(b"", "500 Internal Server Error"), reply()]
     with serving(lambda head: answers.pop(0)) as site:
         jobs = [run("check_health", url=site.url + "/") for _ in range(4)]
@@ -171,5 +171,5 @@ def test_a_check_now_and_an_end_of_it(service):
 def test_who_may_do_what(service, name, see, do):
     client, page = browser(name), f"/checks/{service.uid}/"
     assert [client.get(url).status_code for url in ("/checks/", page)] == [see, see]
-    assert [client.post(page + deed).status_code for deed in ("now/", "forget/")] == [do, do]
+    assert [client.post(page + verb).status_code for verb in ("now/", "forget/")] == [do, do]
     assert Client().get(page).status_code == Client().post(page + "now/").status_code == 302

@@ -323,7 +323,7 @@ def test_one_feed_is_never_fetched_by_two_workers():
 
 
 @pytest.mark.process
-def test_a_real_worker_hears_a_cancel_while_the_server_says_nothing(start_worker):
+def test_a_real_worker_sees_a_cancel_while_the_server_says_nothing(start_worker):
     async def silent(reader, writer, head):
         await reader.read()
 

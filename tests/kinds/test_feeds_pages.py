@@ -140,7 +140,7 @@ def test_fetch_now_queues_a_job_of_ones_own(feed):
     assert (job.kind, job.owner.username, job.serial_key) == ("fetch_feed", "alice", f"fetch_feed:{feed.uid}")
 
 
-DEEDS = ("subscribe", "unsubscribe", "fetch")
+VERBS = ("subscribe", "unsubscribe", "fetch")
 VIEWER, OPERATOR, NOBODY = {"vera", "bob", "ada"}, {"bob", "ada"}, set()
 ALLOWED = {
     "feeds": VIEWER, "feed": VIEWER, "feed-subscribe": VIEWER, "feed-unsubscribe": VIEWER,
@@ -152,17 +152,17 @@ ALLOWED = {
 @pytest.mark.parametrize("page", ALLOWED)
 def test_who_may_do_what(feed, page, name):
     url = reverse(page, args=[] if page in ("feeds", "feed-new") else [feed.uid])
-    deed = page.removeprefix("feed-") in DEEDS
+    verb = page.removeprefix("feed-") in VERBS
     client = browser(name)
-    answer = client.post(url) if deed else client.get(url)
-    assert answer.status_code == ((302 if deed else 200) if name in ALLOWED[page] else 403)
-    if deed:
+    answer = client.post(url) if verb else client.get(url)
+    assert answer.status_code == ((302 if verb else 200) if name in ALLOWED[page] else 403)
+    if verb:
         assert client.get(url).status_code == (405 if name in ALLOWED[page] else 403)
-    anonymous = Client().post(url) if deed else Client().get(url)
+    anonymous = Client().post(url) if verb else Client().get(url)
     assert (anonymous.status_code, anonymous.url) == (302, f"/login/?next={url}")
 
 
 def test_a_post_without_a_csrf_token_is_refused(feed):
     client = Client(enforce_csrf_checks=True)
     client.force_login(person("bob"), backend="django.contrib.auth.backends.ModelBackend")
-    assert [client.post(f"/feeds/{feed.uid}/{deed}/").status_code for deed in DEEDS] == [403] * 3
+    assert [client.post(f"/feeds/{feed.uid}/{verb}/").status_code for verb in VERBS] == [403] * 3

@@ -184,15 +184,15 @@ def test_who_may_do_what(name):
     collection, client = Collection.objects.create(name="empty"), browser(name)
     for page, allowed in ALLOWED.items():
         url = reverse(page, args=[] if page in ("collections", "collection-new") else [collection.uid])
-        deed = page in ("collection-match", "collection-stop")
-        answer = client.post(url) if deed else client.get(url)
-        assert answer.status_code == ((302 if deed else 200) if name in allowed else 403), page
-        assert (Client().post(url) if deed else Client().get(url)).status_code == 302
+        verb = page in ("collection-match", "collection-stop")
+        answer = client.post(url) if verb else client.get(url)
+        assert answer.status_code == ((302 if verb else 200) if name in allowed else 403), page
+        assert (Client().post(url) if verb else Client().get(url)).status_code == 302
     assert client.get(f"/collections/{collection.uid}/{'0' * 64}.jpg").status_code == (404 if name in VIEWER else 403)
 
 
 def test_a_post_without_a_csrf_token_is_refused(collection):
     client = browser("bob", enforce_csrf_checks=True)
     assert [
-        client.post(f"/collections/{collection.uid}/{deed}/").status_code for deed in ("match", "stop", "delete")
+        client.post(f"/collections/{collection.uid}/{verb}/").status_code for verb in ("match", "stop", "delete")
     ] == [403] * 3

@@ -198,7 +198,7 @@ def test_no_transaction_deletes_much_and_writers_go_on(monkeypatch):
     assert len(waits) > 5 and max(waits) < 2, waits
 
 
-def test_a_cancel_is_heard_between_two_steps(monkeypatch):
+def test_a_cancel_is_seen_between_two_steps(monkeypatch):
     monkeypatch.setattr(upkeep, "JOBS", 1)
     for _ in range(3):
         job("succeeded", 400 * DAY)

@@ -220,7 +220,7 @@ async def test_the_job_from_its_form_to_its_row():
 
 @pytest.mark.process
 @pytest.mark.django_db(transaction=True)
-def test_a_real_worker_measures_and_hears_a_cancel_while_every_server_is_silent(start_worker):
+def test_a_real_worker_measures_and_sees_a_cancel_while_every_server_is_silent(start_worker):
     start_worker("w1")
     with socket.create_server(("127.0.0.1", 0), backlog=64) as silent:  # connects, and never says a word
         address = f"http://127.0.0.1:{silent.getsockname()[1]}/"

@@ -49,7 +49,7 @@ def send_notification(home: Path) -> Iterator[Example]:
     with receiver() as site:
         line = channel(site.url.replace("http", "json"))
         row = Notification.objects.create(channel=line, about="info", title="t", body="b", created_at=timezone.now())
-        yield {"notification": str(row.uid)}, lambda: (len(site.heard), [*Notification.objects.values()])
+        yield {"notification": str(row.uid)}, lambda: (len(site.received), [*Notification.objects.values()])
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What a page is told of its own age: never younger than what it shows, however slow it reads."""
+"""What a page gets of its own age: never younger than what it shows, however slow it reads."""
 
 from datetime import UTC, datetime
 
@@ -16,7 +16,7 @@ def fast(settings, monkeypatch):
     paced(settings, monkeypatch, 0.2, 0.2, 100)
 
 
-async def test_a_reader_whose_news_wait_is_told_how_old_its_picture_is(rows):
+async def test_a_reader_whose_news_wait_gets_how_old_its_picture_is(rows):
     async with running() as hub:
         [job] = await rows(submit)
         slow, quick = Tab(hub, acks=False).watch(), Tab(hub).watch()
@@ -54,7 +54,7 @@ async def test_no_beat_overtakes_the_picture_it_speaks_of(rows, settings):
             assert early == []
 
 
-async def test_a_socket_that_was_shown_nothing_yet_is_not_told_how_current_it_is(rows, settings):
+async def test_a_socket_that_was_shown_nothing_yet_does_not_get_how_current_it_is(rows, settings):
     """A page that connects again still shows what it had: no beat may call that current before it is replaced."""
     settings.SIGNALBOX_BEAT_S = 0.5
     async with running() as hub:
@@ -68,5 +68,5 @@ async def test_a_socket_that_was_shown_nothing_yet_is_not_told_how_current_it_is
         late.watch()
         await until(lambda: late.of("beat"))
         assert late.page.frames[0]["type"] == "snapshot"
-        silent = Tab(hub)  # who watches nothing hears that the link lives all the same
+        silent = Tab(hub)  # who watches nothing gets beats too
         await until(lambda: silent.of("beat"))

@@ -235,7 +235,7 @@ def test_who_has_missed_too_many_removals_gets_a_snapshot(monkeypatch):
     assert reader.page.jobs.keys() == {uid(9)}
 
 
-def test_only_what_differs_is_told():
+def test_only_what_differs_is_sent():
     board = Board()
     worker = {"name": "w1", "beat_age_s": 0.3, "alive": True}
     agree(board, summary(uid(1)), workers=[worker])
@@ -260,7 +260,7 @@ def test_the_order_of_each_section(state):
     assert boards.rank(a) < boards.rank(b)
 
 
-def test_a_repair_is_a_row_that_no_hint_told_of():
+def test_a_repair_is_a_row_that_no_hint_brought():
     board = Board()
     first, second = summary(state="running"), summary(state="running")
     board.apply([first])

@@ -96,4 +96,15 @@ def test_the_counts_are_those_of_the_board():
     board, counts = picture.board(), picture.counts()
     assert board.keys() - counts.keys() == {"jobs"}
     assert counts["stats"] == board["stats"] and counts["stats"]["now"]["queued"] == 2
-    assert set(gauges.COUNTS) < set(gauges.GAUGES)
+    assert set(gauges.COUNTS) < gauges.NAMES
+
+
+async def test_what_keeps_jobs_from_starting_comes_with_the_counts(rows):
+    async with running() as hub:
+        tab = Tab(hub).watch()
+        await until(lambda: tab.of("snapshot") and hub._listener.connects)
+        tab.mailbox.gauges["troubles"] = 0
+        await rows(submit, 2)
+        said = lambda: [each["words"] for frame in tab.of("gauge") for each in frame["value"]]  # noqa: E731
+        await until(lambda: any("No worker is running: 2 jobs wait." in words for words in said()))
+        assert hub.counters.reconciles == 1

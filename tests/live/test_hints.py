@@ -51,15 +51,15 @@ async def test_whoever_writes_to_redis_is_not_believed(settings, monkeypatch):
     async with running() as hub:
         tab = Tab(hub).watch()
         await until(lambda: tab.of("snapshot") and hub._listener.connects)
-        stranger, before = channel_layer.fresh(), hub.counters.hints
+        visitor, before = channel_layer.fresh(), hub.counters.hints
         bad = summary(uid(7), 99, "running") | {"progress": {"done": 1, "total": 2, "note": "n" * 5_000_000}}
         for message in ({"type": "jobs", "jobs": [bad]}, {"type": "jobs", "jobs": 7}, {"type": "jobs"}):
-            await stranger.group_send(channel_layer.group(), message)
-        await stranger.group_send(channel_layer.group(), hints.signed([summary(uid(1), 1, "running")]))
+            await visitor.group_send(channel_layer.group(), message)
+        await visitor.group_send(channel_layer.group(), hints.signed([summary(uid(1), 1, "running")]))
         await until(lambda: hub.counters.hints > before)
         assert hub.counters.hints == before + 1
         assert uid(7) not in hub.picture.board.rows and tab.closed is None
-        await channel_layer.drop(stranger)
+        await channel_layer.drop(visitor)
 
 
 @pytest.mark.parametrize(("scheme", "welcome"), [(None, True), ("Basic YTpi", True), ("Token wrong", False)])

@@ -1,4 +1,4 @@
-"""The hub between two steps of its loop: it stops as somebody comes, reads what it cannot take, is told as it ends."""
+"""The hub between two steps of its loop: it stops as somebody comes, reads what it cannot take, gets its end."""
 
 import asyncio
 import contextlib
@@ -114,7 +114,7 @@ async def test_a_watched_job_that_moves_as_its_reading_ends_is_read_again():
 
     async def reading(n):
         done.append(n)
-        if n == 1:  # runs after this task has ended, and before anybody is told of that
+        if n == 1:  # runs after this task has ended, and before anybody learns of that
             asyncio.get_running_loop().call_soon(lambda: watches._start("job", reading(2)))
 
     watches._start("job", reading(1))

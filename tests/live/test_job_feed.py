@@ -144,7 +144,7 @@ async def test_a_watched_job_whose_hints_are_lost_is_healed(rows, monkeypatch):
         await until(lambda: tab.page.details[job]["state"] == "running")
 
 
-async def test_watchers_of_a_job_that_was_pruned_are_told_within_one_reconcile(rows):
+async def test_watchers_of_a_job_that_was_pruned_are_notified_within_one_reconcile(rows):
     async with running() as hub:
         kept, gone = await rows(submit, 2)
         tab = Tab(hub)

@@ -1,4 +1,4 @@
-"""Hints come again, whatever has happened to Redis: the hub joins the group anew and pages never notice."""
+"""Hints come again, whatever has happened to Redis: the hub joins the group again and pages never notice."""
 
 import asyncio
 import time
@@ -70,7 +70,7 @@ async def test_hints_come_again_after_redis_was_emptied(own_valkey):
 
 
 class Cable:
-    """A way to Redis on which everything that is under way can be lost, without anybody being told."""
+    """A way to Redis on which everything that is under way can be lost, without an error."""
 
     def __init__(self, url):
         self.parts, self.links, self.writers, self.server = urlsplit(url), [], [], None

@@ -10,11 +10,11 @@ from asgiref.sync import sync_to_async
 
 from tasks.access.models import Entry, Session, Token
 from tasks.access.sessions import SessionStore
-from tasks.engine import lifecycle
+from tasks.engine import lifecycle, registry
 from tasks.queries import board
 from tests.conftest import database_url_of_the_test
 from tests.support.live_hub import claim, submit
-from tests.support.live_parts import SUBPROTOCOL, Page, Served, follow, hear, say, session, uid
+from tests.support.live_parts import SUBPROTOCOL, Page, Served, follow, next_frame, say, session, uid
 from tests.support.people import person
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -63,9 +63,12 @@ async def test_a_browser_gets_a_snapshot_and_then_patches(served):
         fresh = await rows(board.board)()
         assert page.jobs == {row["id"]: row for row in fresh["jobs"]}
         await follow(socket, page, lambda: page.extras["stats"] == fresh["stats"])
-        assert {row["name"] for row in page.extras["queues"]} == {row["name"] for row in fresh["queues"]}
+        own = {
+            kind.queue for kind in registry.kinds() if not kind.dotted.startswith("tests.")
+        }  # as the server knows them
+        assert {row["name"] for row in page.extras["queues"]} == own | {"default"}
         await say(socket, type="unwatch", board=True)
-        await hear(socket, "beat")
+        await next_frame(socket, "beat")
 
 
 async def test_a_program_with_a_token_watches_a_job(served):
@@ -73,13 +76,13 @@ async def test_a_program_with_a_token_watches_a_job(served):
     text = await rows(token)()
     async with served.connect(token=text) as socket:
         await say(socket, type="watch", job=job, after=0)
-        assert (await hear(socket, "job"))["job"] == await rows(board.detail)(job, people=True)
+        assert (await next_frame(socket, "job"))["job"] == await rows(board.detail)(job, people=True)
         await rows(claim)(job)
-        frame = await hear(socket, "job")
+        frame = await next_frame(socket, "job")
         assert frame["job"]["state"] == "running"
         assert [attempt["number"] for attempt in frame["job"]["attempts"]] == [1]
         await say(socket, type="unwatch", job=job)
-        assert (await hear(socket, "beat"))["every"] == 1
+        assert (await next_frame(socket, "beat"))["every"] == 1
 
 
 async def test_a_new_connection_starts_with_a_snapshot(served):
@@ -87,7 +90,7 @@ async def test_a_new_connection_starts_with_a_snapshot(served):
     for _ in range(3):
         async with await rows(served.connect)(vera) as socket:
             await say(socket, type="watch", board=True)
-            frame = await hear(socket, "snapshot", "patch")
+            frame = await next_frame(socket, "snapshot", "patch")
             assert frame["type"] == "snapshot"
             assert frame["age"] < 5
 
@@ -137,7 +140,7 @@ async def test_nobody_comes_in_without_a_login(served):
     assert await refused(served, origin=served.origin, additional_headers=cookie)
 
 
-async def test_the_stranger_is_refused(served):
+async def test_a_client_without_credentials_is_refused(served):
     assert await refused(served, await rows(person)("charlie"))
     assert await refused(served, token=await rows(token)("charlie"))
 
@@ -190,7 +193,7 @@ async def test_another_protocol_is_refused_and_none_is_ours(served):
     async with await rows(served.connect)(vera, subprotocols=None) as socket:
         assert socket.subprotocol is None
         await say(socket, type="watch", board=True)
-        await hear(socket, "snapshot")
+        await next_frame(socket, "snapshot")
 
 
 async def test_a_token_to_submit_shows_own_jobs_and_no_board(served):
@@ -199,15 +202,15 @@ async def test_a_token_to_submit_shows_own_jobs_and_no_board(served):
     text = await rows(token)("alice", "submit")
     async with served.connect(token=text) as socket:
         await say(socket, type="watch", board=True)
-        assert (await hear(socket, "error", "snapshot"))["code"] == "forbidden"
+        assert (await next_frame(socket, "error", "snapshot"))["code"] == "forbidden"
         await say(socket, type="watch", gauge="queues")
-        assert (await hear(socket, "error", "gauge"))["code"] == "forbidden"
+        assert (await next_frame(socket, "error", "gauge"))["code"] == "forbidden"
         await say(socket, type="watch", job=own)
-        assert (await hear(socket, "error", "job"))["job"]["owner"] == "alice"
+        assert (await next_frame(socket, "error", "job"))["job"]["owner"] == "alice"
         answers = []
         for job in (foreign, uid(404), "nonsense"):
             await say(socket, type="watch", job=job)
-            answers.append(await hear(socket, "error", "job"))
+            answers.append(await next_frame(socket, "error", "job"))
         assert [answer["code"] for answer in answers] == ["unknown-job"] * 3
         assert len({answer["detail"] for answer in answers}) == 1
 
@@ -215,19 +218,19 @@ async def test_a_token_to_submit_shows_own_jobs_and_no_board(served):
 async def test_a_gauge_is_kept_up_to_date(served):
     async with await rows(served.connect)(await rows(person)("vera")) as socket:
         await say(socket, type="watch", gauge="chart-24h")
-        chart = (await hear(socket, "gauge"))["value"]
-        assert len(chart["buckets"]) == 96 and chart.keys() == {"buckets", "kinds", "missing"}
+        chart = (await next_frame(socket, "gauge"))["value"]
+        assert len(chart["buckets"]) == 96 and chart.keys() == {"buckets", "kinds", "missing", "drawn"}
 
 
-async def test_news_are_told_to_those_who_may_hear_of_them(served):
+async def test_news_are_sent_to_those_who_may_watch_them(served):
     async with await rows(served.connect)(await rows(person)("vera")) as socket:
         await say(socket, type="watch", news=["webhooks"])
-        assert (await hear(socket, "error", "news"))["code"] == "forbidden"
+        assert (await next_frame(socket, "error", "news"))["code"] == "forbidden"
         await say(socket, type="watch", news=["alerts", "kind:noop"])
-        assert (await hear(socket, "news"))["topics"] == ["alerts", "kind:noop"]
+        assert (await next_frame(socket, "news"))["topics"] == ["alerts", "kind:noop"]
     async with served.connect(token=await rows(token)("alice", "submit")) as socket:
         await say(socket, type="watch", news=["alerts"])
-        assert (await hear(socket, "error", "news"))["code"] == "forbidden"
+        assert (await next_frame(socket, "error", "news"))["code"] == "forbidden"
 
 
 # --- what is not tolerated -------------------------------------------------------------------------------------------
@@ -257,8 +260,8 @@ async def test_a_bad_frame_ends_the_connection_and_says_why(served, frame):
 async def test_a_frame_has_at_most_64_kib(served, size):
     async with await rows(served.connect)(await rows(person)("vera")) as socket:
         await socket.send(json.dumps({"type": "watch", "board": True, "pad": "x" * 65_000}))
-        await hear(socket, "snapshot")
-        with contextlib.suppress(websockets.ConnectionClosed):  # it may be told while it still sends
+        await next_frame(socket, "snapshot")
+        with contextlib.suppress(websockets.ConnectionClosed):  # the close may come while it still sends
             await socket.send(json.dumps({"type": "watch", "board": True, "pad": "x" * size}))
         assert (await closed(socket))[0] == 1009
 
@@ -279,14 +282,14 @@ async def test_too_many_jobs_at_once_are_an_error(served):
     async with await rows(served.connect)(await rows(person)("vera")) as socket:
         for job in jobs:
             await say(socket, type="watch", job=job)
-        assert (await hear(socket, "error"))["code"] == "too-many-jobs"
+        assert (await next_frame(socket, "error"))["code"] == "too-many-jobs"
 
 
 async def test_logging_out_closes_the_socket(served):
     vera = await rows(person)("vera")
     async with await rows(served.connect)(vera) as socket:
         await say(socket, type="watch", board=True)
-        await hear(socket, "snapshot")
+        await next_frame(socket, "snapshot")
         await rows(Session.objects.all().delete)()
         code, reason, _ = await closed(socket)
         assert (code, reason) == (4401, "no longer logged in")
@@ -295,6 +298,6 @@ async def test_logging_out_closes_the_socket(served):
 async def test_a_token_that_is_taken_back_closes_the_socket(served):
     async with served.connect(token=await rows(token)()) as socket:
         await say(socket, type="watch", board=True)
-        await hear(socket, "snapshot")
+        await next_frame(socket, "snapshot")
         await rows(Token.objects.all().delete)()
         assert (await closed(socket))[0] == 4401

@@ -19,7 +19,7 @@ from live.routing import websocket_urlpatterns
 from project import parts
 from tasks.access.models import Token
 from tests.conftest import database_url_of_the_test
-from tests.support.live_parts import Page, Served, follow, hear, say, summary, uid, until
+from tests.support.live_parts import Page, Served, follow, next_frame, say, summary, uid, until
 from tests.support.people import person
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -76,7 +76,7 @@ async def test_stuck_readers_cost_little_and_delay_nobody(served):
         page = Page()
         await say(quick, type="watch", board=True)
         await follow(quick, page, lambda: page.frames)
-        while uid(0) not in page.jobs:  # until the hub hears hints
+        while uid(0) not in page.jobs:  # until the hub gets hints
             push.job_changed(summary(uid(0), time.time_ns(), "running"))
             with contextlib.suppress(TimeoutError):
                 await follow(quick, page, lambda: uid(0) in page.jobs, 1)
@@ -149,10 +149,10 @@ async def test_too_many_sockets_are_closed_with_a_reason(settings):
             await asyncio.wait_for(second.wait_closed(), 10)
             assert (second.close_code, second.close_reason) == (1013, "too many sockets of this user")
             await say(first, type="watch", board=True)
-            await hear(first, "snapshot")
+            await next_frame(first, "snapshot")
 
 
-async def test_without_a_database_nobody_is_told_to_log_in(monkeypatch):
+async def test_without_a_database_nobody_is_sent_to_the_login(monkeypatch):
     text = await rows(token)()
 
     def away(scope):

@@ -1,4 +1,4 @@
-"""News beside the board: told to those who ask, of what they may see, once, and never in a frame of the board."""
+"""News beside the board: sent to those who ask, of what they may see, once, and never in a frame of the board."""
 
 import pytest
 
@@ -29,7 +29,7 @@ def watch(hub, *topics):
     return tab
 
 
-def heard(tab, topic):
+def received(tab, topic):
     return sum(topic in frame["topics"] for frame in tab.of("news"))
 
 
@@ -52,22 +52,22 @@ async def test_alerts_come_and_go_as_news_and_stay_out_of_the_boards_frames(rows
 async def test_a_job_that_moves_is_news_of_its_kind_and_of_no_other(rows):
     async with running() as hub:
         noop, other = watch(hub, "kind:noop"), watch(hub, "kind:countdown")
-        await until(lambda: heard(noop, "kind:noop") == 1 == heard(other, "kind:countdown"))
+        await until(lambda: received(noop, "kind:noop") == 1 == received(other, "kind:countdown"))
         [job] = await rows(submit)
-        await until(lambda: heard(noop, "kind:noop") >= 2)
-        before = heard(noop, "kind:noop")
+        await until(lambda: received(noop, "kind:noop") >= 2)
+        before = received(noop, "kind:noop")
         await rows(claim, job)
-        await until(lambda: heard(noop, "kind:noop") > before)
-        assert heard(other, "kind:countdown") == 1
+        await until(lambda: received(noop, "kind:noop") > before)
+        assert received(other, "kind:countdown") == 1
 
 
 async def test_lost_hints_are_made_up_for_by_reading(rows, monkeypatch):
     monkeypatch.setattr(push, "job_changed", lambda summary: None)
     async with running() as hub:
         tab = watch(hub, "kind:noop")
-        await until(lambda: heard(tab, "kind:noop") == 1)
+        await until(lambda: received(tab, "kind:noop") == 1)
         await rows(submit)
-        await until(lambda: heard(tab, "kind:noop") == 2)
+        await until(lambda: received(tab, "kind:noop") == 2)
 
 
 async def test_rows_beside_jobs_are_news_when_they_change_and_only_then(rows):
@@ -124,7 +124,7 @@ def test_topics_are_what_the_role_may_see():
         and auth.rows(person("charlie")) == frozenset()
     )
     own = Visitor(1, "alice", permissions.OWN)
-    assert not own.hears("kind:noop") and not own.hears("alerts") and ADMIN.hears("kind:noop")
+    assert not own.may_watch("kind:noop") and not own.may_watch("alerts") and ADMIN.may_watch("kind:noop")
 
 
 def test_a_failed_job_and_one_that_is_tried_again_are_news_of_failures():
@@ -139,7 +139,7 @@ def test_a_failed_job_and_one_that_is_tried_again_are_news_of_failures():
         assert news.moved([job]) is is_news, job
 
 
-def test_the_mark_of_failures_tells_of_what_was_handled():
+def test_the_mark_of_failures_changes_with_what_was_handled():
     before = reads.read_marks(["failures"])
     groups.mark("noop", "k", "bob")
     assert reads.read_marks(["failures"]) != before

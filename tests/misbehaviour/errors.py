@@ -1,4 +1,4 @@
-"""Errors that cannot be told."""
+"""Errors that cannot be shown."""
 
 import asyncio
 import sys

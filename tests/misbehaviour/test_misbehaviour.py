@@ -90,7 +90,7 @@ def test_a_worker_without_children_ends_when_its_files_were_closed(start_worker,
     wait_until(lambda: worker.process.poll() is not None, 20, "the end of the worker")
 
 
-def test_errors_that_cannot_be_told(worker: Process) -> None:
+def test_errors_that_cannot_be_shown(worker: Process) -> None:
     found = after(worker, list(errors.WAYS))
     wrong = {
         way: (job.state, job.error[:200])

@@ -30,7 +30,7 @@ def serving(name: str = "w1", ago: float = 0, **more) -> Worker:
     return Worker.objects.create(name=name, **usual | more)
 
 
-def test_it_submits_a_real_job_and_tells_when_each_leg_was_over():
+def test_it_submits_a_real_job_and_says_when_each_leg_was_over():
     before = timezone.now()
     body = browser("bob").post("/self-test/", headers=JSON).json()
     job = Job.objects.get()
@@ -42,7 +42,7 @@ def test_it_submits_a_real_job_and_tells_when_each_leg_was_over():
     assert Entry.objects.get(action="submit").target == str(job.uid)
 
 
-def test_a_broker_that_does_not_take_the_bell_is_no_moment(monkeypatch):
+def test_a_broker_that_does_not_take_the_message_is_no_moment(monkeypatch):
     monkeypatch.setattr(broker, "_producer", lambda: (_ for _ in ()).throw(OSError("away")))
     monkeypatch.setattr(broker, "_quiet_until", 0.0)
     body = browser("bob").post("/self-test/", headers=JSON).json()

@@ -10,9 +10,8 @@ from django.utils import timezone
 from tasks.access.models import Entry
 from tasks.engine import attempts, lifecycle
 from tasks.engine.models import Job, Queue, Worker
-from tasks.monitor import plots
-from tasks.monitor.diagnosis import troubles
-from tasks.queries import stats
+from tasks.queries import plots, stats
+from tasks.queries.diagnosis import troubles
 from tests.support.people import person
 
 pytestmark = pytest.mark.django_db
@@ -30,11 +29,11 @@ def queue(name: str = "io", **more: Any) -> dict[str, Any]:
 
 
 def worker(*queues: str, alive: bool = True, running: int = 0, concurrency: int = 2) -> dict[str, Any]:
-    told = {"name": "w1@here", "host": "here", "pid": 1, "beat_age_s": 0.1, "alive": alive}
-    return told | {"queues": queues, "concurrency": concurrency, "running": ["a job"] * running}
+    reported = {"name": "w1@here", "host": "here", "pid": 1, "beat_age_s": 0.1, "alive": alive}
+    return reported | {"queues": queues, "concurrency": concurrency, "running": ["a job"] * running}
 
 
-# What a page is told → what it says of it (test_live_workers.py holds the scripts to the same list).
+# What queues and workers are like → what a page says of it.
 CASES = [
     ([queue(queued=5, oldest_s=90, started_per_min=3)], [worker("io")], []),
     ([queue(queued=5, oldest_s=59)], [worker("io")], []),
@@ -78,7 +77,7 @@ def test_what_keeps_jobs_from_starting_is_said_in_words(queues, workers, wanted)
         assert words in said["words"]
 
 
-def test_a_queue_without_a_worker_is_told_on_board_and_page():
+def test_a_queue_without_a_worker_is_named_on_board_and_page():
     now = timezone.now()
     Worker.objects.create(name="w1", host="h", pid=1, queues=["chores"], concurrency=2, seen_at=now, started_at=now)
     for _ in range(2):
@@ -118,16 +117,16 @@ def test_times_of_the_last_hour_stand_beside_a_queue():
     assert 'data-part="waited">7.5 s · 9.8 s' in row and 'data-part="ran">25 ms · 48 ms' in row
 
 
-@pytest.mark.parametrize("deed", ["pause", "resume"])
-def test_pausing_is_a_post_of_those_who_may(deed):
-    address = f"/queues/default/{deed}/"
+@pytest.mark.parametrize("verb", ["pause", "resume"])
+def test_pausing_is_a_post_of_those_who_may(verb):
+    address = f"/queues/default/{verb}/"
     assert browser("bob").get(address).status_code == 405
     assert browser("vera").post(address).status_code == 403
     strict = Client(enforce_csrf_checks=True)
     strict.force_login(person("bob"))
     assert strict.post(address).status_code == 403
     assert not Queue.objects.exists()
-    assert browser("bob").post(f"/queues/nowhere/{deed}/").status_code == 404
+    assert browser("bob").post(f"/queues/nowhere/{verb}/").status_code == 404
 
 
 def test_a_paused_queue_stays_so_and_who_did_it_is_written_down():
@@ -140,8 +139,8 @@ def test_a_paused_queue_stays_so_and_who_did_it_is_written_down():
     assert lifecycle.claim(job.uid, "w1", 1) is None
     row = answer.content.decode().split('data-queue="default"')[1].split("</tr>")[0]
     assert 'data-part="state">Paused' in row
-    told = client.post("/queues/default/resume/", headers={"accept": "application/json"}).json()
-    assert (told["name"], told["paused"]) == ("default", False)
+    reported = client.post("/queues/default/resume/", headers={"accept": "application/json"}).json()
+    assert (reported["name"], reported["paused"]) == ("default", False)
     assert lifecycle.claim(job.uid, "w1", 1) is not None
     entries = Entry.objects.filter(action="pause").order_by("id")
     assert [(e.who, e.target, e.detail) for e in entries] == [
@@ -161,9 +160,8 @@ def test_a_scale_ends_at_a_round_number_and_the_least_bar_can_be_seen():
     assert [plots.top(n) for n in (0, 1, 3, 5, 6, 11, 50, 51, 999, 1000, 1001)] == [
         1, 1, 5, 5, 10, 20, 50, 100, 1000, 1000, 2000,
     ]  # fmt: skip
-    assert (plots.height(0, 10), plots.height(1, 10_000), plots.height(10, 10)) == (0, plots.LEAST, 100)
-    crowded = plots.heights({"succeeded": 10_000, "cancelled": 1, "failed": 0}, 10_001, 1)
-    assert float(crowded["cancelled_y"]) >= 0
+    assert plots.heights([0, 10], 10) == [0, 100] and plots.heights([1], 10_000) == [plots.LEAST]
+    assert plots.path([plots.LEAST], [99.0]) == "M0.1 1.0v-1.0h.8V1.0z", "a bar ends at the top of its plot"
 
 
 @pytest.mark.parametrize("period", stats.PERIODS)
@@ -174,10 +172,10 @@ def test_a_chart_and_its_table_say_the_same_without_javascript(period):
         attempts.write_endings([Job.objects.create(kind="noop", queue="default", state=state, **times)])
     text = browser("vera").get(f"/charts/?period={period}").content.decode()
     bars = stats.PERIODS[period][0] // stats.PERIODS[period][1]
-    assert text.count('data-of="failed" x=') == text.count('data-part="failed"') == bars
+    assert text.count('data-part="failed"') == bars
     last = text.split("<tbody data-bars>")[1].split("</tbody>")[0].rsplit("<tr>", 1)[1]
     assert [last.split(f'data-part="{name}">')[1].split("<")[0] for name in stats.OUTCOMES] == ["1", "2", "1"]
-    assert f'x="{bars - 1}.1" width="0.8" y="0.00" height="100.00"' in text, "the only failures reach the top"
+    assert f'data-of="failed" d="M{bars - 1}.1 100.0v-100.0h.8V100.0z"' in text, "the only failures reach the top"
     assert 'data-total="failed">2<' in text
 
 

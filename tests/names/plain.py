@@ -3,14 +3,14 @@
 from celery import Celery, Task, shared_task
 
 theirs = Celery("names_theirs", set_as_current=False)
-heard: list = []
+received: list = []
 
 
 class Told(Task):
     abstract = True
 
     def on_failure(self, exc, task_id, args, kwargs, einfo):
-        heard.append((self.name, str(exc)))
+        received.append((self.name, str(exc)))
 
 
 @shared_task

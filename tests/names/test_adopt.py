@@ -27,8 +27,8 @@ def adopted():
         adopt.adopt_all()
         found = list(adoption.adopted), list(adoption.wrong), list(adoption.left_alone)
         yield found
-    for told in (adoption.adopted, adoption.wrong, adoption.left_alone):
-        told.clear()
+    for reported in (adoption.adopted, adoption.wrong, adoption.left_alone):
+        reported.clear()
 
 
 def rows() -> list[tuple]:
@@ -73,20 +73,20 @@ def test_a_task_of_another_app_stays_the_object_that_code_holds():
     assert Job.objects.get(uid=inner).parent == job.uid
 
 
-def test_its_class_and_its_signals_hear_how_it_ended():
-    plain.heard.clear()
-    heard = []
+def test_its_class_and_its_signals_get_how_it_ended():
+    plain.received.clear()
+    received = []
 
     def receiver(exception, **_):
-        heard.append(str(exception))
+        received.append(str(exception))
 
     task_failure.connect(receiver, sender=plain.plain_theirs)
     try:
         perform(Job.objects.get(uid=plain.plain_theirs.delay(-1).id))
     finally:
         task_failure.disconnect(receiver, sender=plain.plain_theirs)
-    assert heard == ["below zero"]
-    assert plain.heard == [(f"{HERE}.plain_theirs", "below zero")]
+    assert received == ["below zero"]
+    assert plain.received == [(f"{HERE}.plain_theirs", "below zero")]
     assert Job.objects.get().state == "failed"
 
 

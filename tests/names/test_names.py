@@ -47,15 +47,15 @@ def test_a_name_that_nobody_knows_is_refused_in_a_sentence():
 
 
 def test_a_task_has_celerys_name_and_is_the_sender_of_its_signals():
-    heard = []
-    receiver = task_success.connect(lambda sender, **_: heard.append(sender.name), weak=False)
+    received = []
+    receiver = task_success.connect(lambda sender, **_: received.append(sender.name), weak=False)
     try:
         result = add.delay(1, 2)
         add.__trace__ = build_tracer(add.name, add, app=add.app)  # as a worker does
         add.__trace__(result.id, [], {}, {"id": result.id, "hostname": "w1@here"})
     finally:
         task_success.disconnect(receiver)
-    assert (add.name, heard) == (DOTTED, [DOTTED])
+    assert (add.name, received) == (DOTTED, [DOTTED])
     assert current_app.tasks["add"] is current_app.tasks[DOTTED] is current_app.tasks.get("add")
     with pytest.raises(current_app.tasks.NotRegistered):
         current_app.tasks["nobody"]

@@ -10,7 +10,7 @@ from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 from tasks.access.models import Entry
 from tasks.alerts.models import Rule
-from tasks.engine import lifecycle, strangers
+from tasks.engine import lifecycle, unserved
 from tasks.engine.models import Bar, Ending, Job, Minute, Worker
 from tasks.failures.models import Handled
 from tasks.queries import board
@@ -37,11 +37,11 @@ def test_the_board_names_rows_of_a_kind_that_nobody_knows():
     assert "There are rows of the kind old_add, which nobody knows here" in page()
 
 
-def test_a_dotted_name_in_a_row_is_a_stranger_too_and_watched_rows_are_none():
+def test_a_dotted_name_in_a_row_is_unknown_too_and_watched_rows_are_none():
     old_job().__class__.objects.update(kind="tests.tasks.add")
     for _ in range(3):
         Job.objects.create(kind="their.task", queue="q", state="succeeded", app="shop", created_at=timezone.now())
-    assert strangers.unknown_kinds() == ["tests.tasks.add"]
+    assert unserved.unknown_kinds() == ["tests.tasks.add"]
 
 
 def test_the_old_kinds_rows_counts_schedules_and_marks_are_the_new_ones_afterwards(capsys):
@@ -84,7 +84,7 @@ def test_the_old_kinds_rows_counts_schedules_and_marks_are_the_new_ones_afterwar
     entry = Entry.objects.get(action="rename_kind")
     assert (entry.target, entry.detail["new"], entry.detail["jobs"]) == ("kind old_add", "add", 3)
     assert "3 jobs" in capsys.readouterr().out
-    assert strangers.unknown_kinds() == []
+    assert unserved.unknown_kinds() == []
 
 
 @pytest.mark.parametrize(
@@ -116,12 +116,12 @@ def worker(**more) -> None:
 def test_a_queued_job_whose_kind_no_live_worker_knows_is_said():
     lifecycle.submit("add", {"x": 1})
     lifecycle.submit("noop", {})
-    assert strangers.unserved() == (set(), set()), "no worker is another trouble"
+    assert unserved.find() == (set(), set()), "no worker is another trouble"
     worker()
-    assert strangers.unserved().kinds == {"add"}
+    assert unserved.find().kinds == {"add"}
     assert "Jobs of the kind add are queued, and no live worker knows it." in page()
     worker(name="old@here", kinds=None)
-    assert strangers.unserved().kinds == set(), "an older release does not say what it knows"
+    assert unserved.find().kinds == set(), "an older release does not say what it knows"
 
 
 def test_a_worker_that_is_gone_knows_nothing():
@@ -129,7 +129,7 @@ def test_a_worker_that_is_gone_knows_nothing():
     worker()
     worker(name="w2@here", kinds=["add"])
     Worker.objects.filter(name="w2@here").update(seen_at=timezone.now() - timedelta(hours=1))
-    assert strangers.unserved().kinds == {"add"}
+    assert unserved.find().kinds == {"add"}
     assert json.dumps(board.workers())  # what pages and frames are made of is as before
 
 

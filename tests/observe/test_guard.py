@@ -130,7 +130,7 @@ def test_an_older_version_of_a_row_writes_nothing():
     assert Job.every.get(task_id=task).state == "running"
 
 
-def test_webhooks_that_name_an_application_hear_of_its_tasks():
+def test_webhooks_that_name_an_application_get_messages_about_its_tasks():
     for name, apps in (("shop", ["shop"]), ("ours", [])):
         secret = outbox.seal_secret(outbox.make_secret())
         Endpoint.objects.create(name=name, url="https://example.org/", secret=secret, states=["failed"], apps=apps)

@@ -120,7 +120,7 @@ def test_with_a_watch_that_is_read_only_nothing_is_asked(settings):
 
 
 @pytest.mark.process
-def test_a_cancel_is_told_to_workers_that_come_up_later(new_shop):
+def test_a_cancel_is_sent_to_workers_that_come_up_later(new_shop):
     shop = new_shop(worker_send_task_events=True)
     bob = Actor.of(person("bob"))
     first = shop.start("w1")

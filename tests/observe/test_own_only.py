@@ -132,7 +132,7 @@ def span():
     return end - 2 * stats.MINUTE, end
 
 
-def test_webhooks_hear_of_our_own_jobs_only_unless_they_name_an_application():
+def test_webhooks_get_messages_about_our_own_jobs_only_unless_they_name_an_application():
     alice = person("alice")
     for name, apps in (("old", []), ("shop", ["shop"]), ("all", ["*"]), ("both", ["own", "shop"])):
         Endpoint.objects.create(name=name, url="https://example.org/", secret=outbox.make_secret(), apps=apps)

@@ -34,7 +34,7 @@ def test_the_board_shows_watched_tasks_with_a_mark_and_no_box_to_pick():
     html = page("bob", "/")
     assert f'data-job="{task.uid}"' in html and f'data-job="{mine.uid}"' in html
     row = html[html.index(f'data-job="{task.uid}"') :].split("</li>")[0]
-    assert ">shop</span>" in row and "no word since" in row
+    assert ">shop</span>" in row and "not confirmed since" in row
     assert 'type="checkbox"' not in row
     assert "live, 3 unseen" in html
 

@@ -28,7 +28,7 @@ def sample(
     """
 
 
-def test_every_wrong_field_is_told_at_once():
+def test_every_wrong_field_is_named_at_once():
     errors = errors_of(Signature.of(sample), {"feed": "x", "retries": "y", "colour": 1, 5: 6})
     assert errors == {
         "feed": ["Give a web address that begins with http:// or https://."],
@@ -61,7 +61,7 @@ def test_parameters_take_at_most_64_kib_of_json():
     }
 
 
-def test_fields_tell_a_form_all_it_needs():
+def test_fields_have_all_that_a_form_needs():
     signature = Signature.of(sample)
     assert signature.takes_report
     assert signature.help == "Fetch one feed."
@@ -74,7 +74,7 @@ def test_fields_tell_a_form_all_it_needs():
     ]
 
 
-def test_fields_tell_choices_items_models_and_help():
+def test_fields_have_choices_items_models_and_help():
     class Feed:
         class _meta:
             label = "feeds.Feed"
@@ -292,7 +292,7 @@ def test_a_stored_value_that_no_longer_fits_fails_by_name():
 
 
 @pytest.mark.parametrize("annotation", [int, str, Any, dict, list[int], Annotated[str, Ref("tasks.Job")], Colour])
-def test_a_row_in_place_of_its_id_is_told_so(annotation):
+def test_a_row_in_place_of_its_id_is_named(annotation):
     row = {dict: {"a": Job(pk=7)}, list[int]: [Job(pk=7)]}.get(annotation, Job(pk=7))
     said = errors_of(signature_of(annotation), {"value": row})["value"][0]
     assert said.endswith("Give the id of the row, not the row itself: jobs carry ids, never objects.")

@@ -83,7 +83,7 @@ def test_an_account_of_ours_with_the_same_name_is_not_taken_over(issuer):
     assert role_of(alice) == "operator"
 
 
-def test_who_is_in_no_group_has_no_role_and_is_told_whom_to_ask(issuer):
+def test_who_is_in_no_group_has_no_role_and_sees_whom_to_ask(issuer):
     person("ada")
     client, _ = sign_in("19")
     page = client.get("/")

@@ -116,7 +116,7 @@ def test_the_link_is_masked_in_the_audit_trail():
     assert path.split("/")[2] not in str(list(Entry.objects.values()))
 
 
-def test_who_has_no_role_is_told_whom_to_ask():
+def test_who_has_no_role_sees_whom_to_ask():
     person("ada")
     page = call("charlie").client.get("/")
     assert page.status_code == 403 and "no role yet" in page.text and ": ada." in page.text

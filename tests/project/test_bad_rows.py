@@ -225,7 +225,7 @@ class Walk:
                 [str(uuid.uuid4())], {"alerts", "apps", "failures", "schedules", "webhooks"}, set(), lambda visitors: {}
             ),
         )
-        self.do("counts", lambda: reads.recount(set(gauges.GAUGES)))
+        self.do("counts", lambda: reads.recount(set(gauges.NAMES)))
         self.do("marks", lambda: reads.read_marks(["alerts", "apps", "failures", "schedules", "webhooks"]))
         self.do("alerts", evaluate.evaluate)
         timekeeper = beat.Timekeeper(app=app, lazy=True)

@@ -175,8 +175,8 @@ def test_every_address_of_the_api(path):
 
 
 def test_no_address_that_is_none():
-    told = re.findall(r"`[A-Z]+ ([^`]+/)`", PAGES["docs/reference.md"])
-    assert {re.sub(r"{[^}]*}", "{}", path).removeprefix("/") for path in told} <= set(PUBLISHED)
+    reported = re.findall(r"`[A-Z]+ ([^`]+/)`", PAGES["docs/reference.md"])
+    assert {re.sub(r"{[^}]*}", "{}", path).removeprefix("/") for path in reported} <= set(PUBLISHED)
 
 
 def shipped() -> list[registry.Kind]:
@@ -203,15 +203,15 @@ def test_no_problem_that_is_none():
 def test_every_frame_of_the_socket():
     said = set(re.findall(r'"type": "(\w+)"', PAGES["docs/protocol.md"]))
     written = {word for path in (ROOT / "live").glob("*.py") for word in frames_of(ast.parse(path.read_text()))}
-    heard = set()
+    received = set()
     for node in ast.walk(ast.parse(Path(consumers.__file__).read_text())):
         if isinstance(node, ast.MatchMapping):
             for key, pattern in zip(node.keys, node.patterns, strict=True):
                 if key.value == "type":
-                    heard |= {each.value.value for each in ast.walk(pattern) if isinstance(each, ast.MatchValue)}
+                    received |= {each.value.value for each in ast.walk(pattern) if isinstance(each, ast.MatchValue)}
     assert written >= {"snapshot", "patch", "job", "beat", "error"}
-    assert heard >= {"watch", "unwatch", "ack"}
-    assert written | heard == said
+    assert received >= {"watch", "unwatch", "ack"}
+    assert written | received == said
 
 
 def frames_of(tree: ast.AST) -> set[str]:
@@ -247,12 +247,12 @@ def told_moves() -> dict[str, set[tuple[str, str]]]:
 
 
 def test_the_table_of_moves_is_the_one_that_is_tested():
-    told = told_moves()
+    reported = told_moves()
     for verb, (froms, to) in test_lifecycle.TABLE.items():
-        assert {(state, to) for state in froms} <= told[verb], verb
-    assert told.keys() == test_lifecycle.TABLE.keys() | {"submit"}
-    assert all(callable(getattr(lifecycle, verb)) for verb in told)
-    assert {state for moves in told.values() for move in moves for state in move} == {"new", *Job.OWN}
+        assert {(state, to) for state in froms} <= reported[verb], verb
+    assert reported.keys() == test_lifecycle.TABLE.keys() | {"submit"}
+    assert all(callable(getattr(lifecycle, verb)) for verb in reported)
+    assert {state for moves in reported.values() for move in moves for state in move} == {"new", *Job.OWN}
 
 
 def test_the_picture_shows_the_moves_of_the_table():
@@ -272,7 +272,7 @@ def test_every_outcome_of_an_attempt():
 def test_the_numbers_of_the_page_are_those_of_the_code():
     assert (broker.PATIENCE_S * 2, broker.SULK_S, sweep.FORGOTTEN.total_seconds()) == (0.5, 2, 600)
     assert (pulse.STOP_S, registry.Kind.max_attempts) == (5, 4)
-    assert pulse.HEAR_S + pulse.TICK_S < 1
+    assert pulse.CANCEL_CHECK_S + pulse.TICK_S < 1
     for words in ("after half a second at most", "for two seconds", "ten minutes", "five seconds later", "4 unless"):
         assert words in LIFE
 
@@ -284,9 +284,9 @@ def test_the_rule_of_the_architecture_is_the_one_that_is_tested():
     folders = {name for name in test_imports.RULE if name.count(".") < 2 and name not in ("live.push", "tasks.base")}
     features = {f"tasks.{name}" for name in re.findall(r"`(\w+)`", rule)} & set(test_imports.FEATURES)
     assert (named | features) - {"tasks"} == folders
-    told = re.search(r"only these: (.*?)\. `live", rule, re.DOTALL).group(1)
+    reported = re.search(r"only these: (.*?)\. `live", rule, re.DOTALL).group(1)
     pairs = {}
-    for part in told.split("·"):
+    for part in reported.split("·"):
         feature, others = part.split("→")
         pairs[f"tasks.{feature.strip(' `')}"] = {f"tasks.{name}" for name in re.findall(r"`(\w+)`", others)}
     assert pairs == {name: others for name, others in test_imports.FEATURES.items() if others}

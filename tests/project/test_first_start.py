@@ -103,7 +103,7 @@ def test_the_form_is_protected_against_other_sites(token: str) -> None:
     assert not User.objects.exists()
 
 
-def test_the_page_is_not_kept_by_caches_and_not_told_to_other_sites(client: Client, token: str) -> None:
+def test_the_page_is_not_kept_by_caches_and_not_sent_to_other_sites(client: Client, token: str) -> None:
     page = client.get(f"/start/{token}/")
     assert "no-store" in page["Cache-Control"]
     assert page["Referrer-Policy"] == "same-origin"
@@ -127,8 +127,8 @@ def test_the_environment_makes_the_admin_once(monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.process
 def test_up_prints_the_link_only_while_nobody_can_log_in(new_product: Callable[..., Product]) -> None:
     product = new_product(admin=False, migrated=False).start()
-    told = wait_until(lambda: product.log().partition("within the hour: ")[2].partition("\n")[0])
-    link = told.split()[0]
+    reported = wait_until(lambda: product.log().partition("within the hour: ")[2].partition("\n")[0])
+    link = reported.split()[0]
     assert link.startswith(product.base_url + "start/")
     session = requests.Session()
     assert session.get(link, timeout=10).status_code == 200

@@ -60,8 +60,8 @@ def test_a_database_of_the_first_version_is_migrated_and_its_rows_are_read(home)
     ((attempts,),) = rows(home, "SELECT sum(attempt) FROM tasks_job")
     ((lines,),) = rows(home, "SELECT count(*) FROM tasks_logline")
     manage(home, "migrate", "--verbosity", "0")
-    told = manage(home, "shell", "--no-imports", "-c", READ).splitlines()
-    assert told[-4] == str(sorted(states.items()))
-    assert told[-3] == f"{attempts} {lines}"
-    assert told[-2] == "['roll_up', 'prune']"
-    assert told[-1] == "queued"
+    reported = manage(home, "shell", "--no-imports", "-c", READ).splitlines()
+    assert reported[-4] == str(sorted(states.items()))
+    assert reported[-3] == f"{attempts} {lines}"
+    assert reported[-2] == "['roll_up', 'prune']"
+    assert reported[-1] == "queued"

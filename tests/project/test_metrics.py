@@ -1,4 +1,4 @@
-"""Health, readiness and metrics: what strangers are told, what admins are, and that the figures are true."""
+"""Health, readiness and metrics: what is shown without credentials, what admins get, and that the figures are true."""
 
 import json
 import logging
@@ -45,7 +45,7 @@ def test_it_lives_without_a_database(monkeypatch):
     assert answer.status_code == 200
 
 
-def test_strangers_get_a_bare_word_and_who_may_see_metrics_the_details():
+def test_requests_without_credentials_get_a_bare_word_and_who_may_see_metrics_the_details():
     for who in ((), ("charlie",), ("vera",), ("alice",), ("alice", "read"), ("ada", "submit")):
         answer = call(*who).get("/readyz")
         assert (answer.status_code, answer.content) == (200, b"ready\n")
@@ -83,9 +83,9 @@ def test_who_gets_metrics():
 
 def test_the_figures_are_those_of_the_rows(monkeypatch):
     monkeypatch.setattr(metrics, "SETTLED", metrics.timedelta(0))
-    ada, house = call("ada"), metrics.House()
-    monkeypatch.setattr(house.durations, "since", lifecycle.now())
-    monkeypatch.setattr(metrics.registry, "collect", house.collect)
+    ada, collector = call("ada"), metrics.Collector()
+    monkeypatch.setattr(collector.durations, "since", lifecycle.now())
+    monkeypatch.setattr(metrics.registry, "collect", collector.collect)
     alice = person("alice")
     jobs = [lifecycle.submit("noop", {}, owner=alice)[0] for _ in range(4)]
     lifecycle.succeed(lifecycle.claim(jobs[0].uid, "w1@here", 1))

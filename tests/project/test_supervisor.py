@@ -65,7 +65,7 @@ def test_a_part_that_was_ready_is_started_again_for_ever(supervisor: Supervisor,
         supervisor.step(0.05)
 
 
-def test_the_last_words_of_a_part_are_heard_also_without_an_end_of_line(supervisor: Supervisor) -> None:
+def test_the_last_words_of_a_part_are_read_also_without_an_end_of_line(supervisor: Supervisor) -> None:
     supervisor.start(part("import sys; sys.stdout.write('a\\x1b[31m tail'); sys.exit(1)"))
     until(supervisor, r"part   | a\x1b[31m tail")
 
@@ -73,7 +73,7 @@ def test_the_last_words_of_a_part_are_heard_also_without_an_end_of_line(supervis
 def test_words_for_the_supervisor_are_not_shown(supervisor: Supervisor) -> None:
     quiet = part(
         "print('signalbox:ready'); print('shown'); import time; time.sleep(60)",
-        ready=lambda part: "ready" in part.heard,
+        ready=lambda part: "ready" in part.words,
     )
     supervisor.start(quiet)
     assert supervisor.wait_ready()
@@ -108,13 +108,13 @@ def test_nobody_reading_any_more_is_a_reason_to_stop(supervisor: Supervisor) -> 
     assert supervisor.stopping
 
 
-def test_the_undertaker_comes_back_and_still_knows_its_groups(supervisor: Supervisor) -> None:
+def test_the_watchdog_comes_back_and_still_knows_its_groups(supervisor: Supervisor) -> None:
     supervisor.start(part("import time; time.sleep(600)"))
-    first = supervisor._undertaker.process
+    first = supervisor._watchdog.process
     os.kill(first.pid, signal.SIGKILL)
     first.wait()
     supervisor.step(0.05)
-    second = supervisor._undertaker.process
+    second = supervisor._watchdog.process
     assert second.pid != first.pid
     pid = supervisor.parts[0].pid
     second.stdin.close()  # as when the supervisor is gone
@@ -123,7 +123,7 @@ def test_the_undertaker_comes_back_and_still_knows_its_groups(supervisor: Superv
     assert not is_alive(pid)
 
 
-def test_an_end_is_told_in_words() -> None:
+def test_an_end_is_described_in_words() -> None:
     assert [describe_exit(code) for code in (0, 3, -9, -200)] == [
         "exit 0",
         "exit 3",

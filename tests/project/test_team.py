@@ -52,7 +52,7 @@ class Team:
                 [sys.executable, command, *words], cwd=self.folder, env=self.environment | more, stdout=file,
                 stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
-        self.servers.undertaker.watch(process.pid)
+        self.servers.watchdog.watch(process.pid)
         self.processes = [*getattr(self, "processes", ()), process]
         return log
 

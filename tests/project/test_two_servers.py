@@ -16,7 +16,7 @@ from project import valkey
 from tasks.access.models import Token
 from tasks.engine.models import Job, Queue, Worker
 from tests.conftest import database_url_of_the_test
-from tests.support.live_parts import Served, hear, say
+from tests.support.live_parts import Served, next_frame, say
 from tests.support.people import person
 from tests.support.processes import csrf
 
@@ -44,9 +44,9 @@ def submit(served, text):
 
 
 async def stays(socket):
-    """Whether the server keeps it: a closed one hears no snapshot."""
+    """Whether the server keeps it: a closed one gets no snapshot."""
     await say(socket, type="watch", board=True)
-    return await hear(socket, "snapshot")
+    return await next_frame(socket, "snapshot")
 
 
 async def test_open_sockets_of_one_user_are_counted_over_both(both):
@@ -195,7 +195,7 @@ def test_a_locked_database_is_a_503_that_says_when_to_come_again(both):
 
 
 def test_without_redis_a_submit_is_accepted_and_readiness_says_what_is_missing(servers, django_db_setup, tmp_path):
-    """The row is the promise; the bell is rung when Redis is back."""
+    """The row is the promise; the message is sent when Redis is back."""
     away = {"REDIS_URL": f"redis://127.0.0.1:{valkey.free_port()}/0"}
     served = Served(servers, "uvicorn", database_url_of_the_test(servers), tmp_path / "away.log", **away)
     try:

@@ -110,7 +110,7 @@ def test_a_second_one_on_the_same_home_is_refused_in_one_sentence(mine: Product)
 def test_sigterm_gives_running_jobs_back_and_leaves_no_process(new_product: Callable[..., Product]) -> None:
     product = new_product().start()
     everybody = product.processes()
-    assert len(everybody) >= 8  # up, undertaker, web, worker and two children, beat, valkey
+    assert len(everybody) >= 8  # up, watchdog, web, worker and two children, beat, valkey
     product.python(START_LONG)
     assert product.stop(signal.SIGTERM) < 10
     assert product.process.returncode == 0

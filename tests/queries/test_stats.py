@@ -62,7 +62,7 @@ def truth(period: str) -> Counter:
     )
 
 
-def told(period: str) -> Counter:
+def reported(period: str) -> Counter:
     bars = stats.chart(period)["buckets"]
     counts = {(datetime.fromisoformat(bar["at"]), name): bar[name] for bar in bars for name in stats.OUTCOMES}
     return Counter({key: n for key, n in counts.items() if n})
@@ -85,7 +85,7 @@ def test_each_job_is_counted_once_on_either_side_of_every_seam(minutes):
     rolled_up_until(stats.floor(timezone.now() - minutes * stats.MINUTE, stats.MINUTE))
     assert Bar.objects.filter(minutes=720).exists() and Bar.objects.filter(minutes=15).exists()
     for period in stats.PERIODS:
-        assert told(period) == truth(period), period
+        assert reported(period) == truth(period), period
 
 
 def test_what_is_rolled_up_while_a_chart_is_read_is_not_counted_twice(monkeypatch):
@@ -100,7 +100,7 @@ def test_what_is_rolled_up_while_a_chart_is_read_is_not_counted_twice(monkeypatc
         return found
 
     monkeypatch.setattr(stats, "levels", meanwhile)
-    assert told("1h") == truth("1h")
+    assert reported("1h") == truth("1h")
 
 
 def retried(job: Job) -> None:
@@ -165,10 +165,10 @@ def test_each_way_to_fail_or_to_be_cancelled_is_an_ending():
     lifecycle.rescue(lost)
     lifecycle.retry_later(claimed(), 60, Failure.said("Later."))
     lifecycle.succeed(claimed())
-    told = list(Ending.objects.order_by("id").values_list("state", "job__state", "at"))
-    assert [state for state, *_ in told] == ["failed", "cancelled", "cancelled", "failed"]
-    assert all(state == now for state, now, _ in told)
-    assert {at for *_, at in told} == set(Ending.objects.values_list("job__finished_at", flat=True))
+    reported = list(Ending.objects.order_by("id").values_list("state", "job__state", "at"))
+    assert [state for state, *_ in reported] == ["failed", "cancelled", "cancelled", "failed"]
+    assert all(state == now for state, now, _ in reported)
+    assert {at for *_, at in reported} == set(Ending.objects.values_list("job__finished_at", flat=True))
 
 
 def test_a_chart_says_what_nobody_has_counted():
@@ -201,14 +201,14 @@ def test_what_a_process_has_read_is_read_again_when_it_has_changed():
     bar = stats.floor(timezone.now() - timedelta(hours=3), timedelta(minutes=15))
     stored([ended(bar, wait=1), ended(bar, wait=1)])
     rolled_up_until(bar + timedelta(hours=1))
-    assert told("24h") == truth("24h") == told("24h")
+    assert reported("24h") == truth("24h") == reported("24h")
     changed = Job.objects.first()
     changed.finished_at, changed.state = bar + timedelta(seconds=70), "failed"
     changed.save()
     attempts.write_endings([changed])
     upkeep.count(bar, bar + timedelta(minutes=15))
     upkeep.put(Bar.objects.filter(minutes=15, at=bar), upkeep.summed(bar, 15))
-    assert told("24h") == truth("24h")
+    assert reported("24h") == truth("24h")
 
 
 def test_times_of_queues():

@@ -35,7 +35,7 @@ def start_beat(servers: Servers, tmp_path: Path, transactional_db: None) -> Iter
                 stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
             )  # fmt: skip
         started.append(process)
-        servers.undertaker.watch(process.pid)
+        servers.watchdog.watch(process.pid)
         wait_until(lambda: Beat.objects.filter(name__endswith=f":{process.pid}").exists(), 60, f"the beat: {log}")
         return process
 
@@ -44,7 +44,7 @@ def start_beat(servers: Servers, tmp_path: Path, transactional_db: None) -> Iter
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-        servers.undertaker.forget(process.pid)
+        servers.watchdog.forget(process.pid)
 
 
 def every_second() -> Schedule:

@@ -106,7 +106,8 @@ def test_run_now_pause_and_delete():
     assert answer["Location"] == f"/jobs/{Job.objects.get().uid}/"
     assert bob.post(f"{path}pause/", {"paused": "yes"}).status_code == 403
     assert "This schedule is paused." in ada.post(f"{path}pause/", {"paused": "yes"}, follow=True).text
-    assert "Its jobs are kept." in ada.post(f"{path}delete/", follow=True).text
+    assert "Its jobs are kept." in ada.get(f"{path}delete/").text
+    assert "was deleted." in ada.post(f"{path}delete/", follow=True).text
     assert (Schedule.objects.count(), Job.objects.count()) == (0, 1)
 
 

@@ -128,7 +128,7 @@ def test_exactly_what_a_bulk_action_cancelled_is_taken_back():
     own = asked_for("cancel", {"kind": ["countdown"]})
     lifecycle.cancel(by_hand[1].uid, person("bob"), "by mistake")  # by the same person, at the same time
     run(own)
-    lifecycle.cancel_acknowledged(held[0])  # one stops, the other does not hear it in time
+    lifecycle.cancel_acknowledged(held[0])  # one stops, the other does not see it in time
     lifecycle.succeed(held[1])
     lifecycle.retry(by_hand[2].uid)  # tried again since, and cancelled once more
     lifecycle.cancel(by_hand[2].uid, person("bob"))

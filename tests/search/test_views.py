@@ -220,7 +220,7 @@ def test_a_search_in_words() -> None:
     assert describe_query(Query()) == "all jobs"
 
 
-def test_a_bulk_action_is_counted_and_told_before_it_is_made() -> None:
+def test_a_bulk_action_is_counted_and_described_before_it_is_made() -> None:
     for _ in range(3):
         made()
     made(owner="bob")

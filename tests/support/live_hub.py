@@ -24,7 +24,7 @@ def paced(settings, monkeypatch, reconcile_s, beat_s, tick_ms):
 
 
 class Tab:
-    """A socket with a page behind it. It acknowledges what it gets, unless told otherwise."""
+    """A socket with a page behind it. It acknowledges what it gets, unless asked otherwise."""
 
     def __init__(self, hub, visitor=None, acks=True):
         self.hub, self.acks, self.page, self.closed, self.errors = hub, acks, Page(), None, []

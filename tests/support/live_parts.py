@@ -110,7 +110,7 @@ class OwnValkey:
             self.wake()
             self.process.kill()
             self.process.wait()
-            self.servers.undertaker.forget(self.process.pid)
+            self.servers.watchdog.forget(self.process.pid)
 
 
 def layers(url: str, backend: str = "channels_redis.pubsub.RedisPubSubChannelLayer") -> dict[str, Any]:
@@ -156,7 +156,7 @@ class Served:
                 env=os.environ | FAST | {"DATABASE_URL": database_url} | more, cwd=ROOT, start_new_session=True,
                 stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
             )  # fmt: skip
-        servers.undertaker.watch(self.process.pid)
+        servers.watchdog.watch(self.process.pid)
 
     def wait_ready(self) -> "Served":
         wait_until(lambda: self.process.poll() is not None or self._answers(), 150, f"{self.server}\n{self.log()}")
@@ -191,7 +191,7 @@ class Served:
         if self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
-        self.servers.undertaker.forget(self.process.pid)
+        self.servers.watchdog.forget(self.process.pid)
 
 
 def session(user: Any) -> str:
@@ -205,7 +205,7 @@ async def say(socket: ClientConnection, **frame: Any) -> None:
     await socket.send(json.dumps(frame))
 
 
-async def hear(socket: ClientConnection, *kinds: str, seconds: float = 10) -> dict[str, Any]:
+async def next_frame(socket: ClientConnection, *kinds: str, seconds: float = 10) -> dict[str, Any]:
     """The next frame of one of these types; those that count are acknowledged."""
     async with asyncio.timeout(seconds):
         while True:

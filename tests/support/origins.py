@@ -21,7 +21,7 @@ Speak = Callable[[asyncio.StreamReader, asyncio.StreamWriter, bytes], Awaitable[
 
 @dataclass
 class Origin:
-    """One server: `heads` are the requests it heard, `met` counts connections, `most` those at one time."""
+    """One server: `heads` are the requests it got, `met` counts connections, `most` those at one time."""
 
     host: str
     port: int = 0

@@ -1,4 +1,4 @@
-"""Whom the tests of rights are about: Alice the owner, Bob the operator, Charlie the stranger, Ada and Vera."""
+"""Whom the tests of rights are about: Alice the owner, Bob the operator, Charlie without a role, Ada and Vera."""
 
 from functools import cache
 from typing import Any

@@ -1,6 +1,6 @@
 """Real processes for tests: the whole product as `manage.py up`, and single workers on the test database.
 
-Every process is watched by the run's undertaker, so nothing outlives pytest. Nothing here imports Django's models.
+Every process is watched by the run's watchdog, so nothing outlives pytest. Nothing here imports Django's models.
 """
 
 import json
@@ -115,7 +115,7 @@ class Product:
                 self.command, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
                 cwd="/", start_new_session=True,
             )  # fmt: skip
-        self.servers.undertaker.watch(self.process.pid)
+        self.servers.watchdog.watch(self.process.pid)
 
         def ready() -> bool:
             if self.process.poll() is not None:
@@ -161,7 +161,7 @@ class Product:
                 [sys.executable, "-c", SHELL], env=self.environment | {"DJANGO_SETTINGS_MODULE": "project.settings"},
                 cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True,
             )  # fmt: skip
-            self.servers.undertaker.watch(self.shell.pid)
+            self.servers.watchdog.watch(self.shell.pid)
         print(json.dumps(code), file=self.shell.stdin, flush=True)
         answer = json.loads(self.shell.stdout.readline())
         assert "error" not in answer, answer["error"]
@@ -182,7 +182,7 @@ class Product:
         if self.shell is not None:
             with self.shell as shell:
                 shell.kill()
-            self.servers.undertaker.forget(shell.pid)
+            self.servers.watchdog.forget(shell.pid)
             self.shell = None
         begin = time.monotonic()
         if self.process.poll() is None:
@@ -194,7 +194,7 @@ class Product:
                 self.process.wait()
                 raise AssertionError(f"`up` did not end within {seconds:g} s:\n{self.log()}") from None
             finally:
-                self.servers.undertaker.forget(self.process.pid)
+                self.servers.watchdog.forget(self.process.pid)
         return time.monotonic() - begin
 
 
@@ -223,7 +223,7 @@ class Worker:
                 parts.celery("worker", *options), env=os.environ | environment, cwd=ROOT, start_new_session=True,
                 stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
             )  # fmt: skip
-        servers.undertaker.watch(self.process.pid)
+        servers.watchdog.watch(self.process.pid)
 
     def wait_ready(self, seconds: float = 60) -> "Worker":
         try:
@@ -248,7 +248,7 @@ class Worker:
         if self.process.poll() is None:
             os.killpg(self.pid, signal.SIGKILL)
         self.process.wait()
-        self.servers.undertaker.forget(self.pid)
+        self.servers.watchdog.forget(self.pid)
 
     def stop(self, seconds: float = 20) -> int:
         """SIGTERM, as a deployment does; returns the exit code."""

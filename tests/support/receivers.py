@@ -1,4 +1,4 @@
-"""Real receivers of webhooks on loopback: they answer as told, check signatures, and remember what came and when."""
+"""Real receivers of webhooks on loopback: they answer as asked, check signatures, and remember what came and when."""
 
 import json
 import threading
@@ -24,7 +24,7 @@ from tasks.webhooks.models import Endpoint
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 
-class Heard(NamedTuple):
+class ReceivedRequest(NamedTuple):
     """One request."""
 
     at: datetime
@@ -51,7 +51,7 @@ class Receiver:
     """
 
     def __init__(self, says: int | Callable[[int], Any] = 204, hold: float = 0) -> None:
-        self.heard: list[Heard] = []
+        self.received: list[ReceivedRequest] = []
         self.closing = threading.Event()
         me, lock = self, threading.Lock()
 
@@ -59,8 +59,10 @@ class Receiver:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 with lock:
-                    number = len(me.heard)
-                    me.heard.append(Heard(datetime.now(UTC), {k.lower(): v for k, v in self.headers.items()}, body))
+                    number = len(me.received)
+                    me.received.append(
+                        ReceivedRequest(datetime.now(UTC), {k.lower(): v for k, v in self.headers.items()}, body)
+                    )
                 if hold:
                     me.closing.wait(hold)
                 said = says(number) if callable(says) else says
@@ -85,13 +87,13 @@ class Receiver:
         self.url = f"http://127.0.0.1:{self.server.server_port}/hook"
         threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
 
-    def wait(self, count: int, seconds: float = 15) -> list[Heard]:
+    def wait(self, count: int, seconds: float = 15) -> list[ReceivedRequest]:
         """The first ``count`` requests, as soon as they came."""
         end = time.monotonic() + seconds
-        while len(self.heard) < count:
-            assert time.monotonic() < end, f"{len(self.heard)} of {count} requests came within {seconds:g} s"
+        while len(self.received) < count:
+            assert time.monotonic() < end, f"{len(self.received)} of {count} requests came within {seconds:g} s"
             time.sleep(0.01)
-        return self.heard[:count]
+        return self.received[:count]
 
     def close(self) -> None:
         self.closing.set()

@@ -21,7 +21,7 @@ def run(kind: str, /, owner: Any = None, **params: Any) -> Job:
 
 
 def perform(job: Job) -> Job:
-    """Run a job that is queued. What a worker's Celery would hear is swallowed: the row tells it."""
+    """Run a job that is queued. What a worker's Celery would get is swallowed: the row has it."""
     claimed = lifecycle.claim(job.uid, "w1@here", os.getpid())
     assert claimed is not None, "the job was not to be had"
     with suppress(SystemExit, KeyboardInterrupt):
@@ -30,7 +30,7 @@ def perform(job: Job) -> Job:
 
 
 def again(job: Job) -> Job:
-    """Run the same job once more, as after an attempt whose end nobody heard of."""
+    """Run the same job once more, as after an attempt whose end was not recorded."""
     Job.objects.filter(pk=job.pk).update(state="queued", finished_at=None, due_at=None)
     return perform(job)
 

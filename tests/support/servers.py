@@ -1,7 +1,7 @@
 """Early pytest plugin (`-p tests.support.servers`): real servers for the whole run, before Django reads its settings.
 
 One Valkey for each process of a run; with `--postgres` one PostgreSQL for all of them. It sets the environment that
-the settings are read from and must import neither Django nor the project's models. The undertaker ends the servers even
+the settings are read from and must import neither Django nor the project's models. The watchdog ends the servers even
 when pytest itself is killed.
 """
 
@@ -23,7 +23,7 @@ from pathlib import Path
 import pytest
 
 from project import parts, valkey
-from project.supervisor import Undertaker, kill_group
+from project.supervisor import Watchdog, kill_group
 
 FAST = {  # periods that let a test see a lease end and a sweep come in seconds
     "SIGNALBOX_LEASE_S": "4",  # less, and a loaded machine of two cores takes the living for dead
@@ -45,7 +45,7 @@ class Servers:
         self.folder = Path(tempfile.mkdtemp(prefix="signalbox-tests-"))
         self.shared = shared or self.folder
         (self.folder / "home" / "static").mkdir(parents=True)  # whitenoise warns of a missing one
-        self.undertaker = Undertaker()
+        self.watchdog = Watchdog()
         self.processes: list[subprocess.Popen] = []
         self.redis_url = ""
         self.database_url = ""
@@ -56,7 +56,7 @@ class Servers:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True, **options
         )
-        self.undertaker.watch(process.pid)
+        self.watchdog.watch(process.pid)
         self.processes.append(process)
         return process
 
@@ -156,7 +156,7 @@ class Servers:
             except subprocess.TimeoutExpired:
                 kill_group(process.pid)
                 process.wait()
-        self.undertaker.close()
+        self.watchdog.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -201,6 +201,12 @@ def pytest_load_initial_conftests(early_config: pytest.Config):
     os.environ.update(servers.environment())
     os.environ["PYTEST_PLUGINS"] = __name__  # what xdist starts has servers of its own, up as early as here
     return (yield)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure() -> None:
+    """No process that a test starts is given the name of the settings, as none is that people start."""
+    os.environ.pop("DJANGO_SETTINGS_MODULE", None)
 
 
 def pytest_report_header(config: pytest.Config) -> str:

@@ -68,7 +68,7 @@ class Shop:
             [*command, "-c", str(concurrency), *options], cwd=ROOT, env=self.environment() | environment,
             stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
-        self.servers.undertaker.watch(process.pid)
+        self.servers.watchdog.watch(process.pid)
         self.workers[name] = process
         wait_until(lambda: " ready." in self.log(name) or process.poll() is not None, 40, f"the worker {name}")
         assert process.poll() is None, self.log(name)

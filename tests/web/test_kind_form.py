@@ -107,7 +107,7 @@ def test_a_box_that_is_not_ticked_is_no() -> None:
     assert form.params["fast"] is False
 
 
-def test_every_wrong_field_is_told_beside_itself_and_keeps_what_was_typed() -> None:
+def test_every_wrong_field_is_named_beside_itself_and_keeps_what_was_typed() -> None:
     typed = {"count": "ten", "price": "cheap", "home": "ftp://x", "extra": "{", "names": "fine", "day": "yesterday"}
     form = KindForm(KIND, sent(**typed))
     assert set(form.errors) == {"p-count", "p-price", "p-home", "p-extra", "p-day"}

@@ -39,10 +39,10 @@ def test_the_app_of_the_page_has_a_link_a_live_page_and_a_resource(product):
     with connect(address, subprotocols=["signalbox.v1"], additional_headers={"Authorization": f"Token {token}"}) as ear:
         ear.send(json.dumps({"type": "watch", "news": ["visitors"]}))
 
-        def heard() -> bool:
+        def received() -> bool:
             frame = json.loads(ear.recv(timeout=20))
             return frame["type"] == "news" and "visitors" in frame["topics"]
 
-        wait_until(heard, 20, "the first news")  # all that is watched is news at first
+        wait_until(received, 20, "the first news")  # all that is watched is news at first
         product.browser()  # somebody logs in
-        wait_until(heard, 20, "news of the login")
+        wait_until(received, 20, "news of the login")

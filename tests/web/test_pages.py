@@ -33,7 +33,7 @@ def made(kind: str = "noop", owner: str = "alice", **params: Any) -> Job:
 
 
 @pytest.mark.parametrize("address", [*PAGES, ABSENT])
-def test_strangers_are_led_to_the_login_page(address: str) -> None:
+def test_anonymous_users_are_led_to_the_login_page(address: str) -> None:
     answer = browser().get(address)
     assert (answer.status_code, answer["Location"]) == (302, f"/login/?next={address}")
 
@@ -59,10 +59,10 @@ def test_everybody_with_a_role_sees_the_pages_and_only_what_one_may_do(name: str
     assert client.post("/submit/noop/").status_code == (302 if acts else 403)
 
 
-@pytest.mark.parametrize("deed", ["cancel", "retry", "take-back"])
-def test_deeds_are_posts_of_those_who_may(deed: str) -> None:
+@pytest.mark.parametrize("verb", ["cancel", "retry", "take-back"])
+def test_actions_are_posts_of_those_who_may(verb: str) -> None:
     job = made()
-    address = f"/jobs/{job.uid}/{deed}/"
+    address = f"/jobs/{job.uid}/{verb}/"
     assert browser("bob").get(address).status_code == 405
     assert browser("vera").post(address).status_code == 403
     assert browser("charlie").post(address).status_code == 403
@@ -245,19 +245,19 @@ def test_what_is_done_and_what_is_refused_stands_in_the_trail() -> None:
     client.post(f"/jobs/{job.uid}/retry/")
     client.post(f"/jobs/{job.uid}/retry/")
     browser("vera").post(f"/jobs/{job.uid}/cancel/")
-    told = Entry.objects.order_by("id").values_list("who", "action", "target", "outcome", "code")
-    told = [entry for entry in told if entry[1] not in ("login", "logout")]
-    assert told[:4] == [
+    reported = Entry.objects.order_by("id").values_list("who", "action", "target", "outcome", "code")
+    reported = [entry for entry in reported if entry[1] not in ("login", "logout")]
+    assert reported[:4] == [
         ("bob", "submit", str(job.uid), "done", ""),
         ("bob", "cancel", str(job.uid), "done", ""),
         ("bob", "retry", str(job.uid), "done", ""),
         ("bob", "retry", str(job.uid), "refused", "not-in-this-state"),
     ]
-    assert told[4][0] == "vera"
-    assert told[4][3:] == ("refused", "forbidden")
+    assert reported[4][0] == "vera"
+    assert reported[4][3:] == ("refused", "forbidden")
 
 
-def test_one_who_submits_too_much_is_told_when_there_is_room_again(settings: Any) -> None:
+def test_one_who_submits_too_much_sees_when_there_is_room_again(settings: Any) -> None:
     settings.SIGNALBOX_SUBMITS_PER_USER = 2
     client = browser("bob")
     for seconds in ("1", "2"):

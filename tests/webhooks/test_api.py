@@ -31,7 +31,7 @@ def test_a_webhook_and_its_secret_once():
     assert "secret" not in call("ada").get(f"webhooks/{first['id']}/").json()
 
 
-def test_without_filters_everything_is_heard_alerts_too():
+def test_without_filters_everything_is_sent_alerts_too():
     assert made()["alerts"] is True
     assert made(alerts=False)["alerts"] is False
 

@@ -101,5 +101,5 @@ def test_what_was_answered_with_a_faulty_body_has_arrived(start_worker):
         start_worker("w1")
         lifecycle.submit("noop", {})
         wait_until(lambda: Delivery.objects.filter(status="delivered").count() == 1, what="the delivery")
-    assert len(site.heard) == 1
+    assert len(site.received) == 1
     assert Delivery.objects.get().tries == 1

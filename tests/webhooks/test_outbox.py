@@ -1,4 +1,4 @@
-"""What a move owes is written with it, and one try of a delivery has the end that its answer deserves."""
+"""The deliveries of a move are written with it, and each try ends as its answer says."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 Status = Delivery.Status
 
 
-def told() -> list[tuple[str, str]]:
+def reported() -> list[tuple[str, str]]:
     """(whose address, event) of every delivery, oldest first."""
     rows = Delivery.objects.order_by("id").select_related("endpoint")
     return [(row.target.rsplit("/", 1)[-1], row.event) for row in rows]
@@ -43,10 +43,10 @@ def one_taken() -> Delivery:
     return row
 
 
-# --- what is owed ----------------------------------------------------------------------------------------------
+# --- what is written -------------------------------------------------------------------------------------------
 
 
-def test_every_move_is_told_to_an_endpoint_without_filters():
+def test_every_move_is_sent_to_an_endpoint_without_filters():
     endpoint("http://x.test/all")
     run()
     job, _ = lifecycle.submit("noop", {}, due_at=datetime.now(UTC) + timedelta(hours=1))
@@ -56,7 +56,7 @@ def test_every_move_is_told_to_an_endpoint_without_filters():
     lifecycle.retry_later(held, 0, Failure.said("No."))
     lifecycle.wake()
     lifecycle.fail(lifecycle.claim(job.uid, "w", 1), Failure.said("No."))
-    states = [event.removeprefix("job.") for _, event in told()]
+    states = [event.removeprefix("job.") for _, event in reported()]
     assert states[:3] == ["queued", "running", "succeeded"]
     assert states[3:] == ["scheduled", "cancelled", "queued", "running", "retrying", "queued", "running", "failed"]
 
@@ -67,14 +67,14 @@ def test_filters_by_state_kind_and_queue():
     endpoint("http://x.test/queue", queues=["nowhere"], states=["succeeded"])
     endpoint("http://x.test/off", enabled=False)
     run()
-    assert told() == [("ends", "job.succeeded")]
+    assert reported() == [("ends", "job.succeeded")]
     run("countdown")
-    assert [who for who, _ in told()[1:]] == ["kind", "kind", "ends", "kind"]
+    assert [who for who, _ in reported()[1:]] == ["kind", "kind", "ends", "kind"]
 
 
-def test_a_callback_address_hears_of_the_end_alone():
+def test_a_callback_address_gets_the_end_alone():
     run(callback_url="http://x.test/back", owner=person("alice"))
-    assert told() == [("back", "job.succeeded")]
+    assert reported() == [("back", "job.succeeded")]
     assert Delivery.objects.get().endpoint.owner == person("alice")
     run(callback_url="http://x.test/back")
     assert Endpoint.objects.filter(callbacks_of="nobody").count() == 1
@@ -94,10 +94,10 @@ def test_a_move_that_is_undone_owes_nothing():
     with pytest.raises(ZeroDivisionError), transaction.atomic():
         lifecycle.submit("noop", {})
         raise ZeroDivisionError
-    assert told() == []
+    assert reported() == []
 
 
-def test_when_nobody_hears_claim_and_succeed_are_one_statement_each():
+def test_without_subscribers_claim_and_succeed_are_one_statement_each():
     job, _ = lifecycle.submit("noop", {})
     endpoint("http://x.test/failures", states=["failed"])
     with CaptureQueriesContext(
@@ -117,7 +117,7 @@ async def test_a_try_is_signed_by_the_rules_and_carries_its_id():
         answer = await sent(row)
         assert await sent(row)
     assert (answer.code, answer.arrived, answer.reply) == (200, True, "thank you")
-    first, second = site.heard
+    first, second = site.received
     assert first.verified() == {"type": "job.failed"}
     assert first.id == second.id == str(row.uid)
     assert first.headers["content-type"] == "application/json"
@@ -134,7 +134,7 @@ async def test_two_secrets_sign_while_a_rotation_is_young():
         await sent(Delivery(endpoint=point, body="{}"))
         point.old_until = now
         await sent(Delivery(endpoint=point, body="{}"))
-    both, one = site.heard
+    both, one = site.received
     assert both.verified(new) == both.verified(SECRET) == one.verified(new) == {}
     assert len(one.headers["webhook-signature"].split()) == 1
 
@@ -147,7 +147,7 @@ async def test_a_redirect_is_not_followed_and_an_inner_address_not_reached(setti
         answer = await sent(Delivery(endpoint=Endpoint(url=inner.url, secret=outbox.seal_secret(SECRET)), body="{}"))
     assert answer.code is None
     assert "loopback" in answer.error
-    assert inner.heard == []
+    assert inner.received == []
 
 
 # --- how a try ends --------------------------------------------------------------------------------------------

@@ -22,13 +22,13 @@ def test_every_state_of_a_job_arrives_once_and_signed(start_worker):
         endpoint(site.url)
         start_worker("w1")
         job, _ = lifecycle.submit("noop", {})
-        heard = site.wait(3)
+        received = site.wait(3)
         wait_until(lambda: Delivery.objects.filter(status="delivered").count() == 3, what="three deliveries")
-    told = {each.verified()["type"]: each.payload["data"] for each in heard}
-    assert sorted(told) == ["job.queued", "job.running", "job.succeeded"]
-    assert told["job.succeeded"] == Job.objects.get(pk=job.pk).summary()
-    assert len({each.id for each in heard}) == 3
-    assert len(site.heard) == 3
+    reported = {each.verified()["type"]: each.payload["data"] for each in received}
+    assert sorted(reported) == ["job.queued", "job.running", "job.succeeded"]
+    assert reported["job.succeeded"] == Job.objects.get(pk=job.pk).summary()
+    assert len({each.id for each in received}) == 3
+    assert len(site.received) == 3
 
 
 def test_a_failed_try_is_made_again_under_the_same_id(start_worker):
@@ -54,7 +54,7 @@ def test_one_endpoint_that_hangs_holds_up_no_other(start_worker, record_property
         record_property("p95_s", beside)
         print(f"first try to the others: p95 {beside:.3f} s beside one that hangs, {alone:.3f} s without it")
         assert beside <= max(1, 2 * alone)
-        assert 1 <= len(hung.heard) <= sender.LANE
+        assert 1 <= len(hung.received) <= sender.LANE
 
 
 def told_of(jobs: int, besides: str = "") -> list[float]:
@@ -99,7 +99,7 @@ def test_two_workers_share_the_work_and_send_each_once(start_worker):
         start_worker("w1", wait=False)
         start_worker("w2")
         wait_until(lambda: Delivery.objects.filter(status="delivered").count() == 100, 40, "100 deliveries")
-    assert len(site.heard) == len({each.id for each in site.heard}) == 100
+    assert len(site.received) == len({each.id for each in site.received}) == 100
 
 
 def test_a_stopping_worker_finishes_what_is_under_way(start_worker):

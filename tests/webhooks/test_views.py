@@ -83,8 +83,8 @@ def test_who_may_open_and_change():
         one = browser(name)
         for path in ("/webhooks/", f"/webhooks/{hook.uid}/", "/webhooks/callbacks/"):
             assert one.get(path).status_code == sees, (name, path)
-        for deed in ("rotate", "switch", "test"):
-            assert one.post(f"/webhooks/{hook.uid}/{deed}/").status_code == changes, (name, deed)
+        for verb in ("rotate", "switch", "test"):
+            assert one.post(f"/webhooks/{hook.uid}/{verb}/").status_code == changes, (name, verb)
         assert one.get("/webhooks/new/").status_code == {302: 200}.get(changes, changes)
 
 

@@ -1,4 +1,4 @@
-"""A process that dies under a job is told at once, and how it died."""
+"""A process that dies under a job is reported at once, with how it died."""
 
 import os
 import signal
@@ -19,24 +19,24 @@ WAYS = {
 }
 
 
-def test_a_crash_is_told_at_once_and_how(start_worker) -> None:
+def test_a_crash_is_reported_at_once_and_how(start_worker) -> None:
     start_worker("w1", concurrency=1, **SLOW)
-    told, took = {}, {}
+    reported, took = {}, {}
     for how in WAYS:
         job, _ = lifecycle.submit("crashes", {"how": how})
         done = wait_until(lambda pk=job.pk: Job.objects.filter(pk=pk, state="failed").first(), 20, f"the end of {how}")
-        told[how] = {done.error, *done.attempts.values_list("error", flat=True)}
+        reported[how] = {done.error, *done.attempts.values_list("error", flat=True)}
         took[how] = (done.finished_at - done.started_at).total_seconds()
         assert [each.outcome for each in done.attempts.all()] == ["lost", "lost"]
-    assert told == {how: {f"The process that ran the job died {said}"} for how, said in WAYS.items()}
+    assert reported == {how: {f"The process that ran the job died {said}"} for how, said in WAYS.items()}
     assert max(took.values()) < 2, took
 
 
-def test_a_job_whose_process_is_told_to_end_again_and_again_stops_at_its_limit(start_worker) -> None:
+def test_a_job_whose_process_gets_sigterm_again_and_again_stops_at_its_limit(start_worker) -> None:
     start_worker("w1", concurrency=1, **SLOW)
     job, _ = lifecycle.submit("crashes", {"how": "SIGTERM"})
     done = wait_until(lambda: Job.objects.filter(pk=job.pk, state="failed").first(), 30, "the last attempt")
-    assert done.error == "The process that ran the job was told to end (SIGTERM)."
+    assert done.error == "The process that ran the job got the signal to end (SIGTERM)."
     assert [each.outcome for each in done.attempts.all()] == ["lost", "lost"]
 
 

@@ -55,17 +55,17 @@ def test_it_fires_once_before_the_insert_with_the_real_arguments():
 
 
 def test_headers_reach_prerun_and_the_request_and_are_inherited_along_a_chain():
-    heard = []
+    received = []
 
     def prerun(task=None, **_):
-        heard.append(task.request.get("tenant"))
+        received.append(task.request.get("tenant"))
 
     with connected(signals.before_task_publish, add_tenant), connected(signals.task_prerun, prerun):
         chain(tenant.si(1), tenant.si(2))()
         message(tenant, str(Job.objects.get().uid))
         second = Job.objects.get(parent__isnull=False)
         message(tenant, str(second.uid))
-    assert heard == ["acme", "acme"]
+    assert received == ["acme", "acme"]
     assert len(seen) == 1, "a step of a chain is no call from code"
     second.refresh_from_db()
     assert second.result == "acme acme 2"

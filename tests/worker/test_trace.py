@@ -100,11 +100,11 @@ def message(task: Any, uid: str) -> Any:
 
 
 @contextmanager
-def heard() -> Iterator[list[tuple[str, dict[str, Any]]]]:
+def received() -> Iterator[list[tuple[str, dict[str, Any]]]]:
     names = ("task_prerun", "task_postrun", "task_success", "task_failure", "task_retry", "task_internal_error")
     said: list[tuple[str, dict[str, Any]]] = []
     each = {
-        name: (lambda sender=None, name=name, **told: said.append((name, {**told, "name": sender.kind.name})))
+        name: (lambda sender=None, name=name, **reported: said.append((name, {**reported, "name": sender.kind.name})))
         for name in names
     }
     for name, receiver in each.items():
@@ -117,7 +117,7 @@ def heard() -> Iterator[list[tuple[str, dict[str, Any]]]]:
 def test_a_message_that_gets_no_job_fires_no_signal_and_leaves_no_success():
     result = add.delay(1, 2)
     lifecycle.claim(Job.objects.get().uid, "w2@here", 2)
-    with heard() as said:
+    with received() as said:
         answers = [message(add, uid) for uid in (result.id, str(uuid4()), "no-uuid")]
     assert said == []
     assert [answer.info.state for answer in answers] == ["IGNORED"] * 3
@@ -128,9 +128,9 @@ def test_a_message_that_gets_no_job_fires_no_signal_and_leaves_no_success():
 
 def test_signals_are_given_the_jobs_own_arguments():
     results = add.delay(x=1, y=2), breaks.delay()
-    with heard() as said:
+    with received() as said:
         message(add, results[0].id), message(breaks, results[1].id)
-    assert [(name, told["name"]) for name, told in said] == [
+    assert [(name, reported["name"]) for name, reported in said] == [
         ("task_prerun", "add"), ("task_success", "add"), ("task_postrun", "add"),
         ("task_prerun", "breaks"), ("task_failure", "breaks"), ("task_postrun", "breaks"),
     ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Real workers: a bell is heard, the job runs, and the row tells all of it."""
+"""Real workers: a message comes, the job runs, and the row has all of it."""
 
 import re
 
@@ -19,7 +19,7 @@ def ended(job: Job) -> Job | None:
     return found if found.state in Job.FINAL else None
 
 
-def test_a_job_runs_and_its_row_tells_all_of_it(start_worker):
+def test_a_job_runs_and_its_row_has_all_of_it(start_worker):
     start_worker("w1")
     job, _ = lifecycle.submit("countdown", {"seconds": 1, "steps": 4}, owner=person("alice"))
     done = wait_until(lambda: ended(job), what="the end of the countdown")
@@ -45,7 +45,7 @@ def test_a_failure_has_its_error_and_traceback_and_no_secret(start_worker):
     assert "tasks/worker/task.py" not in done.traceback, "what calls every job is of no use to a reader"
 
 
-def test_a_running_job_hears_a_cancel(start_worker):
+def test_a_running_job_sees_a_cancel(start_worker):
     start_worker("w1")
     job, _ = lifecycle.submit("countdown", {"seconds": 60})
     wait_until(lambda: Job.objects.get(pk=job.pk).state == "running")

@@ -37,7 +37,7 @@ class Command(BaseCommand):
             app.tasks[job.kind].perform(job, foreground=True)
         except KeyboardInterrupt:
             actions.cancel(Actor.at_shell(), job, "Interrupted in the terminal.")
-        sys.exit(self.told(job.uid))
+        sys.exit(self.print_end(job.uid))
 
     def claimed(self, kind: str, given: dict[str, Any]) -> Job:
         """A job that is made and claimed in one transaction: no worker can have it first."""
@@ -49,7 +49,7 @@ class Command(BaseCommand):
         self.stderr.write(f"job {job.uid}")
         return claimed
 
-    def told(self, uid: Any) -> int:
+    def print_end(self, uid: Any) -> int:
         """Print how it ended, as a worker would have recorded it."""
         job = Job.objects.get(uid=uid)
         for line in job.log.order_by("seq"):

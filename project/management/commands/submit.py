@@ -4,12 +4,12 @@ import sys
 from argparse import ArgumentParser
 from typing import Any
 
-from django.contrib.auth import get_user_model
 from django.core.management import BaseCommand, CommandError
 
 from project.management.terminal import EXITS, USAGE, ProgressBar, follow, misuse, parameters
 from tasks.access import actions
 from tasks.access.permissions import Actor
+from tasks.people import accounts
 
 
 class Command(BaseCommand):
@@ -29,7 +29,7 @@ class Command(BaseCommand):
     ) -> None:
         owner = None
         if options["owner"]:
-            owner = get_user_model().objects.filter(**{get_user_model().USERNAME_FIELD: options["owner"]}).first()
+            owner = accounts.named(options["owner"])
             if owner is None:
                 raise CommandError(f"There is no user {options['owner']!r}.", returncode=USAGE)
         given = parameters(kind, params)

@@ -3,11 +3,11 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.contrib.auth import get_user_model
 from django.core.management import BaseCommand, CommandError
 
 from tasks.access import audit
 from tasks.access.models import Scope, Token
+from tasks.people import accounts
 
 
 class Command(BaseCommand):
@@ -21,7 +21,7 @@ class Command(BaseCommand):
         parser.add_argument("--name", default="", help="to tell it from others")
 
     def handle(self, *args: Any, user: str, scope: str, days: float | None, name: str, **options: Any) -> None:
-        owner = get_user_model().objects.filter(**{get_user_model().USERNAME_FIELD: user}).first()
+        owner = accounts.named(user)
         if owner is None:
             raise CommandError(f"There is no user {user!r}.")
         if days is not None and not 0 < days <= 3650:

@@ -9,9 +9,7 @@ from contextlib import aclosing
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth import get_user_model
 from django.core.management import BaseCommand, CommandError
-from django.db.models import Q
 from rich.console import Console
 from rich.live import Live
 from rich.markup import escape
@@ -21,6 +19,7 @@ from live.client import Board, Client, Problem, Unreachable
 from project.management.terminal import EXITS, ProgressBar
 from tasks.access.models import Token
 from tasks.engine.visible import in_lines, in_one_line
+from tasks.people import accounts
 
 LOOKS = {
     "running": "cyan",
@@ -69,8 +68,7 @@ def running() -> str:
 
 def own_token() -> tuple[Token, str]:
     """A token for this command alone, of some admin: whoever may run it may read the database anyway."""
-    is_admin = Q(is_superuser=True) | Q(groups__name="admin")
-    admin = get_user_model().objects.filter(is_admin, is_active=True).first()
+    admin = accounts.active_admins().first()
     if admin is None:
         raise CommandError("There is no admin yet whose board it could show. Give --token.")
     return Token.objects.make(admin, "read", name="manage.py watch", days=1)
@@ -112,7 +110,7 @@ def table(picture: Board) -> Table:
     for job in jobs[:ROWS]:
         done, total = job["progress"]["done"], job["progress"]["total"]
         about = f"{job['kind']} {job.get('title', '')}".strip()
-        note = f"no word since {job['doubt_at'][11:19]}" if job.get("doubt_at") else job["progress"]["note"]
+        note = f"not confirmed since {job['doubt_at'][11:19]}" if job.get("doubt_at") else job["progress"]["note"]
         cells = (about, f"{done}/{total}" if total else "", note, job["owner"], job["worker"])
         cells = (job.get("app"), *cells) if watched else cells
         look = LOOKS.get(job["state"], "")

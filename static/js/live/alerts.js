@@ -28,7 +28,7 @@ export function listen() {
   if (!document.querySelector("[data-alerts]")) return;
   const socket = new Socket(address(), { onFrame: update });
   socket.watch(TOPIC, WATCH);
-  addEventListener("online", () => socket.hurry());
+  addEventListener("online", () => socket.reconnectNow());
   addEventListener("pagehide", () => socket.close());
   addEventListener("pageshow", (event) => event.persisted && socket.open());
   socket.open();

@@ -73,7 +73,7 @@ export class Socket {
   }
 
   /** Connect now if a wait is under way: the network is back, or somebody looks again. */
-  hurry() {
+  reconnectNow() {
     if (!this.#socket) this.open();
   }
 

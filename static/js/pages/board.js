@@ -46,8 +46,7 @@ export class Board {
     this.tallies = new Tallies(root, store);
     this.apps = /** @type {HTMLElement|null} */ (root.querySelector("[data-apps]"));
     const verdict = /** @type {HTMLElement|null} */ (root.querySelector("[data-verdict-look]"));
-    const prefix = /** @type {HTMLElement|null} */ (root.querySelector("[data-troubles]"))?.dataset.prefix ?? "";
-    this.verdict = verdict && new Verdict(verdict, store, prefix);
+    this.verdict = verdict && new Verdict(verdict, store);
     this.hold = new Hold(root, () => this.#soon());
     store.subscribe((change) => this.#note(change));
   }

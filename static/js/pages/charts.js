@@ -6,13 +6,13 @@
 
 import { brief } from "../parts/duration.js";
 import { List } from "../parts/list.js";
-import { parts, span, tops } from "../parts/plots.js";
 import { put } from "../parts/put.js";
 import * as time from "../parts/time.js";
 import { inAddress } from "../parts/address.js";
 
-/** @typedef {import("../parts/plots.js").Chart} Chart */
-/** @typedef {import("../parts/plots.js").Bucket} Bucket */
+/** @typedef {{at: string, succeeded: number, failed: number, cancelled: number}} Bucket */
+/** @typedef {{tops: Record<string, number>, totals: Record<string, number>, paths: Record<string, string>, trend: Record<string, string>}} Drawn */
+/** @typedef {{buckets: Bucket[], kinds: any[], missing: [string, string]|null, drawn: Drawn}} Chart  a gauge's value */
 
 const OUTCOMES = /** @type {const} */ (["succeeded", "failed", "cancelled"]);
 
@@ -39,20 +39,14 @@ export class ChartsPage {
 
   /** @param {Chart} chart */
   draw(chart) {
-    const scale = tops(chart.buckets);
+    const { tops, totals, paths } = chart.drawn;
     for (const plot of /** @type {NodeListOf<HTMLElement>} */ (this.root.querySelectorAll("[data-plot]"))) {
-      put(plot.querySelector("[data-top]"), scale[/** @type {"ended"|"failed"} */ (plot.dataset.plot)].toLocaleString("en"));
+      put(plot.querySelector("[data-top]"), tops[plot.dataset.plot ?? ""].toLocaleString("en"));
     }
     for (const outcome of OUTCOMES) {
-      const bars = this.root.querySelectorAll(`rect[data-of="${outcome}"]`);
-      chart.buckets.forEach((bucket, i) => {
-        const { y, height } = parts(bucket, scale)[outcome];
-        set(bars[i], "y", y);
-        set(bars[i], "height", height);
-        put(this.rows[i]?.querySelector(`[data-part="${outcome}"]`), String(bucket[outcome]));
-      });
-      const total = chart.buckets.reduce((sum, bucket) => sum + bucket[outcome], 0);
-      put(this.root.querySelector(`[data-total="${outcome}"]`), total.toLocaleString("en"));
+      set(this.root.querySelector(`path[data-of="${outcome}"]`), "d", paths[outcome]);
+      chart.buckets.forEach((bucket, i) => put(this.rows[i]?.querySelector(`[data-part="${outcome}"]`), String(bucket[outcome])));
+      put(this.root.querySelector(`[data-total="${outcome}"]`), totals[outcome].toLocaleString("en"));
     }
     chart.buckets.forEach((bucket, i) => show(this.rows[i], bucket.at));
     show(this.root.querySelector(".chart-ends"), chart.buckets[0].at);
@@ -112,7 +106,7 @@ function fillKind(row, kind) {
   set(link, "href", link.getAttribute("href").replace(/[^/]+\/$/, `${inAddress(kind.kind)}/`));
   for (const name of ["wait", "run"]) {
     for (const p of ["p50", "p95"]) put(row.querySelector(`[data-part="${name}_${p}_s"]`), brief(kind[`${name}_${p}_s`]));
-    const { x, width } = span(kind[`${name}_p50_s`], kind[`${name}_p95_s`]);
+    const { x, width } = kind.spans[name] ?? { x: "0", width: "0" };
     const bar = row.querySelector(`[data-span="${name}"]`);
     set(bar, "x", x);
     set(bar, "width", width);

@@ -132,7 +132,7 @@ function start(main) {
   });
   socket.watch("news", { type: "watch", news: [...new Set([...topics, alerts.TOPIC])] });
   setInterval(showFreshness, 1000);
-  addEventListener("online", () => socket.hurry());
+  addEventListener("online", () => socket.reconnectNow());
   addEventListener("pagehide", () => socket.close());
   addEventListener("pageshow", (event) => event.persisted && socket.open());
   socket.open();

@@ -20,7 +20,7 @@ function write(row, part, words) {
   put(row.querySelector(`[data-part="${part}"]`), words);
 }
 
-/** Ages come in steps of five seconds: finer ones would make a frame of every breath. @param {number} s */
+/** Ages come in steps of five seconds: finer ones would send a frame for every beat. @param {number} s */
 const steps = (s) => rough(Math.floor(s / 5) * 5000);
 
 /** @param {number|null} s */

@@ -1,10 +1,8 @@
 // @ts-check
-/** Is everything fine? The board's verdict, its reasons, the oldest wait and the last hour. tasks/monitor/diagnosis.py says it alike. */
+/** Is everything fine? The board's verdict, its reasons, the oldest wait and the last hour. tasks/queries/diagnosis.py says it alike. */
 
 import { rough } from "./duration.js";
-import { trend } from "./plots.js";
 import { put } from "./put.js";
-import { troubles } from "./troubles.js";
 
 /** @type {Record<string, string>} */
 const WORDS = { fine: "All fine", caution: "Needs attention", danger: "Something is wrong" };
@@ -18,21 +16,19 @@ export function verdict(found, failed, alerts) {
 }
 
 export class Verdict {
-  #trend = "";
-
-  /** @param {HTMLElement} root  the section @param {import("../live/store.js").Store} store @param {string} prefix of queues' names in the broker */
-  constructor(root, store, prefix) {
+  /** @param {HTMLElement} root  the section @param {import("../live/store.js").Store} store */
+  constructor(root, store) {
     this.root = root;
     this.store = store;
-    this.prefix = prefix;
     this.alerts = Number(root.dataset.alertsOpen);
+    this.found = /** @type {HTMLElement[]} */ ([...root.querySelectorAll("[data-trouble]")]).map(({ dataset }) => ({ look: dataset.look ?? "" }));
   }
 
   show() {
-    const { stats, queues, workers } = this.store;
+    const { stats, gauges } = this.store;
     if (!this.store.ready || !stats) return;
     const failed = stats.last_hour.failed ?? 0;
-    const look = verdict(troubles(queues, workers, this.prefix), failed, this.alerts);
+    const look = verdict(gauges.get("troubles") ?? this.found, failed, this.alerts);
     if (this.root.dataset.verdictLook !== look) {
       this.root.dataset.verdictLook = look;
       this.root.querySelector(".verdict-head use")?.setAttribute("href", `#lamp-${LAMPS[look]}`);
@@ -60,13 +56,10 @@ export class Verdict {
   }
 
   #hour() {
-    const chart = this.store.gauges.get("chart-1h");
-    if (!chart) return;
-    const drawn = trend(chart.buckets);
-    const all = drawn.ended + drawn.failed;
-    if (all === this.#trend) return;
-    this.#trend = all;
-    this.root.querySelector("[data-trend=ended]")?.setAttribute("d", drawn.ended);
-    this.root.querySelector("[data-trend=failed]")?.setAttribute("d", drawn.failed);
+    const trend = this.store.gauges.get("chart-1h")?.drawn.trend ?? {};
+    for (const [name, d] of Object.entries(trend)) {
+      const path = this.root.querySelector(`[data-trend=${name}]`);
+      if (path?.getAttribute("d") !== d) path?.setAttribute("d", d);
+    }
   }
 }

@@ -1,6 +1,6 @@
 """Backups: files in SIGNALBOX_HOME/backups that were opened and found whole before they got their names.
 
-Owns names, rights and the number kept; how each database is copied, opened and put back is told by the two modules
+Owns names, rights and the number kept; how each database is copied, opened and put back is in the two modules
 beside it. A file's name comes from its job's id alone, so a job that runs again makes the same backup again.
 """
 

@@ -21,7 +21,7 @@ SUFFIX = "dump"
 PLACES = "/usr/lib/postgresql/*/bin"  # where Debian keeps them, beside the PATH
 VERSION = re.compile(r"\(PostgreSQL\) (\d+)")
 TABLE = " TABLE DATA public tasks_job "
-HEAR_S = 0.2
+POLL_S = 0.2
 # A statement for each table, view, sequence and routine that is no part of an extension.
 DROPS = """
 SELECT format('DROP %s IF EXISTS %I.%I CASCADE',
@@ -79,7 +79,7 @@ def run(command: list[str], report: Report | None = None, size: object = None) -
         tempfile.TemporaryFile("w+") as err,
         started(command, out, err) as process,
     ):
-        while True:  # a cancel is heard before the first wait: a small dump is over within it
+        while True:  # a cancel is seen before the first wait: a small dump is over within it
             if report:
                 report.progress(size() if callable(size) else 0, 0)
             if (code := waited(process)) is not None:
@@ -109,7 +109,7 @@ def started(command: list[str], out: object, err: object) -> Iterator[subprocess
 
 def waited(process: subprocess.Popen) -> int | None:
     try:
-        return process.wait(HEAR_S)
+        return process.wait(POLL_S)
     except subprocess.TimeoutExpired:
         return None
 

@@ -19,13 +19,13 @@ TABLE = "tasks_job"  # a database without it is none of ours
 def copy(target: Path, report: Report) -> None:
     """SQLite's backup API inside a read transaction: without one, each foreign write would begin the copy again."""
 
-    def told(_: int, left: int, total: int) -> None:
+    def progress(_: int, left: int, total: int) -> None:
         report.progress(total - left, total, "copying")
 
     with closing(opened(connection.settings_dict["NAME"])) as live, closing(sqlite3.connect(target)) as backup:
         live.execute("BEGIN")
         live.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        live.backup(backup, pages=PAGES, progress=told)
+        live.backup(backup, pages=PAGES, progress=progress)
         backup.execute("PRAGMA journal_mode = DELETE")  # one file, which needs no others beside it
 
 

@@ -2,45 +2,31 @@
 
 from typing import Any
 
-from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
-from django.views.generic import DetailView, ListView, View
+from django.views.generic import DetailView, ListView
 
-from tasks.access import audit
-from tasks.access.permissions import may
 from tasks.engine.words import number_of
 from tasks.kinds.checks.models import Observation, Service
-from tasks.web.pages import Allowed, PageContext, submit_and_say, uid_or_404
+from tasks.web.pages import submit_and_say
+from tasks.web.rows import RowAction, RowPage, newest
 
 STRIP = 60  # checks in a strip
 SERVICES, ROWS = 30, 100  # on one page
 TALL, SLOW_S = 28, 5.0  # a bar's greatest height, and the seconds that it stands for
 
 
-class CheckPage(PageContext):
-    here = "checks"
+class CheckPage(RowPage):
+    here, noun = "checks", "check"
     action = "see_rows"
+    rights = {"may_change": "change_rows", "may_schedule": "change_schedules"}
     model = Service
-    slug_field = slug_url_kwarg = "uid"
-
-    def get_context_data(self, **context: Any) -> dict[str, Any]:
-        user = self.request.user
-        return super().get_context_data(
-            may_change=may(user, "change_rows"), may_schedule=may(user, "change_schedules"), **context
-        )
 
 
 class ServiceList(CheckPage, ListView):
     template_name = "kinds/checks/list.html"
 
     def get_context_data(self, **context: Any) -> dict[str, Any]:
-        services = Service.objects.order_by("-id")
-        if before := self.request.GET.get("before"):
-            services = services.filter(id__lt=get_object_or_404(Service, uid=uid_or_404(before)).pk)
-        found = list(services[: SERVICES + 1])
-        shown = [(service, strip(service.latest(STRIP))) for service in found[:SERVICES]]
-        more = f"before={found[SERVICES - 1].uid}" if len(found) > SERVICES else ""
+        found, more = newest(self.request, Service.objects.all(), SERVICES)
+        shown = [(service, strip(service.latest(STRIP))) for service in found]
         return super().get_context_data(services=shown, more=more, **context)
 
 
@@ -52,27 +38,23 @@ class ServiceDetail(CheckPage, DetailView):
         return super().get_context_data(strip=strip(latest[-STRIP:]), observations=latest[::-1], **context)
 
 
-class CheckNow(Allowed, View):
-    action = "submit"
-    http_method_names = ["post"]
+class CheckNow(RowAction):
+    noun, action = "check", "submit"
+    rows = Service.objects.all()
 
-    def post(self, request: HttpRequest, uid: Any) -> HttpResponse:
-        service = get_object_or_404(Service, uid=uid)
-        submit_and_say(request, "check_health", "A check was queued.", url=service.url)
-        return redirect("check", service.uid)
+    def do(self, service: Service) -> None:
+        submit_and_say(self.request, "check_health", "A check was queued.", url=service.url)
 
 
-class Forget(Allowed, View):
+class Forget(RowAction):
     """The service and its history; the next check of its address begins a new one."""
 
-    action = "change_rows"
-    http_method_names = ["post"]
+    here, noun, action = "checks", "service", "change_rows"
+    rows = Service.objects.all()
 
-    def post(self, request: HttpRequest, uid: Any) -> HttpResponse:
-        service = get_object_or_404(Service, uid=uid)
-        audit.do(request, "change_rows", f"service {service.uid}", service.delete, deleted=service.url)
-        messages.info(request, f"The history of {service.url} was deleted.")
-        return redirect("checks")
+    def do(self, service: Service) -> str:
+        self.audited(service.delete, service, deleted=service.url)
+        return f"The history of {service.url} was deleted."
 
 
 def strip(observations: list[Observation]) -> dict[str, Any]:

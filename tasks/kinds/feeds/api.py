@@ -1,17 +1,12 @@
 """Feeds over HTTP: the rows that fetch_feed works on. They are fetched by submitting a job with their id."""
 
 from typing import Any
-from uuid import UUID
 
-from django.urls import path
-from drf_spectacular.utils import extend_schema
 from rest_framework import serializers as s
-from rest_framework.response import Response
 
-from tasks.api import pagination, shapes
-from tasks.api.base import ResourceView, Strict, Text, Web
-from tasks.api.pagination import CURSOR, LIMIT
-from tasks.api.problems import Problem, wrong
+from tasks.api.base import Strict, Text, Web
+from tasks.api.problems import wrong
+from tasks.api.rows import Rows, paths
 from tasks.engine.models import instant
 from tasks.kinds.feeds.forms import ChangeForm, FeedForm
 from tasks.kinds.feeds.models import URL, Feed
@@ -44,11 +39,7 @@ class FeedShape(s.Serializer):
     changed_at = s.DateTimeField(allow_null=True)
 
 
-class FeedPage(shapes.Page):
-    results = FeedShape(many=True)
-
-
-def shown(feed: Feed) -> dict[str, Any]:
+def to_dict(feed: Feed) -> dict[str, Any]:
     return {
         "id": str(feed.uid),
         "url": feed.url,
@@ -66,69 +57,34 @@ def shown(feed: Feed) -> dict[str, Any]:
     }
 
 
-def feed_or_404(uid: UUID) -> Feed:
-    found = Feed.objects.filter(uid=uid).first()
-    if found is None:
-        raise Problem("not-found", "There is no such feed.")
-    return found
+class FeedRows(Rows):
+    """The pages' own forms check a body, so that both say the same of the same address."""
+
+    noun, see, edit = "feed", "see_rows", "change_rows"
+    rows = Feed.objects.all()
+    shape, bodies = FeedShape, {"POST": FeedIn, "PUT": FeedChange}
+    descriptions = {
+        "post": "Add a feed. It is fetched when a `fetch_feed` job with its id is submitted.",
+        "put": "Replace it: what is left out is as in a new feed. Its entries and subscriptions stay.",
+        "patch": "Change what is given. A new address begins without the old one's ETag.",
+        "delete": "Delete a feed with its entries and subscriptions.",
+    }
+
+    def clean(self, given: dict[str, Any], feed: Feed | None = None) -> FeedForm:
+        if feed is None:
+            form = FeedForm(given)
+        else:
+            now = {"url": feed.url, "title": feed.title, "status": feed.status}
+            form = ChangeForm(now | given, instance=feed)
+        if not form.is_valid():
+            raise wrong(**{name: " ".join(said) for name, said in form.errors.items()})
+        return form
+
+    def write(self, feed: Feed | None, form: FeedForm) -> Feed:
+        return form.save()
+
+    def show(self, feed: Feed) -> dict[str, Any]:
+        return to_dict(feed)
 
 
-def valid(form: FeedForm) -> FeedForm:
-    """The pages' own forms judge, so that both say the same of the same address."""
-    if not form.is_valid():
-        raise wrong(**{name: " ".join(said) for name, said in form.errors.items()})
-    return form
-
-
-class Feeds(ResourceView):
-    actions = {"GET": "see_rows", "POST": "change_rows"}
-
-    @extend_schema(operation_id="list_feeds", parameters=[LIMIT, CURSOR], responses=FeedPage)
-    def get(self, request: Any) -> Response:
-        return pagination.answer(request, "feeds", Feed.objects.all(), shown, self.asked(*pagination.PARAMETERS))
-
-    @extend_schema(operation_id="create_feed", request=FeedIn, responses={201: FeedShape})
-    def post(self, request: Any) -> Response:
-        """Add a feed. It is fetched when a `fetch_feed` job with its id is submitted."""
-        form = valid(FeedForm(self.given(FeedIn)))
-        made = self.do(lambda feed: f"feed {feed.uid}", form.save)
-        answer = Response(shown(made), status=201)
-        answer["Location"] = request.build_absolute_uri(f"{request.path}{made.uid}/")
-        return answer
-
-
-class OneFeed(ResourceView):
-    actions = {"GET": "see_rows", **dict.fromkeys(("PUT", "PATCH", "DELETE"), "change_rows")}
-
-    @extend_schema(operation_id="get_feed", responses=FeedShape)
-    def get(self, request: Any, uid: UUID) -> Response:
-        self.asked()
-        return Response(shown(feed_or_404(uid)))
-
-    @extend_schema(operation_id="replace_feed", request=FeedChange, responses=FeedShape)
-    def put(self, request: Any, uid: UUID) -> Response:
-        """Replace it: what is left out is as in a new feed. Its entries and subscriptions stay."""
-        return self.change(feed_or_404(uid), self.given(FeedChange))
-
-    @extend_schema(operation_id="change_feed", request=FeedChange(partial=True), responses=FeedShape)
-    def patch(self, request: Any, uid: UUID) -> Response:
-        """Change what is given. A new address begins without the old one's ETag."""
-        return self.change(feed_or_404(uid), self.given(FeedChange, partial=True))
-
-    def change(self, feed: Feed, given: dict[str, Any]) -> Response:
-        now = {"url": feed.url, "title": feed.title, "status": feed.status}
-        form = valid(ChangeForm(now | given, instance=feed))
-        self.do(f"feed {feed.uid}", form.save, changed=sorted(given))
-        return Response(shown(feed_or_404(feed.uid)))
-
-    @extend_schema(operation_id="delete_feed", responses={204: None})
-    def delete(self, request: Any, uid: UUID) -> Response:
-        """Delete a feed with its entries and subscriptions."""
-        self.do(f"feed {uid}", feed_or_404(uid).delete)
-        return Response(status=204)
-
-
-urlpatterns = [
-    path("feeds/", Feeds.as_view(), name="feeds"),
-    path("feeds/<uuid:uid>/", OneFeed.as_view(), name="feed"),
-]
+urlpatterns = paths(FeedRows, "feeds/")

@@ -2,32 +2,25 @@
 
 from typing import Any
 
-from django.db.models import Count, QuerySet
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
-from django.urls import reverse
-from django.views.generic import CreateView, DeleteView, DetailView, ListView, UpdateView, View
+from django.db.models import Count
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404
+from django.views.generic import DetailView, ListView
 
-from tasks.access import audit
-from tasks.access.permissions import may
+from tasks.engine.words import number_of
 from tasks.kinds.feeds.forms import ChangeForm, FeedForm
 from tasks.kinds.feeds.models import Entry, Feed, Subscription
-from tasks.web.pages import Allowed, PageContext, submit_and_say, uid_or_404
+from tasks.web.pages import submit_and_say, uid_or_404
+from tasks.web.rows import ChangeRow, DeleteRow, NewRow, RowAction, RowPage, newest
 
 FEEDS, ENTRIES = 50, 30  # on one page
 
 
-class FeedPage(PageContext):
-    here = "feeds"
+class FeedPage(RowPage):
+    here, noun = "feeds", "feed"
     action = "see_rows"
+    rights = {"may_change": "change_rows", "may_schedule": "change_schedules"}
     model = Feed
-    slug_field = slug_url_kwarg = "uid"
-
-    def get_context_data(self, **context: Any) -> dict[str, Any]:
-        user = self.request.user
-        return super().get_context_data(
-            may_change=may(user, "change_rows"), may_schedule=may(user, "change_schedules"), **context
-        )
 
 
 class FeedList(FeedPage, ListView):
@@ -35,21 +28,13 @@ class FeedList(FeedPage, ListView):
 
     template_name = "kinds/feeds/list.html"
 
-    def get_queryset(self) -> QuerySet[Feed]:
-        feeds = Feed.objects.order_by("-id")
-        if before := self.request.GET.get("before"):
-            feeds = feeds.filter(id__lt=get_object_or_404(Feed, uid=uid_or_404(before)).pk)
-        return feeds
-
     def get_context_data(self, **context: Any) -> dict[str, Any]:
-        found = list(self.get_queryset()[: FEEDS + 1])
-        shown = found[:FEEDS]
+        shown, more = newest(self.request, Feed.objects.all(), FEEDS)
         counts = Entry.objects.filter(feed__in=shown).order_by().values_list("feed").annotate(n=Count("id"))
         totals = dict(counts)
         for feed in shown:
             feed.total = totals.get(feed.pk, 0)
         own = set(Subscription.objects.filter(feed__in=shown, user=self.request.user).values_list("feed", flat=True))
-        more = f"before={shown[-1].uid}" if len(found) > FEEDS else ""
         return super().get_context_data(feeds=shown, own=own, more=more, **context)
 
 
@@ -71,21 +56,10 @@ class FeedDetail(FeedPage, DetailView):
         )
 
 
-class FeedForms(FeedPage):
-    action = "change_rows"
-    template_name = "kinds/feeds/form.html"
-
-    def get_success_url(self) -> str:
-        return reverse("feed", args=[self.object.uid])
-
-    def form_valid(self, form: Any) -> HttpResponse:
-        self.object = audit.do(self.request, "change_rows", lambda feed: f"feed {feed.uid}", form.save)
-        return redirect(self.get_success_url())
-
-
-class FeedCreate(FeedForms, CreateView):
+class FeedCreate(FeedPage, NewRow):
     """A new feed is fetched at once."""
 
+    action = "change_rows"
     form_class = FeedForm
     extra_context = {"heading": "Add a feed", "button": "Add it and fetch it"}
 
@@ -96,49 +70,39 @@ class FeedCreate(FeedForms, CreateView):
         return answer
 
 
-class FeedUpdate(FeedForms, UpdateView):
+class FeedUpdate(FeedPage, ChangeRow):
+    action = "change_rows"
     form_class = ChangeForm
     extra_context = {"heading": "Change the feed", "button": "Change it"}
 
 
-class FeedDelete(FeedForms, DeleteView):
-    template_name = "kinds/feeds/delete.html"
+class FeedDelete(FeedPage, DeleteRow):
+    action = "change_rows"
+    kept = "url"
 
-    def form_valid(self, form: Any) -> HttpResponse:
-        feed = self.object
-        audit.do(self.request, "change_rows", f"feed {feed.uid}", feed.delete, deleted=feed.url)
-        return redirect("feeds")
-
-    def get_context_data(self, **context: Any) -> dict[str, Any]:
-        return super().get_context_data(total=self.object.entries.count(), **context)
+    @property
+    def warning(self) -> str:
+        entries = number_of(self.object.entries.count(), "entry", "entries")
+        return f"Its {entries} and {number_of(self.object.subscribers, 'subscription')} are deleted too."
 
 
-class FeedDeed(Allowed, View):
-    """Something done to one feed."""
-
+class FeedAction(RowAction):
+    noun = "feed"
     action = "see_rows"
-    http_method_names = ["post"]
-
-    def post(self, request: HttpRequest, uid: Any) -> HttpResponse:
-        feed = get_object_or_404(Feed, uid=uid)
-        self.do(feed)
-        return redirect("feed", feed.uid)
-
-    def do(self, feed: Feed) -> None:
-        raise NotImplementedError
+    rows = Feed.objects.all()
 
 
-class Subscribe(FeedDeed):
+class Subscribe(FeedAction):
     def do(self, feed: Feed) -> None:
         feed.subscribe(self.request.user)
 
 
-class Unsubscribe(FeedDeed):
+class Unsubscribe(FeedAction):
     def do(self, feed: Feed) -> None:
         feed.unsubscribe(self.request.user)
 
 
-class Fetch(FeedDeed):
+class Fetch(FeedAction):
     action = "submit"
 
     def do(self, feed: Feed) -> None:

@@ -1,23 +1,17 @@
 """Collections over HTTP: the rows that match_images works on. Archives are uploaded on the page; folders named here."""
 
 from typing import Any
-from uuid import UUID
 
-from django.db import transaction
-from django.urls import path
-from drf_spectacular.utils import extend_schema
 from rest_framework import serializers as s
-from rest_framework.response import Response
 
-from tasks.api import pagination, shapes
-from tasks.api.base import ResourceView, Strict, Text
-from tasks.api.pagination import CURSOR, LIMIT
-from tasks.api.problems import Problem, wrong
+from tasks.api.base import Strict, Text
+from tasks.api.problems import wrong
+from tasks.api.rows import Rows, paths
 from tasks.engine.models import instant
 from tasks.kinds.asking import Refused
-from tasks.kinds.images import folders, storing
+from tasks.kinds.images import folders
 from tasks.kinds.images.models import Collection
-from tasks.kinds.images.tasks import stop_run
+from tasks.kinds.images.tasks import remove
 
 
 class CollectionIn(Strict):
@@ -57,11 +51,7 @@ class CollectionShape(s.Serializer):
     finished_at = s.DateTimeField(allow_null=True)
 
 
-class CollectionPage(shapes.Page):
-    results = CollectionShape(many=True)
-
-
-def shown(collection: Collection) -> dict[str, Any]:
+def to_dict(collection: Collection) -> dict[str, Any]:
     return {
         "id": str(collection.uid),
         "name": collection.name,
@@ -75,78 +65,40 @@ def shown(collection: Collection) -> dict[str, Any]:
     }
 
 
-def collection_or_404(uid: UUID) -> Collection:
-    found = Collection.objects.select_related("owner").filter(uid=uid).first()
-    if found is None:
-        raise Problem("not-found", "There is no such collection.")
-    return found
+class CollectionRows(Rows):
+    noun, see, edit = "collection", "see_rows", "change_rows"
+    rows = Collection.objects.select_related("owner")
+    shape = CollectionShape
+    bodies = {"POST": CollectionIn, "PUT": CollectionPut, "PATCH": CollectionChange}
+    descriptions = {
+        "post": "Make a collection of a folder. "
+        "Its images are compared when a `match_images` job with its id is submitted.",
+        "put": "Rename it. Its folder and its images stay.",
+        "patch": "Rename it.",
+        "delete": "Delete it with its images' rows and files; what runs is stopped.",
+    }
 
-
-class Collections(ResourceView):
-    actions = {"GET": "see_rows", "POST": "change_rows"}
-
-    @extend_schema(operation_id="list_collections", parameters=[LIMIT, CURSOR], responses=CollectionPage)
-    def get(self, request: Any) -> Response:
-        rows = Collection.objects.select_related("owner")
-        return pagination.answer(request, "collections", rows, shown, self.asked(*pagination.PARAMETERS))
-
-    @extend_schema(operation_id="create_collection", request=CollectionIn, responses={201: CollectionShape})
-    def post(self, request: Any) -> Response:
-        """Make a collection of a folder. Its images are compared when a `match_images` job with its id is submitted."""
-        given = self.given(CollectionIn)
-        try:
-            given["folder"] = str(folders.allowed(given["folder"]))
-        except Refused as refused:
-            raise wrong(folder=refused.sentence) from None
-        made = self.do(
-            lambda row: f"collection {row.uid}", lambda: Collection.objects.create(owner=self.actor.user, **given)
-        )
-        answer = Response(shown(made), status=201)
-        answer["Location"] = request.build_absolute_uri(f"{request.path}{made.uid}/")
-        return answer
-
-
-class OneCollection(ResourceView):
-    actions = {"GET": "see_rows", **dict.fromkeys(("PUT", "PATCH", "DELETE"), "change_rows")}
-
-    @extend_schema(operation_id="get_collection", responses=CollectionShape)
-    def get(self, request: Any, uid: UUID) -> Response:
-        self.asked()
-        return Response(shown(collection_or_404(uid)))
-
-    @extend_schema(operation_id="replace_collection", request=CollectionPut, responses=CollectionShape)
-    def put(self, request: Any, uid: UUID) -> Response:
-        """Rename it. Its folder and its images stay."""
-        found, given = collection_or_404(uid), self.given(CollectionPut)
-        if given.pop("folder", None) not in (None, found.folder):
+    def clean(self, given: dict[str, Any], collection: Collection | None = None) -> dict[str, Any]:
+        if collection is None:
+            try:
+                return given | {"folder": str(folders.allowed(given["folder"]))}
+            except Refused as refused:
+                raise wrong(folder=refused.sentence) from None
+        if given.pop("folder", None) not in (None, collection.folder):
             raise wrong(folder="The folder of a collection stays. Make another collection.")
-        return self.change(found, given)
+        return given
 
-    @extend_schema(operation_id="change_collection", request=CollectionChange(partial=True), responses=CollectionShape)
-    def patch(self, request: Any, uid: UUID) -> Response:
-        """Rename it."""
-        return self.change(collection_or_404(uid), self.given(CollectionChange, partial=True))
+    def write(self, collection: Collection | None, given: dict[str, Any]) -> Collection:
+        if collection is None:
+            return Collection.objects.create(owner=self.actor.user, **given)
+        Collection.objects.filter(pk=collection.pk).update(**given)
+        return collection
 
-    def change(self, found: Collection, given: dict[str, Any]) -> Response:
-        if given:
-            self.do(f"collection {found.uid}", lambda: Collection.objects.filter(pk=found.pk).update(**given))
-        return Response(shown(collection_or_404(found.uid)))
+    def remove(self, collection: Collection) -> None:
+        remove(collection, self.actor.user)
 
-    @extend_schema(operation_id="delete_collection", responses={204: None})
-    def delete(self, request: Any, uid: UUID) -> Response:
-        """Delete it with its images' rows and files; what runs is stopped."""
-        found = collection_or_404(uid)
-        stop_run(found, self.actor.user)
-
-        def delete() -> None:
-            transaction.on_commit(lambda: storing.forget(found))
-            found.delete()
-
-        self.do(f"collection {uid}", delete)
-        return Response(status=204)
+    def show(self, collection: Collection) -> dict[str, Any]:
+        return to_dict(collection)
 
 
-urlpatterns = [
-    path("collections/", Collections.as_view(), name="collections"),
-    path("collections/<uuid:uid>/", OneCollection.as_view(), name="collection"),
-]
+urlpatterns = paths(CollectionRows, "collections/")

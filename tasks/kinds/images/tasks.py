@@ -9,6 +9,7 @@ import time
 from typing import Annotated, Any
 from uuid import UUID
 
+from django.db import transaction
 from django.db.models import F, QuerySet
 
 from tasks.access import actions
@@ -72,6 +73,14 @@ def collection_of(uid: str) -> Collection:
 def stop_run(collection: Collection, by: Any = None) -> int:
     """Cancel the plan of the last run, and then its parts: a plan that goes on would queue more. How many jobs."""
     return _cancel(Job.objects.filter(uid=collection.run), by) + stop_parts(collection.run, by)
+
+
+def remove(collection: Collection, by: Any) -> None:
+    """Stop what runs, and delete the rows; the files go once it is certain that the rows are gone."""
+    with transaction.atomic():
+        stop_run(collection, by)
+        transaction.on_commit(lambda: storing.forget(collection))
+        collection.delete()
 
 
 def stop_parts(run: UUID | None, by: Any = None) -> int:

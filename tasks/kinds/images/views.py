@@ -2,23 +2,21 @@
 
 from typing import Any
 
-from django.contrib import messages
-from django.db import transaction
 from django.db.models import QuerySet
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
-from django.urls import reverse
-from django.views.generic import CreateView, DeleteView, DetailView, ListView, UpdateView, View
+from django.shortcuts import get_object_or_404
+from django.views.generic import DetailView, ListView, View
 
 from tasks.access import audit
-from tasks.access.permissions import may
 from tasks.engine.models import Job
+from tasks.engine.words import number_of
 from tasks.kinds.images import storing
 from tasks.kinds.images.forms import CollectionForm, RenameForm
 from tasks.kinds.images.models import Collection, Image
-from tasks.kinds.images.tasks import stop_run
+from tasks.kinds.images.tasks import remove, stop_run
 from tasks.web import upload_ticket
-from tasks.web.pages import Allowed, PageContext, submit_and_say, uid_or_404
+from tasks.web.pages import Allowed, submit_and_say
+from tasks.web.rows import ChangeRow, DeleteRow, NewRow, RowAction, RowPage, newest
 
 COLLECTIONS, IMAGES = 50, 48  # on one page
 SHOWN = {
@@ -29,26 +27,19 @@ SHOWN = {
 }
 
 
-class CollectionPage(PageContext):
-    here = "collections"
+class CollectionPage(RowPage):
+    here, noun = "collections", "collection"
     action = "see_rows"
+    rights = {"may_change": "change_rows"}
     model = Collection
-    slug_field = slug_url_kwarg = "uid"
-
-    def get_context_data(self, **context: Any) -> dict[str, Any]:
-        return super().get_context_data(may_change=may(self.request.user, "change_rows"), **context)
 
 
 class CollectionList(CollectionPage, ListView):
     template_name = "kinds/images/list.html"
 
     def get_context_data(self, **context: Any) -> dict[str, Any]:
-        rows = Collection.objects.order_by("-id")
-        if before := self.request.GET.get("before"):
-            rows = rows.filter(id__lt=get_object_or_404(Collection, uid=uid_or_404(before)).pk)
-        found = list(rows[: COLLECTIONS + 1])
-        shown = [(collection, collection.counts()) for collection in found[:COLLECTIONS]]
-        more = f"before={found[COLLECTIONS - 1].uid}" if len(found) > COLLECTIONS else ""
+        found, more = newest(self.request, Collection.objects.all(), COLLECTIONS)
+        shown = [(collection, collection.counts()) for collection in found]
         return super().get_context_data(collections=shown, more=more, **context)
 
 
@@ -85,19 +76,8 @@ class CollectionDetail(CollectionPage, DetailView):
         return done.select_related("match").order_by("-completed_at", "-id")
 
 
-class CollectionForms(CollectionPage):
+class CollectionCreate(CollectionPage, NewRow):
     action = "change_rows"
-    template_name = "kinds/images/form.html"
-
-    def get_success_url(self) -> str:
-        return reverse("collection", args=[self.object.uid])
-
-    def form_valid(self, form: Any) -> HttpResponse:
-        self.object = audit.do(self.request, "change_rows", lambda row: f"collection {row.uid}", form.save)
-        return redirect(self.get_success_url())
-
-
-class CollectionCreate(CollectionForms, CreateView):
     form_class = CollectionForm
     extra_context = {"heading": "Add a collection", "button": "Add it and compare its images"}
 
@@ -114,57 +94,45 @@ class CollectionCreate(CollectionForms, CreateView):
         return answer
 
 
-class CollectionRename(CollectionForms, UpdateView):
+class CollectionRename(CollectionPage, ChangeRow):
+    action = "change_rows"
     form_class = RenameForm
     extra_context = {"heading": "Rename the collection", "button": "Rename it"}
 
 
-class CollectionDelete(CollectionForms, DeleteView):
-    """What runs is stopped first; the files go once it is certain that the rows are gone."""
+class CollectionDelete(CollectionPage, DeleteRow):
+    action = "change_rows"
+    kept = "name"
 
-    template_name = "kinds/images/delete.html"
+    @property
+    def warning(self) -> str:
+        images = number_of(self.object.counts()["total"], "image")
+        archive = " and the uploaded archive" if self.object.archive_name else ""
+        return f"The results of its {images}{archive} are deleted too. Running jobs are stopped."
 
-    def get_context_data(self, **context: Any) -> dict[str, Any]:
-        return super().get_context_data(counts=self.object.counts(), **context)
-
-    def form_valid(self, form: Any) -> HttpResponse:
-        collection = self.object
-        stop_run(collection, self.request.user)
-
-        def delete() -> None:
-            transaction.on_commit(lambda: storing.forget(collection))
-            collection.delete()
-
-        audit.do(self.request, "change_rows", f"collection {collection.uid}", delete, deleted=collection.name)
-        return redirect("collections")
+    def remove(self, collection: Collection) -> None:
+        remove(collection, self.request.user)
 
 
-class CollectionActionView(Allowed, View):
+class CollectionAction(RowAction):
+    noun = "collection"
     action = "submit"
-    http_method_names = ["post"]
-
-    def post(self, request: HttpRequest, uid: Any) -> HttpResponse:
-        collection = get_object_or_404(Collection, uid=uid)
-        self.do(collection)
-        return redirect("collection", collection.uid)
-
-    def do(self, collection: Collection) -> None:
-        raise NotImplementedError
+    rows = Collection.objects.all()
 
 
-class Match(CollectionActionView):
+class Match(CollectionAction):
     def do(self, collection: Collection) -> None:
         said = "Comparing the remaining images."
         submit_and_say(self.request, "match_images", said, collection=str(collection.uid))
 
 
-class Stop(CollectionActionView):
+class Stop(CollectionAction):
     action = "cancel"
 
-    def do(self, collection: Collection) -> None:
+    def do(self, collection: Collection) -> str:
         uid = collection.run or collection.uid
         stopped = audit.do(self.request, "cancel", uid, lambda: stop_run(collection, self.request.user))
-        messages.info(self.request, f"{stopped} jobs stopped. Compare again to continue.")
+        return f"{stopped} jobs stopped. Compare again to continue."
 
 
 class Thumbnail(Allowed, View):

@@ -2,7 +2,7 @@
 
 from django import template
 
-from tasks.monitor import diagnosis
+from tasks.queries import diagnosis
 
 register = template.Library()
 register.simple_tag(diagnosis.verdict)

@@ -236,7 +236,7 @@ def is_one_of(state: str, states: str) -> bool:
 
 @register.filter
 def beat(age_s: float | None) -> str:
-    """Ages of beats come in steps of five seconds: finer ones would make a frame of every breath."""
+    """Ages of beats come in steps of five seconds: finer ones would send a frame for every beat."""
     if not isinstance(age_s, float | int):
         return "never"
     return "just now" if age_s < 5 else f"{rough(age_s // 5 * 5)} ago"

@@ -27,7 +27,7 @@ SERVE = {
 
 
 class Page:
-    """What a browser shows: the last that it was told of each job. It comes back a second after its link was lost."""
+    """What a browser shows: the last that it received of each job. It reconnects a second after its link was lost."""
 
     def __init__(self, port: int, session: str) -> None:
         self.port, self.headers = port, {"Cookie": f"sessionid={session}"}
@@ -128,7 +128,7 @@ class Plain(Rig):
         return made
 
     def reload(self) -> None:
-        """Every page is opened anew: what it showed wrongly before is not counted again."""
+        """Every page is opened again: what it showed wrongly before is not counted again."""
         self.pages = self.pages[:4]
         for link in self.to_web:
             link.reset()

@@ -1,6 +1,6 @@
-"""What keeps jobs from starting, in words that an operator can act on. static/js/parts/troubles.js says it alike.
+"""What keeps jobs from starting, in words that an operator can act on.
 
-From what pages and frames know of queues and workers, and nothing else.
+From the members ``queues`` and ``workers`` of ``tasks.queries.board`` and nothing else.
 """
 
 from collections.abc import Sequence
@@ -8,27 +8,29 @@ from typing import Any
 
 from django.conf import settings
 
-from tasks.engine import strangers
+from tasks.engine import unserved
 
 STUCK_S = 60.0
 
 
 def diagnosis_context(board: dict[str, Any]) -> dict[str, Any]:
     """What a page needs that includes ``workers/_troubles.html``."""
-    prefix = f"{settings.SIGNALBOX_NAME}."
-    found = troubles(board["queues"], board["workers"], prefix)
-    return {"troubles": found, "prefix": prefix, "strangers": strangers_in_words()}
+    return {"troubles": troubles_of(board), "kind_warnings": kind_warnings()}
 
 
-def strangers_in_words() -> list[str]:
+def troubles_of(board: dict[str, Any]) -> list[dict[str, str]]:
+    return troubles(board["queues"], board["workers"], f"{settings.SIGNALBOX_NAME}.")
+
+
+def kind_warnings() -> list[str]:
     """What is wrong with kinds. These sentences do not change by the second, so no frame brings them."""
     said = []
-    if unknown := strangers.unknown_kinds():
+    if unknown := unserved.unknown_kinds():
         said.append(
             f"There are rows of {kinds(unknown)}, which nobody knows here: its function was renamed, is gone, or "
             f"shares its name with another now. manage.py rename_kind {unknown[0]} NEW moves them to the kind NEW."
         )
-    if idle := sorted(strangers.unserved().kinds)[: strangers.MOST]:
+    if idle := sorted(unserved.find().kinds)[: unserved.MOST]:
         said.append(
             f"Jobs of {kinds(idle)} are queued, and no live worker knows it. Restart the workers if it is new; "
             "if its module is not called tasks, name it in SIGNALBOX_IMPORTS."

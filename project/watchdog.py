@@ -1,4 +1,4 @@
-"""Ends the process groups it was told of as soon as its starter is gone, however that went (even kill -9).
+"""Ends the process groups that its starter named, as soon as the starter is gone, however that went (even kill -9).
 
 It reads `+<group>` and `-<group>` lines from its standard input; the end of that input is the end of the starter.
 Run as a script without site-packages; it must import nothing of the project. One pipe does what PR_SET_PDEATHSIG does

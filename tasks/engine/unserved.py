@@ -15,7 +15,7 @@ from tasks.engine import registry
 from tasks.engine.models import Job, State, Worker
 from tasks.engine.transition import now
 
-MOST = 20  # names that are told
+MOST = 20  # names that a sentence lists
 LOOKED_AT = 20_000  # queued jobs: a million waiting ones are not read every few seconds
 
 # One step of the index for each kind, however many rows there are: neither database skips by itself.
@@ -31,7 +31,7 @@ KINDS = (
 def unknown_kinds() -> list[str]:
     """The names of kinds that rows of ours have and nobody knows, at most MOST.
 
-    Whether such rows are ours is told by the first and the last one: kinds of watched applications are not.
+    The first and the last row of a kind show whether it is ours: kinds of watched applications are not.
     """
     with connection.cursor() as cursor:
         cursor.execute(KINDS)
@@ -51,7 +51,7 @@ class Unserved(NamedTuple):
     queues: frozenset[str]
 
 
-def unserved() -> Unserved:
+def find() -> Unserved:
     """Nothing while no worker is alive at all, which is another trouble. A worker of an older release says no kinds."""
     alive = Worker.objects.filter(stopped_at=None, seen_at__gte=now() - timedelta(seconds=settings.SIGNALBOX_LEASE_S))
     workers = list(alive.values_list("queues", "kinds"))
@@ -61,8 +61,8 @@ def unserved() -> Unserved:
     waiting = set(Job.objects.filter(pk__in=keys).order_by().values_list("kind", "queue").distinct())
     kinds = {kind for kind, _ in waiting} - _names(kinds for _, kinds in workers)
     queues = {queue for _, queue in waiting} - _names(queues for queues, _ in workers)
-    told = all(isinstance(kinds, list) for _, kinds in workers)
-    return Unserved(frozenset(kinds) if told else frozenset(), frozenset(queues))
+    complete = all(isinstance(kinds, list) for _, kinds in workers)
+    return Unserved(frozenset(kinds) if complete else frozenset(), frozenset(queues))
 
 
 def _names(lists: Iterable[object]) -> set[str]:
