@@ -17,6 +17,7 @@ from project.servers import Wrong
 
 NAME = r"[a-z0-9-]{1,32}"
 WANTED = "name=address,name=address with names of at most 32 lower-case letters, digits and -"
+MEANT = {"own": "our own jobs", "*": "all jobs"}  # what these mean in app=, webhooks and rules of alerts
 SCHEMES = (*servers.REDIS, "redis+socket", *servers.AMQP)
 TEXTS = {"global_keyprefix", "control_exchange", "event_exchange", "result_prefix", "sep"}
 NUMBERS = {"visibility_timeout"}
@@ -51,8 +52,10 @@ def addresses(name: str, off: bool = False) -> dict[str, Any]:
 
     def parse(value: str) -> dict[str, Any]:
         found: dict[str, Any] = {}
-        for each in re.split(rf"\s*,\s*(?={NAME}=)", value):
+        for each in re.split(rf"\s*,\s*(?=(?:{NAME}|\*)=)", value):
             app, is_, text = each.partition("=")
+            if is_ and app in MEANT:
+                raise Wrong(f"cannot name an application {app}: that word means {MEANT[app]}; choose another name")
             if not (is_ and re.fullmatch(NAME, app)):
                 raise Wrong(f"must be {WANTED}")
             if app in found:

@@ -4,6 +4,7 @@ The tests send every operation and hold the answers against these, so the docume
 """
 
 from functools import cache
+from typing import Any
 
 from rest_framework import serializers as s
 
@@ -104,6 +105,18 @@ class Page(s.Serializer):
     )
 
 
+class SearchGap(s.Serializer):
+    """A time in which tasks of a watched application began that nobody saw, so that they are not listed."""
+
+    app = s.CharField()
+    until = s.DateTimeField()
+    unseen = s.IntegerField()
+    why = s.CharField()
+
+    def get_fields(self) -> dict[str, Any]:
+        return {"from": s.DateTimeField(), **super().get_fields()}  # a word of Python
+
+
 @cache
 def page(shape: type[s.Serializer], name: str = "") -> type[Page]:
     """A page of a list. In the OpenAPI document, its name is that of the shape with Page at its end."""
@@ -114,6 +127,7 @@ def page(shape: type[s.Serializer], name: str = "") -> type[Page]:
 class JobPage(Page):
     results = JobSummary(many=True)
     looked = Looked(required=False, help_text="only when the search stopped before the page was full")
+    gaps = SearchGap(many=True, required=False, help_text="of applications that were asked for, in this page's time")
     notes = s.ListField(child=s.CharField(), required=False, help_text="what in `q` was taken for a word")
 
 

@@ -23,7 +23,7 @@ from tasks.observe import watched
 from tasks.params.signature import LARGEST, TooLarge, Url, size
 from tasks.params.types import Wrong
 from tasks.queries import board
-from tasks.search import finder
+from tasks.search import finder, unseen
 from tasks.search.language import FILTERS, is_argument, taken_for_words
 from tasks.search.parameters import SEARCH, query_of
 
@@ -77,6 +77,7 @@ class Jobs(ResourceView):
         at = pagination.place(asked, "jobs")
         limit = pagination.limit(asked)
         found = finder.find(query, visible(self.actor, Job.every.all()), **at._asdict(), limit=limit)
+        gaps = unseen.gaps(query, found.jobs, newest=found.newer is None, oldest=found.older is None)
         stopped = not found.complete and len(found.jobs) < limit  # before the page was full
         return Response(
             {
@@ -86,6 +87,7 @@ class Jobs(ResourceView):
             }
             | ({"looked": finder.describe_window(found)} if stopped else {})
             | ({"notes": notes} if notes else {})
+            | ({"gaps": gaps} if gaps else {})
         )
 
     @extend_schema(

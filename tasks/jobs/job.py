@@ -20,7 +20,7 @@ from tasks.access.permissions import ELSEWHERE, may, may_make_run, may_submit
 from tasks.engine import chains, registry
 from tasks.engine.models import Job, LogLine, State
 from tasks.jobs import related
-from tasks.observe import knowledge
+from tasks.observe import again, knowledge, shown
 from tasks.queries import board
 from tasks.search import bulk
 from tasks.web import json_tree
@@ -68,6 +68,8 @@ class JobView(Page):
             take_all_back=self.take_all_back(job),
             outcome=bulk.outcome(job.uid) if job.kind == "bulk_action" and not job.app else None,
             may_share=may(user, "share", job) and not job.app,
+            again=again.offer(job) if job.app and may(user, "submit") else None,
+            asked=shown.orders(job.app, job.uid) if job.app else [],
             how_known=knowledge.of_task(job) if job.app else [],
             arguments_are_text=bool(job.app) and not knowledge.arguments_are_real(job),
             never_retried=kind is not None and not job.app and not kind.own_retries,

@@ -120,7 +120,7 @@ def deleted_rows(old: QuerySet[Any], go_on: Callable[[], None]) -> int:
     count = 0
     while ids := list(old.values_list("pk", flat=True)[:ROWS]):
         began = time.monotonic()
-        count += old.model._default_manager.filter(pk__in=ids).delete()[0]
+        count += old.model._base_manager.filter(pk__in=ids).delete()[0]
         go_on()
         rested(began)
     return count

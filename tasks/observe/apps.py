@@ -15,6 +15,8 @@ class ObserveConfig(AppConfig):
     api = "tasks.observe.api"
     expired = {
         "gaps": "tasks.observe.models.expired_gaps",
+        "watched bars": "tasks.observe.models.expired_bars",
+        "tasks no longer watched": "tasks.observe.models.expired_tasks",
         "orders": "tasks.observe.models.expired_orders",
         "watched workers": "tasks.observe.models.expired_workers",
     }

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from tasks.engine.models import Job, State
 from tasks.engine.words import number_of
-from tasks.observe import shown, watched
+from tasks.observe import pruning, watched
 from tasks.observe.models import App, WatchedWorker
 
 LISTED = 1_000  # waiting messages of a queue that are read
@@ -46,10 +46,18 @@ def of_task(job: Job) -> Facts:
         found.append(("Held by", f"{holder}, which has not begun it"))
     if note := noted.get("note"):
         found.append(("Note", str(note)))
+    if (since := _unwatched_since(job.app)) is not None:
+        found.append(("Watched", f"no longer: what is shown is what was known{since}"))
     if job.doubt_at:
         found.append(("In doubt", f"its worker has said nothing since {clock(job.doubt_at)}"))
     found.append(("Progress and log", "never seen from outside: a job of our own has them"))
     return found
+
+
+def _unwatched_since(name: str) -> str | None:
+    """`` on 29 Nov 10:00:00`` for an application that is no longer watched; None for one that is."""
+    app = App.objects.filter(name=name, watched=False).first()
+    return None if app is None else f" on {clock(app.as_of)}" if app.as_of else ""
 
 
 def _state(job: Job) -> str:
@@ -64,6 +72,8 @@ def clock(moment: datetime) -> str:
 
 def coverage(app: App, workers: list[WatchedWorker]) -> list[str]:
     """What is seen of an application, how current it is, and what is not seen, a sentence each."""
+    if not app.watched:
+        return [sentence for sentence in (_currency(app), _kept(app)) if sentence]
     there = [worker for worker in workers if worker.stopped_at is None]
     return [
         sentence
@@ -73,6 +83,7 @@ def coverage(app: App, workers: list[WatchedWorker]) -> list[str]:
             _tally(app, there),
             _waiting(app),
             _arguments(app),
+            _kept(app),
             _dropped(app),
             app.note,
         )
@@ -86,7 +97,7 @@ def _currency(app: App) -> str:
         return "It is no longer watched: it was taken out of SIGNALBOX_OBSERVE. Its tasks stay, as they were last seen."
     if lag is None:
         return "Nothing was read yet. An observer must run: manage.py observe, or manage.py up."
-    if lag > shown.SILENT_S:
+    if lag > watched.SILENT_S:
         return f"Nobody watches it now: what is shown is {lag:,.0f} s old. Is manage.py observe running?"
     return f"What is shown is {lag:.1f} s behind what happens there."
 
@@ -135,6 +146,17 @@ def _arguments(app: App) -> str:
     if app.reads.get("results"):
         return f"{seen}, unless the result backend has them (result_extended)."
     return f"{seen}. The result backend is not read, so a result is as its worker's event says it."
+
+
+def _kept(app: App) -> str:
+    """For how long, and how far back that reaches by now."""
+    ended = Job.every.filter(app=app.name, finished_at__isnull=False).order_by("finished_at")
+    first = ended.values_list("finished_at", flat=True).first()
+    if first is None:
+        return ""
+    days = f"{settings.SIGNALBOX_KEEP_WATCHED_D:g}"
+    bound = f", and no more than {pruning.most():,} tasks: the oldest successes go first" if app.watched else ""
+    return f"What ended is kept for {days} days{bound}. The oldest that is here ended on {clock(first)}."
 
 
 def _dropped(app: App) -> str:

@@ -25,6 +25,7 @@ from tasks.engine.errors import pattern
 from tasks.engine.models import Attempt as AttemptRow
 from tasks.engine.models import Ending, Job, Outcome, State
 from tasks.engine.transition import retry_on_lock
+from tasks.observe import counting
 from tasks.observe.fold import FINAL, Attempt, Process, Task, View, view
 from tasks.observe.redaction import redact, redact_text
 from tasks.webhooks import outbox
@@ -325,6 +326,7 @@ def _write_beside(written: dict[UUID, tuple[Job, Entry, View]]) -> None:
             update_fields=["worker", "started_at", "finished_at", "outcome", "error", "traceback"],
         )  # fmt: skip
     changed = [job for job, entry, shown in written.values() if entry.stage != shown.stage]
+    counting.add(changed)
     ended = [job for job in changed if job.state in Ending.STATES]
     if ended:
         known = set(Ending.objects.filter(job_id__in=[job.pk for job in ended]).values_list("job_id", "state", "at"))

@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.db import models
 
-from tasks.engine.models import instant
+from tasks.engine.models import Counted, Job, instant
 from tasks.engine.uid import uuid7
 
 GAPS_SHOWN = 20
@@ -106,6 +106,21 @@ class WatchedQueue(models.Model):
         return f"{self.app.name}:{self.name}"
 
 
+class EndedBar(Counted):
+    """What ended of an application in one minute, or one bar of a chart. The observer adds to it with each row.
+
+    Counts stay when the rows go: an application that ends thousands of tasks a second keeps its charts.
+    """
+
+    app = models.ForeignKey(App, models.CASCADE, related_name="bars")
+    minutes = models.SmallIntegerField()  # how wide it is
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["app", "minutes", "at", "kind", "outcome"], name="watched_bar_once")
+        ]
+
+
 class OrderState(models.TextChoices):
     ASKED = "asked"
     ANSWERED = "answered"
@@ -157,9 +172,24 @@ class Order(models.Model):
         }
 
 
+def expired_tasks(now: datetime) -> models.QuerySet[Job]:
+    """Old tasks of applications that are no longer watched; those of the others the observer deletes itself."""
+    names = App.objects.filter(watched=False).values_list("name", flat=True)
+    old = now - timedelta(days=settings.SIGNALBOX_KEEP_WATCHED_D)
+    return Job.every.filter(app__in=list(names), finished_at__lt=old).order_by("finished_at")
+
+
 def expired_gaps(now: datetime) -> models.QuerySet[Gap]:
     """Gaps of which no chart and no row tells any more, for ``prune``."""
     return Gap.objects.filter(until__lt=now - timedelta(days=35))
+
+
+def expired_bars(now: datetime) -> models.QuerySet[EndedBar]:
+    """Bars that no chart shows any more: minutes are drawn for an hour, quarters of an hour for a day."""
+    old = models.Q(at__lt=now - timedelta(days=35))
+    for minutes, kept in ((1, timedelta(hours=2)), (15, timedelta(days=2))):
+        old |= models.Q(minutes=minutes, at__lt=now - kept)
+    return EndedBar.objects.filter(old)
 
 
 def expired_orders(now: datetime) -> models.QuerySet[Order]:

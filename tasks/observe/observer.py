@@ -31,6 +31,7 @@ BEAT_S = 1.5
 LOST_S = 6.0  # a leader whose beat stands still for so long has lost the lease
 REPLAYED_S = 15.0
 MOST_AT_ONCE = 2_000
+SETTLED_S = 5.0  # between two looks for open tasks that nobody watches
 
 
 class Watched:
@@ -192,6 +193,7 @@ class Observer:
         self.holder = f"{socket.gethostname()[:100]}:{os.getpid()}:{os.urandom(6).hex()}"
         self.watched: dict[str, Watched] = {}
         self.pruned = time.monotonic() - pruning.EVERY_S + 60
+        self.settled = time.monotonic()
 
     def start(self) -> None:
         """Begin to read. The database must be there."""
@@ -218,6 +220,9 @@ class Observer:
         for each in self.watched.values():
             each.keep_lease()
             each.write()
+        if time.monotonic() - self.settled > SETTLED_S:  # an observer with the setting of before may have written since
+            self.settled = time.monotonic()
+            settle_unwatched()
         if time.monotonic() - self.pruned > pruning.EVERY_S:
             self.pruned = time.monotonic()
             close_old_connections()
@@ -239,12 +244,19 @@ class Observer:
             return
 
 
-def stop_watching(but: set[str]) -> int:
-    """Applications that the setting does not name any more: nobody knows how their open tasks end. Returns how many."""
-    gone = App.objects.filter(watched=True).exclude(name__in=but)
+def stop_watching(but: set[str]) -> list[str]:
+    """Applications that the setting does not name any more, and that it named until now. Returns their names."""
+    gone = list(App.objects.filter(watched=True).exclude(name__in=but).order_by("name"))
     for app in gone:
-        app.watched, app.since, app.note = False, None, "It is no longer watched."
+        app.watched, app.since, app.note = False, None, ""
         app.save(update_fields=["watched", "since", "note"])
+    settle_unwatched()
+    return [app.name for app in gone]
+
+
+def settle_unwatched() -> None:
+    """Nobody knows how the open tasks of applications end that are no longer watched: they become unknown."""
+    for app in App.objects.filter(watched=False):
         while rows := list(Job.every.filter(app=app.name, state__in=OPEN).order_by("id")[:500]):
             watcher = Watcher(app, lambda hosts: None)
             for row in rows:
@@ -254,4 +266,3 @@ def stop_watching(but: set[str]) -> int:
                 watcher.changed[row.task_id] = entry
             if not ledger.write(app.name, list(watcher.changed.values())):
                 break
-    return len(gone)

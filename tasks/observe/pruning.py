@@ -24,14 +24,17 @@ def prune(app: str) -> int:
     until = time.monotonic() + LONGEST_S
     old = timezone.now() - timedelta(days=settings.SIGNALBOX_KEEP_WATCHED_D)
     gone = _delete(Job.every.filter(app=app, finished_at__lt=old).order_by("finished_at"), until, None)
-    apps = max(1, len(settings.SIGNALBOX_OBSERVE))
-    most = settings.SIGNALBOX_KEEP_WATCHED // apps
-    over = Job.every.filter(app=app).count() - most
+    over = Job.every.filter(app=app).count() - most()
     for states in (("succeeded",), ENDED):
         if over > 0 and time.monotonic() < until:
             done = _delete(Job.every.filter(app=app, state__in=states).order_by("id"), until, over)
             gone, over = gone + done, over - done
     return gone
+
+
+def most() -> int:
+    """Rows that one application may have: all share SIGNALBOX_KEEP_WATCHED."""
+    return settings.SIGNALBOX_KEEP_WATCHED // max(1, len(settings.SIGNALBOX_OBSERVE))
 
 
 def _delete(rows: QuerySet[Job], until: float, most: int | None) -> int:

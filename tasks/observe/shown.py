@@ -4,6 +4,7 @@ Read-only and bounded.
 """
 
 from typing import Any
+from uuid import UUID
 
 from django.db.models import Count, Max, Sum
 from django.db.models.expressions import RawSQL
@@ -11,22 +12,26 @@ from django.db.models.expressions import RawSQL
 from tasks.engine import storable
 from tasks.engine.models import Job, instant
 from tasks.engine.words import number_of
+from tasks.observe import ledger, watched
 from tasks.observe.models import App, Gap, Order, WatchedWorker
 from tasks.web.templatetags.signalbox import rough
 
-RUNNING, QUEUES = 20, 200
+RUNNING, QUEUES, ORDERS = 20, 200, 20
+UNSHOWN = ("task", "copy_of", "confirmed", "once")  # values of an order that say nothing to a reader
 SKEW_MS = 1_000  # a clock that is less wrong is not worth a word
-SILENT_S = 15.0  # rows that are further behind are watched by nobody
 
 
 def worker(app: App, row: WatchedWorker) -> dict[str, Any]:
     """A worker as its page shows it, with the tasks that it runs."""
     runs = Job.every.filter(state=RawSQL("'running'", ()), app=app.name, worker=f"{app.name}:{row.name}")
     status = "stopped" if row.stopped_at else "silent" if row.silent_since else "alive"
+    since = row.stopped_at or row.silent_since or row.since
+    if not row.stopped_at and not watched.is_current(app):
+        status, since = "last heard of", row.seen_at
     return {
         "row": row,
         "status": status,
-        "since": instant(row.stopped_at or row.silent_since or row.since),
+        "since": instant(since),
         "pool": row.pool.partition(":")[0],
         "load": " ".join(f"{number:.2f}" for number in row.load if isinstance(number, int | float)),
         "skew": rough(abs(row.skew_ms) / 1000) if abs(row.skew_ms) > SKEW_MS else "",
@@ -43,6 +48,18 @@ def queues(app: App) -> list[dict[str, Any]]:
     return [
         {"row": row, "listed": listed.get(f"{app.name}:{row.name}", 0)} for row in app.queues.order_by("name")[:QUEUES]
     ]
+
+
+def orders(name: str, job: UUID | None = None, most: int = ORDERS) -> list[dict[str, Any]]:
+    """What was asked of an application, or about one task, newest first: an order as the API has it, and beside that
+    ``words``, ``shown`` (what it says in particular) and ``new``: the task that was sent."""
+    found = watched.orders_of(name, job, most)
+    for order in found:
+        values = order["values"]
+        order["words"] = order["order"].replace("_", " ")
+        order["shown"] = {key: value for key, value in values.items() if key not in UNSHOWN}
+        order["new"] = str(ledger.uid_of(name, values["task"])) if order["order"] == "run_again" else ""
+    return found
 
 
 def read_mark() -> tuple[Any, ...]:

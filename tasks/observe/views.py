@@ -11,13 +11,14 @@ from django.views.generic import View
 from tasks.access.permissions import Actor, may
 from tasks.api.problems import Problem
 from tasks.engine.errors import Refused
-from tasks.observe import knowledge, shown, watched
+from tasks.observe import charts, knowledge, shown, watched
 from tasks.observe.api import placed
 from tasks.observe.forms import OrderForm
 from tasks.observe.models import GAPS_SHOWN, App
+from tasks.web.links import jobs_url, quoted
 from tasks.web.pages import Allowed, Page
 
-ORDERS, WORKERS = 20, 200
+WORKERS = 200
 
 
 class AppsView(Page):
@@ -27,13 +28,14 @@ class AppsView(Page):
 
     def get_context_data(self, **context: Any) -> dict[str, Any]:
         apps = [each | watched.about(each["name"]) for each in watched.apps()]
-        return super().get_context_data(apps=apps, silent_s=shown.SILENT_S, **context)
+        return super().get_context_data(apps=apps, silent_s=watched.SILENT_S, **context)
 
 
 class AppView(Page):
     template_name = "observe/app.html"
     here = "apps"
     action = "board"
+    periods = {"1h": "Last hour", "24h": "Last day", "30d": "Last 30 days"}
 
     def get_context_data(self, app: str, form: OrderForm | None = None, **context: Any) -> dict[str, Any]:
         found = get_object_or_404(App, name=app)
@@ -46,12 +48,27 @@ class AppView(Page):
             workers=[shown.worker(found, worker) for worker in workers],
             queues=shown.queues(found),
             gaps=found.gaps.order_by("-until", "-id")[:GAPS_SHOWN],
-            orders=found.orders.order_by("-id")[:ORDERS],
+            orders=shown.orders(found.name),
+            **self.charts(found),
             forms=forms if may_steer and found.watched else [],
             wrong=form.group if form else "",
             may_purge=may(self.request.user, "purge") and found.watched,
             **context,
         )
+
+    def charts(self, app: App) -> dict[str, Any]:
+        period = self.request.GET.get("period", "1h")
+        if period not in self.periods:
+            raise Http404("Unknown period.")
+        chart = charts.of(app, period)
+        return {
+            "chart": chart,
+            "unseen": sum(gap["unseen"] for gap in chart["gaps"]),
+            "kinds": [row | {"url": jobs_url(f"app:{app.name} kind:{quoted(row['kind'])}")}
+                      for row in charts.kinds(app, period)],
+            "period": period,
+            "periods": self.periods.items(),
+        }  # fmt: skip
 
 
 class OrderView(Allowed, View):

@@ -3,7 +3,8 @@
 Reads rows and settings only: what is shown of an application comes from its observer's rows, not from its broker.
 """
 
-from datetime import timedelta
+from collections.abc import Collection
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -23,10 +24,11 @@ from tasks.observe.values import Invalid
 
 __all__ = [
     "Invalid", "about", "app", "apps", "cancel", "facts", "gaps_in", "orders_of", "place_order", "queues",
-    "refuse_own_verbs", "run_again", "stats", "workers",
+    "refuse_own_verbs", "run_again", "stats", "why_not_sent", "workers",
 ]  # fmt: skip
 
 
+SILENT_S = 15.0  # rows that are further behind are watched by nobody
 POOLS_WITHOUT_A_STOP = ("thread", "solo")  # in the names of pools
 
 
@@ -48,7 +50,8 @@ def app(name: str) -> dict[str, Any]:
 
 def _app(each: App) -> dict[str, Any]:
     gaps = list(each.gaps.order_by("-until")[:GAPS_SHOWN])
-    said = [row.events or "off" for row in each.workers.filter(stopped_at__isnull=True)]
+    there = each.workers.filter(stopped_at__isnull=True) if each.watched else ()
+    said = [row.events or "off" for row in there]
     return {
         "name": each.name,
         "transport": each.transport,
@@ -79,6 +82,12 @@ def lag_s(each: App) -> float | None:
         return None
     behind = (timezone.now() - each.as_of).total_seconds()
     return round(max(behind - 1.2, 0.0) + each.lag_ms / 1000, 3)  # it is written once a second when nothing happens
+
+
+def is_current(each: App) -> bool:
+    """Whether somebody watches it now, so that what its rows say is what is."""
+    lag = lag_s(each)
+    return each.watched and lag is not None and lag <= SILENT_S
 
 
 def stats() -> list[dict[str, Any]]:
@@ -157,11 +166,18 @@ def queues(name: str = "") -> list[dict[str, Any]]:
     ]
 
 
-def gaps_in(begin: Any, until: Any, name: str = "") -> list[dict[str, Any]]:
-    """Gaps that touch a time, the newest first, each with its application's name: for charts and searches."""
-    rows = Gap.objects.select_related("app").filter(until__gte=begin, begin__lte=until).order_by("-until")
-    rows = rows.filter(app__name=name) if name else rows
-    return [{"app": row.app.name, **row.to_dict()} for row in rows[:100]]
+def gaps_in(
+    begin: datetime | None = None, until: datetime | None = None, names: Collection[str] = ()
+) -> list[dict[str, Any]]:
+    """Gaps with tasks that nobody saw, the newest first, each with its application's name: for charts and searches.
+
+    Those that touch a time, with an open end where it is None; of these applications, or of all.
+    """
+    rows = Gap.objects.select_related("app").filter(unseen__gt=0).order_by("-until", "-id")
+    rows = rows.filter(until__gte=begin) if begin else rows
+    rows = rows.filter(begin__lte=until) if until else rows
+    rows = rows.filter(app__name__in=names) if names else rows
+    return [{"app": row.app.name, **row.to_dict()} for row in rows[:GAPS_SHOWN]]
 
 
 def facts(job: Job) -> dict[str, Any]:
@@ -250,6 +266,15 @@ def _pool_of(row: App, job: Job) -> str:
     return (rows.order_by("-seen_at").values_list("pool", flat=True).first() or "").partition(":")[0]
 
 
+def why_not_sent(job: Job) -> str:
+    """Why a task cannot be sent again to its application, whatever its arguments are; empty if it can."""
+    try:
+        _application(job)
+    except CannotBe as refused:
+        return str(refused)
+    return "" if job.queue.partition(":")[2] else "Its queue is not known: no message of it was seen."
+
+
 def run_again(
     actor: Any, job: Job, args: list[Any] | None = None, kwargs: dict[str, Any] | None = None, once: str | None = None
 ) -> dict[str, Any]:
@@ -270,9 +295,9 @@ def run_again(
             raise CannotBe(facts(job)["why_not"])
         real = sealing.unseal(job.secrets).get("real") if job.secrets else job.params
         args, kwargs = real.get("args") or [], real.get("kwargs") or {}
+    if why := why_not_sent(job):
+        raise CannotBe(why)
     queue = job.queue.partition(":")[2]
-    if not queue:
-        raise CannotBe("Its queue is not known: no message of it was seen.")
     wanted = read.again(job.kind, queue, args, kwargs or {})
     wanted |= {"copy_of": str(job.uid), "confirmed": confirmed} | ({"once": once} if once else {})
     return _write(row, actor, "run_again", wanted, job.uid, str(job.uid), {"args": args, "kwargs": kwargs or {}})

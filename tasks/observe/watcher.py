@@ -185,8 +185,9 @@ class Watcher:
         if entry is None:
             if not self._may_see(meta.get("name", "")) or meta.get("status") == "PENDING":
                 return
-            entry = self._make(task)
+            self._make(task)
             self._recognise()
+            entry = self.entries[task]
         if apply_result(entry.task, meta, arrived):
             self.changed[task] = entry
 
@@ -202,9 +203,9 @@ class Watcher:
             if len(self.entries) >= MOST_TASKS:
                 self.dropped["too many open tasks"] += 1
                 return None
-            entry = self._make(event.task, familiar=event.kind in ("task-sent", "task-received"))
+            self._make(event.task, familiar=event.kind in ("task-sent", "task-received"))
             self._recognise()
-        return entry
+        return self.entries[event.task]
 
     def _make(self, task: str, familiar: bool = False) -> ledger.Entry:
         entry = self.entries[task] = ledger.Entry(Task(task), ledger.uid_of(self.app.name, task))

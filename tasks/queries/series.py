@@ -5,10 +5,10 @@ long history costs as much as a short one. Counts of endings agree with ``stats.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from django.db.models import Count, Value
 from django.db.models.functions import Concat
@@ -47,28 +47,38 @@ class Series:
         return found
 
 
-def of(period: str, *, kind: str = "", queue: str = "", back: timedelta = timedelta()) -> Series:
+class Source(Protocol):
+    """Where counts and the rows that nobody has counted yet are read from: ``stats``, for our own jobs."""
+
+    def levels(self, width: timedelta) -> Sequence[tuple[timedelta, Any, datetime]]: ...
+    def ended_rows(self, since: datetime, until: datetime | None = None) -> Sequence[Any]: ...
+
+
+OWN: Source = stats  # a module with these two functions
+
+
+def of(period: str, *, kind: str = "", queue: str = "", back: timedelta = timedelta(), source: Source = OWN) -> Series:
     """What ended in a period of PERIODS that ends now, or ended so long ago; of one kind, one queue, or of all."""
     length, width = PERIODS[period]
     first = floor(timezone.now() - back, width) - length + width
     series = Series(width, {first + i * width: Bucket() for i in range(length // width)})
     begin, end = first, first + length
     only = {name: value for name, value in (("kind", kind), ("queue", queue)) if value}
-    for _, rows, counted in stats.levels(width if not queue else MINUTE):
+    for _, rows, counted in source.levels(width if not queue else MINUTE):
         if (upto := min(counted, end)) > begin:
             _add_counted(series, rows.filter(at__gte=begin, at__lt=upto, **only))
             begin = upto
     if not back:
-        _add_rows(series, max(begin, floor(timezone.now(), MINUTE) - stats.TAIL), only)
+        _add_rows(series, source, max(begin, floor(timezone.now(), MINUTE) - stats.TAIL), only)
     return series
 
 
-def totals(period: str, back: timedelta = timedelta()) -> dict[str, Bucket]:
+def totals(period: str, back: timedelta = timedelta(), source: Source = OWN) -> dict[str, Bucket]:
     """Kind → what ended of it in a period, as one bar."""
     length, width = PERIODS[period]
     first = floor(timezone.now() - back, width) - length + width
     begin, found = first, {}
-    for _, rows, counted in stats.levels(width):
+    for _, rows, counted in source.levels(width):
         if (upto := min(counted, first + length)) > begin:
             for kind, *row in rows.filter(at__gte=begin, at__lt=upto).values_list(
                 "kind", "outcome", "n", "waiting", "running"
@@ -76,7 +86,7 @@ def totals(period: str, back: timedelta = timedelta()) -> dict[str, Bucket]:
                 _count(found.setdefault(kind, Bucket()), *row)
             begin = upto
     tail = max(begin, floor(timezone.now(), MINUTE) - stats.TAIL)
-    for rows in stats.ended_rows(tail) if not back else ():
+    for rows in source.ended_rows(tail) if not back else ():
         for kind, outcome, n in rows.order_by().values_list("kind", "outcome").annotate(n=Count("id")):
             found.setdefault(kind, Bucket()).ended[outcome] += n
         for kind, *moments in (
@@ -143,9 +153,9 @@ def _time(bucket: Bucket, ready: datetime, started: datetime, ended: datetime) -
     bucket.times.running[stats.bucket((ended - started).total_seconds())] += 1
 
 
-def _add_rows(series: Series, since: datetime, only: dict[str, str]) -> None:
+def _add_rows(series: Series, source: Source, since: datetime, only: dict[str, str]) -> None:
     """Counts from all rows that nobody has counted yet, times from the newest of them."""
-    for rows in _narrowed(since, only):
+    for rows in _narrowed(source, since, only):
         counted = rows.order_by().annotate(minute=stats.MinuteOf("at")).values_list("minute", "outcome")
         for minute, outcome, n in counted.annotate(n=Count("id")):
             at = stats.read_minute(minute)
@@ -157,9 +167,9 @@ def _add_rows(series: Series, since: datetime, only: dict[str, str]) -> None:
                 _time(bucket, *moments)
 
 
-def _narrowed(since: datetime, only: dict[str, str]) -> Iterator[Any]:
+def _narrowed(source: Source, since: datetime, only: dict[str, str]) -> Iterator[Any]:
     """The name stands in an expression, or else a planner would read the whole history of a kind."""
-    for rows in stats.ended_rows(since):
+    for rows in source.ended_rows(since):
         for name, value in only.items():
             rows = rows.alias(**{f"_{name}": Concat(name, Value(""))}).filter(**{f"_{name}": value})
         yield rows

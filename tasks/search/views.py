@@ -18,8 +18,9 @@ from django.utils.text import capfirst
 from tasks.access.permissions import may, visible
 from tasks.api import versions
 from tasks.engine.models import Job, State, instant
+from tasks.observe import charts
 from tasks.queries import series, stats
-from tasks.search import bulk, export, finder
+from tasks.search import bulk, export, finder, unseen
 from tasks.search.bulk import actions_for
 from tasks.search.bulk_views import pin_times
 from tasks.search.language import FILTERS, Query, edited, is_argument, read, taken_for_words
@@ -68,6 +69,7 @@ class JobsView(Page):
             **(self.onward(text, found) if found else {}),
             chart=chart_above(text, query) if query and not self.asked_from() else None,
             first=not {"older", "newer"} & self.request.GET.keys(),
+            gaps=self.gaps(query, found) if found else [],
             painted=instant(timezone.now()),
             match=matching(query) if query and not self.by_time else "",
             bulk=[(bulk.WORDS[action], bulk_url(action, text)) for action in offered],
@@ -99,6 +101,11 @@ class JobsView(Page):
             return finder.longest(query, jobs, older=at.get("older"))
         return finder.find(query, jobs, **at, limit=PAGE)
 
+    def gaps(self, query: Query, found: finder.SearchResult) -> list[dict[str, Any]]:
+        """Times of which tasks may be missing here. By time taken, rows of any age are on one page."""
+        first, last = not self.asked_from(), found.older is None
+        return unseen.gaps(query.in_every_app(), found.jobs, newest=self.by_time or first, oldest=self.by_time or last)
+
     def asked_from(self) -> list[str]:
         return [name for name in ("older", "newer") if self.request.GET.get(name)][:1]
 
@@ -129,6 +136,8 @@ def chart_above(text: str, query: Query) -> dict[str, Any]:
     of = "".join(
         f" {words} {named[name]}" for name, words in (("kind", "of kind"), ("queue", "in queue")) if name in named
     )
+    if (app := unseen.the_app(query)) and "queue" not in named:
+        return charts.of(app, period, shown, **named) | {"title": f"Ended in {app.name}{of}, {LENGTHS[period]}"}
     return bars.draw(series.of(period, **named), shown) | {"title": f"Ended{of}, {LENGTHS[period]}"}
 
 

@@ -3,7 +3,7 @@
 Pure but for addresses. A chart is as wide as it has bars, and 100 high; the page stretches it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -54,6 +54,17 @@ def draw(series: Series, text: str, against: Series | None = None, shown: Sequen
 
 def _total(ended: Any, shown: Sequence[str]) -> int:
     return sum(ended[name] for name in shown)
+
+
+def marks(series: Series, spans: Iterable[tuple[datetime, datetime, str]]) -> list[dict[str, Any]]:
+    """Times to mark on a chart, with the words of each: ``x``, ``width``, ``words``; at least half a bar wide."""
+    first = next(iter(series.buckets))
+    found = []
+    for begin, until, said in spans:
+        low, high = (min(max((at - first) / series.width, 0), len(series.buckets)) for at in (begin, until))
+        wide = max(0.5, high - low)
+        found.append({"x": f"{min(low, len(series.buckets) - wide):.2f}", "width": f"{wide:.2f}", "words": said})
+    return found
 
 
 def in_span(text: str, since: datetime, until: datetime) -> str:

@@ -23,6 +23,7 @@ from tests.support.hostile import Forms
 from tests.support.people import PASSWORD, person
 from tests.support.receivers import channel, endpoint
 from tests.support.routes import actions, known
+from tests.support.watched_rows import watched
 
 pytestmark = pytest.mark.django_db
 SLACK = "slack://T0AAAAAA1/B0AAAAAA2/abcdefghijklmnopqrstuvwx"
@@ -70,6 +71,9 @@ class World:
         hook = lambda: endpoint("https://hook.example/")  # noqa: E731
         made = {
             "jobs": lambda: self.job().uid,
+            "apps": lambda: (
+                watched("succeeded", params={"args": [1], "kwargs": {}}, headers={"arguments": "message"}).uid
+            ),
             "account": lambda: self.made("tokens/", {"scope": "read"}),
             "tokens": lambda: self.made("tokens/", {"scope": "read"}),
             "webhooks": lambda: hook().uid,

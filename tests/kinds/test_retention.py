@@ -23,7 +23,18 @@ pytestmark = pytest.mark.django_db(transaction=True)
 DAY = timedelta(days=1)
 NOTHING = dict.fromkeys(("jobs", "lines", "minutes", "deliveries", "alerts", "workers", "entries", "handled"), 0)
 NOTHING |= dict.fromkeys(
-    ("notifications", "rollouts", "snoozed", "invitations", "gaps", "orders", "watched workers"), 0
+    (
+        "notifications",
+        "rollouts",
+        "snoozed",
+        "invitations",
+        "gaps",
+        "watched bars",
+        "tasks no longer watched",
+        "orders",
+        "watched workers",
+    ),
+    0,
 )
 began: list[datetime] = []
 

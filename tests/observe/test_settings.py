@@ -4,6 +4,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from project import observed
+from tasks.engine.applications import ALL, OWN
 
 
 @pytest.fixture
@@ -37,6 +38,16 @@ def test_a_wrong_address_is_one_sentence_without_its_password(given, value):
     with pytest.raises(ImproperlyConfigured) as refused:
         observed.addresses("SIGNALBOX_OBSERVE")
     assert "SIGNALBOX_OBSERVE" in str(refused.value) and "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", [OWN, ALL])
+def test_a_name_that_means_something_else_is_refused_in_one_sentence(given, name):
+    given(f"shop=redis://h/0,{name}=redis://:secret@h/1")
+    with pytest.raises(ImproperlyConfigured) as refused:
+        observed.addresses("SIGNALBOX_OBSERVE")
+    said = str(refused.value)
+    assert f"SIGNALBOX_OBSERVE cannot name an application {name}" in said and said.count(".") == 1
+    assert set(observed.MEANT) == {OWN, ALL}
 
 
 @pytest.mark.parametrize(

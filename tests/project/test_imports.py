@@ -15,7 +15,7 @@ TOOLKIT = PARTS | {"tasks.web", "tasks.api"}
 DOORS = {"live.push", "tasks.webhooks.outbox"}  # through which the engine speaks to the outside
 FEATURES: dict[str, set[str]] = {  # each, and the other features that it may import
     "tasks.jobs": {"tasks.observe", "tasks.search", "tasks.schedules", "tasks.monitor"},
-    "tasks.search": set(),
+    "tasks.search": {"tasks.observe"},
     "tasks.monitor": set(),
     "tasks.webhooks": set(),
     "tasks.schedules": set(),

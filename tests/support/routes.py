@@ -70,6 +70,7 @@ PAGES = {
     "apps/": "GET board",
     "apps/<slug:app>/": "GET board",
     "apps/<slug:app>/orders/<slug:group>/": "POST steer",
+    "apps/<slug:app>/tasks/<uuid:uid>/again/": "GET submit, POST submit",
     "apps/<slug:app>/queues/<name:queue>/purge/": "POST purge",
     "self-test/": "GET submit, POST submit",
     "queues/<name:name>/pause/": "POST pause",

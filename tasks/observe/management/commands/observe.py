@@ -13,7 +13,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
-from tasks.observe.observer import Observer
+from tasks.observe.observer import Observer, stop_watching
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +26,9 @@ class Command(BaseCommand):
         for name in ("CELERY_BROKER_URL", "CELERY_BROKER_READ_URL", "CELERY_BROKER_WRITE_URL", "CELERY_RESULT_BACKEND"):
             os.environ.pop(name, None)
         if not settings.SIGNALBOX_OBSERVE:
-            print("SIGNALBOX_OBSERVE is not set: there is nothing to watch.", file=sys.stderr)
+            gone = stop_watching(set())
+            more = f" No longer watched: {', '.join(gone)}." if gone else ""
+            print(f"SIGNALBOX_OBSERVE is not set: there is nothing to watch.{more}", file=sys.stderr)
             sys.exit(2)
         observer = Observer()
         for number in (signal.SIGTERM, signal.SIGINT):
