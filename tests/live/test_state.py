@@ -11,6 +11,7 @@ from tasks.engine.models import Job, LogLine, Minute, Worker
 from tasks.engine.uid import uuid7
 from tasks.queries import board
 from tasks.queries import stats as history
+from tests.support.analyzed import analyzed
 from tests.support.live_parts import uid
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -141,15 +142,13 @@ def test_no_question_of_the_board_reads_the_whole_history():
     make(5, "queued")
     make(5, "running")
     make(5, "retrying", due_at=timezone.now())
-    with connection.cursor() as cursor:
-        cursor.execute("ANALYZE")
+    with analyzed(), connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute("SET enable_seqscan = off")  # such a small table would rather be read whole
-    try:
-        plans = plans_of(board.board)
-    finally:
-        if connection.vendor == "postgresql":
-            with connection.cursor() as cursor:
+        try:
+            plans = plans_of(board.board)
+        finally:
+            if connection.vendor == "postgresql":
                 cursor.execute("RESET enable_seqscan")
     assert len(plans) > 5
     for sql, plan in plans.items():

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from kombu import pools
 
+from tasks.engine.celery_app import app
 from tests.support.servers import Servers
 from tests.support.watched import OwnRabbit, OwnRedis, Shop
 
@@ -28,6 +29,7 @@ def new_shop(servers: Servers, foreign: OwnRedis, tmp_path: Path, settings: Any)
     settings.SIGNALBOX_OBSERVE_OPTIONS = {}
     settings.SIGNALBOX_OBSERVE_RESULTS = {}
     pools.reset()  # what a pooled connection has declared would not be declared again
+    app._after_fork()  # it would go on to use a pool that is closed now
     foreign.client().flushall()
 
     def make(number: int = 0, results: bool = False, broker: str = "", **conf: Any) -> Shop:

@@ -17,6 +17,7 @@ from tasks.engine.celery_app import app
 from tasks.engine.models import Job
 from tasks.queries import board
 from tasks.worker import annotated
+from tests.support.analyzed import analyzed
 from tests.support.processes import wait_until
 from tests.worker.test_worker import ended
 
@@ -144,13 +145,11 @@ def test_jobs_with_a_serial_key_wait_for_their_turn_and_hold_nobody_up():
         for _ in range(3_000)
     )
     lifecycle.submit("noop", {}, priority=0)
-    with connection.cursor() as cursor:
-        cursor.execute("ANALYZE")
-    with CaptureQueriesContext(connection) as said:
+    with analyzed(), CaptureQueriesContext(connection) as said:
         assert claim_next().kind == "noop"
-    sql = next(each["sql"] for each in said if each["sql"].startswith("UPDATE tasks_job"))
-    explain = "EXPLAIN QUERY PLAN " if connection.vendor == "sqlite" else "EXPLAIN "
-    with connection.cursor() as cursor:
+        sql = next(each["sql"] for each in said if each["sql"].startswith("UPDATE tasks_job"))
+        explain = "EXPLAIN QUERY PLAN " if connection.vendor == "sqlite" else "EXPLAIN "
+        cursor = connection.cursor()
         cursor.execute(explain + sql.replace("%", "%%"))
         plan = "\n".join(str(row[-1]) for row in cursor.fetchall())
     assert "job_next" in plan, plan  # the index of jobs without a serial key
