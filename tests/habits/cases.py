@@ -95,6 +95,7 @@ def state_of_what_delay_returned():
 def exception_of_ones_own():
     result = tasks.signalled.delay(-1, "gone")
     end_of(result)
+    lines(1, "postrun")  # the result is there before the task's last signal
     try:
         result.get(timeout=PATIENCE_S)
     except tasks.Special as error:

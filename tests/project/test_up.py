@@ -42,6 +42,7 @@ while job.state != "running" and time.monotonic() < end:
     job.refresh_from_db()
 """
 STATES = "from tasks.engine.models import Job; print(*Job.objects.values_list('state', flat=True))"
+LONG_STATE = STATES.replace("objects.", "objects.filter(kind='countdown').")  # a chore may have come beside it
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +116,7 @@ def test_sigterm_gives_running_jobs_back_and_leaves_no_process(new_product: Call
     assert product.stop(signal.SIGTERM) < 10
     assert product.process.returncode == 0
     wait_until(lambda: not any(is_alive(pid) for pid in everybody), 2, "the end of every process")
-    assert product.python(STATES) == "queued", "a job that ran was not given back"
+    assert product.python(LONG_STATE) == "queued", "a job that ran was not given back"
     assert not (product.home / "up.json").exists()
 
 

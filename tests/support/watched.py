@@ -18,15 +18,17 @@ from typing import Any
 import psutil
 import pytest
 import redis
+from amqp.exceptions import AMQPError
 from celery import Celery
 from django.conf import settings
 from django.db import connections
+from kombu import Connection
 
 from project import valkey
 from project.observed import Address
 from tasks.engine.models import Job
 from tasks.observe import observer as observers
-from tests.support.processes import ROOT, listens, wait_until
+from tests.support.processes import ROOT, wait_until
 from tests.support.servers import Servers
 
 
@@ -220,6 +222,12 @@ class OwnRabbit:
         binary = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
         if not binary.exists():
             pytest.skip("there is no rabbitmq-server of the distribution: RabbitMQ is not tested")
+        for number in range(3):  # a port that was free may be somebody else's when the server is up
+            if self._start(servers, binary, folder / str(number)):
+                return
+        raise AssertionError("RabbitMQ does not start.")
+
+    def _start(self, servers: Servers, binary: Path, folder: Path) -> bool:
         folder.mkdir(parents=True, exist_ok=True)
         self.port, self.names, distribution = valkey.free_port(), valkey.free_port(), valkey.free_port()
         (folder / "own.conf").write_text(f"listeners.tcp.1 = 127.0.0.1:{self.port}\nloopback_users = none\n")
@@ -240,7 +248,17 @@ class OwnRabbit:
         epmd = shutil.which("epmd") or "epmd"
         self.daemon = servers.keep([epmd, "-port", str(self.names), "-address", "127.0.0.1"], env=environment)
         self.process = servers.keep([str(binary)], env=environment)
-        wait_until(lambda: listens(self.port), 60, "RabbitMQ")
+        wait_until(lambda: self._answers() or self.process.poll() is not None, 60, "RabbitMQ")
+        return self.process.poll() is None and self._answers()
+
+    def _answers(self) -> bool:
+        """Whether it is this very server that listens there, and it lets people in."""
+        try:
+            with Connection(self.url(), connect_timeout=2) as link:
+                link.connect()
+        except (OSError, AMQPError):
+            return False
+        return True
 
     def freeze(self, word: signal.Signals = signal.SIGSTOP) -> None:
         """Stop all its processes, or with SIGCONT let them go on."""
