@@ -104,11 +104,11 @@ def entries_of_beat(app_configs: Iterable[AppConfig] | None, **_) -> list[CheckM
 
 @register()
 def adopted_tasks(app_configs: Iterable[AppConfig] | None, **_) -> list[CheckMessage]:
-    """What SIGNALBOX_ADOPT has made jobs of, what it could not, and tasks of other apps that nobody named."""
+    """Which plain Celery tasks are jobs, which could not be, and tasks of other apps that nobody named."""
     said: list[CheckMessage] = [Warning(sentence, id="signalbox.W005") for sentence in adoption.wrong]
     if names := adoption.adopted:
-        said.append(Info(f"SIGNALBOX_ADOPT: jobs are {', '.join(names)}.", id="signalbox.I002"))
-    hint = "Give them @job, or name them in SIGNALBOX_ADOPT."
+        said.append(Info(f"Plain Celery tasks that are jobs: {', '.join(names)}.", id="signalbox.I002"))
+    hint = "Give them @job, name them in SIGNALBOX_ADOPT, or call take(app) where the app is made."
     if names := adoption.left_alone:
         text = f"Tasks of another Celery app are no jobs, and go to the broker of that app: {', '.join(names)}."
         said.append(Warning(text, hint=hint, id="signalbox.W006"))

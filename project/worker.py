@@ -21,7 +21,7 @@ from tasks.engine import adoption, registry, releases
 from tasks.engine.celery_app import is_ours
 from tasks.monitor.models import note_release
 from tasks.webhooks import sender as webhooks
-from tasks.worker import connections, pulse, sweep
+from tasks.worker import body, connections, pulse, sweep
 
 log = logging.getLogger(__name__)
 
@@ -114,7 +114,7 @@ def start_in_process(sender: Any, **_: Any) -> None:
 def list_adopted(**_: Any) -> None:
     """What became jobs without a changed line, and what did not."""
     if adoption.adopted:
-        log.info("SIGNALBOX_ADOPT: jobs are %s.", ", ".join(adoption.adopted))
+        log.info("Plain Celery tasks that are jobs: %s.", ", ".join(adoption.adopted))
     for sentence in adoption.wrong:
         log.warning(sentence)
 
@@ -143,6 +143,7 @@ def check_pool(named: Any) -> None:
 def begin(instance: Any, options: dict[str, Any], **_: Any) -> None:
     """A worker begins. Celery sends its signals to every application, so all others are connected here, for ours."""
     if not is_ours(instance.app):
+        body.elsewhere[:] = [True]
         return
     check_pool(options.get("pool") or options.get("pool_cls") or instance.app.conf.worker_pool)
     env.forget_first_admin()

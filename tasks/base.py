@@ -1,12 +1,38 @@
-"""What people import who write jobs: the decorator, and what the code of a job may use.
+"""What people import who write jobs: the decorator, what the code of a job may use, and ``take`` for a Celery app.
 
 from tasks.base import job
+
+Each name is loaded when it is asked for: a project's ``celery.py`` takes its app before Django is set up.
 """
 
-from tasks.engine.effects import once
-from tasks.engine.report import Cancelled, Report, current_report
-from tasks.fetch.fetcher import Fetcher
-from tasks.params.signature import File, Ref, Secret, Url
-from tasks.worker.task import JobTask, job
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["Cancelled", "Fetcher", "File", "JobTask", "Ref", "Report", "Secret", "Url", "current_report", "job", "once"]
+from tasks.engine.adoption import take
+
+if TYPE_CHECKING:
+    from tasks.engine.effects import once
+    from tasks.engine.report import Cancelled, Report, current_report
+    from tasks.fetch.fetcher import Fetcher
+    from tasks.params.signature import File, Ref, Secret, Url
+    from tasks.worker.task import JobTask, job
+
+__all__ = [
+    "Cancelled", "Fetcher", "File", "JobTask", "Ref", "Report", "Secret", "Url", "current_report", "job", "once",
+    "take",
+]  # fmt: skip
+
+_HOMES = {
+    "tasks.engine.effects": ("once",),
+    "tasks.engine.report": ("Cancelled", "Report", "current_report"),
+    "tasks.fetch.fetcher": ("Fetcher",),
+    "tasks.params.signature": ("File", "Ref", "Secret", "Url"),
+    "tasks.worker.task": ("JobTask", "job"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(home), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""Plain Celery tasks as jobs without a changed line: SIGNALBOX_ADOPT names them by patterns.
+"""Plain Celery tasks as jobs without a changed line: SIGNALBOX_ADOPT names them, or ``take`` names their app.
 
 Each task that Celery has made of ``@shared_task`` or ``@app.task`` becomes one of a job in its place, in every app of
 the process, so whoever holds it, calls it or waits for its signals goes on with the very same object.
@@ -26,18 +26,20 @@ NEVER = "celery."  # Celery's own chores
 
 
 def adopt_all() -> None:
-    """Make jobs of the tasks that SIGNALBOX_ADOPT names. Called when all modules are imported."""
+    """Make jobs of the tasks that SIGNALBOX_ADOPT names, and of taken apps. Called when all modules are imported."""
     patterns, found, adopted = list(getattr(settings, "SIGNALBOX_ADOPT", ())), _tasks(), []
     idle = [pattern for pattern in patterns if not any(fnmatchcase(name, pattern) for name in found)]
     wrong = [f"SIGNALBOX_ADOPT names {each!r}, and no plain Celery task of this process is called so." for each in idle]
-    for name in sorted(name for name in found if _matches(name, patterns)):
+    named = {name for name in found if _matches(name, patterns)}
+    taken = {name for name, tasks in found.items() if any(task.app in adoption.taken for task in tasks)}
+    for name in sorted(named | taken):
         try:
             adopt(name, found[name])
         except TypeError as error:
             wrong.append(f"The task {name} stays a plain Celery task: {error}.")
         else:
             adopted.append(name)
-    adoption.adopted[:], adoption.wrong[:] = adopted, wrong
+    adoption.started[:], adoption.adopted[:], adoption.wrong[:] = [True], adopted, wrong
     adoption.left_alone[:] = sorted(name for name, tasks in found.items() if _goes_elsewhere(tasks[0]))
 
 

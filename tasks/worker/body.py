@@ -18,6 +18,7 @@ from tasks.worker import slices
 from tasks.worker.attempt import HELD
 
 LOAD = "signalbox_load"  # in a request, until the function runs: what makes its values of the job's
+elsewhere: list[bool] = []  # not empty in the worker of another Celery app: its messages are calls and name no job
 
 
 class Outermost:
@@ -35,6 +36,8 @@ class Outermost:
         self.tracer = tracer
 
     def _trace_message(self, uid: str, args: Any, kwargs: Any, request: Any = None) -> Any:
+        if elsewhere:  # such as a message that waited when its task became one of jobs
+            return self.tracer(uid, args, kwargs, request)
         return slices.work(self, uid, request or {})
 
     def before_start(self, task_id: str, args: Any, kwargs: Any) -> None:

@@ -122,6 +122,8 @@ class JobTask(Task):
         """Same as Celery's ``retry``, but publishes nothing: ``due_at`` says when the next attempt starts."""
         if self.request.called_directly or self.request.is_eager:
             return super().retry(args, kwargs, exc, throw, eta, countdown, max_retries, **options)
+        if body.elsewhere:
+            return self._retry_as_a_job(args, kwargs, exc, throw, eta, countdown)
         when = eta if eta is not None else self.default_retry_delay if countdown is None else countdown
         try:
             due.in_seconds(when)
@@ -133,6 +135,24 @@ class JobTask(Task):
         reason = Retry(exc=exc, when=when)
         reason.changed = self._changed(args, kwargs, options)
         reason.__cause__ = exc  # as it was: ``reason.exc`` may be a wrapper that can be pickled
+        if throw:
+            raise reason
+        return reason
+
+    def _retry_as_a_job(self, args: Any, kwargs: Any, exc: Any, throw: bool, eta: Any, countdown: Any) -> Retry:
+        """What another app's worker runs is no job yet. The next attempt is one, with the id that callers know."""
+        request = self.request
+        when = eta if eta is not None else self.default_retry_delay if countdown is None else countdown
+        self.apply_async(
+            request.args if args is None else args,
+            request.kwargs if kwargs is None else kwargs,
+            task_id=request.id,
+            link=request.callbacks,
+            link_error=request.errbacks,
+            chain=request.chain,
+            **({"countdown": when} if eta is None else {"eta": eta}),
+        )
+        reason = Retry(exc=exc, when=when)
         if throw:
             raise reason
         return reason

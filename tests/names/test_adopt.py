@@ -43,7 +43,7 @@ def test_what_was_adopted_and_what_was_not_is_listed(adopted):
     assert wrong == ["SIGNALBOX_ADOPT names 'nobody.*', and no plain Celery task of this process is called so."]
     assert f"{HERE}.plain_left" in left
     said = "\n".join(found.msg for found in checks.adopted_tasks(None))
-    assert f"jobs are plain.chosen, {HERE}.plain_sum" in said
+    assert f"that are jobs: plain.chosen, {HERE}.plain_sum" in said
     assert "SIGNALBOX_ADOPT names 'nobody.*'" in said
     assert f"{HERE}.plain_left" in said.split("are no jobs")[1]
 
@@ -146,7 +146,7 @@ def test_a_start_lists_what_it_adopted(tmp_path):
     (tmp_path / "adoptteam" / "tasks.py").write_text(TEAM)
     more = {"SIGNALBOX_APPS": "adoptteam", "PYTHONPATH": str(tmp_path), "SIGNALBOX_ADOPT": "adoptteam.tasks.[st]*,no.*"}
     said = (checked := manage("check", home=tmp_path, **more)).stderr + checked.stdout
-    assert "SIGNALBOX_ADOPT: jobs are adoptteam.tasks.ship, adoptteam.tasks.tell." in said
+    assert "Plain Celery tasks that are jobs: adoptteam.tasks.ship, adoptteam.tasks.tell." in said
     assert "SIGNALBOX_ADOPT names 'no.*', and no plain Celery task of this process is called so." in said
     assert "go to the broker of that app: adoptteam.tasks.other." in said
     wrong = manage("check", home=tmp_path, SIGNALBOX_ADOPT="orders;*")
@@ -159,4 +159,4 @@ def test_a_worker_runs_it(start_worker, tmp_path):
     worker = start_worker(SIGNALBOX_ADOPT=f"{HERE}.plain_[stu]*", SIGNALBOX_IMPORTS=HERE)
     assert sent[0].get(timeout=20) == 3
     assert Job.objects.get(uid=sent[1].get(timeout=20)).kind == "plain_sum"
-    assert "SIGNALBOX_ADOPT" in worker.log()
+    assert "Plain Celery tasks that are jobs" in worker.log()

@@ -17,7 +17,7 @@ from tests.support.processes import READY, ROOT, listens, wait_until
 pytestmark = pytest.mark.process
 
 TEXT = (ROOT / "docs/your-project.md").read_text()
-AT_THE_END, OPS = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+AT_THE_END, TAKE, OPS = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
 (DIFF,) = re.findall(r"```diff\n-(.*)\n\+(.*)\n```", TEXT)
 EMAIL, PASSWORD = "ann@acme.example", "the-password-of-ann"
 
@@ -37,13 +37,13 @@ class Team:
             "SIGNALBOX_HOME": str(folder.parent / "home"),
         }
 
-    def run(self, command: str, *words: str, **more: str) -> str:
+    def run(self, command: str, *words: str, stderr: bool = False, **more: str) -> str:
         done = subprocess.run(
             [sys.executable, command, *words], cwd=self.folder, env=self.environment | more, capture_output=True,
             text=True, timeout=120,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout.strip()
+        return (done.stdout + done.stderr * stderr).strip()
 
     def start(self, command: str, *words: str, **more: str) -> Path:
         log = self.folder.parent / f"{words[0]}.log"
@@ -56,10 +56,22 @@ class Team:
         self.processes = [*getattr(self, "processes", ()), process]
         return log
 
-    def change_as_the_page_says(self) -> None:
-        with (self.folder / "acme/settings.py").open("a") as file:
-            file.write(f"\n{AT_THE_END}")
+    def start_site(self) -> tuple[str, Path]:
+        port = valkey.free_port()
+        log = self.start("manage.py", "runserver", "--noreload", str(port))
+        wait_until(lambda: listens(port), 60, "the team's site")
+        return f"http://127.0.0.1:{port}", log
+
+    def add_settings_of_the_page(self) -> None:
+        self.append("acme/settings.py", AT_THE_END)
         (self.folder / "acme/ops.py").write_text(OPS)
+
+    def append(self, file: str, text: str) -> None:
+        path = self.folder / file
+        path.write_text(f"{path.read_text()}\n{text}")
+
+    def change_as_the_page_says(self) -> None:
+        self.add_settings_of_the_page()
         tasks = self.folder / "orders/tasks.py"
         before, after = DIFF
         assert before in tasks.read_text()
@@ -75,6 +87,8 @@ class Team:
 @pytest.fixture
 def broker(servers) -> str:
     """The team's own Redis: what arrives there is none of Signalbox's."""
+    with redis.from_url(servers.redis_url) as link:
+        link.delete("celery")
     return servers.redis_url
 
 
@@ -100,10 +114,8 @@ def test_a_team_adopts_by_the_page_alone(team, broker):
         CELERY_BROKER_URL="",
     )  # fmt: skip
     wait_until(lambda: READY.search(log.read_text()), 120, "the ready line")
-    site_port = valkey.free_port()
-    site = team.start("manage.py", "runserver", "--noreload", str(site_port))
-    wait_until(lambda: listens(site_port), 60, "the team's site")
-    answer = requests.get(f"http://127.0.0.1:{site_port}/order/7/", timeout=30)
+    address, site = team.start_site()
+    answer = requests.get(f"{address}/order/7/", timeout=30)
     assert answer.status_code == 200, site.read_text()
 
     ops = f"http://127.0.0.1:{port}/ops/"
@@ -120,7 +132,7 @@ def test_a_team_adopts_by_the_page_alone(team, broker):
     assert job()["result"] == "order 7 by snail"  # by a setting of the team's own
     assert "order 7 by snail" in browser.get(f"{ops}jobs/{answer.json()['id']}/", timeout=30).text
 
-    theirs = requests.get(f"http://127.0.0.1:{site_port}/stock/", timeout=30)  # a task that stayed Celery's own
+    theirs = requests.get(f"{address}/stock/", timeout=30)  # a task that stayed Celery's own
     assert theirs.status_code == 200, site.read_text()
     with redis.from_url(broker) as link:
         assert link.llen("celery") == 1
@@ -142,3 +154,52 @@ def test_a_package_or_label_of_the_team_that_is_ours_is_one_sentence(team):
     (live / "__init__.py").touch()
     with pytest.raises(AssertionError, match=r"The package 'live' in .* hides Signalbox's 'live': rename it"):
         team.run("manage.py", "check")
+
+
+HARD_TO_SHIP = """
+
+@shared_task(bind=True, default_retry_delay=0)
+def ship_late(self, number):
+    if Order.objects.filter(number=number, carrier="").update(carrier="late"):
+        raise self.retry()
+"""
+SENT = "from orders import tasks; tasks.ship.delay(1); tasks.ship_late.delay(2)"
+MAKE_ORDERS = "from orders.models import Order; [Order.objects.create(number=n) for n in (1, 2)]"
+STATES = "from tasks.engine.models import Job; print(sorted(Job.objects.values_list('kind', 'state')))"
+CARRIERS = (
+    "from orders.models import Order; print(list(Order.objects.order_by('number').values_list('carrier', flat=True)))"
+)
+
+
+def test_one_line_of_celery_py_makes_jobs_of_all_tasks_of_the_teams_app(team, broker):
+    team.append("orders/tasks.py", HARD_TO_SHIP)
+    team.run("manage.py", "migrate", "-v0")
+    team.run("manage.py", "shell", "-c", MAKE_ORDERS)
+    team.run("manage.py", "shell", "-c", SENT)  # plain messages, which wait when the tasks become those of jobs
+    team.add_settings_of_the_page()
+    team.run("manage.py", "migrate", "-v0")
+    names = "orders.tasks.count_stock, orders.tasks.ship, orders.tasks.ship_late"
+    said = team.run("manage.py", "check", stderr=True)
+    assert f"no jobs, and go to the broker of that app: {names}." in said and "take(app)" in said
+    team.append("acme/celery.py", TAKE)
+    said = team.run("manage.py", "check", stderr=True)
+    assert f"Plain Celery tasks that are jobs: {names}." in said and "are no jobs" not in said
+
+    address, site = team.start_site()
+    answer = requests.get(f"{address}/stock/", timeout=30)
+    assert answer.status_code == 200, site.read_text()
+    assert team.run("manage.py", "shell", "-c", STATES).endswith("[('count_stock', 'queued')]")
+    with redis.from_url(broker) as link:
+        assert link.llen("celery") == 2  # those from before
+
+    team.start("-m", "celery", "-A", "acme", "worker", "--concurrency", "1", "-Q", "celery")
+    two = "[('count_stock', 'queued'), ('ship_late', 'queued')]"
+    wait_until(lambda: team.run("manage.py", "shell", "-c", STATES).endswith(two), 60, "the job of a retry")
+    assert team.run("manage.py", "shell", "-c", CARRIERS).endswith("['snail', 'late']")
+
+    port = str(valkey.free_port())
+    team.start(
+        str(ROOT / "manage.py"), "up", "--port", port, DJANGO_SETTINGS_MODULE="acme.ops", CELERY_BROKER_URL=""
+    )  # fmt: skip
+    done = two.replace("queued", "succeeded")
+    wait_until(lambda: team.run("manage.py", "shell", "-c", STATES).endswith(done), 120, "the end of both jobs")
