@@ -74,6 +74,7 @@ def test_connections_that_jobs_left(worker: Process) -> None:
     assert said == ["The job left this behind, and it was put back: an open transaction of the database 'default'."]
 
 
+@pytest.mark.pure
 def test_processes_that_jobs_left(worker: Process) -> None:
     cut_off = {"closed_files", "closed_standard_files"}
     ways = [way for way in processes.WAYS if worker.pool == "prefork" or way not in cut_off | {"few_files"}]
@@ -81,6 +82,7 @@ def test_processes_that_jobs_left(worker: Process) -> None:
     assert not {way: job.error for way, job in found.items() if job.state != "succeeded"}
 
 
+@pytest.mark.pure
 @pytest.mark.parametrize("way", ["closed_files", "closed_standard_files"])
 @pytest.mark.parametrize("pool", ["threads", "solo"])
 def test_a_worker_without_children_ends_when_its_files_were_closed(start_worker, pool: str, way: str) -> None:
