@@ -12,6 +12,7 @@ from django.conf import settings
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.core.management.commands import flush
 from django.db import connection
+from django.test import client as django_client
 from django.test import override_settings
 from django_celery_beat.models import PeriodicTask
 from whitenoise.middleware import WhiteNoiseMiddleware
@@ -22,12 +23,16 @@ from tasks.engine.log_context import request_id
 from tests.support.processes import Product, Worker
 from tests.support.servers import FAST, Servers
 
+LONG = {"test_misbehaviour.py", "test_lengths.py", "test_team.py", "test_doubt.py", "test_retries.py", "test_rabbit.py"}
 REACH_A_DATABASE = {"db", "transactional_db", "django_db_setup", "product", "new_product", "start_worker"}
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """``pure``: pytest-django lets it reach no database, and it starts nothing that does: one run is enough."""
+    """``pure``: pytest-django lets it reach no database, and it starts nothing that does: one run is enough.
+
+    Tests of servers, files and command lines say so themselves: they need a database, but any will do.
+    """
     reaches = item.get_closest_marker("django_db") or item.get_closest_marker("process")
     if not reaches and REACH_A_DATABASE.isdisjoint(getattr(item, "fixturenames", ())):
         item.add_marker("pure")
@@ -35,12 +40,16 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The files that take longest come first: a long one that begins last is what all processes wait for."""
+    """The files that take longest come first: a long one that begins last is what all processes wait for.
+
+    These are the browser's, those of LONG, and those that start the most processes.
+    """
     files: dict[Path, list[pytest.Item]] = {}
     for item in items:
         files.setdefault(item.path, []).append(item)
     real = {path: sum(item.get_closest_marker("process") is not None for item in files[path]) for path in files}
-    items.sort(key=lambda item: (item.path.parent.name != "browser", -real[item.path], -len(files[item.path])))
+    first = {path: (path.parent.name != "browser", path.name not in LONG) for path in files}
+    items.sort(key=lambda item: (*first[item.path], -real[item.path], -len(files[item.path])))
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
@@ -96,6 +105,7 @@ def nothing_is_made_twice(django_test_environment: None) -> Iterator[None]:
     """What Django does again for each test or client, and would do again in the very same way."""
     with pytest.MonkeyPatch.context() as patch, override_settings(PASSWORD_HASHERS=[f"{__name__}.QuickHasher"]):
         patch.setattr(WhiteNoiseMiddleware, "add_files_from_finders", add_static_files)
+        patch.setattr(django_client, "store_rendered_templates", store_context_of_page)
         patch.setattr(flush, "sql_flush", sql_to_empty)
         patch.setattr(flush, "emit_post_migrate_signal", lambda *args, **options: None)  # its rows have stayed
         yield
@@ -124,6 +134,15 @@ def add_static_files(self: WhiteNoiseMiddleware) -> None:
         find_static_files(self)
         static_files.update(self.files)
     self.files.update(static_files)
+
+
+store_rendered_templates = django_client.store_rendered_templates
+
+
+def store_context_of_page(store: dict[str, Any], *args: Any, **more: Any) -> None:
+    """For ``response.context``: that of the page. A copy for each template in it took a quarter of a request's time."""
+    if "context" not in store:
+        store_rendered_templates(store, *args, **more)
 
 
 def sql_to_empty(style: Any, connection: Any, *args: Any, **options: Any) -> list[str]:
