@@ -14,7 +14,7 @@ from tests.conftest import database_url_of_the_test
 from tests.support.live_parts import Served, next_frame, say
 from tests.support.people import PASSWORD, person
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process, pytest.mark.pure]
 SETTING = {"SIGNALBOX_PREFIX": "/box"}
 
 PLACEHOLDER = re.compile(r"/-/|/0{8}-|/logout/|\?")  # what a script fills in, what ends the session, what repeats pages
@@ -56,6 +56,7 @@ class Proxied(requests.Session):
 
 
 @pytest.fixture(
+    scope="module",
     params=[
         ("uvicorn", True, SETTING, ()),
         ("uvicorn", False, SETTING, ()),
@@ -67,15 +68,20 @@ class Proxied(requests.Session):
     ],
     ids=lambda param: f"{param[0]}-{'stripped' if param[1] else 'whole'}-{'option' if param[3] else 'setting'}",
 )
-def proxied(request, servers, transactional_db, tmp_path):
+def started(request, servers, django_db_setup, tmp_path_factory):
     server, strips, more, options = request.param
     url = database_url_of_the_test(servers)
-    served = Served(servers, server, url, tmp_path / "web.log", *options, **more)
+    served = Served(servers, server, url, tmp_path_factory.mktemp("served") / "web.log", *options, **more)
     try:
-        lifecycle.submit("noop", {}, owner=person("ada"))
-        yield Proxied(served.wait_ready(), strips, bool(more))
+        yield served.wait_ready(), strips, bool(more)
     finally:
         served.stop()
+
+
+@pytest.fixture
+def proxied(started: tuple[Served, bool, bool], transactional_db) -> Proxied:
+    lifecycle.submit("noop", {}, owner=person("ada"))
+    return Proxied(*started)
 
 
 def test_every_page_and_all_that_it_loads(proxied: Proxied) -> None:
