@@ -127,6 +127,7 @@ def test_a_post_of_a_browser_needs_its_csrf_token():
     assert job.state == "queued"
 
 
+@pytest.mark.pure
 @pytest.mark.parametrize("route", ONCE)
 def test_a_view_that_breaks_shows_nothing_of_its_insides(route, monkeypatch):
     def breaks(*args: Any, **kwargs: Any) -> None:

@@ -134,12 +134,14 @@ def reported(product: Product) -> dict[str, str]:
     return found
 
 
+@pytest.mark.process
 def test_a_secret_stands_nowhere(reported):
     assert len(reported) > 100
     leaks = {(name.split("01")[0], form) for name, text in reported.items() for form in FORMS if form in text}
     assert leaks == set()
 
 
+@pytest.mark.process
 def test_each_secret_that_a_job_wrote_is_masked_everywhere(reported):
     """Or else nothing was looked at."""
     log = reported["log"]

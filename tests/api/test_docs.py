@@ -23,6 +23,7 @@ def commands() -> int:
 
 
 @pytest.mark.process
+@pytest.mark.pure
 def test_the_quick_start_from_the_token_to_the_first_live_patch(product):
     assert commands() <= 8
     script = "set -e\n" + "echo\n".join(BLOCK.findall(QUICKSTART))

@@ -11,6 +11,7 @@ import pytest
 from project import keys, parts, valkey
 from tests.support.processes import ROOT
 
+pytestmark = [pytest.mark.process, pytest.mark.pure]
 PUBLIC = {"ALLOWED_HOSTS": "jobs.example.org"}
 KEY = "0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
@@ -58,14 +59,12 @@ def refused(name: str, home: Path, **variables: str) -> str:
     return ended.stderr.strip()
 
 
-@pytest.mark.process
 @pytest.mark.parametrize("name", [name for name in STARTS if name != "custom pool"])
 def test_nothing_starts_in_public_with_a_weak_key(name: str, tmp_path: Path) -> None:
     said = refused(name, tmp_path, SECRET_KEY="changeme", **PUBLIC)
     assert "SECRET_KEY is too weak for other hosts than this one." in said
 
 
-@pytest.mark.process
 @pytest.mark.parametrize("name", ["uvicorn", "daphne", "worker", "beat"])
 def test_nothing_starts_in_public_with_debug_or_a_weak_key_that_is_still_honoured(name: str, tmp_path: Path) -> None:
     assert "DEBUG is on" in refused(name, tmp_path, DEBUG="true", **PUBLIC)
@@ -73,14 +72,12 @@ def test_nothing_starts_in_public_with_debug_or_a_weak_key_that_is_still_honoure
     assert "SECRET_KEY_FALLBACKS is too weak" in said
 
 
-@pytest.mark.process
 @pytest.mark.parametrize("name", ["uvicorn", "daphne", "worker", "beat", "up", "submit"])
 def test_a_wrong_setting_is_a_sentence_for_every_process(name: str, tmp_path: Path) -> None:
     said = refused(name, tmp_path, REDIS_URL="redis://127.0.0.1/0?socket_timeout=5")
     assert said == "REDIS_URL has the option socket_timeout, but Signalbox sets its timeouts itself; leave it out."
 
 
-@pytest.mark.process
 def test_a_worker_of_green_threads_is_refused(tmp_path: Path) -> None:
     """gevent's and eventlet's pools are known by what they are not; any other pool stands for them here."""
     said = refused("custom pool", tmp_path, CELERY_CUSTOM_WORKER_POOL="celery.concurrency.base:BasePool")

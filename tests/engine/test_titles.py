@@ -70,6 +70,8 @@ def test_a_kind_that_takes_every_name_may_have_every_name_in_its_title():
     assert kind.title_of({"team": "red"}) == "red"
 
 
+@pytest.mark.process
+@pytest.mark.pure
 def test_a_wrong_title_stops_the_start_in_one_sentence(tmp_path):
     (tmp_path / "titled").mkdir()
     (tmp_path / "titled" / "__init__.py").touch()

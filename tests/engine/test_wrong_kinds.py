@@ -29,6 +29,8 @@ later = pack.s(1)
 """
 
 
+@pytest.mark.process
+@pytest.mark.pure
 @pytest.mark.parametrize("command", [("check",), ("run", "noop")])
 def test_every_command_names_all_wrong_kinds_and_ends(tmp_path: Path, command: tuple[str, ...]) -> None:
     (tmp_path / "wrongshop").mkdir()

@@ -250,6 +250,8 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.process
+@pytest.mark.pure
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the peak from Linux's /proc")
 async def test_twenty_attacks_at_once_take_little_memory():
     """In a process of its own, by its peak resident size, in MB: 200 MB bombs, endless bodies, heads and hints."""

@@ -208,6 +208,8 @@ except RefusedDocument as refused:
 """
 
 
+@pytest.mark.process
+@pytest.mark.pure
 @pytest.mark.parametrize("name", HOSTILE)
 def test_no_document_takes_more_memory_than_allowed(name, tmp_path, record_property):
     assert len(HOSTILE[name]) <= 5_000_000  # what the fetcher lets through

@@ -199,6 +199,8 @@ except Refused as refused:
 """
 
 
+@pytest.mark.process
+@pytest.mark.pure
 @pytest.mark.parametrize("name", HOSTILE)
 def test_no_archive_takes_more_memory_than_allowed(name, tmp_path, record_property):
     (tmp_path / "archive").write_bytes(HOSTILE[name]())

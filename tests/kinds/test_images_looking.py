@@ -220,6 +220,8 @@ except Unfit as unfit:
 """
 
 
+@pytest.mark.process
+@pytest.mark.pure
 @pytest.mark.parametrize("name", HOSTILE)
 def test_no_image_takes_more_memory_than_allowed(name, tmp_path, record_property):
     (tmp_path / "image").write_bytes(HOSTILE[name]())

@@ -26,6 +26,8 @@ TEACH = {"countdown", "site_sizes", "fetch_feed", "match_images", "match_part", 
 NEEDED = {"noop", "back_up_database", "bulk_action", "prune", "roll_up"}
 
 
+@pytest.mark.process
+@pytest.mark.pure
 @pytest.mark.parametrize("samples", ["on", "off"])
 def test_what_only_teaches_is_put_away_by_a_switch(samples: str, tmp_path: Path) -> None:
     env = os.environ | {"SIGNALBOX_SAMPLES": samples, "SIGNALBOX_HOME": str(tmp_path), "SIGNALBOX_APPS": ""}

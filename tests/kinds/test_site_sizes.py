@@ -242,10 +242,14 @@ def bench(*options: str) -> dict:
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True, timeout=120).stdout)
 
 
+@pytest.mark.process
+@pytest.mark.pure
 def test_all_at_once_beats_one_after_another():
     assert bench("--addresses", "40", "--delay", "0.05", "--size", "1000")["ratio"] > 4
 
 
+@pytest.mark.process
+@pytest.mark.pure
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the peak from Linux's /proc")
 def test_a_thousand_large_pages_take_little_memory():
     assert bench("--addresses", "1000", "--delay", "0.01", "--size", "300000", "--at-once-only")["grown_mb"] < 50

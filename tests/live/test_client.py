@@ -11,7 +11,7 @@ import pytest
 from live.client import Client, Problem, Unreachable
 from tests.support.processes import ROOT, Product, wait_until
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.pure]
 
 
 @pytest.fixture(scope="module")

@@ -138,6 +138,8 @@ print(app.conf.task_time_limit, registry.queues())
 """
 
 
+@pytest.mark.process
+@pytest.mark.pure
 def test_a_projects_settings_and_its_modules_are_read(tmp_path):
     team = tmp_path / "namesteam"
     team.mkdir()
@@ -161,6 +163,8 @@ def test_a_projects_settings_and_its_modules_are_read(tmp_path):
     ], asked.stderr
 
 
+@pytest.mark.process
+@pytest.mark.pure
 @pytest.mark.parametrize(
     ("more", "sentence"),
     [

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.support.processes import ROOT
 
 CODE = """
@@ -47,6 +49,8 @@ print("all well")
 """
 
 
+@pytest.mark.process
+@pytest.mark.pure
 def test_a_user_model_that_knows_people_by_their_mail_address(tmp_path: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
     environment |= {"DJANGO_SETTINGS_MODULE": "tests.people.mailusers.settings", "SIGNALBOX_HOME": str(tmp_path)}

@@ -20,7 +20,7 @@ from tests.support.people import person
 from tests.support.pictures import jpeg, zipped
 from tests.support.runs import MOST_MB
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process, pytest.mark.pure]
 BORDER = b"----signalbox"
 
 

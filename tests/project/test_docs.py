@@ -298,6 +298,8 @@ def test_the_rule_of_the_architecture_is_the_one_that_is_tested():
 # --- the README ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.process
+@pytest.mark.pure
 def test_the_job_of_the_readme_is_ten_lines_and_runs(new_product, tmp_path):
     """As a reader would: a new app beside the product, named in SIGNALBOX_APPS, and a task brought over."""
     (example,) = (text for kind, text in BLOCK.findall(PAGES["README.md"]) if kind == "python")

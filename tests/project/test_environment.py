@@ -7,7 +7,7 @@ from tasks.engine import lifecycle
 from tasks.engine.models import Job
 from tests.support.processes import wait_until
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process, pytest.mark.pure]
 
 
 def test_the_first_admins_password_reaches_no_process_that_up_starts(product) -> None:

@@ -125,6 +125,7 @@ def test_the_environment_makes_the_admin_once(monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.process
+@pytest.mark.pure
 def test_up_prints_the_link_only_while_nobody_can_log_in(new_product: Callable[..., Product]) -> None:
     product = new_product(admin=False, migrated=False).start()
     reported = wait_until(lambda: product.log().partition("within the hour: ")[2].partition("\n")[0])

@@ -25,6 +25,7 @@ def everything(home: Path) -> list[Path]:
 
 
 @pytest.mark.process
+@pytest.mark.pure
 def test_a_home_that_others_may_enter_is_tightened_and_nothing_in_it_is_theirs(servers):
     """As systemd makes a StateDirectory, under the umask that it has without UMask=."""
     folder = Path(tempfile.mkdtemp(prefix="signalbox-tests-"))  # pytest's own folders are closed to others anyway
@@ -81,6 +82,8 @@ def test_a_private_home_is_left_as_it_is(tmp_path):
     tmp_path.chmod(0o700)
 
 
+@pytest.mark.process
+@pytest.mark.pure
 @pytest.mark.parametrize("start", ["manage.py check", "-m celery -A project.celery report", "-c import project.asgi"])
 def test_every_process_makes_files_for_its_own_user(start, tmp_path):
     words = start.split(" ", 1) if start.startswith("-c") else start.split()

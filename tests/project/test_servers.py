@@ -20,6 +20,7 @@ def test_sleeps():
 
 
 @pytest.mark.process
+@pytest.mark.pure
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_servers_do_not_outlive_an_interrupted_run(tmp_path: Path, number: int) -> None:
     (tmp_path / "test_sleeper.py").write_text(SLEEPER)

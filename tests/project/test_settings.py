@@ -21,6 +21,8 @@ def manage(*words: str, home: Path, **variables: str) -> subprocess.CompletedPro
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
 
 
+@pytest.mark.process
+@pytest.mark.pure
 @pytest.mark.parametrize(
     ("name", "value", "wanted"),
     [
@@ -58,21 +60,29 @@ def test_a_wrong_value_is_one_sentence_and_exit_2(tmp_path: Path, name: str, val
     assert len(ended.stderr.splitlines()) == 1
 
 
+@pytest.mark.process
+@pytest.mark.pure
 def test_a_refusal_does_not_repeat_a_password(tmp_path: Path) -> None:
     for name in ("DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL", "SIGNALBOX_BROKER_URL"):
         assert "geheim" not in manage("check", home=tmp_path, **{name: "nix://user:geheim@host/x"}).stderr
 
 
+@pytest.mark.process
+@pytest.mark.pure
 def test_a_lease_shorter_than_two_beats_is_refused(tmp_path: Path) -> None:
     ended = manage("check", home=tmp_path, SIGNALBOX_LEASE_S="3", SIGNALBOX_HEARTBEAT_S="2")
     assert ended.returncode == 2
     assert "twice SIGNALBOX_HEARTBEAT_S" in ended.stderr
 
 
+@pytest.mark.process
+@pytest.mark.pure
 def test_an_empty_variable_counts_as_unset(tmp_path: Path) -> None:
     assert manage("check", home=tmp_path, SIGNALBOX_LEASE_S="", DEBUG=" ").returncode == 0
 
 
+@pytest.mark.process
+@pytest.mark.pure
 def test_the_secret_key_is_made_once_and_is_private(tmp_path: Path) -> None:
     home = tmp_path / "home"
     show = ("shell", "--no-imports", "-c", "from django.conf import settings; print(settings.SECRET_KEY)")
@@ -82,6 +92,8 @@ def test_the_secret_key_is_made_once_and_is_private(tmp_path: Path) -> None:
     assert (home / "secret_key").stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.process
+@pytest.mark.pure
 def test_a_weak_key_is_refused_in_production_only(tmp_path: Path) -> None:
     weak = {"SECRET_KEY": "secret", "ALLOWED_HOSTS": "jobs.example.org"}
     ended = manage("up", home=tmp_path, **weak)
@@ -134,6 +146,8 @@ def test_every_setting_stands_in_the_docs() -> None:
     assert used <= documented
 
 
+@pytest.mark.process
+@pytest.mark.pure
 def test_a_deployment_checks_clean_and_refuses_a_weak_key(tmp_path: Path) -> None:
     production = {"ALLOWED_HOSTS": "jobs.example.org", "SIGNALBOX_HTTPS": "true"}
     clean = manage("check", "--deploy", home=tmp_path, **production)

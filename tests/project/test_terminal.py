@@ -63,6 +63,7 @@ def test_the_bar_and_the_board_in_a_terminal():
 
 
 @pytest.mark.process
+@pytest.mark.pure
 @pytest.mark.django_db(transaction=True)
 def test_a_job_that_writes_it_everywhere(start_worker, servers):
     words = NASTY.replace("\x00", "").replace("\ud800", "")  # neither can be stored

@@ -59,6 +59,7 @@ def test_the_ready_line_is_true(mine: Product) -> None:
     assert mine.python(COMPLETE) == "succeeded"
 
 
+@pytest.mark.pure
 def test_output_lines_are_marked_by_part_and_plain_in_a_file(mine: Product) -> None:
     lines = [line for line in mine.log().splitlines() if not READY.match(line)]
     assert lines
@@ -66,6 +67,7 @@ def test_output_lines_are_marked_by_part_and_plain_in_a_file(mine: Product) -> N
     assert "\x1b" not in mine.log()
 
 
+@pytest.mark.pure
 def test_valkey_is_private(mine: Product) -> None:
     url_file = mine.home / "valkey.url"
     url = url_file.read_text().strip()
@@ -83,6 +85,7 @@ def test_valkey_is_private(mine: Product) -> None:
     }
 
 
+@pytest.mark.pure
 @pytest.mark.parametrize("name", PARTS)
 def test_a_killed_part_is_back_within_ten_seconds_and_jobs_go_on(mine: Product, name: str) -> None:
     url = (mine.home / "valkey.url").read_text()
@@ -101,6 +104,7 @@ def test_a_killed_part_is_back_within_ten_seconds_and_jobs_go_on(mine: Product, 
     assert requests.get(mine.base_url + "healthz", timeout=5).status_code == 200
 
 
+@pytest.mark.pure
 def test_a_second_one_on_the_same_home_is_refused_in_one_sentence(mine: Product) -> None:
     second = mine.manage("up", "--port", str(valkey.free_port()), check=False)
     assert second.returncode == 2
@@ -130,6 +134,7 @@ def test_nothing_outlives_a_killed_up(new_product: Callable[..., Product]) -> No
     assert product.python(COMPLETE) == "succeeded"
 
 
+@pytest.mark.pure
 def test_options_and_ctrl_c(new_product: Callable[..., Product], servers: Servers) -> None:
     product = new_product("--server", "uvicorn", "--demo", REDIS_URL=servers.redis_url, SIGNALBOX_NAME="elsewhere")
     product.start()
@@ -155,6 +160,7 @@ def refused(home: Path, *options: str, **settings: str) -> str:
     return ended.stderr.strip()
 
 
+@pytest.mark.pure
 def test_a_port_in_use_is_refused(tmp_path: Path) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
@@ -163,12 +169,14 @@ def test_a_port_in_use_is_refused(tmp_path: Path) -> None:
         assert refused(tmp_path / "home", "--port", port).startswith(f"Port {port} of 127.0.0.1 is taken")
 
 
+@pytest.mark.pure
 def test_a_home_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert "SIGNALBOX_HOME" in refused(tmp_path / "file" / "home")
     assert "SIGNALBOX_HOME" in refused(tmp_path / "file" / "home", SECRET_KEY="x" * 20 + "0123456789abcdefghij")
 
 
+@pytest.mark.pure
 def test_wrong_options_and_an_absent_database_are_refused(tmp_path: Path) -> None:
     assert refused(tmp_path, "--port", "70000").startswith("--port is 70000")
     assert refused(tmp_path, "--concurrency", "0").startswith("--concurrency is 0")

@@ -9,7 +9,7 @@ from tasks.engine import lifecycle
 from tests.support.people import person
 from tests.support.routes import PAGES, PUBLIC
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.pure]
 LINK = re.compile(r'<a [^>]*href="(/(?!admin)[^"#?]*)')
 
 

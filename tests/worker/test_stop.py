@@ -11,6 +11,7 @@ from tests.support.processes import wait_until
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
 
 
+@pytest.mark.pure
 @pytest.mark.parametrize("pool", ["prefork", "threads", "solo"])
 def test_every_worker_that_was_stopped_says_so(start_worker, pool: str) -> None:
     workers = [start_worker(f"w{n}", concurrency=n % 3 + 1, pool=pool, wait=False) for n in range(5)]
