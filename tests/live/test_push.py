@@ -123,7 +123,8 @@ def test_a_dead_redis_costs_nothing(settings):
     wait_until(lambda: push.counters()["failed"] > 0, 10)
     counted = push.counters()
     assert counted["waiting"] <= push.KEPT
-    assert counted["dropped"] >= 2_000 - hints.AT_ONCE * 4
+    tried = counted["failed"] + hints.AT_ONCE  # the slower this machine, the more were tried meanwhile
+    assert counted["dropped"] + tried >= 2_000
     assert counted["sent"] == 0
 
 
