@@ -27,7 +27,7 @@ app.conf.update(
     task_acks_on_failure_or_timeout=True,
     task_reject_on_worker_lost=False,  # without an attempt limit a job that kills its process would run for ever
     task_default_queue=broker.broker_name(getattr(settings, "CELERY_TASK_DEFAULT_QUEUE", "default")),
-    worker_consumer="project.worker:Consumer",
+    worker_consumer="project.consumer:Consumer",
     worker_lost_wait=0.5,
     worker_max_memory_per_child=settings.SIGNALBOX_MEMORY_MB * 1024,  # what a job keeps, the next ones need not
     worker_prefetch_multiplier=1,  # with late acknowledgement nothing waits behind a long job beside an idle slot

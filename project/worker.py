@@ -10,47 +10,29 @@ from typing import Any
 from billiard import current_process, pool
 from celery import concurrency, signals
 from celery.concurrency import asynpool, prefork, solo, thread
-from celery.worker import consumer
 from django.conf import settings
 from django.db import DatabaseError, connection
 
 from live import push
 from project import env, logs, startup
 from tasks.alerts import evaluate
-from tasks.engine import adoption, registry, releases
+from tasks.engine import adoption, releases
 from tasks.engine.celery_app import is_ours
 from tasks.monitor.models import note_release
 from tasks.webhooks import sender as webhooks
-from tasks.worker import body, connections, pulse, sweep
+from tasks.worker import annotated, body, connections, deadlines, pulse, rates, sweep
 
 log = logging.getLogger(__name__)
 
 LOOK_S = 0.5  # between two looks at a pool's children; Celery's event for one that died is lost now and then
 
 
-class Consumer(consumer.Consumer):
-    """Of every worker, however it was started: it talks to its broker, and to nobody else."""
-
-    def __init__(self, *args: Any, worker_options: Any = None, **options: Any) -> None:
-        # Workers are rows. What they would tell each other through Redis costs time, and anybody could say it.
-        alone = dict.fromkeys(("without_gossip", "without_mingle", "without_heartbeat"), True)
-        super().__init__(*args, worker_options=(worker_options or {}) | alone, **options)
-
-    def update_strategies(self) -> None:
-        """Messages of an older or newer release may name a kind by its own name, and not as Celery names its task."""
-        super().update_strategies()
-        for kind in registry.kinds():
-            if kind.celery_name in self.strategies:
-                self.strategies.setdefault(kind.name, self.strategies[kind.celery_name])
-
-    def ensure_connected(self, conn: Any) -> Any:
-        """Celery's waits up to half a minute between two tries; jobs would wait as long."""
-        conn.ensure_connection = partial(conn.ensure_connection, interval_max=2)
-        return super().ensure_connected(conn)
-
-
 def remember_worker(sender: str, instance: Any, **_: Any) -> None:
     pulse.remember_worker(instance)
+    annotated.settle_common({"time_limit": instance.time_limit, "soft_time_limit": instance.soft_time_limit})
+    deadlines.share(instance.concurrency)
+    if not instance.disable_rate_limits:
+        rates.share()
     try:
         note_release(releases.current())  # asked of git here, once, before the pool's children are forked
     except DatabaseError as error:
@@ -100,7 +82,9 @@ def start_in_child(**_: Any) -> None:
     if not current_process()._identity:
         return  # the solo pool says so of the worker itself
     pool.mem_rss = used_memory_unless_broken
+    pool.soft_timeout_sighandler = deadlines.on_soft_signal  # billiard sets it as the handler a moment later
     connections.watch()
+    deadlines.join(current_process().index)
     pulse.start(first=getattr(current_process(), "index", 0) == 0, kills=True, duties=duties())
 
 
@@ -147,6 +131,7 @@ def begin(instance: Any, options: dict[str, Any], **_: Any) -> None:
         return
     check_pool(options.get("pool") or options.get("pool_cls") or instance.app.conf.worker_pool)
     env.forget_first_admin()
+    asynpool.AsynPool._create_timelimit_handlers = lambda self, hub: None  # they go by messages
     asynpool.AsynPool.timers = property(lambda self: {self.maintain_pool: LOOK_S})
     logs.connect()
     signals.celeryd_after_setup.connect(remember_worker)

@@ -1,6 +1,7 @@
 """Kinds that only the tests know: each shows one property of @job."""
 
 import asyncio
+import ctypes
 import logging
 import os
 import signal
@@ -126,6 +127,28 @@ def hard_limited(seconds: float = 30.0) -> None:
             time.sleep(0.05)
         except BaseException:
             continue
+
+
+@job(time_limit=1, effects="none")
+def holds_the_interpreter(seconds: float = 30.0) -> None:
+    """Let no other thread of the process run, and no handler of a signal."""
+    if seconds:
+        ctypes.PyDLL(None).usleep(int(seconds * 1e6))
+
+
+@job(rate_limit="30/m", effects="none")
+def every_two_seconds() -> None:
+    """Start once in two seconds at most, counted for each worker."""
+
+
+@job(rate_limit="20/s", effects="none")
+def twenty_a_second() -> None:
+    """Start more often than a worker looks at its clock."""
+
+
+@job(rate_limit="60/m", serial_key="{feed}", effects="none")
+def serial_every_second(feed: str) -> None:
+    """Take turns, and keep a rate."""
 
 
 @job

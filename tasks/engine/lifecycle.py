@@ -181,6 +181,18 @@ def claim_next(queue: str, kinds: Sequence[str], worker: str, pid: int) -> Job |
     return _claim(first, [queue, *kinds, holder["started_at"]], holder)
 
 
+def claim_next_of_keys(kind: str, queues: Sequence[str], worker: str, pid: int) -> Job | None:
+    """Start the next attempt of the first queued job of a kind with serial keys whose turn it is."""
+    places = ", ".join(["%s"] * len(queues))
+    waiting = f"app = '' AND state = 'queued' AND serial_key <> '' AND kind = %s AND queue IN ({places})"
+    order = f"ORDER BY priority DESC, id LIMIT 1{SKIP_LOCKED[connection.vendor]}"
+    turn = notify.IN_TURN
+    startable = f"{waiting} AND {notify.NOT_PAUSED} AND {NOT_EXPIRED} AND {turn}"
+    first = f"id = (SELECT id FROM tasks_job WHERE {startable} {order})"  # noqa: S608 - constants
+    holder = _holder(worker, pid)
+    return _claim(f"{first} AND {turn}", [kind, *queues, holder["started_at"]], holder)
+
+
 def _holder(worker: str, pid: int) -> dict[str, Any]:
     return {"worker": worker, "pid": pid, "started_at": now(), "release": releases.current()}
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from django.conf import settings
 from django.db import connection
+from django.db.models import QuerySet
 
 from tasks.engine import registry
 from tasks.engine.models import Job, State, Worker
@@ -51,10 +52,13 @@ class Unserved(NamedTuple):
     queues: frozenset[str]
 
 
+def alive() -> QuerySet[Worker]:
+    return Worker.objects.filter(stopped_at=None, seen_at__gte=now() - timedelta(seconds=settings.SIGNALBOX_LEASE_S))
+
+
 def find() -> Unserved:
     """Nothing while no worker is alive at all, which is another trouble. A worker of an older release says no kinds."""
-    alive = Worker.objects.filter(stopped_at=None, seen_at__gte=now() - timedelta(seconds=settings.SIGNALBOX_LEASE_S))
-    workers = list(alive.values_list("queues", "kinds"))
+    workers = list(alive().values_list("queues", "kinds"))
     if not workers:
         return Unserved(frozenset(), frozenset())
     keys = Job.objects.filter(state=State.QUEUED).order_by().values("pk")[:LOOKED_AT]

@@ -13,14 +13,18 @@ def settle_all() -> None:
     """Let kinds say what their tasks are held to: limits, and what annotations say of queue, priority and attempts."""
     conf = app.conf
     common = {"time_limit": conf.task_time_limit, "soft_time_limit": conf.task_soft_time_limit}
-    common["rate_limit"] = conf.task_default_rate_limit
-    common = {name: value for name, value in common.items() if value is not None}
-    for kind in registry.kinds() if common or conf.task_annotations else ():
-        for name, value in common.items():
-            if getattr(kind, name) is None:
-                settle(kind, name, value)
+    settle_common({**common, "rate_limit": conf.task_default_rate_limit})
+    for kind in registry.kinds() if conf.task_annotations else ():
         for found in resolve_all(prepare(conf.task_annotations), app.tasks[kind.celery_name]):
             for name, value in found.items():
+                settle(kind, name, value)
+
+
+def settle_common(limits: dict[str, object]) -> None:
+    """Give limits for all tasks to the kinds that have none of their own."""
+    for name, value in limits.items():
+        for kind in registry.kinds() if value is not None else ():
+            if getattr(kind, name) is None:
                 settle(kind, name, value)
 
 

@@ -27,7 +27,7 @@ from tasks.engine.errors import Failure
 from tasks.engine.models import Job
 from tasks.engine.report import MOST_LINES, Cancelled, Fenced, Report
 from tasks.params.typed import Typed
-from tasks.worker import chain_of, cleanup, connections, failures, pulse
+from tasks.worker import chain_of, cleanup, connections, deadlines, failures, pulse
 from tasks.worker.celery_states import IGNORED, REJECTED
 
 log = logging.getLogger(__name__)
@@ -86,8 +86,8 @@ class Held:
         returned, error = self._run(call)
         if getpid() != pid:
             os._exit(0)  # a fork of the job's own that came back from it: the job is its parent's
-        left = once_more(cleanup.end, before)
-        ended = once_more(self._judge, returned, error)
+        left = cleanup.end(before)
+        ended = self._judge(returned, error)
         if error is not None or not _is_plain(returned):
             connections.clean(before.inside)  # it was asked for its words, which may have asked the database
         if left.put_back:
@@ -110,7 +110,7 @@ class Held:
             with self.report:
                 if self.unreadable:
                     raise self.unreadable
-                return call(), None
+                return deadlines.call(call), None
         except BaseException as error:
             return None, error
 
@@ -123,8 +123,6 @@ class Held:
                 answer = kept if self.report.has_secrets or not _can_be_shown(returned) else returned
                 return Ended(partial(lifecycle.succeed, self.job, kept, **then), answer)
             return self._judge_error(error, then)
-        except SoftTimeLimitExceeded:
-            raise
         except BaseException as worse:
             worse.__context__ = worse.__context__ or error
             failure = Failure.of(worse, self.report.hidden)
@@ -239,14 +237,6 @@ def _is_plain(result: Any) -> bool:
     return result is None or type(result) in (bool, int, float, str)
 
 
-def once_more(action: Callable[..., Any], *args: Any) -> Any:
-    """Call ``action``, again if the soft time limit interrupts it: the limit strikes once, even after the job's end."""
-    try:
-        return action(*args)
-    except SoftTimeLimitExceeded:
-        return action(*args)
-
-
 def record(job: Job, write: Callable[[], Any]) -> None:
     """Write the end as soon as the database can be reached, unless another attempt has the job by then.
 
@@ -257,8 +247,6 @@ def record(job: Job, write: Callable[[], Any]) -> None:
         try:
             write()
             return
-        except SoftTimeLimitExceeded:
-            connection.close()
         except Exception as error:
             log.warning("The end of a job cannot be written yet: %s", error)
             connection.close()

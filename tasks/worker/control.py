@@ -1,20 +1,85 @@
 """``app.control`` of our app: what Celery sends to workers is an order about rows here, and every worker reads rows."""
 
 import logging
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NoReturn
 from uuid import UUID
 
 from celery.app.control import Control as CelerysControl
+from celery.app.control import Inspect as CelerysInspect
 
-from tasks.engine import lifecycle
+from tasks.engine import lifecycle, registry, unserved
 from tasks.engine.errors import NotInState
-from tasks.engine.models import Job
+from tasks.engine.models import Job, Worker
 
 log = logging.getLogger(__name__)
 
 
+def _active(worker: Worker) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": str(job.uid),
+            "name": registry.celery_name(job.kind),
+            "type": registry.celery_name(job.kind),
+            "args": [],
+            "kwargs": job.params,
+            "hostname": worker.name,
+            "time_start": job.started_at.timestamp(),
+            "acknowledged": True,
+            "worker_pid": job.pid,
+        }
+        for job in Job.objects.filter(state=Job.State.RUNNING, app="", worker=worker.name).order_by("started_at")
+    ]
+
+
+def _nothing(worker: Worker) -> list[Any]:
+    """A worker holds no jobs that wait: those are rows that any worker may claim."""
+    return []
+
+
+SAYS: dict[str, Callable[[Worker], Any]] = {
+    "ping": lambda worker: {"ok": "pong"},
+    "active": _active,
+    "reserved": _nothing,
+    "scheduled": _nothing,
+    "revoked": _nothing,
+    "registered": lambda worker: sorted(registry.celery_name(kind) for kind in worker.kinds or ()),
+    "active_queues": lambda worker: [{"name": queue} for queue in worker.queues],
+    "stats": lambda worker: {"pid": worker.pid, "pool": {"max-concurrency": worker.concurrency}},
+}
+
+
+class Inspect(CelerysInspect):
+    """What health pages ask of workers, answered from the rows of those that live. None while none does."""
+
+    def _request(self, command: str, **options: Any) -> Any:
+        if command not in SAYS:
+            raise NotImplementedError(f"inspect().{command} cannot be answered: {NO_ORDERS}")
+        named = [self.destination] if isinstance(self.destination, str) else self.destination
+        alive = [worker for worker in unserved.alive().order_by("name") if not named or worker.name in named]
+        return {worker.name: SAYS[command](worker) for worker in alive} or None
+
+
+NO_ORDERS = "workers of jobs are rows, and take no orders from the broker."
+
+
 class Control(CelerysControl):
-    """``revoke`` and ``terminate`` cancel jobs."""
+    """``revoke`` and ``terminate`` cancel jobs; ``inspect`` and ``ping`` are answered from rows. Else: refused."""
+
+    @property
+    def inspect(self) -> Any:
+        return self.app.subclass_with_self(Inspect, reverse="control.inspect")
+
+    def ping(self, destination: Any = None, timeout: float = 1.0, **options: Any) -> list[dict[str, Any]]:
+        return [{name: said} for name, said in (self.inspect(destination).ping() or {}).items()]
+
+    def broadcast(self, command: str, *args: Any, **options: Any) -> NoReturn:
+        raise NotImplementedError(f"control.{command} cannot be honoured: {NO_ORDERS}")
+
+    def purge(self, connection: Any = None) -> NoReturn:
+        raise NotImplementedError("control.purge would delete messages, and jobs are rows: cancel them instead.")
+
+    discard_all = purge
 
     def revoke(
         self, task_id: Any, destination: Any = None, terminate: bool = False, signal: Any = None, **options: Any

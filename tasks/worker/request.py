@@ -14,7 +14,6 @@ from django.db import connection
 from kombu.transport import virtual
 
 from tasks.engine import lifecycle, notify
-from tasks.engine.errors import Failure
 from tasks.engine.models import Job
 from tasks.worker import pulse
 
@@ -31,8 +30,11 @@ def how_it_died(said: str) -> str:
     return f"The process that ran the job died {how}{often}."
 
 
+message_ended: list[Callable[[], None]] = []  # called when a process of this worker is free
+
+
 class JobRequest(Request):
-    """A child that died, or ran over its hard limit, is reported at once."""
+    """A child that died is reported at once."""
 
     def acknowledge(self) -> None:
         """Acknowledge, also while the broker is away.
@@ -44,6 +46,8 @@ class JobRequest(Request):
         qos, tag = getattr(self._message.channel, "qos", None), self._message.delivery_tag
         if isinstance(qos, virtual.QoS) and tag in qos._delivered and tag not in qos._dirty:
             virtual.QoS.ack(qos, tag)
+        for call in message_ended:
+            call()
 
     def on_failure(self, exc_info: Any, send_failed_event: bool = True, return_ok: bool = False) -> Any:
         error = getattr(exc_info.exception, "exc", exc_info.exception)  # billiard wraps what does not come from a child
@@ -54,12 +58,6 @@ class JobRequest(Request):
         elif isinstance(error, MemoryError):  # Celery would end the whole worker for it
             exc_info.exception = RuntimeError(f"MemoryError: {error}")
         return super().on_failure(exc_info, send_failed_event=send_failed_event, return_ok=return_ok)
-
-    def on_timeout(self, soft: bool, timeout: float) -> None:
-        if not soft:
-            sentence = f"Time limit: the job was stopped after {timeout:g} s."
-            self._report(lambda job: lifecycle.fail(job, Failure.said(sentence)))
-        super().on_timeout(soft, timeout)
 
     def _report(self, tell: Callable[[Job], Any]) -> None:
         try:

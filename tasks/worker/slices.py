@@ -7,6 +7,7 @@ ones the queue that was served longest ago, within it the oldest.
 
 import os
 import time
+from collections.abc import Callable
 from contextlib import nullcontext
 from functools import lru_cache
 from typing import Any
@@ -17,10 +18,11 @@ from celery.app.trace import trace_ok_t
 from tasks.engine import calls, lifecycle, notify, registry
 from tasks.engine.celery_app import app
 from tasks.engine.models import Job
-from tasks.worker import pulse
+from tasks.worker import deadlines, pulse, rates
 from tasks.worker.trace import claim, nothing, on_clean_connection, trace
 from tasks.worker.transport import OURS
 
+ANY = "signalbox_any"  # in the headers of a message that names a kind and no job of it
 SLICE_S = 0.2  # after which no further job is claimed for one message
 
 _served: dict[str, float] = {}  # queue → when this process last took a job of it, by its monotonic clock
@@ -35,8 +37,6 @@ def work(task: Any, uid: str, request: dict[str, Any]) -> trace_ok_t:
         if job is None:
             return nothing()
         traced = _trace(job, uid, request)
-        if not _goes_on(job):
-            return traced
         while time.monotonic() < until and _has_room() and (job := _next(request)) is not None:
             _trace(job, uid, request)
             traced = nothing()
@@ -47,9 +47,24 @@ def work(task: Any, uid: str, request: dict[str, Any]) -> trace_ok_t:
 
 def _first(task: Any, uid: str, request: dict[str, Any]) -> Job | None:
     """The job of a message: the next one of all, unless only its own message starts the job that it names."""
-    named = calls.has_own_messages(task.kind.name)
-    job = None if named or not pulse.current() else _next(request)
-    return job or claim(task.kind.name, uid, request.get("hostname") or "")
+    kind, worker = task.kind.name, request.get("hostname") or ""
+    if not calls.has_own_messages(kind) and pulse.current() and (job := _next(request)) is not None:
+        return job
+    if request.get(ANY):
+        return on_clean_connection(lambda: _claim_unless_empty(kind, lambda: _claim_in_turn(kind, worker)))
+    return _claim_unless_empty(kind, lambda: claim(kind, uid, worker))
+
+
+def _claim_unless_empty(kind: str, claim: Callable[[], Job | None]) -> Job | None:
+    with rates.turn() as empty:
+        job = None if kind in empty else claim()
+        if job is not None:
+            rates.take(kind)
+        return job
+
+
+def _claim_in_turn(kind: str, worker: str) -> Job | None:
+    return lifecycle.claim_next_of_keys(kind, pulse.queues(), worker, os.getpid())
 
 
 def _next(request: dict[str, Any]) -> Job | None:
@@ -58,10 +73,14 @@ def _next(request: dict[str, Any]) -> Job | None:
 
 def _claim_next(worker: str) -> Job | None:
     queues, kinds = pulse.queues(), _called(len(registry.names()))
-    waiting = calls.heads(queues) if len(queues) > 1 else dict.fromkeys(queues, 0)
-    for queue in sorted(waiting, key=lambda queue: (-waiting[queue], _served.get(queue, 0.0))):
-        if (job := lifecycle.claim_next(queue, kinds, worker, os.getpid())) is not None:
-            return job
+    with rates.turn() as empty:
+        if empty:
+            kinds = [kind for kind in kinds if kind not in empty]
+        waiting = calls.heads(queues, empty) if len(queues) > 1 else dict.fromkeys(queues, 0)
+        for queue in sorted(waiting, key=lambda queue: (-waiting[queue], _served.get(queue, 0.0))):
+            if (job := lifecycle.claim_next(queue, kinds, worker, os.getpid())) is not None:
+                rates.take(job.kind)
+                return job
     return None
 
 
@@ -76,14 +95,12 @@ def _trace(job: Job, uid: str, request: dict[str, Any]) -> trace_ok_t:
     _served[job.queue] = time.monotonic()
     if beating := pulse.current():
         beating.jobs += 1
-    return trace(
-        app.tasks[registry.celery_name(job.kind)], job, request if str(job.uid) == uid else _without_the_call(request)
-    )
-
-
-def _goes_on(job: Job) -> bool:
-    """Whether this process may run another job for this message: Celery's timers go by the limits of the first."""
-    return not calls.is_limited(registry.get(job.kind))
+    task = app.tasks[registry.celery_name(job.kind)]
+    deadlines.begin(job, task.kind)
+    try:
+        return trace(task, job, request if str(job.uid) == uid else _without_the_call(request))
+    finally:
+        deadlines.end()
 
 
 def _has_room() -> bool:

@@ -145,11 +145,14 @@ def _notify_missing() -> None:
         except Exception as error:
             log.debug("The broker could not be asked: %s", error)
             return
+        rated = calls.rated()
         called = waiting.filter(serial_key="", kind__in=calls.called())
         own = waiting.exclude(serial_key="", kind__in=calls.called())
         missing = own[: ready + MOST_MESSAGES].count() - ready
-        if called[: ready + 1].count() > ready and ready < broker.ROOM:
+        if called.exclude(kind__in=rated)[: ready + 1].count() > ready and ready < broker.ROOM:
             missing = max(missing, broker.ROOM - ready)
+        elif not ready and called.exists():  # jobs that wait for a token: their workers call themselves
+            missing = max(missing, 1)
         if missing > 0:
             notify.notify_again(queue, before, min(missing, MOST_MESSAGES))
         notify.notify_again(queue, clock - FORGOTTEN, MOST_MESSAGES)

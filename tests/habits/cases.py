@@ -253,3 +253,26 @@ def retry_as_another_call():
 
 def headers_of_a_call():
     return end_of(tasks.headers.apply_async(headers={"tenant": "acme"}))
+
+
+def another_task_while_a_rate_limit_holds():
+    """The first call uses the token; two more wait 2 s each."""
+    results = [tasks.rated.delay(n) for n in range(3)]
+    end_of(results[0])
+    began = time.monotonic()
+    end = end_of(tasks.spend.delay(1))
+    soon = time.monotonic() - began < 1.2
+    ends = [end_of(result) for result in results]
+    return [end, soon, ends, time.monotonic() - began > 3.5]
+
+
+def soft_limit_caught_in_the_body():
+    return end_of(tasks.cleans_up.delay())
+
+
+def soft_limit_that_nobody_catches():
+    return [end_of(tasks.too_slow.delay())[0], settled()]
+
+
+def hard_limit():
+    return [end_of(tasks.far_too_slow.delay())[0], settled()]

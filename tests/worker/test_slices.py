@@ -12,11 +12,9 @@ from django.conf import settings
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from tasks.engine import broker, calls, lifecycle, notify, registry
-from tasks.engine.celery_app import app
+from tasks.engine import broker, calls, lifecycle, notify
 from tasks.engine.models import Job
 from tasks.queries import board
-from tasks.worker import annotated
 from tests.support.analyzed import analyzed
 from tests.support.processes import wait_until
 from tests.worker.test_worker import ended
@@ -77,18 +75,19 @@ def test_a_job_that_only_its_own_message_starts_has_one_however_many_wait():
     jobs = [lifecycle.submit("serial", {"feed": str(n)})[0] for n in range(5)]
     assert calls.has_own_messages("serial") and not calls.has_own_messages("noop")
     assert broker.ready("default") == broker.ROOM + len(jobs)
-    assert calls.has_own_messages("hard_limited"), "Celery's timers go by messages"
 
 
-@pytest.mark.parametrize("name", ["task_time_limit", "task_soft_time_limit", "task_default_rate_limit"])
-def test_a_limit_for_all_tasks_gives_each_job_its_own_message(monkeypatch, request, name):
-    attribute = name.removeprefix("task_").removeprefix("default_")
-    for kind in registry.kinds():
-        before = getattr(kind, attribute)
-        request.addfinalizer(lambda kind=kind, before=before: annotated.settle(kind, attribute, before))
-    monkeypatch.setitem(app.conf, name, 10)
-    annotated.settle_all()
-    assert calls.has_own_messages("noop") and calls.called() == []
+@pytest.mark.parametrize("kind", ["hard_limited", "softly_limited", "every_two_seconds"])
+def test_any_message_starts_a_job_that_has_limits(kind):
+    lifecycle.submit_many(kind, [{}] * 100)
+    assert broker.ready("default") == broker.ROOM
+
+
+def test_a_kind_whose_rate_lets_nothing_start_hides_no_other_queue():
+    lifecycle.submit("every_two_seconds", {}, priority=9)
+    lifecycle.submit("noop", {}, priority=3)
+    assert calls.heads(["default"]) == {"default": 9}
+    assert calls.heads(["default", "io"], {"every_two_seconds"}) == {"default": 3}
 
 
 @pytest.mark.process
@@ -184,7 +183,7 @@ def test_a_process_runs_no_more_jobs_than_its_share(start_worker):
     start_worker("w1", concurrency=1, options=["--max-tasks-per-child", "10"])
     done = wait_for_all(jobs)
     shares = [len([job for job in done if job.pid == pid]) for pid in dict.fromkeys(job.pid for job in done)]
-    assert max(shares) <= 10 and len(shares) >= 3
+    assert max(shares) == 10 and len(shares) == 3, shares
     assert {(job.state, job.attempt) for job in done} == {("succeeded", 1)}
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from celery import Task, chain, chord, group
-from celery.exceptions import Ignore
+from celery.exceptions import Ignore, SoftTimeLimitExceeded
 from celery.signals import task_failure, task_postrun, task_prerun, task_success
 
 PLAIN = "HABITS_PLAIN" in os.environ  # a process of plain Celery, which knows nothing of ours
@@ -201,6 +201,33 @@ def headers(self):
 @job(name="habits_expires", expires=60)
 def expires():
     return "ran"
+
+
+@job(name="habits_rated", rate_limit="30/m")
+def rated(n):
+    note("rated", n)
+    return n
+
+
+@job(name="habits_cleans_up", soft_time_limit=1)
+def cleans_up():
+    try:
+        time.sleep(30)
+    except SoftTimeLimitExceeded:
+        note("cleans up")
+        return "cleaned"
+
+
+@job(name="habits_too_slow", soft_time_limit=1)
+def too_slow():
+    note("too slow")
+    time.sleep(30)
+
+
+@job(name="habits_far_too_slow", time_limit=1)
+def far_too_slow():
+    note("far too slow")
+    time.sleep(30)
 
 
 @task_prerun.connect

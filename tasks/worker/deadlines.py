@@ -1,0 +1,167 @@
+"""Time limits of attempts. A child writes into shared memory what it runs and until when it may; its parent ends it.
+
+A worker's process runs many jobs for one message, so Celery's timers, which go by messages, are not used. Moments are
+those of the monotonic clock, which is the same in all processes of a machine.
+"""
+
+import logging
+import mmap
+import os
+import signal
+import struct
+import time
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from celery.exceptions import SoftTimeLimitExceeded
+from django.db import connection
+
+from tasks.engine import lifecycle, registry
+from tasks.engine.errors import Failure
+from tasks.engine.models import Job
+
+log = logging.getLogger(__name__)
+
+WAIT_S = 0.01
+PLACES = 256  # of a worker whose pool may grow
+
+
+class Slot(NamedTuple):
+    """What one child runs: the key and the attempt of a job, and until when. 0: nothing, no limit."""
+
+    pid: int = 0
+    key: int = 0
+    attempt: int = 0
+    soft_until: float = 0.0
+    hard_until: float = 0.0
+    limit: float = 0.0  # seconds
+
+
+FORM = struct.Struct("qqqddd")
+NOTHING = Slot()
+
+
+class Board:
+    """The slots of a worker's children, and whether its parent is about to end one of them."""
+
+    def __init__(self, children: int) -> None:
+        self.children = children
+        self._slots = mmap.mmap(-1, FORM.size * children)
+        self._doomed = mmap.mmap(-1, children)
+        self._warned: dict[int, Slot] = {}
+
+    def read(self, index: int) -> Slot:
+        """What a child runs. One that writes at this moment runs nothing that is overdue."""
+        found = self._unpack(index)
+        return found if found.pid and found == self._unpack(index) else NOTHING
+
+    def write(self, index: int, slot: Slot) -> None:
+        """Write a slot. Its pid is written first and last, so that nobody takes a half for a whole."""
+        FORM.pack_into(self._slots, FORM.size * index, *slot._replace(pid=0))
+        if slot.pid:
+            struct.pack_into("q", self._slots, FORM.size * index, slot.pid)
+
+    def is_doomed(self, index: int) -> bool:
+        return bool(self._doomed[index])
+
+    def look(self, children: Mapping[int, int]) -> None:
+        """Signal and end what is overdue. ``children``: the place of each that lives, and its process id."""
+        now = time.monotonic()
+        for index, pid in children.items():
+            slot = self.read(index) if index < self.children else NOTHING
+            if slot.pid != pid:
+                continue
+            if 0 < slot.hard_until <= now:
+                self._end(index, slot)
+            elif 0 < slot.soft_until <= now and self._warned.get(index) != slot:
+                self._warned[index] = slot
+                _send(slot.pid, signal.SIGUSR1)
+
+    def _end(self, index: int, slot: Slot) -> None:
+        """End an attempt and then its process. Meanwhile the child claims no other job, which would end with it."""
+        self._doomed[index] = 1
+        failed = False
+        try:
+            failed = _fail(slot)
+        except Exception:
+            log.warning("A time limit could not be recorded; the reaper will see the lost attempt.", exc_info=True)
+        finally:
+            connection.close()  # children forked from here must not share it
+        if failed or self.read(index) == slot:  # else it has just ended by itself
+            log.warning("An attempt of job %s ran for more than %g s: its process is stopped.", slot.key, slot.limit)
+            self.write(index, NOTHING)
+            _send(slot.pid, signal.SIGKILL)
+        self._doomed[index] = 0
+
+    def _unpack(self, index: int) -> Slot:
+        return Slot(*FORM.unpack_from(self._slots, FORM.size * index))
+
+
+def _fail(slot: Slot) -> bool:
+    job = Job.objects.filter(pk=slot.key, attempt=slot.attempt, state=Job.State.RUNNING).first()
+    sentence = f"Time limit: the job was stopped after {slot.limit:g} s."
+    return job is not None and lifecycle.fail(job, Failure.said(sentence)) is not None
+
+
+def _send(pid: int, number: int) -> None:
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        pass
+
+
+# --- a child's own ---------------------------------------------------------------------------------------------
+
+board: Board | None = None  # of this worker, made before its children are forked
+_index: int | None = None  # of this child; None where no process can be ended for one job
+_soft_until = 0.0  # of the code that runs now
+
+
+def share(children: int) -> None:
+    """Make the memory that the children of this process will share with it, for so many at least."""
+    global board
+    board = Board(max(children, PLACES))
+
+
+def join(index: int) -> None:
+    """This process is a child with a slot; the one before it there is gone."""
+    global _index
+    _index = index if board and index < board.children else None
+    end()
+
+
+def begin(job: Job, kind: registry.Kind) -> None:
+    """Say which attempt this process runs from now on."""
+    if board and _index is not None and (kind.soft_time_limit or kind.time_limit):
+        soft, hard, now = kind.soft_time_limit or 0, kind.time_limit or 0, time.monotonic()
+        until = [limit and now + limit for limit in (soft, hard)]
+        board.write(_index, Slot(os.getpid(), job.pk, job.attempt, *until, hard))
+
+
+def end() -> None:
+    """Say that this process runs nothing, and wait for a parent that ends it at this moment."""
+    if not board or _index is None:
+        return
+    board.write(_index, NOTHING)
+    parent = os.getppid()
+    while board.is_doomed(_index) and os.getppid() == parent:
+        time.sleep(WAIT_S)
+
+
+def call(code: Callable[[], object]) -> object:
+    """Call the code of a job. SoftTimeLimitExceeded is raised in it and nowhere else."""
+    global _soft_until
+    _soft_until = board.read(_index).soft_until if board and _index is not None else 0.0
+    try:
+        on_soft_signal()
+        return code()
+    finally:
+        _soft_until = 0.0
+
+
+def on_soft_signal(*_: object) -> None:
+    """Raise in code that is over its soft limit. A signal for code that has just ended says nothing to the next one."""
+    global _soft_until
+    if 0 < _soft_until <= time.monotonic():
+        _soft_until = 0.0
+        raise SoftTimeLimitExceeded
