@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, NoReturn
 from uuid import UUID
 
 from celery import states
@@ -97,6 +97,13 @@ class NoResults(DisabledBackend):
         """Store what a chord waits for, before Celery calls the tasks of its header. Each of them counts by its end."""
         uid, results = header_result_args
         canvas.open_chord(uid, [each.id for each in leaves(results)], body)
+
+    def _not_kept(self, *args: Any, **options: Any) -> NoReturn:
+        raise NotImplementedError(
+            "A group is not stored, and a result is its job's row: keep the ids of a group's results yourself."
+        )
+
+    save_group = restore_group = delete_group = forget = _not_kept
 
     def _get_task_meta_for(self, task_id: str) -> dict[str, Any]:
         """For ``celery.result.AsyncResult(id)``, in Celery's words for states, as code written for it compares them."""

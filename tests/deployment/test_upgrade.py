@@ -64,7 +64,19 @@ class Installation:
         name = f"{code}{len(self.workers)}"
         log = self.folder / f"{name}.log"
         with log.open("wb") as out:
-            command = [sys.executable, "-m", "celery", "-A", "project", "worker", "-n", f"{name}@%h", "--concurrency"]
+            command = [
+                sys.executable,
+                "-m",
+                "celery",
+                "-A",
+                "project",
+                "worker",
+                "-n",
+                f"{name}@%h",
+                "-l",
+                "INFO",
+                "--concurrency",
+            ]
             here = {"cwd": self.code[code], "env": self.environment | {"PYTHONPATH": str(self.code[code])}}
             pipes = {"stdin": subprocess.DEVNULL, "stdout": out, "stderr": subprocess.STDOUT}
             self.workers.append(subprocess.Popen([*command, "2"], start_new_session=True, **pipes, **here))

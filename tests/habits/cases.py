@@ -276,3 +276,7 @@ def soft_limit_that_nobody_catches():
 
 def hard_limit():
     return [end_of(tasks.far_too_slow.delay())[0], settled()]
+
+
+def received_of_five_calls():
+    return [end_of(result)[1] for result in [tasks.received.delay(n) for n in range(1, 6)]]

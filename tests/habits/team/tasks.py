@@ -7,7 +7,7 @@ from typing import Any
 
 from celery import Task, chain, chord, group
 from celery.exceptions import Ignore, SoftTimeLimitExceeded
-from celery.signals import task_failure, task_postrun, task_prerun, task_success
+from celery.signals import task_failure, task_postrun, task_prerun, task_received, task_success
 
 PLAIN = "HABITS_PLAIN" in os.environ  # a process of plain Celery, which knows nothing of ours
 
@@ -201,6 +201,17 @@ def headers(self):
 @job(name="habits_expires", expires=60)
 def expires():
     return "ran"
+
+
+@job(name="habits_received")
+def received(n):
+    return n
+
+
+@task_received.connect
+def hear_received(sender=None, request=None, **_):
+    if request.name == received.name:
+        note("received", tuple(request.args), request.kwargs)
 
 
 @job(name="habits_rated", rate_limit="30/m")

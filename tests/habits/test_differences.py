@@ -1,0 +1,72 @@
+"""Rows of the table of differences from plain Celery that no other test holds. docs/adopting.md has the table."""
+
+import pytest
+from celery.result import GroupResult
+from django.utils.translation import gettext_lazy
+
+from tasks.base import job
+from tasks.engine import lifecycle
+from tasks.engine.models import Job
+from tests.support.runs import perform
+from tests.tasks import add
+
+database = pytest.mark.django_db(transaction=True)
+
+
+@job(name="difference_tells_of_another", bind=True)
+def tells_of_another(self, other: str):
+    self.update_state(task_id=other, state="PROGRESS", meta={"current": 1})
+
+
+@job(name="difference_says")
+def says(text):
+    return [type(text).__name__, text]
+
+
+@pytest.mark.process
+def test_task_received_is_sent_for_messages_and_has_no_arguments(sides):
+    plain, ours = (side.run("received_of_five_calls") for side in sides)
+    assert plain.saw == ours.saw == [1, 2, 3, 4, 5]
+    counted = [[line for line in side.log if line.startswith("received")] for side in (plain, ours)]
+    assert counted[0] == [f"received ({n},) {{}}" for n in range(1, 6)]
+    assert 1 <= len(counted[1]) <= 5 and set(counted[1]) == {"received () {}"}
+
+
+@database
+def test_the_state_of_another_job_cannot_be_set():
+    other, _ = lifecycle.submit("noop", {})
+    done = perform(Job.objects.get(uid=tells_of_another.delay(str(other.uid)).id))
+    assert done.state == "failed"
+    assert "difference_tells_of_another: update_state cannot set the state of another job" in done.error
+    assert Job.objects.get(pk=other.pk).state == "queued"
+
+
+@database
+def test_a_group_is_not_saved_and_a_result_not_forgotten():
+    result = add.delay(1, 2)
+    group = GroupResult("g", [result], app=add.app)
+    for action in (result.forget, group.save, group.delete, lambda: GroupResult.restore("g", app=add.app)):
+        with pytest.raises(NotImplementedError, match="A group is not stored, and a result is its job's row"):
+            action()
+    assert Job.objects.get().state == "queued"
+
+
+@database
+def test_a_lazy_text_arrives_as_text():
+    done = perform(Job.objects.get(uid=says.delay(gettext_lazy("Monday")).id))
+    assert done.result == ["str", "Monday"]
+
+
+@database
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ({"MessageGroupId": "g"}, "the option 'MessageGroupId' cannot be honoured for a job"),
+        ({"priority": 100}, "a priority is a whole number from 0 to 9"),
+        ({"contdown": 3}, "the option 'contdown' cannot be honoured for a job"),
+    ],
+)
+def test_an_option_of_a_broker_or_a_misspelt_one_is_named(option, said):
+    with pytest.raises((TypeError, ValueError), match=f"add: {said}"):
+        add.apply_async((1, 2), **option)
+    assert not Job.objects.exists()
