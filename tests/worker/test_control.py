@@ -21,7 +21,7 @@ def test_what_is_asked_of_workers_is_answered_from_rows(start_worker):
     job, _ = lifecycle.submit("holds", {"seconds": 60})
     wait_until(lambda: lifecycle.Job.objects.filter(pk=job.pk, state="running").exists(), 20, "the job")
     ask = app.control.inspect(timeout=0.1)
-    (name,) = ask.ping()
+    (name,) = wait_until(ask.ping, 20, "the row of the worker")
     assert ask.ping() == {name: {"ok": "pong"}} and app.control.ping() == [{name: {"ok": "pong"}}]
     (active,) = ask.active()[name]
     assert (active["id"], active["name"], active["kwargs"]) == (str(job.uid), "tests.tasks.holds", {"seconds": 60})
