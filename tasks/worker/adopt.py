@@ -79,7 +79,9 @@ def _kind_of(name: str, task: Task) -> registry.Kind:
         own_retries=bool(getattr(task, "autoretry_for", None)),
         soft_time_limit=task.soft_time_limit,
         time_limit=task.time_limit,
+        expires=getattr(task, "expires", None),
         rate_limit=task.rate_limit,
+        retry=options.retry_policy(options.of_class(type(task))),
         open=_matches(name, getattr(settings, "SIGNALBOX_ADOPT_SUBMIT", ())),
     )
 

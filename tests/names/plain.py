@@ -26,6 +26,11 @@ def plain_unlucky(self, n: int):
     return [self.name, n]
 
 
+@shared_task(expires=60, max_retries=2)
+def plain_short():
+    """What is of no use a minute later."""
+
+
 @shared_task(name="plain.chosen")
 def plain_named(api_token, text: str = "x"):
     return len(str(api_token))

@@ -38,12 +38,12 @@ def rows() -> list[tuple]:
 def test_what_was_adopted_and_what_was_not_is_listed(adopted):
     names, wrong, left = adopted
     assert names == [
-        "plain.chosen", f"{HERE}.plain_sum", f"{HERE}.plain_theirs", f"{HERE}.plain_unlucky",
+        "plain.chosen", f"{HERE}.plain_short", f"{HERE}.plain_sum", f"{HERE}.plain_theirs", f"{HERE}.plain_unlucky",
     ]  # fmt: skip
     assert wrong == ["SIGNALBOX_ADOPT names 'nobody.*', and no plain Celery task of this process is called so."]
     assert f"{HERE}.plain_left" in left
     said = "\n".join(found.msg for found in checks.adopted_tasks(None))
-    assert f"that are jobs: plain.chosen, {HERE}.plain_sum" in said
+    assert f"that are jobs: plain.chosen, {HERE}.plain_short, {HERE}.plain_sum" in said
     assert "SIGNALBOX_ADOPT names 'nobody.*'" in said
     assert f"{HERE}.plain_left" in said.split("are no jobs")[1]
 
@@ -55,6 +55,13 @@ def test_a_call_of_a_shared_task_is_a_row_with_what_its_decorator_says():
     current_app.send_task(f"{HERE}.plain_unlucky", (5,))
     assert rows() == [("plain_sum", "default", 4)] + [("plain_unlucky", "slow", 6)] * 3
     assert registry.get("plain_unlucky").time_limit == 99
+
+
+def test_it_expires_as_its_decorator_says_and_readers_see_how_often_it_is_tried():
+    job = Job.objects.get(uid=plain.plain_short.delay().id)
+    assert 55 < (job.expires_at - job.created_at).total_seconds() < 65
+    shown = next(kind for kind in call("alice").get("kinds/").json()["results"] if kind["name"] == "plain_short")
+    assert "2" in str(shown["retry"])
 
 
 def test_it_is_tried_again_as_celery_says():
