@@ -76,6 +76,7 @@ class Task:
     id: str
     name: str = ""
     queue: str = ""
+    served: str = ""  # the only queue that a worker of it consumes, when nobody has said its own
     args: str = ""  # the sender's text, perhaps cut
     kwargs: str = ""
     real: tuple[list[Any], dict[str, Any]] | None = None

@@ -42,6 +42,8 @@ def of_task(job: Job) -> Facts:
     found.append(("Arguments", ARGUMENTS.get(str(noted.get("arguments")), "not known: no event or message named them")))
     if job.queue.endswith(":"):
         found.append(("Queue", "not known: the sender sends no event, and nobody saw the message"))
+    elif noted.get("queue") == "served":
+        found.append(("Queue", "the only one that its worker served when it was last asked"))
     if holder := noted.get("held_by"):
         found.append(("Held by", f"{holder}, which has not begun it"))
     if note := noted.get("note"):

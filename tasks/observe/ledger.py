@@ -174,7 +174,7 @@ def row_of(app: str, entry: Entry, shown: View) -> Job:
         attempt=number_of(shown),
         max_attempts=max(1, number_of(shown)),
         kind=storable.text(task.name, 200) or "(name not known)",
-        queue=place(app, storable.text(task.queue, 100), 100) or f"{app}:",
+        queue=place(app, storable.text(task.queue or task.served, 100), 100) or f"{app}:",
         priority=5 if task.priority is None else max(0, min(9, task.priority)),
         params=params,
         secrets=sealed,
@@ -293,6 +293,8 @@ def _facts(task: Task, shown: View, facts: dict[str, Any]) -> dict[str, Any]:
             found["held_by"] = newest.process[0]
         if isinstance(facts.get("runtime"), float):
             found["runtime_s"] = round(facts["runtime"], 6)
+    if task.served and not task.queue:
+        found["queue"] = "served"
     if task.note:
         found["note"] = task.note
     return found

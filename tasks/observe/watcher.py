@@ -84,6 +84,8 @@ class Watcher:
             return
         if counts:
             self._count(tally, entry, event, before)
+        if not sender:
+            entry.task.served = entry.task.served or self.workers.only_queue(process)
         entry.task.arrived, entry.task.doubt = arrived, None
         self.lag = max(self.lag * 0.9, arrived - at)
         self.changed[event.task] = entry
@@ -96,8 +98,7 @@ class Watcher:
         """Starts and ends of this process, for its tally."""
         process = (event.host, event.pid)
         now = attempts_of(entry.task, process)
-        if process in self.workers.rows:
-            self.workers.changed.add(process)
+        self.workers.count(process, event.kind)
         begun = [sum(1 for each in found if each.started is not None) for found in (was, now)]
         over = [sum(1 for each in found if each.ended is not None) for found in (was, now)]
         if begun[1] > begun[0]:
@@ -232,7 +233,8 @@ class Watcher:
         """A task as its row has it: what the row says is known already."""
         task = Task(job.task_id, name="" if job.kind.startswith("(") else job.kind)
         facts = job.headers if isinstance(job.headers, dict) else {}
-        task.queue = job.queue.partition(":")[2]
+        queue = job.queue.partition(":")[2]
+        task.queue, task.served = ("", queue) if facts.get("queue") == "served" else (queue, "")
         task.born = job.created_at.timestamp()
         if facts.get("arguments") == "text" and isinstance(job.params, dict):
             task.args, task.kwargs = str(job.params.get("args", "")), str(job.params.get("kwargs", ""))

@@ -13,6 +13,7 @@ from tasks.observe.tally import Tally
 
 FORGOTTEN = timedelta(minutes=10)
 ASKED_S = 60.0  # of silence, after which a worker is not asked any more until it says something
+COUNTED = {"task-succeeded": "succeeded", "task-failed": "failed", "task-retried": "retried"}  # event → column
 FIELDS = [field.name for field in WatchedWorker._meta.concrete_fields if field.name not in ("id", "app", "name", "pid")]
 
 
@@ -90,6 +91,20 @@ class Workers:
             row.events, row.events_why = "on", ""
             self.changed.add(process)
         return new
+
+    def count(self, process: Process, kind: str) -> None:
+        """An event about a task was new: its worker has done one more of that kind."""
+        row, name = self.rows.get(process), COUNTED.get(kind)
+        if row is None:
+            return
+        if name:
+            setattr(row, name, getattr(row, name) + 1)
+        self.changed.add(process)
+
+    def only_queue(self, process: Process) -> str:
+        """The queue that all messages of a worker come from, if it consumes no other; empty if that is not known."""
+        row = self.rows.get(process)
+        return row.queues[0] if row is not None and len(row.queues) == 1 and isinstance(row.queues[0], str) else ""
 
     def silent(self, now: float) -> dict[Process, float]:
         """Worker processes without a word, and since when: those that stopped, too."""

@@ -3,7 +3,9 @@
 import pytest
 
 from tasks.engine.models import Attempt, Ending
-from tests.support.watched import Watching, soon, state, wait_state
+from tasks.observe import knowledge
+from tasks.observe.models import WatchedWorker
+from tests.support.watched import Watching, row, soon, state, wait_state
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
 
@@ -38,3 +40,25 @@ def test_tasks_of_another_application_become_rows_with_the_state_they_truly_have
         wait_state(sleeping, "succeeded")
         for task, words in shop.diary().items():
             soon(lambda task=task, words=words: state(task) == words[-1], what=f"{task} {words}")
+
+
+def test_a_queue_is_known_from_the_worker_that_serves_no_other_and_the_worker_counts_what_it_did(new_shop):
+    shop = new_shop()
+    shop.start("one", "-Q", "parcels")
+    shop.start("two", "-Q", "letters,cards")
+    with Watching({"shop": shop.broker}) as watching:
+        rows = watching.observer.watched["shop"].watcher.workers.rows
+        soon(lambda: len([row for row in rows.copy().values() if row.queues and row.events == "on"]) == 2, what="both")
+        sent = [shop.send("add", n, queue="parcels") for n in range(3)]
+        sent += [shop.send("fail", queue="parcels"), shop.send("again", 1, 0.2, queue="parcels")]
+        unknown = shop.send("add", 1, queue="letters")
+        for task in sent:
+            assert wait_state(task, "failed" if task == sent[3] else "succeeded").queue == "shop:parcels"
+        assert dict(knowledge.of_task(row(sent[0])))["Queue"].startswith("the only one that its worker served")
+        assert wait_state(unknown, "succeeded").queue == "shop:"  # it may have come from either of two
+        done = WatchedWorker.objects.filter(name="one@here").values("succeeded", "failed", "retried")
+        soon(lambda: done.get() == {"succeeded": 4, "failed": 1, "retried": 1}, what="counts of the worker")
+    with Watching({"shop": shop.broker}):  # the next observer goes on from there
+        again = shop.send("add", 5, queue="parcels")
+        wait_state(again, "succeeded")
+        soon(lambda: done.get() == {"succeeded": 5, "failed": 1, "retried": 1}, what="counts over a restart")
