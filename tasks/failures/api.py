@@ -13,13 +13,13 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers as s
 from rest_framework.response import Response
 
-from tasks.access.permissions import visible
 from tasks.api import pagination, shapes
 from tasks.api.base import Nothing, ResourceView, Strict, Text
 from tasks.api.pagination import LIMIT
 from tasks.api.problems import wrong
-from tasks.engine.models import Job
+from tasks.engine.applications import ALL, OWN
 from tasks.failures import groups
+from tasks.observe import watched
 
 
 class FailureShape(s.Serializer):
@@ -29,6 +29,7 @@ class FailureShape(s.Serializer):
     key = s.CharField()
     keys = s.ListField(child=s.CharField(allow_blank=True), help_text="its own key, and those of groups merged into it")
     kind = s.CharField()
+    app = s.CharField(allow_null=True, help_text="the watched application, null for our own jobs")
     error = s.CharField(help_text="of the newest")
     pattern = s.CharField(help_text="what is the same in all of them")
     count = s.IntegerField()
@@ -53,6 +54,7 @@ class GroupIn(Strict):
 
     kind = Text(max_length=200)
     key = Text(max_length=64, allow_blank=True)
+    app = Text(max_length=32, required=False, help_text="of a watched application: its name")
 
 
 class HandledIn(GroupIn):
@@ -68,6 +70,7 @@ class Failures(ResourceView):
         operation_id="list_failures",
         parameters=[
             OpenApiParameter("kind", str),
+            OpenApiParameter("app", str, description="a watched application; `*`: all; none: our own"),
             OpenApiParameter("handled", str, enum=["true", "false"], description="none: both"),
             LIMIT,
         ],
@@ -75,14 +78,24 @@ class Failures(ResourceView):
     )
     def get(self, request: Any) -> Response:
         """Failed jobs in groups: one kind, errors that differ only in numbers and names. The newest group first."""
-        asked = self.asked("kind", "handled", "limit")
+        asked = self.asked("kind", "app", "handled", "limit")
         handled = asked.get("handled", [None])[-1]
         if handled not in (None, "true", "false"):
             raise wrong(handled="Choose one of: true, false.")
-        jobs = visible(self.actor, Job.objects.all())
-        found = groups.groups(jobs, asked.get("kind", [""])[-1], handled and handled == "true")
-        shown = found.shown[: pagination.limit(asked)]
-        return Response({"results": shown, "next": None, "previous": None, "looked": found.looked})
+        apps = self.apps(asked.get("app", [OWN])[-1])
+        found = [
+            groups.groups(self.actor, asked.get("kind", [""])[-1], handled and handled == "true", app=app)
+            for app in apps
+        ]
+        shown = groups.newest_first(found)[: pagination.limit(asked)]
+        looked = min((each.looked for each in found), key=lambda each: (each["complete"], each["back_to"] or ""))
+        return Response({"results": shown, "next": None, "previous": None, "looked": looked})
+
+    def apps(self, asked: str) -> list[str]:
+        names = watched.names()
+        if asked not in (OWN, ALL, *names):
+            raise wrong(app="No application of that name is watched.")
+        return [OWN, *names] if asked == ALL else [asked]
 
 
 class HandleFailures(ResourceView):
@@ -93,10 +106,10 @@ class HandleFailures(ResourceView):
     def post(self, request: Any) -> Response:
         """Mark a group as handled. When it fails again, it is open again."""
         given = self.given(self.form)
-        jobs = visible(self.actor, Job.objects.all())
-        group = groups.one(jobs, given["kind"], given["key"])
-        self.do(f"failures of {group['kind']}", lambda: self.write(**given), key=given["key"], pattern=group["pattern"])
-        return Response(groups.one(jobs, given["kind"], given["key"]))
+        given["kind"] = name = groups.name_of(given.pop("app", None), given["kind"])
+        group = groups.one(self.actor, name, given["key"])
+        self.do(f"failures of {name}", lambda: self.write(**given), key=given["key"], pattern=group["pattern"])
+        return Response(groups.one(self.actor, name, given["key"]))
 
     def write(self, **given: Any) -> None:
         groups.mark(by=self.actor.name, **given)
@@ -121,7 +134,7 @@ class OneFailure(ResourceView):
     def get(self, request: Any, group: str) -> Response:
         """One group, among the newest failures."""
         self.asked()
-        return Response(groups.one(visible(self.actor, Job.objects.all()), *groups.read_id(group)))
+        return Response(groups.one(self.actor, *groups.read_id(group)))
 
 
 class SnoozeFailuresIn(Strict):
@@ -143,8 +156,7 @@ class SnoozeFailures(ResourceView):
         """Show a group as open only later. `reopen` ends it."""
         until = self.given(SnoozeFailuresIn).get("until")
         kind, key = groups.read_id(group)
-        jobs = visible(self.actor, Job.objects.all())
-        found = groups.one(jobs, kind, key)
+        found = groups.one(self.actor, kind, key)
         seen = parse_datetime(found["last_at"])
         self.do(
             f"failures of {kind}",
@@ -152,7 +164,7 @@ class SnoozeFailures(ResourceView):
             key=key,
             snoozed=True,
         )
-        return Response(groups.one(jobs, kind, key))
+        return Response(groups.one(self.actor, kind, key))
 
 
 class MergeIn(Strict):
@@ -169,13 +181,12 @@ class MergeFailures(ResourceView):
         """Put a group into another one of its kind: they are counted, handled and tried again as one from now on."""
         into = self.given(MergeIn)["into"]
         (kind, key), (other, root) = groups.read_id(group), groups.read_id(into)
-        jobs = visible(self.actor, Job.objects.all())
-        groups.one(jobs, kind, key)
+        groups.one(self.actor, kind, key)
         if kind != other:
             raise wrong(into="Groups of two kinds cannot be one.")
-        groups.one(jobs, kind, root)
+        groups.one(self.actor, kind, root)
         self.do(f"failures of {kind}", lambda: groups.merge(kind, key, root, self.actor.name), merged=key, into=root)
-        return Response(groups.one(jobs, kind, key))
+        return Response(groups.one(self.actor, kind, key))
 
 
 class SplitFailures(ResourceView):
@@ -186,10 +197,9 @@ class SplitFailures(ResourceView):
         """Take apart what was merged into a group."""
         self.given(Nothing)
         kind, key = groups.read_id(group)
-        jobs = visible(self.actor, Job.objects.all())
-        groups.one(jobs, kind, key)
+        groups.one(self.actor, kind, key)
         self.do(f"failures of {kind}", lambda: groups.split(kind, key), split=key)
-        return Response(groups.one(jobs, kind, key))
+        return Response(groups.one(self.actor, kind, key))
 
 
 urlpatterns = [

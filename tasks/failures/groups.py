@@ -1,6 +1,7 @@
 """Failed jobs in groups: one kind, one place in the code, and errors alike but for ids, numbers and names. Bounded.
 
-A group that somebody has handled comes back by itself when it fails again.
+A group that somebody has handled comes back by itself when it fails again. The tasks of a watched application are
+grouped apart: marks and addresses name their kind ``app:kind``.
 """
 
 from collections.abc import Iterable
@@ -8,18 +9,19 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.db import transaction
-from django.db.models import Count, Max, Min, QuerySet
+from django.db.models import Count, Max, Min
 from django.utils import timezone
 
+from tasks.access.permissions import visible
+from tasks.engine.applications import OWN, jobs_of
 from tasks.engine.errors import Refused, pattern
-from tasks.engine.models import Job, instant
+from tasks.engine.models import Ending, Job, State, instant
 from tasks.engine.transition import retry_on_lock
 from tasks.failures.models import Handled, Merged, Snoozed
 from tasks.queries import stats
 from tasks.search import finder
 from tasks.search.language import NO_KEY, Query
 
-FAILED = Query.of({"state": ["failed"]})
 MOST = 100
 LONGEST_SNOOZE = timedelta(days=30)
 MOST_MERGED = 10  # a search for them all has to fit into its box
@@ -50,25 +52,35 @@ class Groups(NamedTuple):
         return {"complete": self.edge is None, "back_to": instant(back_to)}
 
 
+def newest_first(found: Iterable[Groups]) -> list[dict[str, Any]]:
+    """The groups of several applications in one list."""
+    shown = [group for each in found for group in each.shown]
+    return sorted(shown, key=lambda group: group["last_at"], reverse=True)[:MOST]
+
+
 def groups(
-    jobs: QuerySet[Job],
+    who: Any,
     kind: str = "",
     handled: bool | None = None,
     older: int | None = None,
     key: str | None = None,
+    app: str = OWN,
 ) -> Groups:
-    """The groups among the newest failures of these jobs, the newest group first; with ``older``: before that one.
+    """The groups among the newest failures that ``who`` may see, the newest group first; with ``older``: before that.
 
     ``handled``: only those that somebody has handled and that have been quiet since, or snoozed, or only the others.
+    ``app``: of our own jobs, or of one watched application.
     """
+    query, jobs = Query.of({"state": ["failed"], "app": [app]}), visible(who, jobs_of([app]))
     if older is None:
-        window, edge = finder.window(FAILED, jobs, finder.FIRST)
+        window, edge = finder.window(query, jobs, finder.FIRST)
     else:
-        window, edge = finder.window(FAILED, jobs.filter(pk__lt=older))
+        window, edge = finder.window(query, jobs.filter(pk__lt=older))
     window = window.filter(kind=kind) if kind else window
     merged = {(row.kind, row.key): row.into for row in Merged.objects.all()}
     if key is not None:
-        window = window.filter(error_key__in=members(kind, merged.get((kind, key), key)))
+        name = name_of(app, kind)
+        window = window.filter(error_key__in=members(name, merged.get((name, key), key)))
     counted = (
         window.order_by()
         .values("kind", "error_key")
@@ -77,7 +89,7 @@ def groups(
         )
         .order_by("-last", "-newest")
     )
-    rows = _put_together(counted, merged)
+    rows = _put_together([{**row, "app": app, "kind": name_of(app, row["kind"])} for row in counted], merged)
     marks = {(mark.kind, mark.key): mark for mark in Handled.objects.all()}
     snoozes = {(snooze.kind, snooze.key): snooze for snooze in Snoozed.objects.all()}
     now, found = timezone.now(), []
@@ -91,7 +103,7 @@ def groups(
         if len(found) == MOST:
             break
     asked = {row[name] for row in found for name in ("oldest", "newest")}
-    ends = {job.pk: job for job in Job.objects.only("uid", "error", "release").filter(pk__in=asked)}
+    ends = {job.pk: job for job in Job.every.only("uid", "error", "release").filter(pk__in=asked)}
     shown = [_shown(row, ends[row["newest"]], ends.get(row["oldest"])) for row in found if row["newest"] in ends]
     return Groups(shown, edge)
 
@@ -114,9 +126,20 @@ def _put_together(counted: Iterable[dict[str, Any]], merged: dict[tuple[str, str
     return list(found.values())
 
 
-def id_of(kind: str, key: str) -> str:
+def name_of(app: str | None, kind: str) -> str:
+    """The kind of a group, as marks and addresses name it. A kind of ours has no colon in its name."""
+    return f"{app}:{kind}" if app and app != OWN else kind
+
+
+def parts_of(name: str) -> tuple[str, str]:
+    """The application and the kind that such a name means."""
+    app, colon, kind = name.partition(":")
+    return (app, kind) if colon else (OWN, name)
+
+
+def id_of(name: str, key: str) -> str:
     """What names a group in an address."""
-    return f"{key or NO_KEY}:{kind}"
+    return f"{key or NO_KEY}:{name}"
 
 
 def read_id(text: str) -> tuple[str, str]:
@@ -162,7 +185,8 @@ def _shown(row: dict[str, Any], newest: Job, oldest: Job | None) -> dict[str, An
         "id": id_of(row["kind"], row["error_key"]),
         "key": row["error_key"],
         "keys": row["keys"],
-        "kind": row["kind"],
+        "kind": parts_of(row["kind"])[1],
+        "app": None if row["app"] == OWN else row["app"],
         "error": newest.error,
         "pattern": pattern(newest.error),
         "count": row["count"],
@@ -178,11 +202,12 @@ def _shown(row: dict[str, Any], newest: Job, oldest: Job | None) -> dict[str, An
     }
 
 
-def one(jobs: QuerySet[Job], kind: str, key: str) -> dict[str, Any]:
+def one(who: Any, name: str, key: str) -> dict[str, Any]:
     """One group, among as many failures as a page may have gone back through to it. Raises NoSuchGroup."""
     older: int | None = None
+    app, kind = parts_of(name)
     for _ in range(STEPS if kind else 0):
-        found = groups(jobs, kind, key=key, older=older)
+        found = groups(who, kind, key=key, older=older, app=app)
         if found.shown:
             return found.shown[0]
         if (older := found.edge) is None:
@@ -219,4 +244,5 @@ def read_mark() -> tuple[Any, ...]:
     """Differs when what the page shows may have changed: see ``tasks.web.features.Topic``."""
     handled = Handled.objects.aggregate(n=Count("id"), new=Max("at"))
     snoozed = Snoozed.objects.aggregate(n=Count("id"), new=Max("at"))
-    return stats.recent().last_hour["failed"], *handled.values(), *snoozed.values()
+    newest = Ending.objects.filter(state=State.FAILED).aggregate(at=Max("at"))
+    return stats.recent().last_hour["failed"], *newest.values(), *handled.values(), *snoozed.values()

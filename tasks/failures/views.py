@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
@@ -16,9 +16,11 @@ from django.utils.http import urlencode
 from django.views.generic import View
 
 from tasks.access import audit
-from tasks.access.permissions import may, visible
+from tasks.access.permissions import may
+from tasks.engine.applications import OWN
 from tasks.engine.models import Job
 from tasks.failures import groups
+from tasks.observe import watched
 from tasks.queries import series
 from tasks.search import finder
 from tasks.search.language import NO_KEY
@@ -38,13 +40,24 @@ class FailuresView(Page):
         user, handled = self.request.user, self.request.GET.get("show") == "handled"
         older = self.request.GET.get("older")
         at = finder.key_of(uid_or_404(older)) if older else None
-        found = groups.groups(visible(user, Job.objects.all()), handled=handled, older=at)
-        edge = Job.objects.filter(pk=found.edge).first() if found.edge else None
-        further = {"older": edge.uid, **({"show": "handled"} if handled else {})} if edge else {}
+        names = watched.names()
+        app = self.request.GET.get("app", "") if names else OWN
+        if app and app != OWN and app not in names:
+            raise Http404("No application of that name is watched.")
+        if app:
+            found = groups.groups(user, handled=handled, older=at, app=app)
+        else:  # one may have thousands: each gets a look of its own
+            each = [groups.groups(user, handled=handled, app=name) for name in (OWN, *names)]
+            found = groups.Groups(groups.newest_first(each), None)
+        edge = Job.every.filter(pk=found.edge).first() if found.edge else None
+        kept = {name: value for name, value in self.request.GET.items() if name in ("app", "show")}
+        further = {"older": edge.uid, **kept} if edge else {}
         return super().get_context_data(
             groups=[group_context(group, found.shown) for group in found.shown],
+            app=app if names else "",
+            apps=[(name, words, name == app) for name, words in _choices(names)],
             handled=handled,
-            chart=None if older else bars.draw(series.of("24h"), "state:failed", shown=("failed",)),
+            chart=None if older or app not in ("", OWN) else self.chart(),
             older=older,
             looked=found.looked,
             go_on=further and f"?{urlencode(further)}",
@@ -53,20 +66,36 @@ class FailuresView(Page):
             **context,
         )
 
+    def chart(self) -> dict[str, Any]:
+        return bars.draw(series.of("24h"), "state:failed", shown=("failed",))
+
+
+def _is_like(other: dict[str, Any], group: dict[str, Any]) -> bool:
+    """Whether one may be merged into the other."""
+    return (other["app"], other["kind"]) == (group["app"], group["kind"])
+
+
+def _choices(names: list[str]) -> list[tuple[str, str]]:
+    """What a person may choose from, if anything is watched: a value of ``app`` and its words."""
+    return [("", "All"), (OWN, "Our own jobs"), *((name, name) for name in names)] if names else []
+
 
 def group_context(group: dict[str, Any], shown: list[dict[str, Any]]) -> dict[str, Any]:
     """A group with what the page says of it: exception and pattern apart, and the search that finds its jobs."""
     exception, colon, rest = group["pattern"].partition(": ")
     named = colon and exception.replace(".", "").replace("_", "").isalnum()
     keys = ",".join(key or NO_KEY for key in group["keys"])
-    text = f"state:failed kind:{quoted(group['kind'])} failure:{keys}"
+    app = f" app:{group['app']}" if group["app"] else ""
+    text = f"state:failed kind:{quoted(group['kind'])} failure:{keys}{app}"
+    name = groups.name_of(group["app"], group["kind"])
     return group | {
+        "name": name,
         "exception": exception if named else "",
         "sentence": (rest if named else group["pattern"])[:SENTENCE],
         "newest": group["error"][:SENTENCE],
         "jobs_url": jobs_url(text),
         "retry_url": bulk_url("retry", text),
-        "others": [other for other in shown if other["kind"] == group["kind"] and other["key"] != group["key"]],
+        "others": [other for other in shown if other is not group and _is_like(other, group)],
     }
 
 
@@ -80,7 +109,7 @@ class HandleView(Allowed, View):
     def post(self, request: HttpRequest) -> HttpResponse:
         kind, key = request.POST.get("kind", ""), request.POST.get("key", "")
         try:
-            group = groups.one(visible(request.user, Job.objects.all()), kind, key)
+            group = groups.one(request.user, kind, key)
         except groups.NoSuchGroup as no:
             messages.error(request, str(no))
         else:

@@ -86,7 +86,7 @@ class KindView(OverTime):
             raise Http404("There is no such kind.")
         may_run = known_kind is not None and may_submit(user, known_kind)
         schedules = Schedule.objects.select_related("periodic").filter(periodic__task=kind).order_by("periodic__name")
-        found = groups.groups(jobs, kind=kind, handled=False).shown[:GROUPS] if may(user, "see_rows") else []
+        found = groups.groups(user, kind=kind, handled=False).shown[:GROUPS] if may(user, "see_rows") else []
         return super().get_context_data(
             name=kind,
             kind=known_kind,

@@ -3,6 +3,7 @@
 from functools import partial
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
@@ -35,6 +36,7 @@ class WorkersView(Page):
             workers=board["workers"],
             queues=board["queues"],
             may_pause=may(self.request.user, "pause"),
+            watched=sorted(settings.SIGNALBOX_OBSERVE),
             **diagnosis.diagnosis_context(board),
             **context,
         )

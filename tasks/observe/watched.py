@@ -43,6 +43,11 @@ def apps() -> list[dict[str, Any]]:
     return [_app(each) for each in App.objects.order_by("name")]
 
 
+def names() -> list[str]:
+    """Of the watched applications, and of those that were."""
+    return list(App.objects.order_by("name").values_list("name", flat=True))
+
+
 def app(name: str) -> dict[str, Any]:
     """One of them. App.DoesNotExist."""
     return _app(App.objects.get(name=name))

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -90,7 +91,7 @@ class JobsView(Page):
         chosen = query.state[0] if query and query.state else frozenset()
         text = self.request.GET.get("q", "").strip()
         for state in State:
-            if state != State.UNKNOWN:
+            if state != State.UNKNOWN or settings.SIGNALBOX_OBSERVE:  # our own jobs are never unknown
                 yield state.label, self.address(edited(text, "state", state)), chosen == {state}
 
     def find(self, query: Query) -> finder.SearchResult:

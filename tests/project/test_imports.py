@@ -21,7 +21,7 @@ FEATURES: dict[str, set[str]] = {  # each, and the other features that it may im
     "tasks.schedules": set(),
     "tasks.channels": set(),
     "tasks.alerts": {"tasks.webhooks", "tasks.schedules", "tasks.channels"},
-    "tasks.failures": {"tasks.search"},
+    "tasks.failures": {"tasks.observe", "tasks.search"},
     "tasks.sharing": set(),
     "tasks.insight": {"tasks.search", "tasks.monitor", "tasks.schedules", "tasks.failures"},
     "tasks.account": set(),

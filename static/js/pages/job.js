@@ -7,7 +7,7 @@ import { length } from "../parts/duration.js";
 import { Log } from "../parts/log.js";
 import { put } from "../parts/put.js";
 import { advance } from "../parts/row.js";
-import { ACTIVITY, FINAL, LEADS, WORDS, fraction, moment, span, tries, waited, way } from "../parts/job_text.js";
+import { ACTIVITY, FINAL, LEADS, WORDS, fraction, inside, moment, span, tries, waited, way } from "../parts/job_text.js";
 import { show } from "../parts/time.js";
 import { plant } from "../parts/tree.js";
 
@@ -107,7 +107,7 @@ export class JobPage {
     if (cancelled) cancelled.hidden = !job.cancel_requested;
     const alone = this.#part("attempt").dataset.neverRetried !== undefined && job.attempt === 1;
     this.#write("attempt", alone ? "1, not retried by itself" : tries(job));
-    this.#write("worker", job.worker ?? "");
+    this.#write("worker", inside(job.worker ?? "", job.app));
     this.#part("worker").href = at(`workers/${inAddress(job.worker ?? "-")}/`);
     for (const name of ["due_at", "started_at", "finished_at"]) {
       const element = this.#part(name);

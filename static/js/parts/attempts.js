@@ -4,7 +4,7 @@
 import { at } from "./address.js";
 import { length } from "./duration.js";
 import { put } from "./put.js";
-import { WORDS } from "./job_text.js";
+import { WORDS, inside } from "./job_text.js";
 import { now, show } from "./time.js";
 
 const STRETCH = 6; // the shortest that is seen; the whole line is 1000
@@ -33,7 +33,7 @@ function fill(row, attempt, job) {
   row.querySelector("use")?.setAttribute("href", `#lamp-${outcome}`);
   put(row.querySelector("[data-number]"), String(attempt.number));
   put(row.querySelector("[data-outcome]"), WORDS[outcome] ?? outcome);
-  put(row.querySelector("[data-worker]"), attempt.worker ? `on ${attempt.worker}${attempt.release ? `, release ${attempt.release}` : ""}` : "");
+  put(row.querySelector("[data-worker]"), attempt.worker ? `on ${inside(attempt.worker, job.app)}${attempt.release ? `, release ${attempt.release}` : ""}` : "");
   const time = row.querySelector("time");
   if (time) show(time, attempt.started_at, "clock");
   const ended = attempt.started_at && attempt.finished_at;

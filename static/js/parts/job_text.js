@@ -86,12 +86,17 @@ export function waited(job) {
 /** What stands in small beside a job: owner, queue, and what is out of the ordinary. @param {Summary} job */
 export function remarks(job) {
   return [
-    job.queue,
+    inside(job.queue, job.app),
     job.owner ?? "",
     job.attempt > 1 || (job.attempt > 0 && job.state === "retrying") ? `attempt ${tries(job)}` : "",
     job.priority !== 5 ? `priority ${job.priority}` : "",
     job.cancel_requested && !FINAL.has(job.state) ? "cancel requested" : "",
   ];
+}
+
+/** The name of a queue or worker where its application is named beside it. @param {string} name @param {string|null} app */
+export function inside(name, app) {
+  return app && name.startsWith(`${app}:`) ? name.slice(app.length + 1) : name;
 }
 
 /** Who tries a failed job again by hand gives it more attempts than it had. @param {Summary} job */

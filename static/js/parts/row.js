@@ -41,7 +41,6 @@ export function make(template, job) {
   if (part.pick && job.app) {
     part.pick[0].closest("label").remove();
     delete part.pick;
-    row.removeAttribute("data-pickable");
   }
   put(part.app[0], job.app ?? "");
   part.app[0].hidden = !job.app;

@@ -53,7 +53,7 @@ function quoted(name) {
 function make(template, by, tally) {
   const chip = /** @type {HTMLElement} */ (document.importNode(template.content, true).firstElementChild);
   chip.dataset.name = tally.id;
-  put(chip.querySelector("b"), tally.id);
+  put(chip.querySelector("b"), tally.id.endsWith(":") ? `${tally.id} queue not known` : tally.id);
   const link = /** @type {HTMLAnchorElement} */ (chip.querySelector("a"));
   link.search = link.search.replace("?q=%3A", `?q=${by}%3A${encodeURIComponent(quoted(tally.id))}`);
   fill(chip, tally);

@@ -167,12 +167,23 @@ def remarks(job: Job | None) -> list[str]:
         return [""] * 5
     again = job["attempt"] > 1 or (job["attempt"] > 0 and job["state"] == "retrying")
     return [
-        job["queue"],
+        inside(job["queue"], job["app"]),
         job["owner"] or "",
         f"attempt {tries(job)}" if again else "",
         f"priority {job['priority']}" if job["priority"] != 5 else "",
         "cancel requested" if job["cancel_requested"] and job["state"] not in FINAL else "",
     ]
+
+
+@register.filter
+def inside(name: str | None, app: str | None) -> str:
+    """The name of a queue or worker where its application is named beside it; empty for a queue that is not known."""
+    return (name or "").removeprefix(f"{app}:") if app else name or ""
+
+
+@register.filter
+def tally_name(name: str) -> str:
+    return f"{name} queue not known" if name.endswith(":") else name
 
 
 @register.filter
