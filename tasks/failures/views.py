@@ -20,7 +20,8 @@ from tasks.access.permissions import may
 from tasks.engine.applications import OWN
 from tasks.engine.models import Job
 from tasks.failures import groups
-from tasks.observe import watched
+from tasks.observe import charts, watched
+from tasks.observe.models import App
 from tasks.queries import series
 from tasks.search import finder
 from tasks.search.language import NO_KEY
@@ -57,7 +58,7 @@ class FailuresView(Page):
             app=app if names else "",
             apps=[(name, words, name == app) for name, words in _choices(names)],
             handled=handled,
-            chart=None if older or app not in ("", OWN) else self.chart(),
+            chart=None if older else chart_of(app),
             older=older,
             looked=found.looked,
             go_on=further and f"?{urlencode(further)}",
@@ -66,8 +67,12 @@ class FailuresView(Page):
             **context,
         )
 
-    def chart(self) -> dict[str, Any]:
+
+def chart_of(app: str) -> dict[str, Any]:
+    """What failed in the last day, of our own jobs or of one application."""
+    if app in ("", OWN):
         return bars.draw(series.of("24h"), "state:failed", shown=("failed",))
+    return charts.of(App.objects.get(name=app), "24h", f"state:failed app:{app}", shown=("failed",))
 
 
 def _is_like(other: dict[str, Any], group: dict[str, Any]) -> bool:

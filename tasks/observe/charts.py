@@ -13,13 +13,13 @@ from tasks.web import bars
 KINDS = 50  # those of which most ended
 
 
-def of(app: App, period: str, text: str = "", kind: str = "") -> dict[str, Any]:
+def of(app: App, period: str, text: str = "", kind: str = "", **drawn: Any) -> dict[str, Any]:
     """As templates/web/_bars.html draws it, with ``gaps``. ``text``: the search that its bars narrow."""
     found = series.of(period, kind=kind, source=counting.Ended(app))
     first = next(iter(found.buckets))
     gaps = watched.gaps_in(first, None, [app.name])
     spans = [(parse_datetime(gap["from"]), parse_datetime(gap["until"]), words(gap)) for gap in gaps]
-    return bars.draw(found, text or f"app:{app.name}") | {"marks": bars.marks(found, spans), "gaps": gaps}
+    return bars.draw(found, text or f"app:{app.name}", **drawn) | {"marks": bars.marks(found, spans), "gaps": gaps}
 
 
 def kinds(app: App, period: str) -> list[dict[str, Any]]:

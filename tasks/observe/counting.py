@@ -4,11 +4,12 @@ So a chart needs no rows: at thousands of tasks a second these are deleted withi
 of an application, so nothing is added twice.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import QuerySet, Sum
 from django.utils import timezone
 
 from tasks.engine.models import Job
@@ -32,6 +33,13 @@ class Ended:
 
     def ended_rows(self, since: datetime, until: datetime | None = None) -> Sequence[Any]:
         return ()
+
+
+def last_hour() -> Counter[tuple[int, str]]:
+    """Key of an application and outcome → how many of its tasks ended so, in the time that ``stats.recent`` counts."""
+    since = floor(timezone.now(), MINUTE) - 60 * MINUTE
+    rows = EndedBar.objects.filter(minutes=1, at__gte=since).order_by().values_list("app", "outcome")
+    return Counter({(app, outcome): n for app, outcome, n in rows.annotate(sum=Sum("n"))})
 
 
 def add(jobs: Iterable[Job]) -> None:

@@ -101,6 +101,8 @@ def _currency(app: App) -> str:
         return "Nothing was read yet. An observer must run: manage.py observe, or manage.py up."
     if lag > watched.SILENT_S:
         return f"Nobody watches it now: what is shown is {lag:,.0f} s old. Is manage.py observe running?"
+    if lag < 0.1:
+        return "What is shown is less than 0.1 s behind what happens there."
     return f"What is shown is {lag:.1f} s behind what happens there."
 
 

@@ -18,9 +18,11 @@ from tasks.access.permissions import Actor, may
 from tasks.engine import notify, sealing, storable
 from tasks.engine.errors import NotInState, Refused
 from tasks.engine.models import Job, instant
+from tasks.observe import counting
 from tasks.observe import values as read
 from tasks.observe.models import GAPS_SHOWN, App, Gap, Order, WatchedQueue, WatchedWorker
 from tasks.observe.values import Invalid
+from tasks.queries.stats import OUTCOMES
 
 __all__ = [
     "Invalid", "about", "app", "apps", "cancel", "facts", "gaps_in", "orders_of", "place_order", "queues",
@@ -96,8 +98,12 @@ def is_current(each: App) -> bool:
 
 
 def stats() -> list[dict[str, Any]]:
-    """What the socket says of each application that is watched now: name, as_of, lag_s, unseen, workers. One query."""
+    """What the socket says of each application that is watched now: name, as_of, lag_s, unseen, workers, last_hour.
+
+    Two queries. ``last_hour``: outcome → how many ended so, of the last sixty whole minutes and the one that runs.
+    """
     there = Count("workers", filter=Q(workers__stopped_at=None))
+    ended = counting.last_hour()
     return [
         {
             "name": each.name,
@@ -105,6 +111,7 @@ def stats() -> list[dict[str, Any]]:
             "lag_s": lag_s(each),
             "unseen": each.unseen,
             "workers": each.there,
+            "last_hour": {outcome: ended[each.pk, outcome] for outcome in OUTCOMES},
         }
         for each in App.objects.filter(watched=True).annotate(there=there).order_by("name")
     ]

@@ -1,6 +1,7 @@
 // @ts-check
 /** Is everything fine? The board's verdict, its reasons, the oldest wait and the last hour. tasks/queries/diagnosis.py says it alike. */
 
+import { lastHour } from "./counts.js";
 import { rough } from "./duration.js";
 import { put } from "./put.js";
 
@@ -27,7 +28,7 @@ export class Verdict {
   show() {
     const { stats, gauges } = this.store;
     if (!this.store.ready || !stats) return;
-    const failed = stats.last_hour.failed ?? 0;
+    const failed = lastHour(stats).failed ?? 0;
     const look = verdict(gauges.get("troubles") ?? this.found, failed, this.alerts);
     if (this.root.dataset.verdictLook !== look) {
       this.root.dataset.verdictLook = look;

@@ -15,12 +15,12 @@ export function words({ lag_s, unseen }) {
 
 /** @param {HTMLElement} list @param {import("../live/store.js").WatchedApp[]} apps */
 export function showApps(list, apps) {
-  list.hidden = !apps.length;
+  /** @type {HTMLElement} */ (list.parentElement).hidden = !apps.length;
   apps.forEach((app, i) => {
     const item = /** @type {HTMLElement} */ (list.children[i] ?? list.appendChild(blank()));
     const link = /** @type {HTMLAnchorElement} */ (item.querySelector("a"));
     link.href = at(`apps/${app.name}/`);
-    put(link, app.name);
+    put(item.querySelector("b"), app.name);
     put(item.querySelector("span"), words(app));
     item.toggleAttribute("data-behind", app.lag_s === null || app.lag_s > BEHIND_S);
   });
@@ -29,8 +29,7 @@ export function showApps(list, apps) {
 
 function blank() {
   const item = document.createElement("li");
-  const link = document.createElement("a");
-  link.className = "app-mark";
-  item.append(link, " ", document.createElement("span"));
+  const link = item.appendChild(document.createElement("a"));
+  link.append(document.createElement("b"), " ", document.createElement("span"));
   return item;
 }
