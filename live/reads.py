@@ -44,7 +44,7 @@ def read_all(
 def _with_apps(own: dict[str, Any], read: Callable[[bool], dict[str, Any]]) -> dict[str, Any]:
     """What ``read(True)`` says of all applications; that of our own jobs, where nothing is watched."""
     found = read(True) if board.watched() else own
-    return found | {"stats": found["stats"] | {"apps": watched.stats()}}
+    return found | {"stats": watched.with_apps(found["stats"])}
 
 
 def read_marks(topics: Iterable[str]) -> dict[str, Any]:

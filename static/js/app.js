@@ -7,7 +7,7 @@ import { Announcer } from "./live/announce.js";
 import { showBadge } from "./live/badge.js";
 import { Board } from "./pages/board.js";
 import { ChartsPage } from "./pages/charts.js";
-import { lastHour, showCounts } from "./parts/counts.js";
+import { showCounts } from "./parts/counts.js";
 import { Freshness } from "./live/freshness.js";
 import { JobPage } from "./pages/job.js";
 import { JobsPage } from "./pages/jobs.js";
@@ -97,7 +97,7 @@ function live(watch) {
     const believed = freshness.word();
     const word = ended ? "forbidden" : board?.hold.paused ? "paused" : believed === "live" && !linked ? "catching-up" : believed;
     if (badge instanceof HTMLElement) showBadge(badge, word, freshness.age(), ended || hint);
-    mark(store.stats ? (lastHour(store.stats).failed ?? 0) : 0, believed === "stale");
+    mark(store.stats?.last_hour.failed ?? 0, believed === "stale");
   }
 
   document.querySelector("[data-pause]")?.addEventListener("click", (event) => {

@@ -24,12 +24,12 @@ class BoardView(Page):
             sections[SECTIONS[job["state"]]].append(job)
         sections["failed"] = gauges.failures()
         now, tallies = board["stats"]["now"], gauges.tallies()
-        user, apps = self.request.user, watched.stats()
+        user, counted = self.request.user, watched.with_apps(board["stats"])
         return super().get_context_data(
             sections=sections,
             totals={name: total(len(jobs), now.get(name, 0)) for name, jobs in sections.items()},
-            stats=board["stats"] | {"last_hour": last_hour(board["stats"], apps)},
-            watched=apps,
+            stats=counted,
+            watched=counted["apps"],
             by_queue=tallies["queues"],
             by_kind=tallies["kinds"],
             oldest=diagnosis.oldest_wait(board["queues"]),
@@ -39,11 +39,6 @@ class BoardView(Page):
             **diagnosis.diagnosis_context(board),
             **context,
         )
-
-
-def last_hour(stats: dict[str, Any], apps: list[dict[str, Any]]) -> dict[str, int]:
-    """Outcome → how many jobs ended so, with the tasks of watched applications."""
-    return {name: n + sum(app["last_hour"][name] for app in apps) for name, n in stats["last_hour"].items()}
 
 
 def total(shown: int, known: int) -> str:

@@ -35,11 +35,11 @@ class Ended:
         return ()
 
 
-def last_hour() -> Counter[tuple[int, str]]:
-    """Key of an application and outcome → how many of its tasks ended so, in the time that ``stats.recent`` counts."""
+def last_hour() -> Counter[str]:
+    """Outcome → how many tasks of watched applications ended so, in the time that ``stats.recent`` counts."""
     since = floor(timezone.now(), MINUTE) - 60 * MINUTE
-    rows = EndedBar.objects.filter(minutes=1, at__gte=since).order_by().values_list("app", "outcome")
-    return Counter({(app, outcome): n for app, outcome, n in rows.annotate(sum=Sum("n"))})
+    rows = EndedBar.objects.filter(app__watched=True, minutes=1, at__gte=since).order_by().values_list("outcome")
+    return Counter(dict(rows.annotate(sum=Sum("n"))))
 
 
 def add(jobs: Iterable[Job]) -> None:

@@ -22,11 +22,10 @@ from tasks.observe import counting
 from tasks.observe import values as read
 from tasks.observe.models import GAPS_SHOWN, App, Gap, Order, WatchedQueue, WatchedWorker
 from tasks.observe.values import Invalid
-from tasks.queries.stats import OUTCOMES
 
 __all__ = [
     "Invalid", "about", "app", "apps", "cancel", "facts", "gaps_in", "orders_of", "place_order", "queues",
-    "refuse_own_verbs", "run_again", "stats", "why_not_sent", "workers",
+    "refuse_own_verbs", "run_again", "stats", "why_not_sent", "with_apps", "workers",
 ]  # fmt: skip
 
 
@@ -98,12 +97,8 @@ def is_current(each: App) -> bool:
 
 
 def stats() -> list[dict[str, Any]]:
-    """What the socket says of each application that is watched now: name, as_of, lag_s, unseen, workers, last_hour.
-
-    Two queries. ``last_hour``: outcome → how many ended so, of the last sixty whole minutes and the one that runs.
-    """
+    """What the socket says of each application that is watched now: name, as_of, lag_s, unseen, workers. One query."""
     there = Count("workers", filter=Q(workers__stopped_at=None))
-    ended = counting.last_hour()
     return [
         {
             "name": each.name,
@@ -111,10 +106,16 @@ def stats() -> list[dict[str, Any]]:
             "lag_s": lag_s(each),
             "unseen": each.unseen,
             "workers": each.there,
-            "last_hour": {outcome: ended[each.pk, outcome] for outcome in OUTCOMES},
         }
         for each in App.objects.filter(watched=True).annotate(there=there).order_by("name")
     ]
+
+
+def with_apps(counted: dict[str, Any]) -> dict[str, Any]:
+    """The board's counts of all jobs, with what ended of watched applications in the last hour, and their ``stats``."""
+    ended = counting.last_hour()
+    last_hour = {outcome: n + ended[outcome] for outcome, n in counted["last_hour"].items()}
+    return counted | {"last_hour": last_hour, "apps": stats()}
 
 
 def workers(name: str = "") -> list[dict[str, Any]]:

@@ -8,10 +8,11 @@ from typing import Any
 from django.db.models import Count
 from django.utils import timezone
 
-from tasks.engine.models import Job, State
+from tasks.engine.models import Ending, Job, State
 from tasks.queries import board, diagnosis, plots, stats
 
-FAILED = 20  # that the board keeps in sight
+FAILED = 20  # that the board keeps in sight, of our own jobs and of watched tasks
+ENDS = 200  # newest failures that are looked at for watched tasks: few enough for each reading
 COUNTED = 20_000  # jobs of a state that are looked at: a million waiting ones are not counted every few seconds
 
 
@@ -40,8 +41,11 @@ def failures() -> list[dict[str, Any]]:
     The board shows them beside its own rows, where a busy minute of successes would push them out.
     """
     since = timezone.now() - timedelta(days=1)
-    failed = Job.objects.filter(app="", state=State.FAILED, finished_at__gte=since).order_by("-finished_at", "-id")
-    return [job.summary() for job in failed.select_related("owner").defer(*board.UNSHOWN)[:FAILED]]
+    own = Job.objects.filter(app="", state=State.FAILED, finished_at__gte=since).order_by("-finished_at", "-id")
+    ends = Ending.objects.filter(state=State.FAILED, at__gte=since).order_by("-at").values_list("job_id", flat=True)
+    watched = Job.every.filter(pk__in=list(ends[:ENDS]), state=State.FAILED).exclude(app="").order_by("-finished_at")
+    found = [job for jobs in (own, watched) for job in jobs.select_related("owner").defer(*board.UNSHOWN)[:FAILED]]
+    return [job.summary() for job in sorted(found, key=lambda job: job.finished_at, reverse=True)]
 
 
 GAUGES: dict[str, Callable[[], Any]] = {

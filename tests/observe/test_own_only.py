@@ -188,3 +188,12 @@ def test_an_alert_rule_looks_at_our_own_jobs_unless_it_names_an_application():
 
 
 RULES = {"old": [], "own": ["own"], "shop": ["shop"], "crm": ["crm"], "all": ["*"]}
+
+
+def test_the_newest_failures_that_the_board_keeps_are_of_watched_tasks_too(monkeypatch):
+    monkeypatch.setattr(gauges, "FAILED", 3)
+    own = lifecycle.submit("noop", {})[0]
+    lifecycle.fail(lifecycle.claim(own.uid, "w@h", 1), Failure("ValueError: ours", "", ""))
+    old = [watched("failed") for _ in range(5)]
+    found = [job["id"] for job in gauges.failures()]
+    assert found == [str(job.uid) for job in old[:1:-1]] + [str(own.uid)]

@@ -2,10 +2,12 @@
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.utils import timezone
 
 from live import consumers, push
 from tasks.engine import lifecycle
 from tasks.engine.models import Job
+from tasks.observe.models import App, EndedBar
 from tests.observe.test_api import shop
 from tests.support.live_hub import Tab, paced, running
 from tests.support.live_parts import until
@@ -22,6 +24,8 @@ def quick(settings, monkeypatch):
 async def rows():
     def make():
         shop()
+        at = timezone.now().replace(second=0, microsecond=0)
+        EndedBar.objects.create(app=App.objects.get(name="shop"), minutes=1, at=at, kind="a", outcome="failed", n=7)
         return str(lifecycle.submit("noop", {})[0].uid), watched("running")
 
     return await sync_to_async(make)()
@@ -38,6 +42,8 @@ async def test_only_who_asks_for_apps_is_sent_watched_tasks():
         [app] = new.page.extras["stats"]["apps"]
         assert app.keys() == {"name", "as_of", "lag_s", "unseen", "workers"}
         assert (app["name"], app["unseen"], app["workers"]) == ("shop", 3, 2)
+        hours = [tab.page.extras["stats"]["last_hour"]["failed"] for tab in (old, new)]
+        assert hours == [0, 7]
         assert (old.page.extras["stats"]["now"]["running"], new.page.extras["stats"]["now"]["running"]) == (0, 1)
 
         def doubt():

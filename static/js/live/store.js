@@ -16,7 +16,7 @@
  * @typedef {{seq: number, at: string, level: string, text: string}} Line
  * @typedef {{at: string, who: string|null, action: string, note: string}} Activity
  * @typedef {Summary & {params?: object, result?: unknown, result_tree?: string|null, trail?: Activity[], attempts: Attempt[], log: Line[], [key: string]: unknown}} Detail
- * @typedef {{name: string, as_of: string|null, lag_s: number|null, unseen: number, workers: number, last_hour: Record<string, number>}} WatchedApp
+ * @typedef {{name: string, as_of: string|null, lag_s: number|null, unseen: number, workers: number}} WatchedApp
  * @typedef {{now: Record<string, number>, last_hour: Record<string, number>, apps?: WatchedApp[]}} Stats
  * @typedef {{name: string, host: string, pid: number, queues: string[], concurrency: number, running: string[],
  *   beat_age_s: number|null, alive: boolean}} WorkerInfo

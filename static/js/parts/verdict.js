@@ -1,7 +1,6 @@
 // @ts-check
 /** Is everything fine? The board's verdict, its reasons, the oldest wait and the last hour. tasks/queries/diagnosis.py says it alike. */
 
-import { lastHour } from "./counts.js";
 import { rough } from "./duration.js";
 import { put } from "./put.js";
 
@@ -28,7 +27,7 @@ export class Verdict {
   show() {
     const { stats, gauges } = this.store;
     if (!this.store.ready || !stats) return;
-    const failed = lastHour(stats).failed ?? 0;
+    const failed = stats.last_hour.failed ?? 0;
     const look = verdict(gauges.get("troubles") ?? this.found, failed, this.alerts);
     if (this.root.dataset.verdictLook !== look) {
       this.root.dataset.verdictLook = look;
