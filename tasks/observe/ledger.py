@@ -268,7 +268,7 @@ def _error(task: Task, shown: View, facts: dict[str, Any]) -> tuple[str, str]:
         error = f"{spoken['name']}: {spoken['text']}"
     match shown.stage:
         case "failed" | "retrying":
-            error = error or ("It was rejected." if not trace else "")
+            error = error or ("It was rejected." if shown.stage == "failed" and not trace else "")
         case "cancelled":
             error = "It expired before it ran." if facts.get("expired") else "It was revoked."
             error = "It was terminated." if facts.get("terminated") else error

@@ -102,6 +102,7 @@ export function inside(name, app) {
 /** Who tries a failed job again by hand gives it more attempts than it had. @param {Summary} job */
 export function tries(job) {
   if (!job.attempt) return "";
+  if (job.app) return String(job.attempt); // nobody told how many it may have
   return job.attempt <= job.max_attempts ? `${job.attempt} of ${job.max_attempts}` : String(job.attempt);
 }
 

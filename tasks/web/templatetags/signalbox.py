@@ -190,6 +190,8 @@ def tally_name(name: str) -> str:
 def tries(job: Job) -> str:
     """Who tries a failed job again by hand gives it more attempts than it had."""
     attempt, most = job["attempt"], job["max_attempts"]
+    if job["app"]:  # nobody told how many it may have
+        return str(attempt or "")
     return "" if not attempt else f"{attempt} of {most}" if attempt <= most else str(attempt)
 
 
