@@ -3,17 +3,16 @@
 from typing import Any
 from uuid import UUID
 
-from django.urls import path
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers as s
 from rest_framework.response import Response
 
 from tasks.alerts import evaluate, findings, rules
 from tasks.alerts.models import Alert, Rule, Watch
 from tasks.api import pagination, shapes
-from tasks.api.base import Flag, Id, Nothing, ResourceView, Strict, Text, Whole, find
+from tasks.api.base import Flag, Id, ResourceView, Strict, Text, Whole, find
+from tasks.api.operations import Operations
 from tasks.api.pagination import CURSOR, LIMIT
-from tasks.api.problems import wrong
 from tasks.api.rows import Rows, paths
 from tasks.channels.models import Channel
 
@@ -117,51 +116,6 @@ class RuleShape(s.Serializer):
     created_at = s.DateTimeField()
 
 
-class Alerts(ResourceView):
-    actions = {"GET": "see_rows"}
-
-    @extend_schema(
-        operation_id="list_alerts",
-        parameters=[OpenApiParameter("open", str, enum=["true", "false"]), LIMIT, CURSOR],
-        responses=shapes.page(AlertShape),
-    )
-    def get(self, request: Any) -> Response:
-        """Open and past alerts, the newest first."""
-        asked = self.asked("open", *pagination.PARAMETERS)
-        rows = Alert.objects.select_related("rule")
-        if "open" in asked:
-            if asked["open"][-1] not in ("true", "false"):
-                raise wrong(open="Choose one of: true, false.")
-            rows = rows.filter(closed_at__isnull=asked["open"][-1] == "true")
-        return pagination.answer(request, "alerts", rows, Alert.to_dict, asked)
-
-
-class DismissAlert(ResourceView):
-    actions = {"POST": "change_rows"}
-
-    @extend_schema(operation_id="dismiss_alert", request=Nothing, responses=AlertShape)
-    def post(self, request: Any, uid: UUID) -> Response:
-        """Take it from the pages; it closes when it is over."""
-        self.given(Nothing)
-        alert = find(Alert.objects.select_related("rule"), "alert", uid=uid)
-        self.do(f"alert {uid}", lambda: evaluate.dismiss(alert, self.actor.name))
-        alert.refresh_from_db()
-        return Response(alert.to_dict())
-
-
-class SnoozeAlert(ResourceView):
-    actions = {"POST": "change_rows"}
-
-    @extend_schema(operation_id="snooze_alert", request=SnoozeIn, responses=AlertShape)
-    def post(self, request: Any, uid: UUID) -> Response:
-        """Take it from the pages, and send no message about it, for some minutes."""
-        minutes = self.given(SnoozeIn)["minutes"]
-        alert = find(Alert.objects.select_related("rule"), "alert", uid=uid)
-        self.do(f"alert {uid}", lambda: evaluate.snooze(alert, minutes), minutes=minutes)
-        alert.refresh_from_db()
-        return Response(alert.to_dict())
-
-
 class RuleRows(Rows):
     noun, see, edit = "alert rule", "see_rows", "change_rows"
     rows = Rule.objects.select_related("owner").prefetch_related("channels")
@@ -172,9 +126,37 @@ class RuleRows(Rows):
         return rules.write(rule or Rule(owner=self.actor.user), given)
 
 
-urlpatterns = [
-    path("alerts/", Alerts.as_view(), name="alerts"),
-    path("alerts/<uuid:uid>/dismiss/", DismissAlert.as_view(), name="alert-dismiss"),
-    path("alerts/<uuid:uid>/snooze/", SnoozeAlert.as_view(), name="alert-snooze"),
-    *paths(RuleRows, "alerts/rules/"),
-]
+urlpatterns = Operations()
+
+
+@urlpatterns.get(
+    "alerts/", "see_rows", shapes.page(AlertShape), OpenApiParameter("open", str, enum=["true", "false"]),
+    LIMIT, CURSOR, name="alerts",
+)  # fmt: skip
+def list_alerts(view: ResourceView, asked: dict[str, list[str]]) -> Response:
+    """Open and past alerts, the newest first."""
+    rows = Alert.objects.select_related("rule")
+    if "open" in asked:
+        rows = rows.filter(closed_at__isnull=asked["open"][-1] == "true")
+    return pagination.answer(view.request, "alerts", rows, Alert.to_dict, asked)
+
+
+@urlpatterns.post("alerts/<uuid:uid>/dismiss/", "change_rows", AlertShape, name="alert-dismiss")
+def dismiss_alert(view: ResourceView, given: dict[str, Any], uid: UUID) -> dict[str, Any]:
+    """Take it from the pages; it closes when it is over."""
+    alert = find(Alert.objects.select_related("rule"), "alert", uid=uid)
+    view.do(f"alert {uid}", lambda: evaluate.dismiss(alert, view.actor.name))
+    alert.refresh_from_db()
+    return alert.to_dict()
+
+
+@urlpatterns.post("alerts/<uuid:uid>/snooze/", "change_rows", AlertShape, SnoozeIn, name="alert-snooze")
+def snooze_alert(view: ResourceView, given: dict[str, Any], uid: UUID) -> dict[str, Any]:
+    """Take it from the pages, and send no message about it, for some minutes."""
+    alert = find(Alert.objects.select_related("rule"), "alert", uid=uid)
+    view.do(f"alert {uid}", lambda: evaluate.snooze(alert, given["minutes"]), **given)
+    alert.refresh_from_db()
+    return alert.to_dict()
+
+
+urlpatterns += paths(RuleRows, "alerts/rules/")

@@ -3,13 +3,12 @@
 from typing import Any
 from uuid import UUID
 
-from django.urls import path
-from drf_spectacular.utils import extend_schema
 from rest_framework import serializers as s
 from rest_framework.response import Response
 
 from tasks.api import pagination, shapes
-from tasks.api.base import Nothing, ResourceView, Strict, Text, find
+from tasks.api.base import ResourceView, Strict, Text, find
+from tasks.api.operations import Operations
 from tasks.api.pagination import CURSOR, LIMIT
 from tasks.api.problems import Problem, wrong
 from tasks.api.rows import Rows, paths
@@ -94,35 +93,22 @@ class ChannelRows(Rows):
         return {"name": values["name"], "service": values["service"]}
 
 
-class TryChannel(ResourceView):
-    actions = {"POST": "channels"}
-
-    @extend_schema(operation_id="test_channel", request=Nothing, responses={201: NotificationShape})
-    def post(self, request: Any, uid: UUID) -> Response:
-        """Send a message by a job. The channel's `last` says how it went."""
-        self.given(Nothing)
-        channel = find(Channel.objects.all(), "channel", uid=uid)
-        made = self.do(f"channel {uid}", lambda: outgoing.test(channel, self.actor.name), test=True)
-        return Response(made.to_dict(), status=201)
+urlpatterns = Operations(*paths(ChannelRows, "channels/"))
 
 
-class Notifications(ResourceView):
-    actions = {"GET": "channels"}
-
-    @extend_schema(
-        operation_id="list_notifications", parameters=[LIMIT, CURSOR], responses=shapes.page(NotificationShape)
-    )
-    def get(self, request: Any, uid: UUID) -> Response:
-        """What was sent, or will be: the newest first, with its tries."""
-        asked = self.asked(*pagination.PARAMETERS)
-        rows = Notification.objects.filter(channel=find(Channel.objects.all(), "channel", uid=uid)).select_related(
-            "channel"
-        )
-        return pagination.answer(request, "notifications", rows, Notification.to_dict, asked)
+@urlpatterns.post("channels/<uuid:uid>/test/", "channels", {201: NotificationShape}, name="channel-test")
+def test_channel(view: ResourceView, given: dict[str, Any], uid: UUID) -> dict[str, Any]:
+    """Send a message by a job. The channel's `last` says how it went."""
+    channel = find(Channel.objects.all(), "channel", uid=uid)
+    return view.do(f"channel {uid}", lambda: outgoing.test(channel, view.actor.name), test=True).to_dict()
 
 
-urlpatterns = [
-    *paths(ChannelRows, "channels/"),
-    path("channels/<uuid:uid>/test/", TryChannel.as_view(), name="channel-test"),
-    path("channels/<uuid:uid>/notifications/", Notifications.as_view(), name="channel-notifications"),
-]
+@urlpatterns.get(
+    "channels/<uuid:uid>/notifications/", "channels", shapes.page(NotificationShape), LIMIT, CURSOR,
+    name="channel-notifications",
+)  # fmt: skip
+def list_notifications(view: ResourceView, asked: dict[str, list[str]], uid: UUID) -> Response:
+    """What was sent, or will be: the newest first, with its tries."""
+    channel = find(Channel.objects.all(), "channel", uid=uid)
+    rows = Notification.objects.filter(channel=channel).select_related("channel")
+    return pagination.answer(view.request, "notifications", rows, Notification.to_dict, asked)

@@ -2,14 +2,13 @@
 
 from typing import Any
 
-from django.urls import path
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers as s
-from rest_framework.response import Response
 
 from tasks.api import shapes
 from tasks.api.base import ResourceView
-from tasks.api.problems import Problem, wrong
+from tasks.api.operations import Operations
+from tasks.api.problems import Problem
 from tasks.engine import registry
 from tasks.queries import series, stats
 
@@ -49,15 +48,6 @@ class KindDetail(shapes.KindShape, Quantiles):
     previous = Totals(help_text="of the period before")
 
 
-class Kinds(ResourceView):
-    actions = {"GET": "kinds"}
-
-    @extend_schema(operation_id="list_kinds", responses=shapes.page(shapes.KindShape, "KindList"))
-    def get(self, request: Any) -> Response:
-        self.asked()
-        return Response({"results": [kind_to_dict(kind) for kind in registry.kinds()], "next": None, "previous": None})
-
-
 def kind_to_dict(kind: registry.Kind) -> dict[str, Any]:
     return {
         "name": kind.name,
@@ -76,29 +66,25 @@ def kind_to_dict(kind: registry.Kind) -> dict[str, Any]:
     }
 
 
-class OneKind(ResourceView):
-    actions = {"GET": "kinds"}
-
-    @extend_schema(
-        operation_id="get_kind",
-        parameters=[OpenApiParameter("period", str, enum=list(stats.PERIODS), default="24h")],
-        responses=KindDetail,
-    )
-    def get(self, request: Any, name: str) -> Response:
-        """A kind, and over a period how its jobs fared: counts, rate of failures, waiting and running times."""
-        period = self.asked("period").get("period", ["24h"])[-1]
-        if period not in stats.PERIODS:
-            raise wrong(period=f"Choose one of: {', '.join(stats.PERIODS)}.")
-        try:
-            known = registry.get(name)
-        except registry.UnknownKind:
-            raise Problem("not-found", "There is no such kind.") from None
-        now = series.of(period, kind=known.name)
-        before = series.of(period, kind=known.name, back=stats.PERIODS[period][0])
-        return Response(kind_to_dict(known) | series.to_dict(now, before.ended))
+urlpatterns = Operations()
 
 
-urlpatterns = [
-    path("kinds/", Kinds.as_view(), name="kinds"),
-    path("kinds/<name:name>/", OneKind.as_view(), name="kind"),
-]
+@urlpatterns.get("kinds/", "kinds", shapes.page(shapes.KindShape, "KindList"), name="kinds")
+def list_kinds(view: ResourceView, asked: dict[str, list[str]]) -> dict[str, Any]:
+    return {"results": [kind_to_dict(kind) for kind in registry.kinds()], "next": None, "previous": None}
+
+
+@urlpatterns.get(
+    "kinds/<name:name>/", "kinds", KindDetail,
+    OpenApiParameter("period", str, enum=list(stats.PERIODS), default="24h"), name="kind",
+)  # fmt: skip
+def get_kind(view: ResourceView, asked: dict[str, list[str]], name: str) -> dict[str, Any]:
+    """A kind, and over a period how its jobs fared: counts, rate of failures, waiting and running times."""
+    period = asked["period"][-1]
+    try:
+        known = registry.get(name)
+    except registry.UnknownKind:
+        raise Problem("not-found", "There is no such kind.") from None
+    now = series.of(period, kind=known.name)
+    before = series.of(period, kind=known.name, back=stats.PERIODS[period][0])
+    return kind_to_dict(known) | series.to_dict(now, before.ended)

@@ -13,7 +13,8 @@ from rest_framework.response import Response
 from tasks.access import actions
 from tasks.access.permissions import may, visible
 from tasks.api import pagination, shapes, versions
-from tasks.api.base import Id, Nothing, ResourceView, Strict, Text, Whole
+from tasks.api.base import Id, ResourceView, Strict, Text, Whole
+from tasks.api.operations import Operations
 from tasks.api.pagination import CURSOR, LIMIT
 from tasks.api.problems import wrong
 from tasks.engine import due, registry
@@ -148,77 +149,48 @@ class Jobs(ResourceView):
         return name, copied | given.get("params", {})
 
 
-class OneJob(ResourceView):
-    actions = {"GET": "see"}
-
-    @extend_schema(operation_id="get_job", responses=shapes.JobDetail)
-    def get(self, request: Any, uid: UUID) -> Response:
-        """A job whole: its summary, parameters, result, attempts and the end of its log."""
-        self.asked()
-        return Response(board.detail(self.job(uid)))
-
-
-class JobLog(ResourceView):
-    actions = {"GET": "see"}
-
-    @extend_schema(
-        operation_id="get_job_log",
-        parameters=[OpenApiParameter("after", {"type": "integer", "minimum": 0, "default": 0}), LIMIT],
-        responses=shapes.page(shapes.LogLineShape, "LogPage"),
-    )
-    def get(self, request: Any, uid: UUID) -> Response:
-        """Log lines in their order, those after a number. `next` is null when there are no more for now."""
-        asked = self.asked("after", "limit")
-        after = asked.get("after", ["0"])[-1]
-        if not (after.isascii() and after.isdigit() and int(after[:20]) < 2**63):
-            raise wrong(after="Give the number of a line, or 0.")
-        job, limit = self.job(uid), pagination.limit(asked, default=100)
-        lines = board.log_after(job, int(after), limit + 1)
-        more = len(lines) > limit
-        address = request.build_absolute_uri(request.path)
-        onward = f"{address}?after={lines[limit - 1]['seq']}&limit={limit}" if more else None
-        return Response({"results": lines[:limit], "next": onward, "previous": None})
-
-
 class CancelIn(Strict):
     reason = Text(max_length=500, required=False, allow_blank=True)
 
 
-class CancelJob(ResourceView):
-    actions = {"POST": "cancel"}
-
-    @extend_schema(operation_id="cancel_job", request=CancelIn, responses=shapes.JobSummary)
-    def post(self, request: Any, uid: UUID) -> Response:
-        """Cancel what waits, ask what runs to stop. The same again is no error; a job that has ended answers 409."""
-        reason = self.given(CancelIn).get("reason", "")
-        return Response(verbs.cancel(self.actor, self.job(uid), reason).summary())
+urlpatterns = Operations(path("jobs/", Jobs.as_view(), name="jobs"))
 
 
-class RetryJob(ResourceView):
-    actions = {"POST": "retry"}
-
-    @extend_schema(operation_id="retry_job", request=Nothing, responses=shapes.JobSummary)
-    def post(self, request: Any, uid: UUID) -> Response:
-        """Try a failed or cancelled job again. One that succeeded is copied instead: `copy_of`."""
-        self.given(Nothing)
-        return Response(verbs.retry(self.actor, self.job(uid)).summary())
+@urlpatterns.get("jobs/<uuid:uid>/", "see", shapes.JobDetail, name="job")
+def get_job(view: ResourceView, asked: dict[str, list[str]], uid: UUID) -> dict[str, Any]:
+    """A job whole: its summary, parameters, result, attempts and the end of its log."""
+    return board.detail(view.job(uid))
 
 
-class TakeBackJob(ResourceView):
-    actions = {"POST": "take_back"}
+@urlpatterns.get(
+    "jobs/<uuid:uid>/log/", "see", shapes.page(shapes.LogLineShape, "LogPage"),
+    OpenApiParameter("after", {"type": "integer", "minimum": 0, "default": 0}), LIMIT, name="job-log",
+)  # fmt: skip
+def get_job_log(view: ResourceView, asked: dict[str, list[str]], uid: UUID) -> dict[str, Any]:
+    """Log lines in their order, those after a number. `next` is null when there are no more for now."""
+    after = asked.get("after", ["0"])[-1]
+    if not (after.isascii() and after.isdigit() and int(after[:20]) < 2**63):
+        raise wrong(after="Give the number of a line, or 0.")
+    job, limit = view.job(uid), pagination.limit(asked, default=100)
+    lines = board.log_after(job, int(after), limit + 1)
+    address = view.request.build_absolute_uri(view.request.path)
+    onward = f"{address}?after={lines[limit - 1]['seq']}&limit={limit}" if len(lines) > limit else None
+    return {"results": lines[:limit], "next": onward, "previous": None}
 
-    @extend_schema(operation_id="take_back_cancel", request=Nothing, responses=shapes.JobSummary)
-    def post(self, request: Any, uid: UUID) -> Response:
-        """Undo the cancel of a job that waited: it is scheduled, queued or retrying as before."""
-        self.given(Nothing)
-        return Response(verbs.take_back(self.actor, self.job(uid)).summary())
+
+@urlpatterns.post("jobs/<uuid:uid>/cancel/", "cancel", shapes.JobSummary, CancelIn, name="job-cancel")
+def cancel_job(view: ResourceView, given: dict[str, Any], uid: UUID) -> dict[str, Any]:
+    """Cancel what waits, ask what runs to stop. The same again is no error; a job that has ended answers 409."""
+    return verbs.cancel(view.actor, view.job(uid), given.get("reason", "")).summary()
 
 
-urlpatterns = [
-    path("jobs/", Jobs.as_view(), name="jobs"),
-    path("jobs/<uuid:uid>/", OneJob.as_view(), name="job"),
-    path("jobs/<uuid:uid>/log/", JobLog.as_view(), name="job-log"),
-    path("jobs/<uuid:uid>/cancel/", CancelJob.as_view(), name="job-cancel"),
-    path("jobs/<uuid:uid>/retry/", RetryJob.as_view(), name="job-retry"),
-    path("jobs/<uuid:uid>/take-back/", TakeBackJob.as_view(), name="job-take-back"),
-]
+@urlpatterns.post("jobs/<uuid:uid>/retry/", "retry", shapes.JobSummary, name="job-retry")
+def retry_job(view: ResourceView, given: dict[str, Any], uid: UUID) -> dict[str, Any]:
+    """Try a failed or cancelled job again. One that succeeded is copied instead: `copy_of`."""
+    return verbs.retry(view.actor, view.job(uid)).summary()
+
+
+@urlpatterns.post("jobs/<uuid:uid>/take-back/", "take_back", shapes.JobSummary, name="job-take-back")
+def take_back_cancel(view: ResourceView, given: dict[str, Any], uid: UUID) -> dict[str, Any]:
+    """Undo the cancel of a job that waited: it is scheduled, queued or retrying as before."""
+    return verbs.take_back(view.actor, view.job(uid)).summary()

@@ -1,83 +1,54 @@
 """Queues, workers, statistics and the audit trail: how Signalbox is doing, and who did what in it."""
 
+from collections.abc import Callable
 from typing import Any
 
-from django.urls import path
-from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework.response import Response
+from drf_spectacular.utils import OpenApiParameter
 
 from tasks.api import shapes
-from tasks.api.base import Nothing, ResourceView
-from tasks.api.problems import Problem, wrong
+from tasks.api.base import ResourceView
+from tasks.api.operations import Operations
+from tasks.api.problems import Problem
 from tasks.engine import notify
 from tasks.queries import board, stats
 
-
-class Queues(ResourceView):
-    actions = {"GET": "board"}
-
-    @extend_schema(operation_id="list_queues", responses=shapes.page(shapes.QueueShape, "QueueList"))
-    def get(self, request: Any) -> Response:
-        self.asked()
-        return Response({"results": board.queues(), "next": None, "previous": None})
+urlpatterns = Operations()
 
 
-class PauseQueue(ResourceView):
-    actions = {"POST": "pause"}
-    paused = True
-
-    @extend_schema(operation_id="pause_queue", request=Nothing, responses=shapes.QueueShape)
-    def post(self, request: Any, name: str) -> Response:
-        """From now on no job of the queue starts; what runs goes on."""
-        self.given(Nothing)
-        if name not in {queue["name"] for queue in board.queues()}:
-            raise Problem("not-found", "There is no such queue.")
-        if self.paused:
-            self.do(f"queue {name}", lambda: notify.pause(name, self.actor.user), paused=True)
-        else:
-            self.do(f"queue {name}", lambda: notify.resume(name), paused=False)
-        return Response(next(queue for queue in board.queues() if queue["name"] == name))
+@urlpatterns.get("queues/", "board", shapes.page(shapes.QueueShape, "QueueList"), name="queues")
+def list_queues(view: ResourceView, asked: dict[str, list[str]]) -> dict[str, Any]:
+    return {"results": board.queues(), "next": None, "previous": None}
 
 
-class ResumeQueue(PauseQueue):
-    paused = False
-
-    @extend_schema(operation_id="resume_queue", request=Nothing, responses=shapes.QueueShape)
-    def post(self, request: Any, name: str) -> Response:
-        """Let the jobs of the queue start again."""
-        return super().post(request, name)
+@urlpatterns.post("queues/<name:name>/pause/", "pause", shapes.QueueShape, name="queue-pause")
+def pause_queue(view: ResourceView, given: dict[str, Any], name: str) -> dict[str, Any]:
+    """From now on no job of the queue starts; what runs goes on."""
+    return switch(view, name, lambda: notify.pause(name, view.actor.user), paused=True)
 
 
-class Workers(ResourceView):
-    actions = {"GET": "board"}
-
-    @extend_schema(operation_id="list_workers", responses=shapes.page(shapes.WorkerShape, "WorkerList"))
-    def get(self, request: Any) -> Response:
-        """The workers that have called in today."""
-        self.asked()
-        return Response({"results": board.workers(), "next": None, "previous": None})
+@urlpatterns.post("queues/<name:name>/resume/", "pause", shapes.QueueShape, name="queue-resume")
+def resume_queue(view: ResourceView, given: dict[str, Any], name: str) -> dict[str, Any]:
+    """Let the jobs of the queue start again."""
+    return switch(view, name, lambda: notify.resume(name), paused=False)
 
 
-class Statistics(ResourceView):
-    actions = {"GET": "board"}
-
-    @extend_schema(
-        operation_id="get_stats",
-        parameters=[OpenApiParameter("period", str, enum=list(stats.PERIODS), default="1h")],
-        responses=shapes.Stats,
-    )
-    def get(self, request: Any) -> Response:
-        """What waits and runs now, what ended in the last hour, and both over a period."""
-        period = self.asked("period").get("period", ["1h"])[-1]
-        if period not in stats.PERIODS:
-            raise wrong(period=f"Choose one of: {', '.join(stats.PERIODS)}.")
-        return Response(board.stats(period))
+def switch(view: ResourceView, name: str, call: Callable[[], Any], paused: bool) -> dict[str, Any]:
+    if name not in {queue["name"] for queue in board.queues()}:
+        raise Problem("not-found", "There is no such queue.")
+    view.do(f"queue {name}", call, paused=paused)
+    return next(queue for queue in board.queues() if queue["name"] == name)
 
 
-urlpatterns = [
-    path("queues/", Queues.as_view(), name="queues"),
-    path("queues/<name:name>/pause/", PauseQueue.as_view(), name="queue-pause"),
-    path("queues/<name:name>/resume/", ResumeQueue.as_view(), name="queue-resume"),
-    path("workers/", Workers.as_view(), name="workers"),
-    path("stats/", Statistics.as_view(), name="stats"),
-]
+@urlpatterns.get("workers/", "board", shapes.page(shapes.WorkerShape, "WorkerList"), name="workers")
+def list_workers(view: ResourceView, asked: dict[str, list[str]]) -> dict[str, Any]:
+    """The workers that have called in today."""
+    return {"results": board.workers(), "next": None, "previous": None}
+
+
+@urlpatterns.get(
+    "stats/", "board", shapes.Stats, OpenApiParameter("period", str, enum=list(stats.PERIODS), default="1h"),
+    name="stats",
+)  # fmt: skip
+def get_stats(view: ResourceView, asked: dict[str, list[str]]) -> dict[str, Any]:
+    """What waits and runs now, what ended in the last hour, and both over a period."""
+    return board.stats(asked["period"][-1])

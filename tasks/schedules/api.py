@@ -3,13 +3,12 @@
 from typing import Any
 from uuid import UUID
 
-from django.urls import path
-from drf_spectacular.utils import extend_schema
 from rest_framework import serializers as s
 from rest_framework.response import Response
 
 from tasks.api import pagination, shapes
-from tasks.api.base import Flag, Nothing, ResourceView, Strict, Text, Whole
+from tasks.api.base import Flag, ResourceView, Strict, Text, Whole
+from tasks.api.operations import Operations
 from tasks.api.pagination import CURSOR, LIMIT
 from tasks.api.problems import Problem, wrong
 from tasks.api.rows import Rows, paths
@@ -144,30 +143,19 @@ class ScheduleRows(Rows):
         return schedules.fresh(schedule).to_dict()
 
 
-class RunSchedule(ResourceView):
-    actions = {"POST": "run_schedule"}
-
-    @extend_schema(operation_id="run_schedule", request=Nothing, responses={201: shapes.JobSummary})
-    def post(self, request: Any, uid: UUID) -> Response:
-        """One run now, beside the timetable."""
-        self.given(Nothing)
-        schedule = schedule_or_404(uid)
-        job = self.do(f"schedule {uid}", lambda: schedules.run_now(schedule, self.actor.user))
-        return Response(job.summary(), status=201)
+urlpatterns = Operations(*paths(ScheduleRows, "schedules/"))
 
 
-class Runs(ResourceView):
-    actions = {"GET": "see_schedules"}
-
-    @extend_schema(operation_id="list_runs", parameters=[LIMIT, CURSOR], responses=shapes.page(RunShape))
-    def get(self, request: Any, uid: UUID) -> Response:
-        """What became of each slot: the newest first, 200 are kept."""
-        asked = self.asked(*pagination.PARAMETERS)
-        return pagination.answer(request, "runs", schedule_or_404(uid).runs.all(), Run.to_dict, asked)
+@urlpatterns.post("schedules/<uuid:uid>/run/", "run_schedule", {201: shapes.JobSummary}, name="schedule-run")
+def run_schedule(view: ResourceView, given: dict[str, Any], uid: UUID) -> dict[str, Any]:
+    """One run now, beside the timetable."""
+    schedule = schedule_or_404(uid)
+    return view.do(f"schedule {uid}", lambda: schedules.run_now(schedule, view.actor.user)).summary()
 
 
-urlpatterns = [
-    *paths(ScheduleRows, "schedules/"),
-    path("schedules/<uuid:uid>/run/", RunSchedule.as_view(), name="schedule-run"),
-    path("schedules/<uuid:uid>/runs/", Runs.as_view(), name="schedule-runs"),
-]
+@urlpatterns.get(
+    "schedules/<uuid:uid>/runs/", "see_schedules", shapes.page(RunShape), LIMIT, CURSOR, name="schedule-runs"
+)
+def list_runs(view: ResourceView, asked: dict[str, list[str]], uid: UUID) -> Response:
+    """What became of each slot: the newest first, 200 are kept."""
+    return pagination.answer(view.request, "runs", schedule_or_404(uid).runs.all(), Run.to_dict, asked)

@@ -12,6 +12,7 @@ from tasks.access import actions
 from tasks.access.permissions import visible
 from tasks.api import shapes, versions
 from tasks.api.base import Flag, Negotiation, ResourceView, Strict
+from tasks.api.operations import Operations
 from tasks.api.problems import wrong
 from tasks.engine.models import Job
 from tasks.search import bulk, export
@@ -25,34 +26,6 @@ class BulkIn(Strict):
     action = serializers.ChoiceField(choices=sorted(bulk.ACTIONS))
     filter = serializers.DictField()
     dry_run = Flag(default=False, help_text="true: only count")
-
-
-class Bulk(ResourceView):
-    actions = {"POST": "bulk"}
-
-    @extend_schema(
-        operation_id="bulk_action",
-        request=BulkIn,
-        responses={200: OpenApiResponse(shapes.Counted, description="dry run"), 201: shapes.JobSummary},
-    )
-    def post(self, request: Any) -> Response:
-        """Cancel, try again or take back all that matches. A dry run counts; otherwise a job does it, with progress.
-
-        With `{"bulk": id}` the filter finds what that bulk action cancelled.
-        """
-        given = self.given(BulkIn)
-        action = given["action"]
-        try:
-            filters = bulk.clean_filters(given["filter"])
-            query = bulk.query_for(action, filters, self.actor.name)
-        except SearchError as error:
-            raise wrong(**{at(name): said for name, said in error.errors.items()}) from None
-        if given["dry_run"]:
-            found, exact = bulk.count(self.actor, action, query)
-            return Response({"count": found, "exact": exact})
-        job = actions.bulk(self.actor, action, filters)
-        place = versions.link(request, "job", uid=job.uid)
-        return Response(job.summary(), status=201, headers={"Location": place})
 
 
 class ByFormat(Negotiation):
@@ -91,7 +64,27 @@ def at(name: str) -> str:
     return name if name == "filter" else f"filter.{name}"
 
 
-urlpatterns = [
-    path("jobs/export/", Export.as_view(), name="export"),
-    path("bulk/", Bulk.as_view(), name="bulk"),
-]
+urlpatterns = Operations(path("jobs/export/", Export.as_view(), name="export"))
+
+
+@urlpatterns.post(
+    "bulk/", "bulk", {200: OpenApiResponse(shapes.Counted, description="dry run"), 201: shapes.JobSummary}, BulkIn,
+    name="bulk",
+)  # fmt: skip
+def bulk_action(view: ResourceView, given: dict[str, Any]) -> Response:
+    """Cancel, try again or take back all that matches. A dry run counts; otherwise a job does it, with progress.
+
+    With `{"bulk": id}` the filter finds what that bulk action cancelled.
+    """
+    action = given["action"]
+    try:
+        filters = bulk.clean_filters(given["filter"])
+        query = bulk.query_for(action, filters, view.actor.name)
+    except SearchError as error:
+        raise wrong(**{at(name): said for name, said in error.errors.items()}) from None
+    if given["dry_run"]:
+        found, exact = bulk.count(view.actor, action, query)
+        return Response({"count": found, "exact": exact})
+    job = actions.bulk(view.actor, action, filters)
+    place = versions.link(view.request, "job", uid=job.uid)
+    return Response(job.summary(), status=201, headers={"Location": place})

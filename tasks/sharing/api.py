@@ -3,14 +3,14 @@
 from typing import Any
 from uuid import UUID
 
-from django.urls import path
-from drf_spectacular.utils import extend_schema, extend_schema_field
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.response import Response
 
 from tasks.access.models import ShareLink
 from tasks.api import pagination, shapes
-from tasks.api.base import ResourceView, Strict, Text, Whole
+from tasks.api.base import ResourceView, Strict, Text, Whole, find
+from tasks.api.operations import Operations
 from tasks.api.pagination import CURSOR, LIMIT
 from tasks.api.problems import Problem
 from tasks.sharing import links as sharing
@@ -34,47 +34,30 @@ class ShareIn(Strict):
     )
 
 
-class ShareJob(ResourceView):
-    actions = {"GET": "share", "POST": "share"}
-
-    @extend_schema(
-        operation_id="list_share_links", parameters=[LIMIT, CURSOR], responses=shapes.page(shapes.ShareShape)
-    )
-    def get(self, request: Any, uid: UUID) -> Response:
-        """The job's share links, without their addresses."""
-        asked = self.asked(*pagination.PARAMETERS)
-        links = ShareLink.objects.filter(job=self.job(uid)).select_related("job")
-        return pagination.answer(request, "shares", links, sharing.link_to_dict, asked)
-
-    @extend_schema(operation_id="share_job", request=ShareIn, responses={201: shapes.NewShare})
-    def post(self, request: Any, uid: UUID) -> Response:
-        """A link that shows this one job, read-only, without an account, until it expires or is taken back."""
-        given, job = self.given(ShareIn), self.job(uid)
-        if job.app:
-            raise Problem("conflict", "Only our own jobs are shared by a link.")
-        link = sharing.draft(job, self.actor.user, given["hours"], given["framed_by"])
-        self.do(job.uid, link.save, until=link.expires_at.isoformat())
-        return Response(
-            sharing.link_to_dict(link) | {"url": request.build_absolute_uri(sharing.path(link))},
-            status=201,
-        )
+urlpatterns = Operations()
 
 
-class OneShare(ResourceView):
-    actions = {"DELETE": "share"}
-
-    @extend_schema(operation_id="revoke_share_link", responses={204: None})
-    def delete(self, request: Any, uid: UUID, link: UUID) -> Response:
-        """Take a link back: whoever has it sees nothing more."""
-        job = self.job(uid)
-        live = ShareLink.objects.filter(job=job, uid=link, revoked_at__isnull=True).first()
-        if live is None:
-            raise Problem("not-found", "There is no such link.")
-        self.do(job.uid, lambda: sharing.end(live), link=str(link), revoked=True)
-        return Response(status=204)
+@urlpatterns.get("jobs/<uuid:uid>/share/", "share", shapes.page(shapes.ShareShape), LIMIT, CURSOR, name="job-share")
+def list_share_links(view: ResourceView, asked: dict[str, list[str]], uid: UUID) -> Response:
+    """The job's share links, without their addresses."""
+    links = ShareLink.objects.filter(job=view.job(uid)).select_related("job")
+    return pagination.answer(view.request, "shares", links, sharing.link_to_dict, asked)
 
 
-urlpatterns = [
-    path("jobs/<uuid:uid>/share/", ShareJob.as_view(), name="job-share"),
-    path("jobs/<uuid:uid>/share/<uuid:link>/", OneShare.as_view(), name="share-link"),
-]
+@urlpatterns.post("jobs/<uuid:uid>/share/", "share", {201: shapes.NewShare}, ShareIn, name="job-share")
+def share_job(view: ResourceView, given: dict[str, Any], uid: UUID) -> dict[str, Any]:
+    """A link that shows this one job, read-only, without an account, until it expires or is taken back."""
+    job = view.job(uid)
+    if job.app:
+        raise Problem("conflict", "Only our own jobs are shared by a link.")
+    link = sharing.draft(job, view.actor.user, given["hours"], given["framed_by"])
+    view.do(job.uid, link.save, until=link.expires_at.isoformat())
+    return sharing.link_to_dict(link) | {"url": view.request.build_absolute_uri(sharing.path(link))}
+
+
+@urlpatterns.delete("jobs/<uuid:uid>/share/<uuid:link>/", "share", name="share-link")
+def revoke_share_link(view: ResourceView, given: dict[str, Any], uid: UUID, link: UUID) -> None:
+    """Take a link back: whoever has it sees nothing more."""
+    job = view.job(uid)
+    live = find(ShareLink.objects.filter(job=job, revoked_at__isnull=True), "link", uid=link)
+    view.do(job.uid, lambda: sharing.end(live), link=str(link), revoked=True)

@@ -5,16 +5,15 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from django.db import transaction
-from django.urls import path
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers as s
 from rest_framework.response import Response
 
 from tasks.api import pagination, shapes
-from tasks.api.base import Flag, Nothing, Strict, Text, Web, find
-from tasks.api.base import ResourceView as View
+from tasks.api.base import Flag, ResourceView, Strict, Text, Web, find
+from tasks.api.operations import Operations
 from tasks.api.pagination import CURSOR, LIMIT
-from tasks.api.problems import Problem, wrong
+from tasks.api.problems import Problem
 from tasks.api.rows import Rows, paths
 from tasks.engine import registry
 from tasks.engine.models import Job
@@ -154,91 +153,53 @@ class WebhookRows(Rows):
         return hook.to_dict() | {"secret": self.secret}
 
 
-class RotateSecret(View):
-    actions = {"POST": "change_webhooks"}
-
-    @extend_schema(operation_id="rotate_webhook", request=Nothing, responses=NewWebhook)
-    def post(self, request: Any, uid: UUID) -> Response:
-        """A new secret, in this answer alone. For a day the old one signs as well."""
-        self.given(Nothing)
-        hook = hook_or_404(uid)
-        secret = self.do(f"webhook {uid}", lambda: deliveries.rotate(hook), rotated=True)
-        return Response(hook.to_dict() | {"secret": secret})
+urlpatterns = Operations(*paths(WebhookRows, "webhooks/"))
 
 
-class TryWebhook(View):
-    actions = {"POST": "change_webhooks"}
-
-    @extend_schema(operation_id="test_webhook", request=Nothing, responses={201: DeliveryShape})
-    def post(self, request: Any, uid: UUID) -> Response:
-        """Send a `webhook.test` message."""
-        self.given(Nothing)
-        hook = hook_or_404(uid)
-        if not hook.enabled:
-            raise Problem("conflict", "The webhook is switched off.")
-        made = self.do(f"webhook {uid}", lambda: outbox.queue_test_delivery(hook), test=True)
-        return Response(made.to_dict(), status=201)
+@urlpatterns.post("webhooks/<uuid:uid>/rotate/", "change_webhooks", NewWebhook, name="webhook-rotate")
+def rotate_webhook(view: ResourceView, given: dict[str, Any], uid: UUID) -> dict[str, Any]:
+    """A new secret, in this answer alone. For a day the old one signs as well."""
+    hook = hook_or_404(uid)
+    secret = view.do(f"webhook {uid}", lambda: deliveries.rotate(hook), rotated=True)
+    return hook.to_dict() | {"secret": secret}
 
 
-class Deliveries(View):
-    actions = {"GET": "see_webhooks"}
-
-    @extend_schema(
-        operation_id="list_deliveries",
-        parameters=[OpenApiParameter("status", str, enum=Delivery.Status.values), LIMIT, CURSOR],
-        responses=shapes.page(DeliveryShape),
-    )
-    def get(self, request: Any, uid: UUID) -> Response:
-        """What was sent, or will be: the newest first, with its attempts."""
-        asked = self.asked("status", *pagination.PARAMETERS)
-        rows = SENT.filter(endpoint=hook_or_404(uid))
-        if "status" in asked:
-            if asked["status"][-1] not in Delivery.Status.values:
-                raise wrong(status=f"Choose one of: {', '.join(Delivery.Status.values)}.")
-            rows = rows.filter(status=asked["status"][-1])
-        return pagination.answer(request, "deliveries", rows.prefetch_related("attempts"), Delivery.to_dict, asked)
+@urlpatterns.post("webhooks/<uuid:uid>/test/", "change_webhooks", {201: DeliveryShape}, name="webhook-test")
+def test_webhook(view: ResourceView, given: dict[str, Any], uid: UUID) -> dict[str, Any]:
+    """Send a `webhook.test` message."""
+    hook = hook_or_404(uid)
+    if not hook.enabled:
+        raise Problem("conflict", "The webhook is switched off.")
+    return view.do(f"webhook {uid}", lambda: outbox.queue_test_delivery(hook), test=True).to_dict()
 
 
-class OneDelivery(View):
-    actions = {"GET": "see_webhooks"}
-
-    @extend_schema(operation_id="get_delivery", responses=DeliveryShape)
-    def get(self, request: Any, uid: UUID) -> Response:
-        self.asked()
-        return Response(find(SENT, "delivery", uid=uid).to_dict())
-
-
-class Replay(View):
-    actions = {"POST": "replay"}
-
-    @extend_schema(operation_id="replay_delivery", request=Nothing, responses=DeliveryShape)
-    def post(self, request: Any, uid: UUID) -> Response:
-        """Send it again, now, under the same id."""
-        self.given(Nothing)
-        find(SENT, "delivery", uid=uid)
-        return Response(self.do(f"delivery {uid}", lambda: deliveries.replay(uid)).to_dict())
+@urlpatterns.get(
+    "webhooks/<uuid:uid>/deliveries/", "see_webhooks", shapes.page(DeliveryShape),
+    OpenApiParameter("status", str, enum=Delivery.Status.values), LIMIT, CURSOR, name="webhook-deliveries",
+)  # fmt: skip
+def list_deliveries(view: ResourceView, asked: dict[str, list[str]], uid: UUID) -> Response:
+    """What was sent, or will be: the newest first, with its attempts."""
+    rows = SENT.filter(endpoint=hook_or_404(uid))
+    if "status" in asked:
+        rows = rows.filter(status=asked["status"][-1])
+    return pagination.answer(view.request, "deliveries", rows.prefetch_related("attempts"), Delivery.to_dict, asked)
 
 
-class CallbackSecret(View):
-    actions = {"POST": "callback_secret"}
-
-    @extend_schema(operation_id="make_callback_secret", request=Nothing, responses={201: Secret})
-    def post(self, request: Any) -> Response:
-        """A new secret for callbacks of one's own jobs, in this answer alone. For a day the old one signs as well."""
-        self.given(Nothing)
-        owner = self.actor.user
-        secret = self.do(
-            f"callback secret of {self.actor.name}", lambda: deliveries.rotate(outbox.callbacks_of(owner.pk))
-        )
-        return Response({"secret": secret}, status=201)
+@urlpatterns.get("deliveries/<uuid:uid>/", "see_webhooks", DeliveryShape, name="delivery")
+def get_delivery(view: ResourceView, asked: dict[str, list[str]], uid: UUID) -> dict[str, Any]:
+    return find(SENT, "delivery", uid=uid).to_dict()
 
 
-urlpatterns = [
-    *paths(WebhookRows, "webhooks/"),
-    path("webhooks/<uuid:uid>/rotate/", RotateSecret.as_view(), name="webhook-rotate"),
-    path("webhooks/<uuid:uid>/test/", TryWebhook.as_view(), name="webhook-test"),
-    path("webhooks/<uuid:uid>/deliveries/", Deliveries.as_view(), name="webhook-deliveries"),
-    path("deliveries/<uuid:uid>/", OneDelivery.as_view(), name="delivery"),
-    path("deliveries/<uuid:uid>/replay/", Replay.as_view(), name="delivery-replay"),
-    path("callback-secret/", CallbackSecret.as_view(), name="callback-secret"),
-]
+@urlpatterns.post("deliveries/<uuid:uid>/replay/", "replay", DeliveryShape, name="delivery-replay")
+def replay_delivery(view: ResourceView, given: dict[str, Any], uid: UUID) -> dict[str, Any]:
+    """Send it again, now, under the same id."""
+    find(SENT, "delivery", uid=uid)
+    return view.do(f"delivery {uid}", lambda: deliveries.replay(uid)).to_dict()
+
+
+@urlpatterns.post("callback-secret/", "callback_secret", {201: Secret}, name="callback-secret")
+def make_callback_secret(view: ResourceView, given: dict[str, Any]) -> dict[str, Any]:
+    """A new secret for callbacks of one's own jobs, in this answer alone. For a day the old one signs as well."""
+    owner = view.actor.user
+    secret = view.do(f"callback secret of {view.actor.name}", lambda: deliveries.rotate(outbox.callbacks_of(owner.pk)))
+    return {"secret": secret}
