@@ -7,22 +7,14 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth import get_user_model
 from django.db.models.signals import post_save
 from django.dispatch import receiver
-from django.http import HttpRequest
 
 from tasks.access import audit
 from tasks.access.models import Entry, ShareLink, Token
-
-
-class ReadOnly(admin.ModelAdmin):
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+from tasks.engine.admin import Kept
 
 
 @admin.register(Token)
-class TokenAdmin(ReadOnly):
+class TokenAdmin(Kept, admin.ModelAdmin):
     list_display = ("token_key", "name", "user", "scope", "created", "expiry", "last_used_at")
     list_filter = ("scope",)
     search_fields = ("token_key", "name", f"user__{get_user_model().USERNAME_FIELD}")
@@ -30,19 +22,17 @@ class TokenAdmin(ReadOnly):
 
 
 @admin.register(ShareLink)
-class ShareLinkAdmin(ReadOnly):
+class ShareLinkAdmin(Kept, admin.ModelAdmin):
     list_display = ("job", "owner", "created_at", "expires_at", "revoked_at")
 
 
 @admin.register(Entry)
-class EntryAdmin(ReadOnly):
+class EntryAdmin(Kept, admin.ModelAdmin):
     list_display = ("at", "who", "via", "action", "target", "outcome", "code", "address")
     list_filter = ("outcome", "action")
     search_fields = ("who", "target", "address", "request")
     show_full_result_count = False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+    has_delete_permission = Kept.has_add_permission
 
 
 @receiver(post_save, sender=LogEntry)

@@ -18,34 +18,29 @@ class Bounded(Paginator):
         return self.object_list[:MOST].count()
 
 
-class ReadOnlyAdmin(admin.ModelAdmin):
+class Kept(admin.options.BaseModelAdmin):
+    """Rows that nobody adds or changes here."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    has_change_permission = has_add_permission
+
+
+class ReadOnlyAdmin(Kept, admin.ModelAdmin):
     """Read-only, for admins too."""
 
     paginator = Bounded
     show_full_result_count = False
     list_per_page = 50
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+    has_delete_permission = Kept.has_add_permission
 
 
-class Attempts(admin.TabularInline):
+class Attempts(Kept, admin.TabularInline):
     model = Attempt
     exclude = ("traceback",)
     extra = 0
     can_delete = False
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 @admin.register(Job)
