@@ -3,18 +3,18 @@
 Trying a whole group again is a bulk action: ``{"action": "retry", "filter": {"kind": …, "failure": key}}``.
 """
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from django.urls import path
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers as s
-from rest_framework.response import Response
 
 from tasks.api import pagination, shapes
-from tasks.api.base import Nothing, ResourceView, Strict, Text
+from tasks.api.base import ResourceView, Strict, Text
+from tasks.api.operations import Operations
 from tasks.api.pagination import LIMIT
 from tasks.api.problems import wrong
 from tasks.engine.applications import ALL, OWN
@@ -63,80 +63,6 @@ class HandledIn(GroupIn):
     until = s.DateTimeField(required=False)
 
 
-class Failures(ResourceView):
-    actions = {"GET": "see_rows"}
-
-    @extend_schema(
-        operation_id="list_failures",
-        parameters=[
-            OpenApiParameter("kind", str),
-            OpenApiParameter("app", str, description="a watched application; `*`: all; none: our own"),
-            OpenApiParameter("handled", str, enum=["true", "false"], description="none: both"),
-            LIMIT,
-        ],
-        responses=FailureList,
-    )
-    def get(self, request: Any) -> Response:
-        """Failed jobs in groups: one kind, errors that differ only in numbers and names. The newest group first."""
-        asked = self.asked("kind", "app", "handled", "limit")
-        handled = asked.get("handled", [None])[-1]
-        if handled not in (None, "true", "false"):
-            raise wrong(handled="Choose one of: true, false.")
-        apps = self.apps(asked.get("app", [OWN])[-1])
-        found = [
-            groups.groups(self.actor, asked.get("kind", [""])[-1], handled and handled == "true", app=app)
-            for app in apps
-        ]
-        shown = groups.newest_first(found)[: pagination.limit(asked)]
-        looked = min((each.looked for each in found), key=lambda each: (each["complete"], each["back_to"] or ""))
-        return Response({"results": shown, "next": None, "previous": None, "looked": looked})
-
-    def apps(self, asked: str) -> list[str]:
-        names = watched.names()
-        if asked not in (OWN, ALL, *names):
-            raise wrong(app="No application of that name is watched.")
-        return [OWN, *names] if asked == ALL else [asked]
-
-
-class HandleFailures(ResourceView):
-    actions = {"POST": "change_rows"}
-    form: type[GroupIn] = HandledIn
-
-    @extend_schema(operation_id="handle_failures", request=HandledIn, responses=FailureShape)
-    def post(self, request: Any) -> Response:
-        """Mark a group as handled. When it fails again, it is open again."""
-        given = self.given(self.form)
-        given["kind"] = name = groups.name_of(given.pop("app", None), given["kind"])
-        group = groups.one(self.actor, name, given["key"])
-        self.do(f"failures of {name}", lambda: self.write(**given), key=given["key"], pattern=group["pattern"])
-        return Response(groups.one(self.actor, name, given["key"]))
-
-    def write(self, **given: Any) -> None:
-        groups.mark(by=self.actor.name, **given)
-
-
-class ReopenFailures(HandleFailures):
-    form = GroupIn
-
-    @extend_schema(operation_id="reopen_failures", request=GroupIn, responses=FailureShape)
-    def post(self, request: Any) -> Response:
-        """Take the mark away."""
-        return super().post(request)
-
-    def write(self, **given: Any) -> None:
-        groups.unmark(**given)
-
-
-class OneFailure(ResourceView):
-    actions = {"GET": "see_rows"}
-
-    @extend_schema(operation_id="get_failure", responses=FailureShape)
-    def get(self, request: Any, group: str) -> Response:
-        """One group, among the newest failures."""
-        self.asked()
-        return Response(groups.one(self.actor, *groups.read_id(group)))
-
-
 class SnoozeFailuresIn(Strict):
     """`until`: a moment within a year. Without one, until it fails again, 30 days at most."""
 
@@ -148,66 +74,97 @@ class SnoozeFailuresIn(Strict):
         return moment
 
 
-class SnoozeFailures(ResourceView):
-    actions = {"POST": "change_rows"}
-
-    @extend_schema(operation_id="snooze_failures", request=SnoozeFailuresIn, responses=FailureShape)
-    def post(self, request: Any, group: str) -> Response:
-        """Show a group as open only later. `reopen` ends it."""
-        until = self.given(SnoozeFailuresIn).get("until")
-        kind, key = groups.read_id(group)
-        found = groups.one(self.actor, kind, key)
-        seen = parse_datetime(found["last_at"])
-        self.do(
-            f"failures of {kind}",
-            lambda: groups.snooze(kind, found["key"], self.actor.name, until, seen),
-            key=key,
-            snoozed=True,
-        )
-        return Response(groups.one(self.actor, kind, key))
-
-
 class MergeIn(Strict):
     """`into`: the `id` of another group of the same kind."""
 
     into = Text(max_length=300)
 
 
-class MergeFailures(ResourceView):
-    actions = {"POST": "change_rows"}
-
-    @extend_schema(operation_id="merge_failures", request=MergeIn, responses=FailureShape)
-    def post(self, request: Any, group: str) -> Response:
-        """Put a group into another one of its kind: they are counted, handled and tried again as one from now on."""
-        into = self.given(MergeIn)["into"]
-        (kind, key), (other, root) = groups.read_id(group), groups.read_id(into)
-        groups.one(self.actor, kind, key)
-        if kind != other:
-            raise wrong(into="Groups of two kinds cannot be one.")
-        groups.one(self.actor, kind, root)
-        self.do(f"failures of {kind}", lambda: groups.merge(kind, key, root, self.actor.name), merged=key, into=root)
-        return Response(groups.one(self.actor, kind, key))
+urlpatterns = Operations()
 
 
-class SplitFailures(ResourceView):
-    actions = {"POST": "change_rows"}
+@urlpatterns.post(
+    "failures/<name:group>/snooze/", "change_rows", FailureShape, SnoozeFailuresIn, name="failures-snooze"
+)
+def snooze_failures(view: ResourceView, given: dict[str, Any], group: str) -> dict[str, Any]:
+    """Show a group as open only later. `reopen` ends it."""
+    kind, key = groups.read_id(group)
+    found = groups.one(view.actor, kind, key)
+    seen = parse_datetime(found["last_at"])
+    view.do(
+        f"failures of {kind}",
+        lambda: groups.snooze(kind, found["key"], view.actor.name, given.get("until"), seen),
+        key=key,
+        snoozed=True,
+    )
+    return groups.one(view.actor, kind, key)
 
-    @extend_schema(operation_id="split_failures", request=Nothing, responses=FailureShape)
-    def post(self, request: Any, group: str) -> Response:
-        """Take apart what was merged into a group."""
-        self.given(Nothing)
-        kind, key = groups.read_id(group)
-        groups.one(self.actor, kind, key)
-        self.do(f"failures of {kind}", lambda: groups.split(kind, key), split=key)
-        return Response(groups.one(self.actor, kind, key))
+
+@urlpatterns.post("failures/<name:group>/merge/", "change_rows", FailureShape, MergeIn, name="failures-merge")
+def merge_failures(view: ResourceView, given: dict[str, Any], group: str) -> dict[str, Any]:
+    """Put a group into another one of its kind: they are counted, handled and tried again as one from now on."""
+    (kind, key), (other, root) = groups.read_id(group), groups.read_id(given["into"])
+    groups.one(view.actor, kind, key)
+    if kind != other:
+        raise wrong(into="Groups of two kinds cannot be one.")
+    groups.one(view.actor, kind, root)
+    view.do(f"failures of {kind}", lambda: groups.merge(kind, key, root, view.actor.name), merged=key, into=root)
+    return groups.one(view.actor, kind, key)
 
 
-urlpatterns = [
-    path("failures/<name:group>/snooze/", SnoozeFailures.as_view(), name="failures-snooze"),
-    path("failures/<name:group>/merge/", MergeFailures.as_view(), name="failures-merge"),
-    path("failures/<name:group>/split/", SplitFailures.as_view(), name="failures-split"),
-    path("failures/", Failures.as_view(), name="failures"),
-    path("failures/handle/", HandleFailures.as_view(), name="failures-handle"),
-    path("failures/reopen/", ReopenFailures.as_view(), name="failures-reopen"),
-    path("failures/<name:group>/", OneFailure.as_view(), name="failure"),
-]
+@urlpatterns.post("failures/<name:group>/split/", "change_rows", FailureShape, name="failures-split")
+def split_failures(view: ResourceView, given: dict[str, Any], group: str) -> dict[str, Any]:
+    """Take apart what was merged into a group."""
+    kind, key = groups.read_id(group)
+    groups.one(view.actor, kind, key)
+    view.do(f"failures of {kind}", lambda: groups.split(kind, key), split=key)
+    return groups.one(view.actor, kind, key)
+
+
+@urlpatterns.get(
+    "failures/", "see_rows", FailureList,
+    OpenApiParameter("kind", str),
+    OpenApiParameter("app", str, description="a watched application; `*`: all; none: our own"),
+    OpenApiParameter("handled", str, enum=["true", "false"], description="none: both"),
+    LIMIT, name="failures",
+)  # fmt: skip
+def list_failures(view: ResourceView, asked: dict[str, list[str]]) -> dict[str, Any]:
+    """Failed jobs in groups: one kind, errors that differ only in numbers and names. The newest group first."""
+    kind, handled = asked.get("kind", [""])[-1], asked.get("handled", [None])[-1]
+    apps = apps_of(asked.get("app", [OWN])[-1])
+    found = [groups.groups(view.actor, kind, handled and handled == "true", app=app) for app in apps]
+    shown = groups.newest_first(found)[: pagination.limit(asked)]
+    looked = min((each.looked for each in found), key=lambda each: (each["complete"], each["back_to"] or ""))
+    return {"results": shown, "next": None, "previous": None, "looked": looked}
+
+
+def apps_of(asked: str) -> list[str]:
+    names = watched.names()
+    if asked not in (OWN, ALL, *names):
+        raise wrong(app="No application of that name is watched.")
+    return [OWN, *names] if asked == ALL else [asked]
+
+
+@urlpatterns.post("failures/handle/", "change_rows", FailureShape, HandledIn, name="failures-handle")
+def handle_failures(view: ResourceView, given: dict[str, Any]) -> dict[str, Any]:
+    """Mark a group as handled. When it fails again, it is open again."""
+    return write(view, given, lambda: groups.mark(by=view.actor.name, **given))
+
+
+@urlpatterns.post("failures/reopen/", "change_rows", FailureShape, GroupIn, name="failures-reopen")
+def reopen_failures(view: ResourceView, given: dict[str, Any]) -> dict[str, Any]:
+    """Take the mark away."""
+    return write(view, given, lambda: groups.unmark(**given))
+
+
+def write(view: ResourceView, given: dict[str, Any], call: Callable[[], Any]) -> dict[str, Any]:
+    given["kind"] = name = groups.name_of(given.pop("app", None), given["kind"])
+    group = groups.one(view.actor, name, given["key"])
+    view.do(f"failures of {name}", call, key=given["key"], pattern=group["pattern"])
+    return groups.one(view.actor, name, given["key"])
+
+
+@urlpatterns.get("failures/<name:group>/", "see_rows", FailureShape, name="failure")
+def get_failure(view: ResourceView, asked: dict[str, list[str]], group: str) -> dict[str, Any]:
+    """One group, among the newest failures."""
+    return groups.one(view.actor, *groups.read_id(group))
