@@ -80,6 +80,14 @@ def test_a_task_of_another_app_stays_the_object_that_code_holds():
     assert Job.objects.get(uid=inner).parent == job.uid
 
 
+def test_what_another_app_sends_by_name_is_a_row_too():
+    uid = plain.theirs.send_task(f"{HERE}.plain_theirs", (1,), countdown=60).id
+    job = Job.objects.get(uid=uid)
+    assert (job.kind, job.state) == ("plain_theirs", "scheduled")
+    signature(f"{HERE}.plain_theirs", (2,), app=plain.theirs).delay()
+    assert Job.objects.count() == 2
+
+
 def test_its_class_and_its_signals_get_how_it_ended():
     plain.received.clear()
     received = []
