@@ -8,6 +8,8 @@ Each name is loaded when it is asked for: a project's ``celery.py`` takes its ap
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from django.core.exceptions import AppRegistryNotReady
+
 from tasks.engine.adoption import take
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ __all__ = [
     "take",
 ]  # fmt: skip
 
+EARLY = "before Django's apps are loaded: @job stands in a module `tasks` of an app. For tasks in celery.py, take(app)."
 _HOMES = {
     "tasks.engine.effects": ("once",),
     "tasks.engine.report": ("Cancelled", "Report", "current_report"),
@@ -34,5 +37,8 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     for home, names in _HOMES.items():
         if name in names:
-            return getattr(import_module(home), name)
+            try:
+                return getattr(import_module(home), name)
+            except AppRegistryNotReady:
+                raise AppRegistryNotReady(f"{__name__} has no {name} {EARLY}") from None
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

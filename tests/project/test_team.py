@@ -139,6 +139,14 @@ def test_a_team_adopts_by_the_page_alone(team, broker):
     assert browser.get(f"{ops}api/v1/jobs/{theirs.json()['id']}/", timeout=30).status_code == 404
 
 
+def test_a_job_in_celery_py_is_one_sentence_that_says_where_jobs_go(team):
+    team.add_settings_of_the_page()
+    team.append("acme/celery.py", "from tasks.base import job\n\n@job\ndef debug_task():\n    pass\n")
+    for command, settings in (("manage.py", "acme.settings"), (str(ROOT / "manage.py"), "acme.ops")):
+        with pytest.raises(AssertionError, match=r"tasks.base has no job before Django's apps are loaded"):
+            team.run(command, "check", DJANGO_SETTINGS_MODULE=settings)
+
+
 def test_a_package_or_label_of_the_team_that_is_ours_is_one_sentence(team):
     team.change_as_the_page_says()
     feeds = team.folder / "feeds"
