@@ -1,12 +1,14 @@
 """Rows of the table of differences from plain Celery that no other test holds. docs/adopting.md has the table."""
 
 import pytest
+from celery import signals
 from celery.result import GroupResult
 from django.utils.translation import gettext_lazy
 
 from tasks.base import job
 from tasks.engine import lifecycle
 from tasks.engine.models import Job
+from tests.support.calls import call
 from tests.support.runs import perform
 from tests.tasks import add
 
@@ -70,3 +72,25 @@ def test_an_option_of_a_broker_or_a_misspelt_one_is_named(option, said):
     with pytest.raises((TypeError, ValueError), match=f"add: {said}"):
         add.apply_async((1, 2), **option)
     assert not Job.objects.exists()
+
+
+@database
+def test_publishing_is_said_of_calls_from_code_only():
+    said = []
+
+    def heard(sender=None, **_):
+        said.append(sender)
+
+    alice, ada = call("alice"), call("ada")
+    planned = {"name": "adds", "kind": "add", "params": {"x": 1}, "every_s": 3600}
+    signals.before_task_publish.connect(heard)
+    try:
+        assert alice.post("jobs/", {"kind": "add", "params": {"x": 1}}).status_code == 201
+        made = ada.post("schedules/", planned)
+        assert made.status_code == 201, made.content
+        assert ada.post(f"schedules/{made.json()['id']}/run/").status_code in (200, 201)
+        assert (Job.objects.count(), said) == (2, [])
+        add.delay(1)
+        assert said == ["tests.tasks.add"]
+    finally:
+        signals.before_task_publish.disconnect(heard)

@@ -34,6 +34,18 @@ def test_what_is_asked_of_workers_is_answered_from_rows(start_worker):
     assert wait_until(lambda: ended(job), 20).state == "cancelled"
 
 
+@pytest.mark.process
+@pytest.mark.parametrize("pool", ["threads", "solo"])
+def test_where_no_process_can_be_ended_a_revoked_job_ends_at_its_next_report(start_worker, pool):
+    worker = start_worker("w1", concurrency=1, pool=pool)
+    job, _ = lifecycle.submit("countdown", {"seconds": 60, "steps": 600})
+    wait_until(lambda: lifecycle.Job.objects.filter(pk=job.pk, state="running").exists(), 20, "the job")
+    app.control.revoke(str(job.uid), terminate=True)
+    assert wait_until(lambda: ended(job), 20).state == "cancelled"
+    after, _ = lifecycle.submit("noop", {})
+    assert wait_until(lambda: ended(after), 20).pid == worker.pid
+
+
 @pytest.mark.parametrize(
     "order",
     [
