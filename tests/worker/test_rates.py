@@ -1,18 +1,23 @@
 """Rate limits: each worker starts jobs of a kind at its rate, and runs other kinds meanwhile."""
 
+import multiprocessing
+import os
+import signal
 import time
 from itertools import pairwise
 
 import pytest
 import redis
 
-from tasks.engine import lifecycle
+from tasks.engine import lifecycle, registry
 from tasks.engine.models import Job
+from tasks.worker.rates import Buckets
 from tests.support.processes import wait_until
 from tests.worker.test_slices import wait_for_all
 from tests.worker.test_worker import ended
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
+FORKED = multiprocessing.get_context("fork")
 EARLY_S = 0.15  # by which two starts may seem nearer: a start is written with the claim, the token taken after it
 
 
@@ -70,3 +75,44 @@ def test_a_worker_that_starts_runs_what_waits_for_a_rate_without_a_message(start
     start_worker("w1", concurrency=1, SIGNALBOX_SWEEP_S="600")
     wait_for_all(jobs, 30)
     assert time.monotonic() - began < 25
+
+
+def take_for(buckets: Buckets, seconds: float, taken) -> None:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        with buckets.turn() as empty:
+            if "twenty_a_second" not in empty:
+                buckets.take("twenty_a_second")
+                with taken.get_lock():
+                    taken.value += 1
+    os._exit(0)
+
+
+def test_no_two_processes_take_the_same_token():
+    buckets, taken = Buckets([registry.get("twenty_a_second")]), FORKED.Value("i", 0)
+    began = time.monotonic()
+    processes = [FORKED.Process(target=take_for, args=(buckets, 2.0, taken)) for _ in range(4)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(30)
+    assert 2 < taken.value <= 20 * (time.monotonic() - began) + 1
+
+
+def hold(buckets: Buckets, ready) -> None:
+    with buckets.turn():
+        ready.set()
+        time.sleep(600)
+
+
+def test_a_process_that_dies_in_its_turn_holds_nobody_up():
+    buckets, ready = Buckets([registry.get("twenty_a_second")]), FORKED.Event()
+    process = FORKED.Process(target=hold, args=(buckets, ready))
+    process.start()
+    assert ready.wait(20)
+    os.kill(process.pid, signal.SIGKILL)
+    process.join(20)
+    began = time.monotonic()
+    with buckets.turn() as empty:
+        assert empty == set()
+    assert time.monotonic() - began < 1
