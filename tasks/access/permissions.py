@@ -65,7 +65,12 @@ RULES = {
     "metrics": Grant(            NO,    NO,      YES,            YES, NO,    YES),  # and the details of /readyz
 }  # fmt: skip
 
-ELSEWHERE = {"bulk_action", "match_part", "send_notification"}  # asked for where one sees what they would act on
+ELSEWHERE = {
+    "bulk_action",
+    "match_part",
+    "send_notification",
+    "collect_results",
+}  # asked for where one sees what they would act on
 
 
 @dataclass(frozen=True)

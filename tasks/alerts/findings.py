@@ -11,6 +11,7 @@ from tasks.engine import applications, storable
 from tasks.engine.models import Ending, Job, State, Worker
 from tasks.engine.readable import readable
 from tasks.engine.words import number_of
+from tasks.observe.models import WatchedWorker
 from tasks.queries import board
 from tasks.schedules.models import Run, Schedule
 from tasks.webhooks.models import Endpoint
@@ -80,11 +81,17 @@ def roughly(seconds: float) -> str:
 
 def _workers(rule: Rule, now: datetime) -> Found:
     silent = now - timedelta(seconds=settings.SIGNALBOX_LEASE_S)
-    lost = Worker.objects.filter(stopped_at=None, seen_at__lt=silent, seen_at__gt=now - FORGOTTEN)
-    return {
-        row.name: Finding(row.name, f"Worker {row.name} lost: no heartbeat since {row.seen_at:%H:%M:%S} UTC")
-        for row in lost
-    }
+    choice, late = (
+        storable.texts(rule.apps),
+        {"stopped_at": None, "seen_at__lt": silent, "seen_at__gt": now - FORGOTTEN},
+    )
+    lost: list[tuple[str, datetime]] = []
+    if applications.includes(choice, None):
+        lost += Worker.objects.filter(**late).values_list("name", "seen_at")
+    if named := _watched(choice):
+        rows = WatchedWorker.objects.filter(app__name__in=named, app__watched=True, silent_since__isnull=False, **late)
+        lost += [(f"{app}:{name}", seen) for app, name, seen in rows.values_list("app__name", "name", "seen_at")]
+    return {name: Finding(name, f"Worker {name} lost: no heartbeat since {seen:%H:%M:%S} UTC") for name, seen in lost}
 
 
 def _schedules(rule: Rule, now: datetime) -> Found:

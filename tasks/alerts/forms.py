@@ -7,8 +7,10 @@ from django import forms
 from tasks.alerts import rules
 from tasks.alerts.models import Rule, Watch
 from tasks.channels.models import Channel
-from tasks.engine import registry
+from tasks.engine import applications, registry, storable
+from tasks.queries import board
 from tasks.schedules.models import Schedule
+from tasks.webhooks.forms import Ticks
 
 
 def numbers(label: str, help_text: str, most: int = 604_800) -> forms.IntegerField:
@@ -32,6 +34,7 @@ class RuleForm(forms.ModelForm):
         initial=60,
         help_text="Of waiting, or of being late.",
     )
+    apps = Ticks(label="Applications", help_text="None: our own jobs only. The others are watched applications.")
 
     for_s = numbers("For at least seconds", "The condition holds for so long before an alert opens.")
     close_at = forms.IntegerField(
@@ -60,7 +63,7 @@ class RuleForm(forms.ModelForm):
 
     class Meta:
         model = Rule
-        fields = ("watch", "kind", "times", "minutes", "queue", "schedule", "seconds", "enabled")
+        fields = ("watch", "kind", "times", "minutes", "queue", "schedule", "seconds", "apps", "enabled")
         fields += ("for_s", "close_at", "close_after_s", "channels", "repeat_s", "group_s")
         fields += ("quiet_from", "quiet_until", "quiet_zone", "muted")
         labels = {"enabled": "Switched on", "muted": "Muted: alerts open, and nobody gets a message"}
@@ -76,6 +79,8 @@ class RuleForm(forms.ModelForm):
             if (value := str(self.initial.get(name) or "")) and value not in dict(self.fields[name].choices):
                 self.fields[name].choices.append((value, value))
 
+        kept = storable.texts(self.instance.apps)
+        self.fields["apps"].choices = [(name, name) for name in sorted({applications.OWN, *board.watched(), *kept})]
         for name in ("close_at", "channels", "quiet_from", "quiet_until", "quiet_zone"):
             self.fields[name].may_be_empty = True
         if self.instance.pk is not None:

@@ -40,6 +40,7 @@ OUTCOMES = {
 }  # fmt: skip
 
 
+NAMED = re.compile(r"'([A-Za-z_]\w{0,60})': ")  # the name of a keyword argument in the text of all of them
 SPOKEN = re.compile(r"(?P<name>[\w.]+)\((?P<q>['\"])(?P<text>.*)(?P=q),?\)", re.DOTALL)  # the repr of an exception
 
 
@@ -235,7 +236,8 @@ def title(params: dict[str, Any]) -> str:
         parts = [_short(each) for each in args]
         parts += [f"{name}={_short(each)}" for name, each in (kwargs or {}).items()]
     else:
-        parts = [text.strip("()[]{}").rstrip(",") for text in (args, kwargs) if text not in (None, "()", "{}", "[]")]
+        texts = [args, NAMED.sub(r"\1=", kwargs) if isinstance(kwargs, str) else kwargs]
+        parts = [text.strip("()[]{}").rstrip(",") for text in texts if text not in (None, "()", "{}", "[]")]
     return storable.text(" ".join(", ".join(filter(None, parts)).split()), 120)
 
 

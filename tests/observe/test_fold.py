@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tasks.observe import ledger
 from tasks.observe.events import Event
 from tasks.observe.fold import FINAL, Task, apply, view
 
@@ -158,3 +159,9 @@ def test_what_was_only_sent_waits_and_what_was_revoked_unseen_is_cancelled():
     assert view(folded(life.events)).stage == "queued"
     assert folded(life.events).queue == "q"
     assert view(folded(Life().say(0, "revoked", expired=True).events)).stage == "cancelled"
+
+
+def test_a_title_names_keyword_arguments_as_a_call_does():
+    assert ledger.title({"args": "(8127,)", "kwargs": "{'amount': 69, 'to': 'a@b'}"}) == "8127, amount=69, to='a@b'"
+    assert ledger.title({"args": [8127], "kwargs": {"amount": 69}}) == "8127, amount=69"
+    assert ledger.title({"args": "()", "kwargs": "{}"}) == ""

@@ -20,7 +20,7 @@ FEATURES: dict[str, set[str]] = {  # each, and the other features that it may im
     "tasks.webhooks": set(),
     "tasks.schedules": set(),
     "tasks.channels": set(),
-    "tasks.alerts": {"tasks.webhooks", "tasks.schedules", "tasks.channels"},
+    "tasks.alerts": {"tasks.observe", "tasks.webhooks", "tasks.schedules", "tasks.channels"},
     "tasks.failures": {"tasks.observe", "tasks.search"},
     "tasks.sharing": set(),
     "tasks.insight": {"tasks.search", "tasks.monitor", "tasks.schedules", "tasks.failures"},

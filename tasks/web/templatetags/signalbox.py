@@ -272,6 +272,15 @@ def brief(seconds: float | None) -> str:
 
 
 @register.filter
+def bound(seconds: float) -> str:
+    """A bound that people chose: 200 ms, 5 s, 10 min, 4 h."""
+    for size, unit in ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s")):
+        if seconds >= size:
+            return f"{seconds / size:g} {unit}"
+    return f"{seconds * 1000:g} ms"
+
+
+@register.filter
 def currency(app: Mapping[str, Any]) -> str:
     """How current what is shown of a watched application is, and how many of its tasks nobody saw."""
     lag, unseen = app["lag_s"], app["unseen"]
