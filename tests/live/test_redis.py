@@ -44,8 +44,8 @@ async def test_hints_come_again_after_redis_was_killed(own_valkey):
         await hint_arrives(hub)
         own_valkey.kill()
         seen = len(tab.of("beat"))
-        await until(lambda: len(tab.of("beat")) > seen + 2)
-        assert tab.of("beat")[-1]["age"] < 1  # the database still answers
+        # The database still answers; on a busy machine one answer may take longer.
+        await until(lambda: len(tab.of("beat")) > seen + 2 and tab.of("beat")[-1]["age"] < 1)
         own_valkey.start()
         await hint_arrives(hub)
 

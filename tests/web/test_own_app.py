@@ -9,7 +9,7 @@ from websockets.sync.client import connect
 
 from tests.support.processes import ROOT, wait_until
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.pure]
 
 TEXT = (ROOT / "docs/your-own-pages.md").read_text()
 FILES = dict(re.findall(r"^`([\w/]+\.py)` .*?```python\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL))
