@@ -54,7 +54,26 @@ def test_a_test_that_fails_is_seen(tmp_path: Path) -> None:
 
 
 def test_lengths_of_time_are_written_as_the_server_writes_them() -> None:
-    seconds = [0, 0.0004, 0.9994, 0.9996, 1, 1.04, 9.94, 9.96, 9.999, 10, 59.99, 60, 3_599.9, 3_600, 86_399.9, 86_400]
+    seconds = [
+        0,
+        0.0004,
+        0.9994,
+        0.9996,
+        1,
+        1.04,
+        9.94,
+        9.96,
+        9.999,
+        10,
+        59.99,
+        60,
+        287,
+        1_425,
+        3_599.9,
+        3_600,
+        86_399.9,
+        86_400,
+    ]
     begin = datetime(2026, 3, 2, tzinfo=UTC)
     ends = [(begin + timedelta(milliseconds=int(s * 1000))).isoformat() for s in seconds]
     assert evaluated(LENGTHS, seconds) == [
@@ -62,3 +81,4 @@ def test_lengths_of_time_are_written_as_the_server_writes_them() -> None:
         for s, end in zip(seconds, ends, strict=True)
     ]
     assert [words.brief(s) for s in (0.9996, 9.96)] == ["1.0 s", "10 s"], "never 1000 ms, never 10.0 s"
+    assert [words.brief(s) for s in (45, 287, 1_425, 12_300)] == ["45 s", "4.8 min", "24 min", "3.4 h"]

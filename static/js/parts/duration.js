@@ -25,12 +25,18 @@ export function ago(ms) {
   return `${Math.floor(s / 86400)} d ago`;
 }
 
-/** How long something took, where little room is. @param {number|null|undefined} s */
+/** @type {[number, string][]} */
+const UNITS = [[86400, "d"], [3600, "h"], [60, "min"]];
+
+/** How long something took, in one unit, where little room is. @param {number|null|undefined} s */
 export function brief(s) {
   if (typeof s !== "number") return "–";
   const [ms, tenths] = [Math.floor(s * 1000 + 0.5), Math.floor(s * 10 + 0.5)];
   if (ms < 1000) return `${ms} ms`;
-  return tenths < 100 ? `${(tenths / 10).toFixed(1)} s` : rough(Math.max(s, 10) * 1000);
+  if (tenths < 100) return `${(tenths / 10).toFixed(1)} s`;
+  const [size, unit] = UNITS.find(([size]) => s >= size) ?? [1, "s"];
+  const n = Math.floor((s / size) * 10 + 0.5);
+  return size > 1 && n < 100 ? `${(n / 10).toFixed(1)} ${unit}` : `${Math.floor(s / size + 0.5)} ${unit}`;
 }
 
 /** @param {number} n */

@@ -27,6 +27,8 @@ ACTIVITY = {
     "bulk": "started the bulk action", "share": "created a share link", "end_share": "revoked a share link",
 }  # fmt: skip
 
+UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"))  # seconds
+
 Job = Mapping[str, Any]
 
 
@@ -96,7 +98,7 @@ def rough(seconds: float) -> str:
 
 def ago(seconds: float) -> str:
     s = int(max(0.0, seconds))
-    for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
+    for size, unit in UNITS:
         if s >= size:
             return f"{s // size} {unit} ago"
     return f"{s} s ago"
@@ -262,22 +264,24 @@ def waiting(age_s: float | None) -> str:
 
 @register.filter
 def brief(seconds: float | None) -> str:
-    """How long something took, where little room is."""
+    """How long something took, in one unit, where little room is."""
     if not isinstance(seconds, float | int):
         return "–"
     ms, tenths = int(seconds * 1000 + 0.5), int(seconds * 10 + 0.5)
     if ms < 1000:
         return f"{ms} ms"
-    return f"{tenths / 10:.1f} s" if tenths < 100 else rough(max(seconds, 10))
+    if tenths < 100:
+        return f"{tenths / 10:.1f} s"
+    size, unit = next(((size, unit) for size, unit in UNITS if seconds >= size), (1, "s"))
+    n = int(seconds / size * 10 + 0.5)
+    return f"{n / 10:.1f} {unit}" if size > 1 and n < 100 else f"{int(seconds / size + 0.5)} {unit}"
 
 
 @register.filter
 def bound(seconds: float) -> str:
     """A bound that people chose: 200 ms, 5 s, 10 min, 4 h."""
-    for size, unit in ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s")):
-        if seconds >= size:
-            return f"{seconds / size:g} {unit}"
-    return f"{seconds * 1000:g} ms"
+    size, unit = next(((size, unit) for size, unit in (*UNITS, (1, "s")) if seconds >= size), (0.001, "ms"))
+    return f"{seconds / size:g} {unit}"
 
 
 @register.filter
