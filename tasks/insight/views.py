@@ -2,10 +2,11 @@
 
 import json
 from collections import Counter
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+from django.db.models import QuerySet
 from django.http import Http404
 from django.utils import timezone
 
@@ -138,6 +139,20 @@ class QueueView(OverTime):
         )
 
 
+class OfWorker:
+    """What one worker ended, as ``series`` reads it: from rows, since nothing is counted by worker."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def levels(self, width: timedelta) -> list[Any]:
+        return []
+
+    def ended_rows(self, since: datetime, until: datetime | None = None) -> list[QuerySet[Any]]:
+        good, bad = stats.ended_rows(since, until)
+        return [good.filter(worker=self.name), bad.filter(job__worker=self.name)]
+
+
 class WorkerView(Page):
     template_name = "insight/worker.html"
     here = "workers"
@@ -159,6 +174,7 @@ class WorkerView(Page):
             worker=shown,
             running=[held[uid] for uid in shown["running"] if uid in held] if shown else [],
             text=text,
+            chart=bars.draw(series.of("1h", source=OfWorker(name)), text),
             jobs=[job.summary() for job in found.jobs],
             back_to=instant(found.back_to) if not found.jobs else None,
             painted=instant(timezone.now()),

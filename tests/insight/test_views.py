@@ -168,3 +168,18 @@ def test_bars_stand_on_each_other_and_never_above_the_scale():
 def test_a_series_of_nothing_is_all_zeros():
     found = series.to_dict(series.of("1h", kind="noop"), series.of("1h", kind="noop").ended)
     assert found["failure_rate"] is None and found["run_p50_s"] is None and len(found["buckets"]) == 60
+
+
+def test_the_page_of_a_worker_draws_what_it_ended_in_the_last_hour():
+    for name in ("w1@here", "w2@here"):
+        Worker.objects.create(
+            name=name, host="here", pid=1, queues=["default"], concurrency=1, seen_at=timezone.now(),
+            started_at=timezone.now(),
+        )  # fmt: skip
+    for name, ends in (("w1@here", (True, True, False)), ("w2@here", (True,))):
+        for well in ends:
+            job = lifecycle.claim(lifecycle.submit("noop", {})[0].uid, name, 1)
+            lifecycle.succeed(job, None) if well else lifecycle.fail(job, Failure("ValueError: no"))
+    text = page("/workers/w1@here/")
+    assert re.search(r"Succeeded <b[^>]*>2</b>", text) and re.search(r"Failed <b[^>]*>1</b>", text)
+    assert "worker%3Aw1%40here" in text or "worker:w1@here" in text  # a bar narrows the search
