@@ -119,7 +119,7 @@ def test_a_dead_redis_costs_nothing(settings):
     began = time.monotonic()
     for number in range(push.KEPT + 2_000):
         push.job_changed(summary(uid(number)))
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 10, "each call waited: a millisecond would be twelve seconds in all"
     wait_until(lambda: push.counters()["failed"] > 0, 10)
     counted = push.counters()
     assert counted["waiting"] <= push.KEPT
