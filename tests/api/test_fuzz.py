@@ -42,6 +42,7 @@ def document() -> Any:
     return schemathesis.openapi.from_wsgi("/api/schema/", WSGIHandler(), config=config, headers=headers)
 
 
+@pytest.mark.long
 def test_whatever_is_sent_the_answer_is_known():
     people = [call(*actor).headers for actor in ACTORS]
     operations = [found.ok() for found in document().get_all_operations()]

@@ -275,6 +275,7 @@ reported: list[dict[str, Any]] = []
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.long
 def test_the_life_of_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(push, "job_changed", reported.append)
     monkeypatch.setattr(

@@ -260,6 +260,7 @@ def test_each_table_has_its_walk():
     assert sorted(name for names in WALKS.values() for name in names) == sorted(GOOD)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("about", WALKS)
 def test_every_walk_goes_on_beside_rows_that_nobody_here_wrote(about, monkeypatch, caplog):
     caplog.set_level(logging.CRITICAL)

@@ -9,7 +9,7 @@ from tasks.engine import lifecycle
 from tests.support.people import person
 from tests.support.routes import PAGES, PUBLIC
 
-pytestmark = [pytest.mark.django_db, pytest.mark.pure]
+pytestmark = [pytest.mark.django_db, pytest.mark.pure, pytest.mark.long]
 LINK = re.compile(r'<a [^>]*href="(/(?!admin)[^"#?]*)')
 
 
