@@ -1,4 +1,4 @@
-"""The process that calls tasks: reads the names of cases, one a line, and prints what a caller saw of each as JSON."""
+"""The process that calls tasks: reads modules and names of cases, one a line, and prints what a caller saw of each as JSON."""
 
 import importlib
 import json
@@ -7,7 +7,7 @@ import sys
 import traceback
 from pathlib import Path
 
-PLAIN = "HABITS_PLAIN" in os.environ
+PLAIN = os.environ["HABITS_SIDE"] == "plain"
 
 if PLAIN:
     from tests.habits.team import celery_app as app
@@ -18,12 +18,12 @@ else:
     from project.celery import app
 
 app.finalize()
-cases = importlib.import_module("tests.habits.cases")
 
-for name in sys.stdin:
+for line in sys.stdin:
+    module, case = line.split()
     Path(os.environ["HABITS_LOG"]).write_text("")
     try:
-        answer = {"saw": getattr(cases, name.strip())()}
+        answer = {"saw": getattr(importlib.import_module(f"tests.habits.{module}"), case)()}
     except Exception:
         answer = {"error": traceback.format_exc()}
     print(json.dumps(answer, default=repr), flush=True)

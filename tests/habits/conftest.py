@@ -1,11 +1,11 @@
-"""Two sets of processes for all cases: plain Celery and the product, each with a worker and a caller."""
+"""Sets of processes for all cases, each with a worker and a caller: plain Celery, and the product in two ways."""
 
 import json
 import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,16 +24,20 @@ class Seen(NamedTuple):
 
 
 class Side:
-    """One of the two: ``run`` a case there."""
+    """``run`` a case there.
 
-    def __init__(self, servers: Servers, folder: Path, plain: bool) -> None:
+    ``name``: "plain" is Celery. "ours" is the product with tasks of ``@job``, and "adopted" the product with tasks of
+    ``@shared_task`` that SIGNALBOX_ADOPT names.
+    """
+
+    def __init__(self, servers: Servers, folder: Path, name: str) -> None:
         folder.mkdir()
         self.log, self.output = folder / "tasks.log", folder / "worker.log"
         env = {k: v for k, v in os.environ.items() if k != "CELERY_BROKER_URL"}
-        env |= FAST | {"HABITS_LOG": str(self.log), "PYTHONPATH": str(ROOT)}
-        if plain:
+        env |= FAST | {"HABITS_SIDE": name, "HABITS_LOG": str(self.log), "PYTHONPATH": str(ROOT)}
+        if name == "plain":
             broker = servers.redis_url.partition("?")[0].rpartition("/")[0] + "/9"
-            env |= {"HABITS_PLAIN": "yes", "HABITS_BROKER": broker}
+            env |= {"HABITS_BROKER": broker}
             env.pop("DJANGO_SETTINGS_MODULE", None)
             worker = [sys.executable, "-m", "celery", "-A", "tests.habits.team", "worker"]
         else:
@@ -43,7 +47,8 @@ class Side:
                 "DJANGO_SETTINGS_MODULE": "project.settings",
                 "SIGNALBOX_APPS": "tests.habits.team",
             }
-            env |= {"SIGNALBOX_NAME": "habits", "SIGNALBOX_HOME": str(folder)}
+            env |= {"SIGNALBOX_NAME": f"habits_{name}", "SIGNALBOX_HOME": str(folder)}
+            env |= {"SIGNALBOX_ADOPT": "habits_*,tests.habits.*"} if name == "adopted" else {}
             worker = parts.celery("worker")
         options = ["-n", f"{folder.name}@%h", "-l", "INFO", "--concurrency", "1"]
         with open(self.output, "wb") as out, open(folder / "caller.log", "wb") as errors:
@@ -57,9 +62,9 @@ class Side:
             servers.watchdog.watch(part.pid)
         wait_until(lambda: "ready" in self.output.read_text(), 60, "the worker's start")
 
-    def run(self, case: str) -> Seen:
+    def run(self, module: str, case: str) -> Seen:
         caller = self.parts[1]
-        print(case, file=caller.stdin, flush=True)
+        print(module, case, file=caller.stdin, flush=True)
         lines: list[str] = []
         reader = threading.Thread(target=lambda: lines.append(caller.stdout.readline()), daemon=True)
         reader.start()
@@ -83,10 +88,15 @@ def copied(servers: Servers, folder: Path) -> str:
 
 
 @pytest.fixture(scope="session")
-def sides(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Side, Side]]:
-    """Plain Celery, and ours."""
-    folder = tmp_path_factory.mktemp("habits")
-    both = Side(servers, folder / "plain", plain=True), Side(servers, folder / "ours", plain=False)
-    yield both
-    for side in both:
-        side.stop(servers)
+def sides(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Side]]:
+    """The sides by their names, each started when it is asked for first."""
+    folder, started = tmp_path_factory.mktemp("habits"), {}
+
+    def side(name: str) -> Side:
+        if name not in started:
+            started[name] = Side(servers, folder / name, name)
+        return started[name]
+
+    yield side
+    for each in started.values():
+        each.stop(servers)

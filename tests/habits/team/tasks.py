@@ -9,12 +9,10 @@ from celery import Task, chain, chord, group
 from celery.exceptions import Ignore, SoftTimeLimitExceeded
 from celery.signals import task_failure, task_postrun, task_prerun, task_received, task_success
 
-PLAIN = "HABITS_PLAIN" in os.environ  # a process of plain Celery, which knows nothing of ours
-
-if PLAIN:
-    from celery import shared_task as job
-else:
+if os.environ.get("HABITS_SIDE") == "ours":
     from tasks.base import job
+else:  # plain Celery, and tasks that are adopted
+    from celery import shared_task as job
 
 
 def note(what: str, *values: Any) -> None:
