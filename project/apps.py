@@ -29,7 +29,7 @@ class ProjectConfig(AppConfig):
             worker,  # noqa: F401 - connects the signals
         )
         from tasks.engine import broker, celery_app, registry, routing
-        from tasks.worker import adopt, annotated, imports
+        from tasks.worker import adopt, annotated, guests, imports
 
         celery_app.serve_all()
 
@@ -41,5 +41,6 @@ class ProjectConfig(AppConfig):
                 raise ImproperlyConfigured("\n".join(refused)) from None
         adopt.adopt_all()
         annotated.settle_all()
+        guests.serve_all()
         registry.further_queues |= routing.named_queues()
         celery.app.conf.task_queues = broker.declared(registry.queues())

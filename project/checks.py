@@ -14,7 +14,7 @@ from django.core.checks import CheckMessage, Error, Info, Tags, Warning, registe
 from django.core.exceptions import FieldDoesNotExist
 
 from project import celery_settings, env
-from tasks.engine import adoption, registry
+from tasks.engine import adoption, options, registry
 from tasks.params.signature import Field
 from tasks.schedules import entries
 
@@ -113,6 +113,16 @@ def adopted_tasks(app_configs: Iterable[AppConfig] | None, **_) -> list[CheckMes
         text = f"Tasks of another Celery app are no jobs, and go to the broker of that app: {', '.join(names)}."
         said.append(Warning(text, hint=hint, id="signalbox.W006"))
     return said
+
+
+@register()
+def requests_of_classes(app_configs: Iterable[AppConfig] | None, **_) -> list[CheckMessage]:
+    """A class of tasks with a Request of its own, which Celery's worker would make for each message."""
+    hint = "on_failure and task_failure are called when a task fails; alerts tell of time limits and dead processes."
+    return [
+        Warning(f"{name}.Request is not used: a worker makes requests of its own.", hint=hint, id="signalbox.W007")
+        for name in sorted(options.unused_requests)
+    ]
 
 
 @register()

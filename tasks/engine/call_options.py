@@ -16,6 +16,7 @@ HARMLESS = {
     "add_to_parent", "chord", "chord_size", "group_id", "group_index", "ignore_result", "producer", "reply_to",
     "retry", "retry_policy", "root_id", "parent_id", "serializer", "compression", "connection", "publisher",
     "router", "stamped_headers", "replaced_task_nesting",
+    "MessageGroupId", "MessageDeduplicationId",  # read by SQS, and by no broker that workers of ours have
 }  # fmt: skip
 
 

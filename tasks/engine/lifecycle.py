@@ -47,6 +47,7 @@ def submit(
     idempotency_key: str | None = None,
     copy_of: Job | None = None,
     parent: UUID | None = None,
+    root: UUID | None = None,
     callback_url: str = "",
     schedule: UUID | None = None,
     slot: str | None = None,
@@ -65,7 +66,7 @@ def submit(
     """
     job = creation.build_job(registry.get(kind), params, owner, priority, due_at, uid, queue)
     job.idempotency_key = idempotency_key or None
-    job.copy_of, job.parent, job.callback_url = copy_of and copy_of.uid, parent, callback_url
+    job.copy_of, job.parent, job.root, job.callback_url = copy_of and copy_of.uid, parent, root, callback_url
     job.schedule, job.slot, job.then = schedule, slot, then
     job.expires_at = expires_at
     job.headers = ({REQUEST: request_id.get()} if request_id.get() else {}) | (headers or {}) or None

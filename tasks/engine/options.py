@@ -38,7 +38,7 @@ INSTEAD = {  # beside the names of a task's own machinery, for which there is no
     "kwargsrepr": HIDDEN,
     "exchange": "a job waits in a queue: give queue=",
 }
-MACHINERY = {"Request", "Strategy", "backend", "kind", "perform", "tracer", "__trace__"}  # of the classes of jobs
+MACHINERY = {"Strategy", "backend", "kind", "perform", "tracer", "__trace__"}  # of the classes of jobs
 ATTRIBUTES = (
     "queue",
     "priority",
@@ -49,6 +49,7 @@ ATTRIBUTES = (
     "retry_backoff",
 )
 ATTRIBUTES += ("retry_backoff_max", "retry_jitter", "default_retry_delay", "time_limit", "soft_time_limit", "expires")
+unused_requests: set[str] = set()  # names of classes of tasks whose own ``Request`` no worker of ours makes
 REFUSED = {"abstract", "apply_async", "backend", "kind", "perform", "request", "retry", "run"}
 
 
@@ -73,8 +74,10 @@ def mix_base(outermost: type, ours: type[Task], base: Any) -> type[Task]:
     lost = {name for each in base.__mro__ if each not in ours.__mro__ for name in vars(each)} & MACHINERY
     if lost:
         raise TypeError(f"{base.__name__} has a {min(lost)} of its own, and so has every job; do it in the function")
+    if base.Request not in (Task.Request, ours.Request):
+        unused_requests.add(next(each.__name__ for each in base.__mro__ if "Request" in vars(each)))
     bases = (outermost, base) if issubclass(base, ours) else (outermost, base, ours)
-    return type(base.__name__, bases, {"abstract": True})
+    return type(base.__name__, bases, {"abstract": True, "Request": ours.Request})
 
 
 def of_class(base: type[Task]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from tasks.engine import storable
 from tasks.engine.sealing import hide
@@ -64,6 +65,7 @@ class Report:
     ) -> None:
         self.job_id = job_id
         self.attempt = attempt
+        self.root: UUID | None = None  # the job that all began with
         self._secrets = tuple(secrets)
         self._progress = self._told = (0, 0, "")
         self._lines: list[ReportLine] = []

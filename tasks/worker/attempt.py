@@ -68,6 +68,7 @@ class Held:
             self.params, self.args, self.kwargs, secrets, self.unreadable = {}, [], {}, [], error
         log_context.keep(str(job.uid), secrets)
         self.report = Report(str(job.uid), job.attempt, job.log_seq, secrets, job.headers)
+        self.report.root = job.root or job.uid
         self.beating = pulse.current()
         self.running = pulse.Running(job, self.report, task.kind.cancel_grace, task.kind.lease)
         if self.beating:

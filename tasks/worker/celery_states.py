@@ -52,7 +52,13 @@ def meta_of(job: Job | None) -> dict[str, Any]:
     else:
         result = raised(job) if job.error else restored(job.result)
     shown = {"status": status, "result": result, "traceback": job.traceback or None, "task_id": str(job.uid)}
-    about = {"name": job.kind, "args": [], "kwargs": job.params, "queue": job.queue, "worker": job.worker}
+    about = {
+        "name": registry.celery_name(job.kind),
+        "args": [],
+        "kwargs": job.params,
+        "queue": job.queue,
+        "worker": job.worker,
+    }
     return {**shown, **about, "retries": job.failures, "date_done": job.finished_at}
 
 
@@ -66,7 +72,7 @@ def raised(job: Job) -> Exception:
     made: Exception | None = None
     if found is not None:
         with suppress(Exception):
-            args = (literal_eval(message),) if issubclass(found, KeyError) else (message,) * bool(message)
+            args = _args_of(found, message)
             for make in (found, partial(found.__new__, found)):
                 with suppress(TypeError):
                     candidate = make(*args)
@@ -74,6 +80,18 @@ def raised(job: Job) -> Exception:
                         return candidate
                     made = made or (candidate if text else None)
     return made or RuntimeError(job.error or f"The job was {job.state}.")
+
+
+def _args_of(kind: type[Exception], message: str) -> tuple[Any, ...]:
+    """The arguments of an exception whose text is known. Python writes several as a tuple, and that of KeyError as
+    its ``repr``."""
+    if issubclass(kind, KeyError):
+        return (literal_eval(message),)
+    if message.startswith("("):
+        with suppress(ValueError, SyntaxError, MemoryError, RecursionError):
+            if isinstance(several := literal_eval(message), tuple) and len(several) > 1:
+                return several
+    return (message,) * bool(message)
 
 
 def _class_of(name: str, traceback: str, kind: str) -> type[Exception] | None:

@@ -11,6 +11,7 @@ from celery.app.control import Inspect as CelerysInspect
 from tasks.engine import lifecycle, registry, unserved
 from tasks.engine.errors import NotInState
 from tasks.engine.models import Job, Worker
+from tasks.worker.failures import request_of
 
 log = logging.getLogger(__name__)
 
@@ -21,8 +22,7 @@ def _active(worker: Worker) -> list[dict[str, Any]]:
             "id": str(job.uid),
             "name": registry.celery_name(job.kind),
             "type": registry.celery_name(job.kind),
-            "args": [],
-            "kwargs": job.params,
+            **_call_of(job),
             "hostname": worker.name,
             "time_start": job.started_at.timestamp(),
             "acknowledged": True,
@@ -30,6 +30,11 @@ def _active(worker: Worker) -> list[dict[str, Any]]:
         }
         for job in Job.objects.filter(state=Job.State.RUNNING, app="", worker=worker.name).order_by("started_at")
     ]
+
+
+def _call_of(job: Job) -> dict[str, Any]:
+    request = request_of(job)
+    return {"args": request.args, "kwargs": request.kwargs}
 
 
 def _nothing(worker: Worker) -> list[Any]:
@@ -73,8 +78,14 @@ class Control(CelerysControl):
     def ping(self, destination: Any = None, timeout: float = 1.0, **options: Any) -> list[dict[str, Any]]:
         return [{name: said} for name, said in (self.inspect(destination).ping() or {}).items()]
 
-    def broadcast(self, command: str, *args: Any, **options: Any) -> NoReturn:
-        raise NotImplementedError(f"control.{command} cannot be honoured: {NO_ORDERS}")
+    def broadcast(
+        self, command: str, arguments: Any = None, destination: Any = None, *_: Any, reply: bool = False, **__: Any
+    ) -> list[dict[str, Any]]:
+        """What ``inspect`` of another app of the process asks of all workers is answered too."""
+        if command not in SAYS or not reply:
+            raise NotImplementedError(f"control.{command} cannot be honoured: {NO_ORDERS}")
+        said = self.inspect(destination)._request(command) or {}
+        return [{name: answer} for name, answer in said.items()]
 
     def purge(self, connection: Any = None) -> NoReturn:
         raise NotImplementedError("control.purge would delete messages, and jobs are rows: cancel them instead.")
@@ -88,14 +99,18 @@ class Control(CelerysControl):
 
         ``terminate``: a running job that does not end by itself is ended with its process, whatever ``signal`` says.
         """
-        ids = [task_id] if isinstance(task_id, str | UUID) else list(task_id or ())
-        said = {str(each): _cancel(str(each), terminate) for each in ids}
+        said = {each: _cancel(each, terminate) for each in listed(task_id)}
         for uid, sentence in said.items():
             log.info("revoke %s: %s", uid, sentence)
         return [{"signalbox": {"ok": said}}] if options.get("reply") else None
 
     def terminate(self, task_id: Any, destination: Any = None, signal: Any = None, **options: Any) -> Any:
         return self.revoke(task_id, destination, terminate=True, signal=signal, **options)
+
+
+def listed(task_id: Any) -> list[str]:
+    """What ``revoke`` was given, as ids."""
+    return [str(each) for each in ([task_id] if isinstance(task_id, str | UUID) else task_id or ())]
 
 
 def _cancel(uid: str, terminate: bool) -> str:

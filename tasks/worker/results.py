@@ -6,9 +6,11 @@ from typing import Any, NoReturn
 from uuid import UUID
 
 from celery import states
+from celery._state import task_join_will_block
 from celery.backends.base import BaseBackend as Backend
 from celery.backends.base import DisabledBackend
 from celery.exceptions import ChordError
+from celery.exceptions import TimeoutError as CelerysTimeoutError
 from celery.result import AsyncResult, ResultSet
 
 from tasks.engine import canvas
@@ -22,11 +24,17 @@ ENDINGS = {states.FAILURE: "failed", states.REVOKED: "cancelled", states.IGNORED
 ENDED = set(ENDINGS)
 
 
+class JobTimeoutError(CelerysTimeoutError, TimeoutError):
+    """The end did not come in time. It is Celery's class too, which its callers catch."""
+
+
 class JobResult(AsyncResult):
     """What ``delay()`` returns: the job's id, and all that Celery's callers ask of a result, read from the row.
 
     States are Celery's words. A step of a chain whose turn has not come is PENDING.
     """
+
+    supports_native_join = False
 
     def ready(self) -> bool:
         job = row_of(self.id)[1]
@@ -35,12 +43,21 @@ class JobResult(AsyncResult):
     def _get_task_meta(self) -> dict[str, Any]:
         return meta_by_id(self.id)
 
-    def get(self, timeout: float | None = None, propagate: bool = True, interval: float = 0.25, **options: Any) -> Any:
-        """Wait for the result, in a script or shell. Refused inside a job, which would hold its slot while it waits.
+    def get(
+        self,
+        timeout: float | None = None,
+        propagate: bool = True,
+        interval: float = 0.25,
+        callback: Any = None,
+        disable_sync_subtasks: bool = True,
+        **options: Any,
+    ) -> Any:
+        """Wait for the result, in a script or shell. Refused inside a job, which would hold its slot while it waits,
+        unless its code says that it may, in Celery's words: ``allow_join_result()``, ``disable_sync_subtasks=False``.
 
         Of a job that has failed or was cancelled, the exception: raised, or returned with ``propagate=False``.
         """
-        if current_report().job_id is not None:
+        if disable_sync_subtasks and current_report().job_id is not None and task_join_will_block():
             raise RuntimeError(
                 "A job cannot wait for another job: both could wait for the same worker slot. Use a chain."
             )
@@ -49,15 +66,19 @@ class JobResult(AsyncResult):
             if job is None and (ended := ENDED & set(self._states_before())):
                 raise RuntimeError(f"The chain ended before this job: one before it {ENDINGS[ended.pop()]}.")
             if until is not None and time.monotonic() > until:
-                raise TimeoutError(f"The job was still {self.state} after {timeout:g} s.")
+                raise JobTimeoutError(f"The job was still {self.state} after {timeout:g} s.")
             time.sleep(interval)
-        if job.state == Job.State.SUCCEEDED:
-            return restored(job.result)
-        if propagate:
-            raise raised(job)
-        return raised(job)
+        value = restored(job.result) if job.state == Job.State.SUCCEEDED else raised(job)
+        if callback is not None:
+            callback(self.id, value)
+        if propagate and job.state != Job.State.SUCCEEDED:
+            raise value
+        return value
 
     wait = get
+
+    def forget(self) -> None:
+        """The result stays: it is the job's own record."""
 
     def _states_before(self) -> list[str]:
         """Of the jobs before this one in its chain, the nearest first; of a chord's body, all that it waits for."""
@@ -93,6 +114,9 @@ class NoResults(DisabledBackend):
     def ensure_chords_allowed(self) -> None:
         pass
 
+    def iter_native(self, result: Any, *args: Any, **options: Any) -> Iterator[tuple[str, Any]]:
+        return iterate(result.results, *args, **options)
+
     def apply_chord(self, header_result_args: Any, body: Any, **_: Any) -> None:
         """Store what a chord waits for, before Celery calls the tasks of its header. Each of them counts by its end."""
         uid, results = header_result_args
@@ -103,7 +127,10 @@ class NoResults(DisabledBackend):
             "A group is not stored, and a result is its job's row: keep the ids of a group's results yourself."
         )
 
-    save_group = restore_group = delete_group = forget = _not_kept
+    save_group = restore_group = delete_group = _not_kept
+
+    def forget(self, task_id: str) -> None:
+        """The result stays: it is the job's own record."""
 
     def _get_task_meta_for(self, task_id: str) -> dict[str, Any]:
         """For ``celery.result.AsyncResult(id)``, in Celery's words for states, as code written for it compares them."""
@@ -111,8 +138,29 @@ class NoResults(DisabledBackend):
 
 
 def meta_by_id(task_id: str) -> dict[str, Any]:
+    return known(task_id) or meta_of(None)
+
+
+def known(task_id: str) -> dict[str, Any] | None:
+    """What Celery's results are read from, of a job or of a chord that fails; None if there is none of that id."""
     task_id, job = row_of(task_id)
-    return (broken_chord(task_id) if job is None else None) or meta_of(job)
+    return meta_of(job) if job is not None else broken_chord(task_id)
+
+
+def iterate(
+    results: Iterable[Any], timeout: float | None = None, interval: float = 0.25, *_: Any, **__: Any
+) -> Iterator[tuple[str, Any]]:
+    """Id and meta of each result, in their order, each when it has ended. A group among them is the list of its own."""
+    until = None if timeout is None else time.monotonic() + timeout
+    for each in results:
+        if isinstance(each, ResultSet):
+            yield each.id, list(each.results)
+            continue
+        while not each.ready():
+            if until is not None and time.monotonic() > until:
+                raise JobTimeoutError(f"A job was still {each.state} after {timeout:g} s.")
+            time.sleep(interval)
+        yield each.id, each._get_task_meta()
 
 
 def row_of(task_id: str) -> tuple[str, Job | None]:

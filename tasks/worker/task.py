@@ -13,6 +13,7 @@ from uuid import UUID
 from celery import Task, _state
 from celery.exceptions import ImproperlyConfigured, MaxRetriesExceededError, Retry
 from django.apps import apps
+from kombu.serialization import dumps, loads
 from kombu.utils.imports import symbol_by_name
 
 from tasks.engine import call_options, canvas, due, lifecycle, options, registry, routing
@@ -49,6 +50,9 @@ class JobTask(Task):
         What waits beyond ``expires`` is cancelled. ``headers`` are there in the request of the task.
         """
         if self._get_app().conf.task_always_eager:
+            self.kind.signature.bind(args or (), kwargs or {})
+            content_type, encoding, data = dumps((args or (), kwargs or {}), "json")
+            args, kwargs = loads(data, content_type, encoding)  # as a worker would get them
             return self.apply(args, kwargs, task_id=task_id, **options)
         named = {name: options.pop(name, None) for name in ("idempotency_key", "owner")}
         chord, links = canvas.chord_of(options), [options.pop(name, None) for name in ("chain", "link", "link_error")]
@@ -63,8 +67,9 @@ class JobTask(Task):
         uid = call_options.parse_task_id(self.name, task_id) or uuid7()
         call = publish.before(self, str(uid), args, kwargs, headers, asked.get("queue"))
         params = self.kind.signature.bind(call.args, call.kwargs)
-        parent = current_report().job_id
-        named |= {"parent": UUID(parent) if parent else None, "then": then, "headers": call.headers}
+        report = current_report()
+        named |= {"parent": UUID(report.job_id) if report.job_id else None, "root": report.root}
+        named |= {"then": then, "headers": call.headers}
         job, new = lifecycle.submit(self.kind.name, params, uid=uid, chosen=bool(task_id), **asked, **named)
         if task_id and not new and not named["idempotency_key"]:
             raise ValueError(f"{self.name}: {TAKEN.format(job.state)}")
@@ -79,7 +84,7 @@ class JobTask(Task):
         self.apply_async(*args, **kwargs)
 
     def AsyncResult(self, task_id: str, **options: Any) -> JobResult:
-        return JobResult(task_id, app=self._get_app(), **options)
+        return JobResult(task_id, app=self._get_app(), **({"backend": app.backend} | options))
 
     def _not_here(self, *args: Any, **options: Any) -> Any:
         raise TypeError(f"{self.name}: a job is one call: make a group of {self.name}.s(…), or a chain.")

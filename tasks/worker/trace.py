@@ -14,10 +14,11 @@ from billiard.einfo import ExceptionInfo
 from celery import states
 from celery.app.trace import TraceInfo, build_tracer, trace_ok_t
 from celery.exceptions import Ignore
+from celery.utils.saferepr import saferepr
 from django.db import close_old_connections, connection
 
 from tasks.engine import lifecycle
-from tasks.engine.models import Job
+from tasks.engine.models import Job, instant
 from tasks.worker import chain_of, connections, publish, pulse
 from tasks.worker.attempt import HELD, Held
 from tasks.worker.transport import OURS
@@ -80,9 +81,14 @@ def context(held: Held, own: dict[str, Any], request: dict[str, Any]) -> dict[st
         "root_id": str(job.root or job.uid),
         "parent_id": job.parent and str(job.parent),
         "retries": job.failures,
-        "delivery_info": {**(request.get("delivery_info") or {}), "priority": job.priority},
+        "delivery_info": {**(request.get("delivery_info") or {}), "routing_key": job.queue, "priority": job.priority},
         "is_eager": False,
         "headers": headers,
+        "expires": instant(job.expires_at),
+        "timelimit": [None, None],  # of the call
+        "argsrepr": saferepr(tuple(held.args)),
+        "kwargsrepr": saferepr(held.kwargs),
+        "stamps": {},
         HELD: held,
     }
 

@@ -1,4 +1,4 @@
-"""The process that calls tasks: reads modules and names of cases, one a line, and prints what a caller saw of each as JSON."""
+"""The process that calls tasks: reads cases, one a line, and prints what a caller saw of each as JSON."""
 
 import importlib
 import json

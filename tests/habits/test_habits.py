@@ -8,13 +8,17 @@ import pytest
 pytestmark = pytest.mark.process
 HELP = {"end_of", "lines", "settled"}
 DIFFER = {"received_of_five_calls"}  # of test_differences
-# Read, and not imported: the team's Celery app has no business in the process of the tests.
-SOURCE = ast.parse(Path(__file__).with_name("cases.py").read_text())
-CASES = [node.name for node in SOURCE.body if isinstance(node, ast.FunctionDef) and node.name not in HELP | DIFFER]
+MODULES = ("cases", "apps", "requests")
+
+
+def cases_of(module: str) -> list[str]:
+    """Read, and not imported: the team's Celery app has no business in the process of the tests."""
+    source = ast.parse(Path(__file__).with_name(f"{module}.py").read_text())
+    return [node.name for node in source.body if isinstance(node, ast.FunctionDef) and node.name not in HELP | DIFFER]
 
 
 @pytest.mark.parametrize("side", ["ours", "adopted"])
-@pytest.mark.parametrize("case", CASES)
-def test_a_habit_works_as_in_plain_celery(sides, case, side):
+@pytest.mark.parametrize(("module", "case"), [(module, case) for module in MODULES for case in cases_of(module)])
+def test_a_habit_works_as_in_plain_celery(sides, module, case, side):
     """State, value, number of runs and the log of the tasks are the same."""
-    assert sides(side).run(case) == sides("plain").run(case)
+    assert sides(side).run(module, case) == sides("plain").run(module, case)

@@ -11,4 +11,8 @@ app = Celery(
     broker=address,
     backend=address.replace("memory://", "cache+memory://"),
 )
-app.conf.update(include=["tests.habits.team.tasks", "tests.habits.team.scratch"], broker_connection_retry_on_startup=True, result_extended=True)
+app.conf.update(
+    include=["tests.habits.team.tasks", "tests.habits.team.asked"],
+    broker_connection_retry_on_startup=True,
+    result_extended=True,
+)

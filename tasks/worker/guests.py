@@ -1,0 +1,105 @@
+"""Other Celery apps of the process, such as a team's own: what they are asked about jobs, rows answer.
+
+Code asks its own app, or Celery's current one: ``AsyncResult(id)``, ``app.send_task(name)``,
+``app.control.revoke(id)``, ``app.control.inspect()``. For what is no job the app goes on as before, with its own broker
+and result backend.
+"""
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+from celery import _state
+
+from tasks.engine import registry
+from tasks.engine.celery_app import app, is_ours
+from tasks.worker import control, results
+
+_serves: set[int] = set()  # id() of apps, which live as long as the process
+
+
+def serve_all() -> None:
+    """Serve each app of the process, and those that are made later."""
+    for other in _state._get_active_apps():
+        serve(other)
+    _state.connect_on_app_finalize(serve)
+
+
+def serve(other: Any) -> None:
+    """Let ``other`` answer about jobs too. Its class stays its own, as code may ask for it."""
+    if is_ours(other) or id(other) in _serves:
+        return
+    _serves.add(id(other))
+    other._get_backend = partial(_backend, other._get_backend)
+    other._backend_cache = None  # one without ours, that was asked for already
+    vars(other._local).pop("backend", None)
+    other.send_task = partial(_send_task, other.send_task)
+    other.control = _mixed(Control, other.control)(app=other)
+
+
+def _send_task(theirs: Any, name: str, args: Any = None, kwargs: Any = None, **options: Any) -> Any:
+    if registry.knows(name):
+        return app.send_task(name, args, kwargs, **options)
+    return theirs(name, args, kwargs, **options)
+
+
+def _backend(theirs: Any) -> Any:
+    made = theirs()
+    made.__class__ = _mixed(Backend, made)
+    return made
+
+
+def _mixed(ours: type, theirs: Any) -> type:
+    return type(type(theirs).__name__, (ours, type(theirs)), {})
+
+
+class Backend:
+    """Before the class of an app's result backend: it has the results of jobs too, and stores none of them."""
+
+    def get_task_meta(self, task_id: str, cache: bool = True) -> dict[str, Any]:
+        found = results.known(task_id)
+        return super().get_task_meta(task_id, cache=cache) if found is None else found
+
+    def add_pending_result(self, result: Any, *args: Any, **options: Any) -> Any:
+        if results.known(result.id) is None:
+            return super().add_pending_result(result, *args, **options)
+        return result
+
+    def wait_for_pending(self, result: Any, callback: Any = None, propagate: bool = True, **options: Any) -> Any:
+        if results.known(result.id) is None:
+            return super().wait_for_pending(result, callback=callback, propagate=propagate, **options)
+        asked = {name: options[name] for name in ("timeout", "interval") if options.get(name) is not None}
+        job = results.JobResult(result.id, app=app, parent=result.parent)
+        return job.get(propagate=propagate, callback=callback, **asked)
+
+    def iter_native(self, result: Any, *args: Any, **options: Any) -> Iterator[tuple[str, Any]]:
+        if any(results.known(each.id) is not None for each in results.leaves(result.results)):
+            return results.iterate(result.results, *args, **options)
+        return super().iter_native(result, *args, **options)
+
+    def forget(self, task_id: str) -> None:
+        if results.known(task_id) is None:
+            super().forget(task_id)
+
+
+class Control:
+    """Before the class of an app's ``control``: what names jobs or asks workers is done by ours too."""
+
+    def revoke(self, task_id: Any, *args: Any, **options: Any) -> list[dict[str, Any]] | None:
+        ids = control.listed(task_id)
+        jobs = [each for each in ids if results.row_of(each)[1] is not None]
+        said = app.control.revoke(jobs, *args, **options) if jobs else None
+        others: Any = [each for each in ids if each not in jobs]
+        if not others and jobs:
+            return said
+        theirs = super().revoke(task_id if isinstance(task_id, str) else others, *args, **options)
+        return [*(said or ()), *(theirs or ())] if options.get("reply") else theirs
+
+    def terminate(self, task_id: Any, destination: Any = None, signal: Any = "SIGTERM", **options: Any) -> Any:
+        return self.revoke(task_id, destination=destination, terminate=True, signal=signal, **options)
+
+    def broadcast(self, command: str, *args: Any, **options: Any) -> list[dict[str, Any]] | None:
+        asks = options.get("reply") and command in control.SAYS
+        said = app.control.broadcast(command, *args, **options) if asks else []
+        theirs = super().broadcast(command, *args, **options)  # until its timeout is over
+        return [*said, *(theirs or ())] if asks else theirs

@@ -1,0 +1,74 @@
+"""What a task knows of itself: ``self.request``, its name and options, its log; and calls in eager mode."""
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from uuid import UUID
+
+from celery import chain
+
+from tests.habits.cases import end_of, lines
+from tests.habits.team import asked, tasks
+from tests.habits.team.celery import app
+
+VALUES = (
+    UUID(int=1), Decimal("1.10"), date(2020, 1, 1), datetime(2020, 1, 1, tzinfo=UTC), datetime(2020, 1, 1),
+    b"x\xff", (1, (2,)), {1: {2: 3}}, None, "", 0, 1.5, [UUID(int=2)],
+)  # fmt: skip
+
+
+def request_of_a_call():
+    return end_of(asked.asks_itself.delay(1, x=2))
+
+
+def request_of_a_call_with_options():
+    moment = datetime.now(UTC) + timedelta(minutes=1)
+    state, said = end_of(asked.asks_itself.apply_async((1,), headers={"a": 1}, expires=moment))
+    said["expires"] = abs(datetime.fromisoformat(said["expires"]) - moment) < timedelta(seconds=1)
+    return [state, said]
+
+
+def request_of_a_message_for_sqs():
+    return end_of(tasks.spend.apply_async((1,), MessageGroupId="x"))
+
+
+def ids_of_what_a_task_calls():
+    end_of(asked.calls_another.delay())
+    return lines(2, "called")
+
+
+def ids_in_a_chain():
+    end_of(chain(asked.called.si(False), asked.called.si(False), asked.called.si(False))())
+    return lines(3, "called")
+
+
+def task_under_a_wrapper():
+    return [end_of(asked.is_wrapped.delay(1)), end_of(asked.is_wrapped.delay(x=1, y=3))]
+
+
+def class_with_a_request():
+    return end_of(asked.has_a_request.delay(1))
+
+
+def values_of_a_call():
+    return [end_of(asked.says_type.delay(value)) for value in VALUES]
+
+
+def eager_calls():
+    for each in (app, tasks.spend.app):
+        each.conf.task_always_eager = True
+    try:
+        seen = [asked.says_type.delay(value).get() for value in VALUES]
+        for value in (object(), {1}):
+            try:
+                asked.says_type.delay(value)
+            except Exception as error:
+                seen.append(type(error).__name__)
+        try:
+            asked.says_type.delay()
+        except TypeError:
+            seen.append("TypeError")
+        failed = asked.raises_many.delay()
+        return [*seen, failed.state, chain(tasks.adds.s(1, 1), tasks.adds.s(2))().get()]
+    finally:
+        for each in (app, tasks.spend.app):
+            each.conf.task_always_eager = False
