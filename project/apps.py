@@ -25,6 +25,7 @@ class ProjectConfig(AppConfig):
 
     def ready(self) -> None:
         from project import (
+            app_settings,
             celery,
             worker,  # noqa: F401 - connects the signals
         )
@@ -40,6 +41,7 @@ class ProjectConfig(AppConfig):
             if refused := [*registry.refused, *celery_settings.refusals()]:
                 raise ImproperlyConfigured("\n".join(refused)) from None
         adopt.adopt_all()
+        app_settings.read_from_apps()
         annotated.settle_all()
         guests.serve_all()
         registry.further_queues |= routing.named_queues()

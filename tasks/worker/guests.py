@@ -15,7 +15,7 @@ from tasks.engine import registry
 from tasks.engine.celery_app import app, is_ours
 from tasks.worker import control, results
 
-_serves: set[int] = set()  # id() of apps, which live as long as the process
+_served: list[Any] = []
 
 
 def serve_all() -> None:
@@ -27,14 +27,23 @@ def serve_all() -> None:
 
 def serve(other: Any) -> None:
     """Let ``other`` answer about jobs too. Its class stays its own, as code may ask for it."""
-    if is_ours(other) or id(other) in _serves:
+    if is_ours(other) or any(each is other for each in _served):
         return
-    _serves.add(id(other))
+    _served.append(other)
     other._get_backend = partial(_backend, other._get_backend)
     other._backend_cache = None  # one without ours, that was asked for already
     vars(other._local).pop("backend", None)
     other.send_task = partial(_send_task, other.send_task)
     other.control = _mixed(Control, other.control)(app=other)
+
+
+def said(name: str) -> Any:
+    """What code has set on such an app for a setting of Celery's, such as tests do for eager mode; None: nothing."""
+    for each in _served:
+        value = (each._preconf if each._conf is None else each._conf.changes).get(name)
+        if value is not None:
+            return value
+    return None
 
 
 def _send_task(theirs: Any, name: str, args: Any = None, kwargs: Any = None, **options: Any) -> Any:

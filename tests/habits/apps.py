@@ -47,7 +47,7 @@ def result_of_nothing():
 
 
 def result_that_does_not_come():
-    called = asked.sleeps_a_while.delay(1)
+    called = asked.sleeps_a_while.delay(3)
     try:
         called.get(timeout=0.1)
     except CelerysTimeoutError:
@@ -132,6 +132,28 @@ def worker_that_is_inspected():
     seen += [list(app.control.ping(timeout=1)[0].values()), app.control.inspect(["nobody@nowhere"], timeout=0.5).ping()]
     seen += [inspect.stats()[name]["pool"]["max-concurrency"], inspect.stats()[name]["pid"] > 1]
     return [*seen, end_of(called)]
+
+
+def queue_of_the_apps_routes():
+    return end_of(asked.is_routed.delay())
+
+
+def annotated_by_the_app():
+    end = end_of(asked.is_annotated.delay())[0]
+    return [end, lines(2, "annotated")]
+
+
+def eager_mode_of_the_app():
+    app.conf.task_always_eager = app.conf.task_eager_propagates = True
+    try:
+        seen = [asked.adds_one.delay(1).get(), type(asked.adds_one.delay(1)).__name__]
+        try:
+            asked.raises_many.delay()
+        except tasks.Special as error:
+            seen.append(str(error))
+    finally:
+        app.conf.task_always_eager = app.conf.task_eager_propagates = False
+    return seen
 
 
 def forgotten():

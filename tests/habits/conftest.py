@@ -39,7 +39,7 @@ class Side:
             broker = servers.redis_url.partition("?")[0].rpartition("/")[0] + "/9"
             env |= {"HABITS_BROKER": broker}
             env.pop("DJANGO_SETTINGS_MODULE", None)
-            worker = [sys.executable, "-m", "celery", "-A", "tests.habits.team", "worker"]
+            worker = [sys.executable, "-m", "celery", "-A", "tests.habits.team", "worker", "-Q", "celery,routed"]
         else:
             url = servers.new_database(servers.migrated()) if servers.database_url else copied(servers, folder)
             env |= {

@@ -211,3 +211,29 @@ def test_one_line_of_celery_py_makes_jobs_of_all_tasks_of_the_teams_app(team, br
     )  # fmt: skip
     done = two.replace("queued", "succeeded")
     wait_until(lambda: team.run("manage.py", "shell", "-c", STATES).endswith(done), 120, "the end of both jobs")
+
+
+IN_CODE = """
+from celery.schedules import crontab
+app.conf.task_routes = {"orders.tasks.ship": {"queue": "parcels"}}
+app.conf.update(task_soft_time_limit=77, task_default_queue="shop")
+app.conf.beat_schedule = {"stock": {"task": "orders.tasks.count_stock", "schedule": crontab(minute=0)}}
+
+@app.on_after_finalize.connect
+def add(sender, **_):
+    sender.add_periodic_task(3600.0, app.signature("orders.tasks.ship", (1,)), name="every hour")
+"""
+READ = """
+from celery import current_app
+from tasks.engine import registry
+from tasks.engine.celery_app import app
+kinds = [registry.get(name) for name in ("ship", "count_stock")]
+print([(kind.queue, kind.soft_time_limit) for kind in kinds], sorted(app.conf.beat_schedule), current_app.main)
+"""
+
+
+def test_what_the_teams_celery_py_sets_in_code_counts_for_workers_and_beat_of_ours(team):
+    team.add_settings_of_the_page()
+    team.append("acme/celery.py", TAKE + IN_CODE)
+    said = team.run("manage.py", "shell", "-c", READ, DJANGO_SETTINGS_MODULE="acme.ops", CELERY_BROKER_URL="")
+    assert said.splitlines()[-1] == "[('parcels', 77), ('shop', 77)] ['count-stock', 'every hour', 'stock'] acme"

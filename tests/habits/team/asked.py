@@ -84,6 +84,17 @@ def is_wrapped(x, y=2):
     return [x, y]
 
 
+@job(name="habits_is_routed", bind=True)
+def is_routed(self):
+    return self.request.delivery_info["routing_key"]
+
+
+@job(name="habits_is_annotated", bind=True)
+def is_annotated(self):
+    note("annotated")
+    raise self.retry(countdown=0)
+
+
 class LoggedRequest(Request):
     """What some teams have for the log of time limits."""
 

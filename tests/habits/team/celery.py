@@ -15,4 +15,6 @@ app.conf.update(
     include=["tests.habits.team.tasks", "tests.habits.team.asked"],
     broker_connection_retry_on_startup=True,
     result_extended=True,
+    task_routes={"habits_is_routed": {"queue": "routed"}},
+    task_annotations={"habits_is_annotated": {"max_retries": 1}},
 )
