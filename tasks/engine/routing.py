@@ -76,7 +76,7 @@ def named_queues() -> set[str]:
 
 def _declared() -> Iterator[str]:
     """CELERY_TASK_QUEUES: a list of kombu's Queues, or a dict by their names. Only the names count here."""
-    queues = _said("task_queues") or ()
+    queues = getattr(settings, "CELERY_TASK_QUEUES", None) or _said("task_queues") or ()
     for queue in queues:
         if (name := queue_name(queue)) is not None:
             yield name

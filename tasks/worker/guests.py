@@ -1,6 +1,6 @@
 """Other Celery apps of the process, such as a team's own: what they are asked about jobs, rows answer.
 
-Code asks its own app, or Celery's current one: ``AsyncResult(id)``, ``app.send_task(name)``,
+Code asks its own app, or Celery's current one: ``AsyncResult(id)``, ``app.send_task``,
 ``app.control.revoke(id)``, ``app.control.inspect()``. For what is no job the app goes on as before, with its own broker
 and result backend.
 """
@@ -33,7 +33,7 @@ def serve(other: Any) -> None:
     other._get_backend = partial(_backend, other._get_backend)
     other._backend_cache = None  # one without ours, that was asked for already
     vars(other._local).pop("backend", None)
-    other.send_task = partial(_send_task, other.send_task)
+    other.send_task = partial(_by_name, other.send_task)
     other.control = _mixed(Control, other.control)(app=other)
 
 
@@ -46,9 +46,9 @@ def said(name: str) -> Any:
     return None
 
 
-def _send_task(theirs: Any, name: str, args: Any = None, kwargs: Any = None, **options: Any) -> Any:
+def _by_name(theirs: Any, name: str, args: Any = None, kwargs: Any = None, **options: Any) -> Any:
     if registry.knows(name):
-        return app.send_task(name, args, kwargs, **options)
+        return app.tasks[name].apply_async(args, kwargs, **options)
     return theirs(name, args, kwargs, **options)
 
 
