@@ -86,6 +86,19 @@ class Backend:
             return results.iterate(result.results, *args, **options)
         return super().iter_native(result, *args, **options)
 
+    def ensure_chords_allowed(self) -> None:
+        """``apply_chord`` asks it for what is no job."""
+
+    def apply_chord(self, header_result_args: Any, body: Any, **options: Any) -> Any:
+        """Whatever backend an app has, a chord of jobs is a row."""
+        jobs = {isinstance(each, results.JobResult) for each in results.leaves(header_result_args[1])}
+        if jobs == {True, False}:
+            raise TypeError("A chord waits for jobs or for plain Celery tasks, and not for both: make jobs of all.")
+        if True in jobs:
+            return app.backend.apply_chord(header_result_args, body, **options)
+        super().ensure_chords_allowed()
+        return super().apply_chord(header_result_args, body, **options)
+
     def forget(self, task_id: str) -> None:
         if results.known(task_id) is None:
             super().forget(task_id)
