@@ -54,6 +54,7 @@ def _by_name(theirs: Any, name: str, args: Any = None, kwargs: Any = None, **opt
 
 def _backend(theirs: Any) -> Any:
     made = theirs()
+    made.own_chord = vars(made).pop("apply_chord", None)  # some of Celery's have it on the object, before its class
     made.__class__ = _mixed(Backend, made)
     return made
 
@@ -64,6 +65,8 @@ def _mixed(ours: type, theirs: Any) -> type:
 
 class Backend:
     """Before the class of an app's result backend: it has the results of jobs too, and stores none of them."""
+
+    own_chord: Any
 
     def get_task_meta(self, task_id: str, cache: bool = True) -> dict[str, Any]:
         found = results.known(task_id)
@@ -97,7 +100,7 @@ class Backend:
         if True in jobs:
             return app.backend.apply_chord(header_result_args, body, **options)
         super().ensure_chords_allowed()
-        return super().apply_chord(header_result_args, body, **options)
+        return (self.own_chord or super().apply_chord)(header_result_args, body, **options)
 
     def forget(self, task_id: str) -> None:
         if results.known(task_id) is None:
