@@ -39,19 +39,21 @@ def find(rule: Rule, now: datetime) -> Found:
 
 def _failures(rule: Rule, now: datetime) -> Found:
     since, choice = now - timedelta(minutes=rule.minutes), storable.texts(rule.apps)
-    sources: list[QuerySet[Any]] = []
+    sources: list[tuple[str, QuerySet[Any]]] = []  # the column of the application, and the failures
     if applications.includes(choice, None):
-        sources.append(Ending.objects.filter(state=State.FAILED, at__gte=since, job__app=""))
+        sources.append(("job__app", Ending.objects.filter(state=State.FAILED, at__gte=since, job__app="")))
     if named := _watched(choice):
-        sources.append(Job.every.filter(app__in=named, state=State.FAILED, finished_at__gte=since))
-    counts: list[tuple[str, int]] = []
-    for failed in sources:
+        failed = Job.every.filter(app__in=named, state=State.FAILED, finished_at__gte=since)
+        sources.append(("app", failed))
+    found: Found = {}
+    for app, failed in sources:
         failed = failed.filter(kind=rule.kind) if rule.kind else failed.exclude(kind=SENDING)
-        counts += failed.order_by().values_list("kind").annotate(n=Count("id")).filter(n__gt=rule.floor)
-    return {
-        kind: Finding(kind, f"{kind}: {number_of(n, 'failure')} in {rule.minutes} min (limit {rule.times})", n)
-        for kind, n in counts
-    }
+        counts = failed.order_by().values_list(app, "kind").annotate(n=Count("id")).filter(n__gt=rule.floor)
+        for name, kind, n in counts:
+            about = f"{kind} of {name}" if name else kind
+            sentence = f"{about}: {number_of(n, 'failure')} in {rule.minutes} min (limit {rule.times})"
+            found[f"{name}:{kind}" if name else kind] = Finding(kind, sentence, n)
+    return found
 
 
 def _watched(choice: list[str]) -> list[str]:

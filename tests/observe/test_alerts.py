@@ -8,6 +8,8 @@ from django.utils import timezone
 
 from tasks.alerts import evaluate
 from tasks.alerts.models import Rule
+from tasks.engine import lifecycle
+from tasks.engine.errors import Failure
 from tasks.engine.models import Worker
 from tasks.observe.models import App, WatchedWorker
 from tests.support.people import person
@@ -56,6 +58,19 @@ def test_the_form_offers_the_applications_and_the_rule_counts_their_failures():
     answer = client.post("/alerts/rules/new/", form)
     assert answer.status_code == 302, answer.content
     assert Rule.objects.get().apps == ["shop"]
-    assert looked() == ["shop.tasks.pay: 1 failure in 10 min (limit 0)"]
+    assert looked() == ["shop.tasks.pay of shop: 1 failure in 10 min (limit 0)"]
     wrong = client.post("/alerts/rules/new/", form | {"apps": ["nobody"]})
     assert (wrong.status_code, Rule.objects.count()) == (422, 1)
+
+
+def test_a_kind_of_the_same_name_there_is_an_alert_of_its_own(shop):
+    job = lifecycle.submit("noop", {})[0]
+    lifecycle.fail(lifecycle.claim(job.uid, "w@h", 1), Failure("ValueError: ours"))
+    for _ in range(3):
+        watched("failed", kind="noop")
+    watched("failed", "billing", kind="noop")
+    Rule.objects.create(watch="failures", apps=["*"], times=0, minutes=10, kind="noop")
+    assert sorted(looked()) == [
+        f"{about} in 10 min (limit 0)"
+        for about in ("noop of billing: 1 failure", "noop of shop: 3 failures", "noop: 1 failure")
+    ]
