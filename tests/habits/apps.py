@@ -55,6 +55,11 @@ def result_that_does_not_come():
         return "caught"
 
 
+def result_that_a_task_asks_for():
+    end_of(called := asked.adds_one.delay(1))
+    return end_of(asked.asks_for_a_result.delay(called.id))
+
+
 def results_of_a_group():
     made = group(asked.adds_one.s(n) for n in range(3)).apply_async()
     return [

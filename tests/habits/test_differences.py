@@ -1,12 +1,14 @@
 """Rows of the table of differences from plain Celery that no other test holds. docs/adopting.md has the table."""
 
 import pytest
-from celery import signals
+from celery import Task, signals
 from celery.result import GroupResult
+from celery.worker.request import Request
 from django.utils.translation import gettext_lazy
 
+from project import checks
 from tasks.base import job
-from tasks.engine import lifecycle
+from tasks.engine import lifecycle, options
 from tasks.engine.models import Job
 from tests.support.calls import call
 from tests.support.runs import perform
@@ -95,3 +97,21 @@ def test_publishing_is_said_of_calls_from_code_only():
         assert said == ["tests.tasks.add"]
     finally:
         signals.before_task_publish.disconnect(heard)
+
+
+class OwnRequest(Request):
+    """Celery's worker would make one for each message."""
+
+
+class HasRequest(Task):
+    Request = OwnRequest
+
+
+def test_a_request_of_a_class_is_not_used_and_named_by_a_check():
+    @job(name="difference_has_a_request", base=HasRequest)
+    def has_a_request(): ...
+
+    assert has_a_request.Request != OwnRequest
+    (named,) = [each.msg for each in checks.requests_of_classes(None) if each.msg.startswith("HasRequest")]
+    assert named == "HasRequest.Request is not used: a worker makes requests of its own."
+    options.unused_requests.discard("HasRequest")

@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 from celery import Task, current_task
+from celery.result import allow_join_result
 from celery.utils.log import get_task_logger
 from celery.worker.request import Request
 
@@ -51,6 +52,19 @@ def called(self, further=True):
 @job(name="habits_adds_one")
 def adds_one(n):
     return n + 1
+
+
+@job(name="habits_asks_for_a_result")
+def asks_for_a_result(uid):
+    result = adds_one.AsyncResult(uid)
+    seen = [result.get(disable_sync_subtasks=False)]
+    with allow_join_result():
+        seen.append(result.get())
+    try:
+        adds_one.AsyncResult(uid).get()
+    except RuntimeError:
+        seen.append("refused")
+    return seen
 
 
 @job(name="habits_says_type")
