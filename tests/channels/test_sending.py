@@ -14,6 +14,7 @@ from tests.support.origins import moved
 from tests.support.receivers import mail_server, receiver
 from tests.support.serving import serving
 
+pytestmark = [pytest.mark.process, pytest.mark.pure]
 LOOPBACK = [ip_network("127.0.0.1/32")]
 
 

@@ -29,6 +29,7 @@ def served(request, servers, transactional_db, tmp_path):
     server.stop()
 
 
+@pytest.mark.process
 async def test_the_client_of_the_page_is_correct(served):
     exec(CLIENT, names := {})
     shown = []

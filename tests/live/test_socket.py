@@ -17,7 +17,7 @@ from tests.support.live_hub import claim, submit
 from tests.support.live_parts import SUBPROTOCOL, Page, Served, follow, next_frame, say, session, uid
 from tests.support.people import person
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
 rows = sync_to_async
 
 

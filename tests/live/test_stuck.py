@@ -70,6 +70,7 @@ def served(request, servers, transactional_db, tmp_path, monkeypatch):
     server.stop()
 
 
+@pytest.mark.process
 async def test_stuck_readers_cost_little_and_delay_nobody(served):
     text = await rows(token)()
     async with served.connect(token=text) as quick:

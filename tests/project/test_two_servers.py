@@ -20,7 +20,7 @@ from tests.support.live_parts import Served, next_frame, say
 from tests.support.people import person
 from tests.support.processes import csrf
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
 rows = sync_to_async
 LIMITS = {"SIGNALBOX_SOCKETS_PER_USER": "3", "SIGNALBOX_SUBMITS_PER_TOKEN": "3", "SIGNALBOX_SUBMITS_PER_USER": "4"}
 
