@@ -81,9 +81,8 @@ def _notify_workers(messages: Sequence[broker.Message]) -> None:
 
 
 def push_changes(jobs: Sequence[Job]) -> None:
-    for job in jobs:
-        summary = job.summary()
-        on_commit(lambda summary=summary: push.job_changed(summary))
+    summaries = [job.summary() for job in jobs]
+    on_commit(lambda: [push.job_changed(summary) for summary in summaries])
 
 
 def notify_next_of_key(job: Job) -> None:

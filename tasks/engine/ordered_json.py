@@ -31,12 +31,16 @@ class OrderedJSONField(models.JSONField):
         return name, "django.db.models.JSONField", args, kwargs
 
     def get_db_prep_save(self, value: Any, connection: Any) -> Any:
+        return super().get_db_prep_save(self.plain(value, connection), connection)
+
+    def plain(self, value: Any, connection: Any) -> Any:
+        """The JSON that the column of this database holds for a value."""
         value = pack(value)
         if connection.vendor == "postgresql" and isinstance(value, dict | list) and not self._is_kept(value):
             # An object stays readable for lookups; of a list, only the text counts.
             readable = value if isinstance(value, dict) else {}
             value = readable | {TEXT: json.dumps(value, cls=self.encoder, ensure_ascii=False)}
-        return super().get_db_prep_save(value, connection)
+        return value
 
     def from_db_value(self, value: Any, expression: Any, connection: Any) -> Any:
         found = super().from_db_value(value, expression, connection)

@@ -67,7 +67,7 @@ def database_of(url: str) -> int:
     return int(parts.path.strip("/") or 0)
 
 
-def connection(url: str, options: Mapping[str, Any]) -> Connection:
+def connection(url: str, options: Mapping[str, Any], heartbeat: float = 0) -> Connection:
     """A connection of kombu's with kombu's own transport, whatever this process uses for our own broker."""
     once = {"max_retries": 1, "interval_start": 0}
     if url.startswith("redis"):
@@ -76,7 +76,9 @@ def connection(url: str, options: Mapping[str, Any]) -> Connection:
     else:  # a RabbitMQ that holds its publishers back does not answer at all
         more = {"read_timeout": TIMEOUT_S, "write_timeout": TIMEOUT_S}
     transport = Transport if url.startswith("redis") else pyamqp.Transport
-    return Connection(url, transport=transport, connect_timeout=TIMEOUT_S, transport_options=more | once)
+    return Connection(
+        url, transport=transport, connect_timeout=TIMEOUT_S, heartbeat=heartbeat, transport_options=more | once
+    )
 
 
 def is_ours(queue: str) -> bool:

@@ -15,7 +15,7 @@ KINDS = 50  # those of which most ended
 
 def of(app: App, period: str, text: str = "", kind: str = "", **drawn: Any) -> dict[str, Any]:
     """As templates/web/_bars.html draws it, with ``gaps``. ``text``: the search that its bars narrow."""
-    found = series.of(period, kind=kind, source=counting.Ended(app))
+    found = series.of(period, kind=kind, source=counting.Bars(app))
     first = next(iter(found.buckets))
     gaps = watched.gaps_in(first, None, [app.name])
     spans = [(parse_datetime(gap["from"]), parse_datetime(gap["until"]), words(gap)) for gap in gaps]
@@ -24,7 +24,7 @@ def of(app: App, period: str, text: str = "", kind: str = "", **drawn: Any) -> d
 
 def kinds(app: App, period: str) -> list[dict[str, Any]]:
     """Of each kind what ended and how long it waited and ran, those first of which most ended."""
-    found = series.totals(period, source=counting.Ended(app))
+    found = series.totals(period, source=counting.Bars(app))
     rows = [
         {
             "kind": kind,

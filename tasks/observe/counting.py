@@ -7,7 +7,8 @@ of an application, so nothing is added twice.
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from itertools import chain, repeat
+from typing import Any, NamedTuple
 
 from django.db.models import QuerySet, Sum
 from django.utils import timezone
@@ -17,10 +18,22 @@ from tasks.observe.models import App, EndedBar
 from tasks.queries.stats import EDGES, MINUTE, OUTCOMES, PERIODS, bucket, floor
 
 WIDTHS = [width // MINUTE for _, width in PERIODS.values()]  # minutes: one level for each chart
-Name = tuple[str, int, datetime, str, str]  # app, minutes, at, kind, outcome
+NAMES = ("minutes", "at", "kind", "outcome")
+Name = tuple[int, datetime, str, str]
 
 
-class Ended:
+class Ended(NamedTuple):
+    """One attempt that ended. ``waiting`` and ``running``: buckets of EDGES; None for what never started."""
+
+    kind: str
+    outcome: str
+    at: datetime
+    waiting: int | None
+    running: int | None
+    attempt: int
+
+
+class Bars:
     """The counts of one application, as ``tasks.queries.series`` reads them."""
 
     def __init__(self, app: App) -> None:
@@ -42,25 +55,11 @@ def last_hour() -> Counter[str]:
     return Counter(dict(rows.annotate(sum=Sum("n"))))
 
 
-def add(jobs: Iterable[Job]) -> None:
-    """Count rows that have just come to an end. Call it in the transaction that writes them."""
-    found: dict[Name, EndedBar] = {}
-    for job in jobs:
-        if job.state not in OUTCOMES:
-            continue
-        times = _times(job)
-        for minutes in WIDTHS:
-            at = floor(job.finished_at, minutes * MINUTE)
-            name = job.app, minutes, at, job.kind, str(job.state)
-            bar = found.get(name)
-            if bar is None:
-                bar = found[name] = EndedBar(minutes=minutes, at=at, kind=job.kind, outcome=str(job.state), **_empty())
-            bar.n += 1
-            for histogram, place in zip((bar.waiting, bar.running), times, strict=True):
-                if place is not None:
-                    histogram[place] += 1
-    if found:
-        _write(found)
+def ended(job: Job) -> Ended | None:
+    """As what a row stands in the charts; None while it has not ended, or when nobody knows how."""
+    if job.state not in OUTCOMES:
+        return None
+    return Ended(job.kind, str(job.state), job.finished_at, *_times(job), job.attempt)
 
 
 def _times(job: Job) -> tuple[int | None, int | None]:
@@ -71,27 +70,43 @@ def _times(job: Job) -> tuple[int | None, int | None]:
     return bucket(waited), bucket((job.finished_at - job.started_at).total_seconds())
 
 
-def _write(found: dict[Name, EndedBar]) -> None:
-    apps = {app.name: app for app in App.objects.filter(name__in={name[0] for name in found})}
-    wanted = {name: bar for name, bar in found.items() if name[0] in apps}
-    if not wanted:
-        return
+def add(app: str, new: Iterable[Ended], old: Iterable[Ended] = ()) -> None:
+    """Count what has just come to an end, and take ``old`` out again: what ended otherwise than was known.
+
+    Call it in the transaction that writes the rows.
+    """
+    found: dict[Name, EndedBar] = {}
+    for times, each in chain(zip(repeat(1), new), zip(repeat(-1), old)):
+        for minutes in WIDTHS:
+            name = minutes, floor(each.at, minutes * MINUTE), each.kind, each.outcome
+            bar = found.get(name)
+            if bar is None:
+                bar = found[name] = EndedBar(**dict(zip(NAMES, name, strict=True)), **_empty())
+            bar.n += times
+            for histogram, place in ((bar.waiting, each.waiting), (bar.running, each.running)):
+                if place is not None:
+                    histogram[place] += times
+    if found and (pk := App.objects.filter(name=app).values_list("pk", flat=True).first()):
+        _write(pk, found)
+
+
+def _write(app: int, found: dict[Name, EndedBar]) -> None:
     known = EndedBar.objects.select_for_update().filter(
-        app__in=apps.values(), minutes__in=WIDTHS, at__in={bar.at for bar in wanted.values()},
-        kind__in={bar.kind for bar in wanted.values()},
-    )  # fmt: skip
-    names = {app.pk: app.name for app in apps.values()}
+        app=app, minutes__in=WIDTHS, at__in={at for _, at, _, _ in found}, kind__in={kind for _, _, kind, _ in found}
+    )
     for row in known:
-        if (bar := wanted.get((names[row.app_id], row.minutes, row.at, row.kind, row.outcome))) is not None:
+        if (bar := found.get(tuple(getattr(row, name) for name in NAMES))) is not None:
             bar.n += row.n
             for of in ("waiting", "running"):
                 before = getattr(row, of)
                 if isinstance(before, list) and len(before) == len(EDGES) + 1:
                     setattr(bar, of, [a + b for a, b in zip(getattr(bar, of), before, strict=True)])
-    for name, bar in wanted.items():
-        bar.app = apps[name[0]]
+    for bar in found.values():
+        bar.app_id = app
+        bar.n = max(0, bar.n)  # the bar of what is taken out may be pruned
+        bar.waiting, bar.running = ([max(0, n) for n in histogram] for histogram in (bar.waiting, bar.running))
     EndedBar.objects.bulk_create(
-        wanted.values(), 500, update_conflicts=True, unique_fields=["app", "minutes", "at", "kind", "outcome"],
+        found.values(), 500, update_conflicts=True, unique_fields=["app", *NAMES],
         update_fields=["n", "waiting", "running"],
     )  # fmt: skip
 

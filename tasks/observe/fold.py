@@ -23,6 +23,7 @@ ENDS = {
     "revoked": "cancelled",
 }
 FINAL = frozenset({"succeeded", "failed", "cancelled", "unknown"})
+OPEN = frozenset({"scheduled", "queued", "running", "retrying"})
 
 
 class Mark(NamedTuple):

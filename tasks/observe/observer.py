@@ -21,9 +21,10 @@ from django.utils import timezone
 
 from tasks.engine.models import Job
 from tasks.observe import ledger, pruning, streams
+from tasks.observe.fold import OPEN
 from tasks.observe.models import App
 from tasks.observe.reconcile import Controller
-from tasks.observe.watcher import OPEN, Watcher
+from tasks.observe.watcher import Watcher
 
 log = logging.getLogger(__name__)
 
@@ -49,19 +50,22 @@ class Watched:
         self.seen: tuple[int, float] = (-1, time.monotonic())  # the leader's beat, and since when it stands still
         self.beaten = 0.0
         self.listening: float | None = None  # since when nothing that was said can have been missed
-        self.asked_missing: set[str] = set()
+        self.read: tuple[int, int] | None = None  # of RabbitMQ: the last message that was taken
 
     def start(self) -> None:
         if self.app.transport == "redis":
             self.threads.append(streams.RedisEvents(self.name, self.put, self.url, self.options))
         else:
             own = settings.SIGNALBOX_NAME
-            self.threads.append(streams.AmqpEvents(self.name, self.put, self.url, self.options, own))
+            self.threads.append(streams.AmqpEvents(self.name, self.put, self.url, self.options, own, self.is_leader))
         self.threads[0].start()
 
     @property
     def leads(self) -> bool:
         return self.watcher is not None
+
+    def is_leader(self) -> bool:
+        return self.leads
 
     # --- the lease ------------------------------------------------------------------------------------------------
     def keep_lease(self) -> None:
@@ -97,6 +101,8 @@ class Watched:
         watcher.reload()
         self.controller = Controller(self.app, self.url, self.put, watcher.workers.hosts, lambda: self.leads)
         watcher.greets = self.controller.greet
+        if before is not None and self.app.transport == "amqp":
+            self.threads[0].last = before.timestamp()
         self.watcher = watcher
         self.controller.start()
         kept, self.kept = self.kept, deque()
@@ -106,13 +112,13 @@ class Watched:
             self.watcher.open_gap(before, begin, "no observer ran")
         log.info("This observer watches %s now.", self.name)
         for what, value, arrived in kept:
-            self.take(what, value, arrived)
+            self.take("again" if what == "events" else what, value, arrived)
         self._ask(None)
 
     def resign(self) -> None:
         if self.controller is not None:
             self.controller.stop()
-        self.watcher = self.controller = None
+        self.watcher = self.controller = self.read = None
         self.seen = (-1, time.monotonic())
 
     def _ask(self, hosts: set[str] | None) -> None:
@@ -130,8 +136,10 @@ class Watched:
                 self.kept.popleft()
             return
         match what:
-            case "events":
-                self.watcher.take(value, arrived)
+            case "events" | "again":
+                self.watcher.take(value, arrived, what == "again")
+            case "read":
+                self.read = value
             case "result":
                 self.watcher.take_result(value.pop("task", ""), value, arrived)
             case "sent":
@@ -143,7 +151,9 @@ class Watched:
                 if missing and self.controller is not None:
                     self.controller.ask_again(missing)
             case "gap":
-                self.watcher.open_gap(self.app.as_of or timezone.now(), datetime.fromtimestamp(arrived, UTC), value)
+                since, why = value
+                self.watcher.workers.listen(arrived)
+                self.watcher.open_gap(datetime.fromtimestamp(since, UTC), datetime.fromtimestamp(arrived, UTC), why)
             case "state":
                 App.objects.filter(pk=self.app.pk).update(note=value[:500])
             case "results" if len(self.threads) == 1:
@@ -157,12 +167,19 @@ class Watched:
             return
         if self.name in self.inbox.overflowed:
             self.inbox.overflowed.discard(self.name)
-            self.take("gap", "more came than could be read", time.time())
+            now = time.time()
+            self.take(
+                "gap", (self.app.as_of.timestamp() if self.app.as_of else now, "more came than could be read"), now
+            )
         now = time.time()
         self.watcher.dropped.update(self._dropped())
+        self.watcher.deaf_since = None if self.threads[0].hears else self.threads[0].last
         self.watcher.doubt(now)
         if self.watcher.is_due(now):
             self.watcher.write()
+        if self.read is not None and not self.watcher.changed:
+            self.threads[0].commit(self.read)
+            self.read = None
 
     def _dropped(self) -> dict[str, int]:
         found: dict[str, int] = {}
@@ -236,7 +253,7 @@ class Observer:
             name, what, value, arrived = self.inbox.queue.get(timeout=longest)
             while True:
                 self.watched[name].take(what, value, arrived)
-                taken += len(value) if what == "events" else 1
+                taken += len(value) if what in ("events", "again") else 1
                 if taken >= MOST_AT_ONCE:
                     return
                 name, what, value, arrived = self.inbox.queue.get_nowait()

@@ -12,7 +12,7 @@ from django.db.models.expressions import RawSQL
 from tasks.engine import storable
 from tasks.engine.models import Job, instant
 from tasks.engine.words import number_of
-from tasks.observe import ledger, watched
+from tasks.observe import rows, watched
 from tasks.observe.models import App, Gap, Order, WatchedWorker
 from tasks.web.templatetags.signalbox import rough
 
@@ -58,7 +58,7 @@ def orders(name: str, job: UUID | None = None, most: int = ORDERS) -> list[dict[
         values = order["values"]
         order["words"] = order["order"].replace("_", " ")
         order["shown"] = {key: value for key, value in values.items() if key not in UNSHOWN}
-        order["new"] = str(ledger.uid_of(name, values["task"])) if order["order"] == "run_again" else ""
+        order["new"] = str(rows.uid_of(name, values["task"])) if order["order"] == "run_again" else ""
     return found
 
 

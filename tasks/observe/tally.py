@@ -65,12 +65,9 @@ class Tally:
         if self.base is None:
             self.base = before.processed - self.starts
         lost = before.processed - self.base - self.starts - self.unseen
-        if lost < 0:  # seen and counted as unseen before: a look found it, or its end came
-            self.unseen = max(0, self.unseen + lost)
-        else:
-            self.unseen += lost
+        known, self.unseen = self.unseen, max(0, self.unseen + lost)  # less: a look found it, or its end came
         self.differed = self.differed + 1 if self.running != before.active else 0
-        return Judgement(lost, lost > 0 or self.differed >= 2)
+        return Judgement(self.unseen - known, lost > 0 or self.differed >= 2)
 
     def seen(self) -> int:
         """Starts that were seen, those since the last judged beat too."""

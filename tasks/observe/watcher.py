@@ -12,11 +12,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.conf import settings
+from django.db import transaction
 
 from tasks.engine.models import Job
-from tasks.observe import ledger, orders, workers
+from tasks.engine.transition import retry_on_lock
+from tasks.observe import ledger, orders, restored, rows, workers
 from tasks.observe.events import Event
-from tasks.observe.fold import FINAL, Attempt, Mark, Task, Waiting, add, apply, attempts_of, view
+from tasks.observe.fold import FINAL, OPEN, Attempt, Task, Waiting, apply, attempts_of, view
 from tasks.observe.looks import Look, apply_look, apply_result
 from tasks.observe.models import App, Gap
 from tasks.observe.tally import Beat, Tally
@@ -26,7 +28,6 @@ log = logging.getLogger(__name__)
 WRITE_S = 0.1  # between two writes; the first change is written at once
 KEPT_S = 10.0  # a task that ended stays in memory for late events
 MOST_ENDED = 10_000  # of those
-OPEN = frozenset({"scheduled", "queued", "running", "retrying"})
 MOST_KINDS = 1_000  # names of tasks, queues and workers that an application may bring
 MOST_TASKS = 100_000  # in memory
 DOUBT_S = 0.5  # between two looks for workers that are silent
@@ -41,8 +42,8 @@ class Watcher:
     def __init__(self, app: App, asks: Callable[[set[str] | None], Any]) -> None:
         self.app, self.asks = app, asks
         self.greets: Callable[[str], Any] = lambda host: None  # called with the name of a worker that has come up
-        self.entries: dict[str, ledger.Entry] = {}
-        self.changed: dict[str, ledger.Entry] = {}
+        self.entries: dict[str, rows.Entry] = {}
+        self.changed: dict[str, rows.Entry] = {}
         self.ended: deque[tuple[float, str]] = deque()
         self.workers = workers.Workers(app)
         self.dropped: Counter[str] = Counter()
@@ -51,20 +52,20 @@ class Watcher:
         self.lag = 0.0
         self.written = 0.0
         self.doubted = 0.0
-        self.heard = 0.0  # the newest thing that came, by time.time()
+        self.deaf_since: float | None = None  # nothing that is said now can be heard
         self.gap: Gap | None = None
 
     # --- what comes -----------------------------------------------------------------------------------------------
-    def take(self, found: list[Event], arrived: float) -> None:
-        """Events, in the order in which they came. ``arrived``: seconds since 1970, by our clock."""
-        self.heard = max(self.heard, arrived)
+    def take(self, found: list[Event], arrived: float, again: bool = False) -> None:
+        """Events, in the order in which they came. ``arrived``: seconds since 1970, by our clock. ``again``: an
+        observer may have heard them before."""
         for event in found:
             if event.task:
-                self._take_task(event, arrived)
+                self._take_task(event, arrived, again)
             else:
                 self._take_worker(event, arrived)
 
-    def _take_task(self, event: Event, arrived: float) -> None:
+    def _take_task(self, event: Event, arrived: float, again: bool) -> None:
         if not self._is_wanted(event):
             return
         process = (event.host, event.pid)
@@ -75,7 +76,7 @@ class Watcher:
         at = event.at
         if tally is not None and tally.skew is not None and self._is_wrong(tally.skew):
             at += tally.skew
-        entry = self._entry(event)
+        entry = self._entry(event, again)
         if entry is None:
             return
         counts = tally is not None and event.kind != "task-received" and event.clock > 0
@@ -94,7 +95,7 @@ class Watcher:
         """Whether a worker's clock is wrong. What RabbitMQ kept for us is late without that."""
         return skew < -SKEW_S or (skew > SKEW_S and self.app.transport == "redis")
 
-    def _count(self, tally: Tally, entry: ledger.Entry, event: Event, was: list[Attempt]) -> None:
+    def _count(self, tally: Tally, entry: rows.Entry, event: Event, was: list[Attempt]) -> None:
         """Starts and ends of this process, for its tally."""
         process = (event.host, event.pid)
         now = attempts_of(entry.task, process)
@@ -198,18 +199,18 @@ class Watcher:
         tally.hear(event.clock, arrived, event.at)
         return tally
 
-    def _entry(self, event: Event) -> ledger.Entry | None:
+    def _entry(self, event: Event, again: bool) -> rows.Entry | None:
         entry = self.entries.get(event.task)
         if entry is None:
             if len(self.entries) >= MOST_TASKS:
                 self.dropped["too many open tasks"] += 1
                 return None
-            self._make(event.task, familiar=event.kind in ("task-sent", "task-received"))
+            self._make(event.task, familiar=event.kind in ("task-sent", "task-received") and not again)
             self._recognise()
         return self.entries[event.task]
 
-    def _make(self, task: str, familiar: bool = False) -> ledger.Entry:
-        entry = self.entries[task] = ledger.Entry(Task(task), ledger.uid_of(self.app.name, task))
+    def _make(self, task: str, familiar: bool = False) -> rows.Entry:
+        entry = self.entries[task] = rows.Entry(Task(task), rows.uid_of(self.app.name, task))
         if not familiar:
             self.unfamiliar.add(task)
         return entry
@@ -221,62 +222,22 @@ class Watcher:
         names, self.unfamiliar = list(self.unfamiliar), set()
         for start in range(0, len(names), 500):
             some = names[start : start + 500]
-            rows = Job.every.filter(
+            found = Job.every.filter(
                 app=self.app.name,
-                uid__in=[uid for name in some for uid in (ledger.uid_of(self.app.name, name),
-                                                          ledger.uid_of(self.app.name, name, own=False))],
+                uid__in=[uid for name in some for uid in (rows.uid_of(self.app.name, name),
+                                                          rows.uid_of(self.app.name, name, own=False))],
             )  # fmt: skip
-            for job in rows:
+            for job in found:
                 self.restore(job)
 
-    def restore(self, job: Job) -> ledger.Entry:
-        """A task as its row has it: what the row says is known already."""
-        task = Task(job.task_id, name="" if job.kind.startswith("(") else job.kind)
-        facts = job.headers if isinstance(job.headers, dict) else {}
-        queue = job.queue.partition(":")[2]
-        task.queue, task.served = ("", queue) if facts.get("queue") == "served" else (queue, "")
-        task.born = job.created_at.timestamp()
-        if facts.get("arguments") == "text" and isinstance(job.params, dict):
-            task.args, task.kwargs = str(job.params.get("args", "")), str(job.params.get("kwargs", ""))
-        elif facts.get("arguments") and isinstance(job.params, dict):
-            task.real, task.real_by = arguments_of(job), facts["arguments"]
-        n = int(facts.get("retries") or 0)
-        worker = job.worker.partition(":")[2] or str(facts.get("held_by") or "")
-        process = (worker, job.pid or 0)
-        moments = {
-            name: value and value.timestamp()
-            for name, value in (("queued", job.queued_at or job.created_at), ("started", job.started_at),
-                                ("finished", job.finished_at), ("due", job.due_at))
-        }  # fmt: skip
-        if worker:
-            eta = {"eta": job.due_at.isoformat()} if job.due_at else {}
-            add(task, process, Mark(-3, "received", moments["queued"], n, eta, "row"))
-            if moments["started"]:
-                add(task, process, Mark(-2, "started", moments["started"], None, {}, "row"))
-        else:
-            task.waiting = Waiting(
-                n + (job.state == "retrying"), moments["queued"], moments["due"], job.basis or "event"
-            )
-        if job.state in FINAL or (job.state == "retrying" and worker):
-            how = {"succeeded": "succeeded", "failed": "failed", "cancelled": "revoked", "retrying": "retried"}
-            if job.state == "unknown":
-                task.gone, task.missing = True, [moments["finished"] or time.time()]
-            else:
-                kept = {"exception": job.error, "traceback": job.traceback, "result": job.result}
-                add(
-                    task, process, Mark(-1, how[job.state], moments["finished"] or moments["queued"], None, kept, "row")
-                )
-        task.known_until = moments["finished"] or moments["started"] or moments["queued"] or 0.0
-        task.doubt = job.doubt_at and job.doubt_at.timestamp()
-        moved = job.uid != ledger.uid_of(self.app.name, job.task_id)
-        held = process if worker and job.state in OPEN else None
-        entry = self.entries[job.task_id] = ledger.Entry(task, job.uid, job.version, job.state, held, moved=moved)
+    def restore(self, job: Job) -> rows.Entry:
+        """A task as its row has it."""
+        entry = self.entries[job.task_id] = restored.entry_of(self.app.name, job)
         return entry
 
     def reload(self) -> None:
         """Remember the open tasks of an observer before this one."""
-        rows = Job.every.filter(app=self.app.name, state__in=OPEN).order_by("-id")[:RELOADED]
-        for job in rows:
+        for job in Job.every.filter(app=self.app.name, state__in=OPEN).order_by("-id")[:RELOADED]:
             self.restore(job)
         self.workers.reload()
 
@@ -325,24 +286,34 @@ class Watcher:
             self.asks(hosts)
 
     def write(self) -> None:
-        """Write what changed, and up to when the rows are complete."""
+        """Write what changed, and up to when the rows are complete: all of it, or nothing."""
         now = time.time()
         entries, self.changed = list(self.changed.values()), {}
         try:
-            ledger.write(self.app.name, entries)
+            self._commit(entries, now)
         except Exception:
             self.changed = {entry.task.id: entry for entry in entries} | self.changed
             raise
+        self.workers.changed.clear()
+        self.workers.forget()
         for entry in entries:
             if entry.stage in FINAL:
                 self.ended.append((now, entry.task.id))
-        orders.confirm([entry.uid for entry in entries if entry.stage == "cancelled"])
         self._forget(now)
-        self.app.as_of, self.app.lag_ms = datetime.fromtimestamp(now, UTC), min(2**31 - 1, max(0, int(self.lag * 1000)))
-        self.app.dropped = dict(self.dropped)
-        self.app.save(update_fields=["as_of", "lag_ms", "unseen", "dropped"])
-        self.workers.write()
         self.written, self.lag = now, 0.0
+
+    @retry_on_lock
+    def _commit(self, entries: list[rows.Entry], now: float) -> None:
+        """A tally without its rows would count them as unseen after a restart."""
+        until = now if self.deaf_since is None else min(now, self.deaf_since)
+        self.app.as_of = max(self.app.as_of or workers.at(0), workers.at(until))
+        self.app.lag_ms = min(2**31 - 1, max(0, int(self.lag * 1000)))
+        self.app.dropped = dict(self.dropped)
+        with transaction.atomic():
+            jobs = ledger.write(self.app.name, entries)
+            orders.confirm([job.uid for job in jobs if job.state == "cancelled"])
+            self.app.save(update_fields=["as_of", "lag_ms", "unseen", "dropped"])
+            self.workers.write()
 
     def _forget(self, now: float) -> None:
         while self.ended and (now - self.ended[0][0] > KEPT_S or len(self.ended) > MOST_ENDED):
@@ -353,9 +324,3 @@ class Watcher:
 
     def is_due(self, now: float) -> bool:
         return now - self.written >= (WRITE_S if self.changed else 1.0)
-
-
-def arguments_of(job: Job) -> tuple[list[Any], dict[str, Any]]:
-    """The real arguments of a row, unsealed. Raises Unsealable."""
-    real = ledger.sealing.unseal(job.secrets).get("real") if job.secrets else job.params
-    return list(real.get("args") or []), dict(real.get("kwargs") or {})

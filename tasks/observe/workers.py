@@ -106,6 +106,11 @@ class Workers:
         row = self.rows.get(process)
         return row.queues[0] if row is not None and len(row.queues) == 1 and isinstance(row.queues[0], str) else ""
 
+    def listen(self, since: float) -> None:
+        """Nothing could be heard until then, so silence is counted from there."""
+        for tally in self.tallies.values():
+            tally.heard = max(tally.heard, since)
+
     def silent(self, now: float) -> dict[Process, float]:
         """Worker processes without a word, and since when: those that stopped, too."""
         found = {}
@@ -156,21 +161,19 @@ class Workers:
             )  # fmt: skip
 
     def write(self) -> None:
-        """Write the rows of workers of which something came."""
+        """Write the rows of workers of which something came. The caller empties ``changed`` after the commit."""
         rows = []
         for process in self.changed:
             row, tally = self.rows[process], self.tally(process)
             row.base, row.starts, row.unseen = tally.base, tally.seen(), tally.unseen
             row.pk = None  # the names decide whether it is there
             rows.append(row)
-        self.changed = set()
-        self._forget()
         if rows:
             WatchedWorker.objects.bulk_create(
                 rows, 500, update_conflicts=True, unique_fields=["app", "name", "pid"], update_fields=FIELDS
             )
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
         """Processes that stopped some time ago leave the memory; their rows stay."""
         before = timezone.now() - FORGOTTEN
         for process in [each for each, row in self.rows.items() if row.stopped_at and row.stopped_at < before]:

@@ -1,12 +1,13 @@
 """Charts of watched applications count what ended as it is written, and show when not everything was seen."""
 
+import time
 import uuid
 from datetime import timedelta
 
 import pytest
 from django.utils import timezone
 
-from tasks.engine.models import Job
+from tasks.engine.models import Ending, Job
 from tasks.observe import charts, counting, watched
 from tasks.observe.models import App, EndedBar, Gap, expired_bars
 from tasks.queries import series, stats
@@ -34,7 +35,7 @@ def lives(watching, *ends: str, kind: str = "a") -> list[str]:
 
 
 def ended(period: str = "1h", app: str = "shop") -> dict[str, int]:
-    return dict(series.of(period, source=counting.Ended(App.objects.get(name=app))).ended)
+    return dict(series.of(period, source=counting.Bars(App.objects.get(name=app))).ended)
 
 
 def test_what_ends_is_counted_once_however_often_it_is_said():
@@ -150,3 +151,44 @@ def test_a_page_of_older_rows_says_only_the_gaps_of_their_time():
     second = vera.get(first["next"].partition("testserver")[2]).json()
     assert "gaps" not in second and len(second["results"]) == 2, "what was created before the gap"
     assert "gaps" in vera.get("jobs/?app=shop&limit=3").json()
+
+
+def test_an_attempt_that_ends_and_is_terminated_after_all_is_counted_once():
+    """A pool of gevent says both. Of one attempt the termination counts, in the chart and among the endings."""
+    watching = watcher()
+    [done, bad] = lives(watching, "succeeded", "failed")
+    assert ended() == {"succeeded": 1, "failed": 1}
+    before = watching
+    for name in (done, bad):
+        if name is bad:  # an observer that has read the row knows it too
+            before = watcher()
+            before._make(bad)
+            before._recognise()
+        say(before, heard("task-revoked", name, 99, terminated=True, signum="SIGTERM", expired=False))
+        assert Job.every.get(task_id=name).state == "cancelled"
+    for period in stats.PERIODS:
+        assert ended(period) == {"cancelled": 2}, period
+    assert list(Ending.objects.values_list("state", flat=True)) == ["cancelled", "cancelled"]
+
+
+def test_an_attempt_after_one_that_ended_is_counted_too():
+    """The broker handed the message out again: two attempts ended."""
+    watching = watcher()
+    [name] = lives(watching, "succeeded")
+    say(watching, heard("task-received", name, 90, name="a", retries=1), heard("task-started", name, 91))
+    say(watching, heard("task-failed", name, 92, exception="ValueError('x')"))
+    assert ended() == {"succeeded": 1, "failed": 1}
+
+
+def test_what_is_said_again_to_an_observer_that_takes_over_is_not_counted_again():
+    watching = watcher()
+    [name] = lives(watching, "failed", kind="b")
+    begun = Job.every.get(task_id=name)
+    said = [heard(f"task-{word}", name, clock, begun.created_at.timestamp(), name="b")
+            for clock, word in enumerate(("received", "started", "failed"), 3)]  # fmt: skip
+    second = watcher()
+    second.take(said, time.time(), again=True)
+    second.write()
+    assert ended() == {"failed": 1}
+    assert Ending.objects.count() == 1
+    assert Job.every.get(task_id=name).version == begun.version

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.observe import ledger
+from tasks.observe import rows
 from tasks.observe.events import Event
 from tasks.observe.fold import FINAL, Task, apply, view
 
@@ -162,6 +162,6 @@ def test_what_was_only_sent_waits_and_what_was_revoked_unseen_is_cancelled():
 
 
 def test_a_title_names_keyword_arguments_as_a_call_does():
-    assert ledger.title({"args": "(8127,)", "kwargs": "{'amount': 69, 'to': 'a@b'}"}) == "8127, amount=69, to='a@b'"
-    assert ledger.title({"args": [8127], "kwargs": {"amount": 69}}) == "8127, amount=69"
-    assert ledger.title({"args": "()", "kwargs": "{}"}) == ""
+    assert rows.title({"args": "(8127,)", "kwargs": "{'amount': 69, 'to': 'a@b'}"}) == "8127, amount=69, to='a@b'"
+    assert rows.title({"args": [8127], "kwargs": {"amount": 69}}) == "8127, amount=69"
+    assert rows.title({"args": "()", "kwargs": "{}"}) == ""

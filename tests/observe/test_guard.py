@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from tasks.engine import lifecycle
 from tasks.engine.models import Job
-from tasks.observe import events, ledger
+from tasks.observe import events, ledger, rows
 from tasks.observe.models import App
 from tasks.observe.watcher import Watcher
 from tasks.webhooks import outbox
@@ -63,7 +63,7 @@ def test_an_event_with_the_id_of_a_running_job_of_ours_changes_nothing():
     )
     assert Job.every.filter(pk=job.pk).values().get() == before
     row = Job.every.get(app="shop")
-    assert row.uid == ledger.uid_of("shop", str(job.uid), own=False)
+    assert row.uid == rows.uid_of("shop", str(job.uid), own=False)
     assert (row.state, row.task_id) == ("failed", str(job.uid))
     assert lifecycle.succeed(job).state == "succeeded"
 
@@ -79,7 +79,7 @@ def test_an_id_of_another_watched_application_is_a_row_of_its_own():
 def test_an_id_that_is_no_uuid_keeps_its_name():
     say(watcher(), heard("task-received", "order-7", name="a"))
     row = Job.every.get(app="shop")
-    assert (row.task_id, row.uid) == ("order-7", ledger.uid_of("shop", "order-7"))
+    assert (row.task_id, row.uid) == ("order-7", rows.uid_of("shop", "order-7"))
 
 
 def test_no_verb_of_ours_moves_a_watched_row():
@@ -126,7 +126,7 @@ def test_an_older_version_of_a_row_writes_nothing():
     say(second, heard("task-received", task, 1, name="a"), heard("task-started", task, 2))
     entry = first.entries[task]
     Job.every.filter(task_id=task).update(version=2**62)
-    assert ledger.write("shop", [entry]) == 0
+    assert ledger.write("shop", [entry]) == []
     assert Job.every.get(task_id=task).state == "running"
 
 
