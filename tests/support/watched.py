@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -150,6 +150,85 @@ class Watching:
         self.thread.join(15)
 
 
+class ObserverProcess:
+    """``manage.py observe`` on the database of the test, which can be killed and frozen."""
+
+    def __init__(self, servers: Servers, log: Path, url: str, **environment: str) -> None:
+        self.log, self.servers = log, servers
+        more = {"PYTHONUNBUFFERED": "1", "DATABASE_URL": url} | environment
+        with open(log, "ab") as out:
+            self.process = subprocess.Popen(
+                [sys.executable, str(ROOT / "manage.py"), "observe"], cwd=ROOT, env=os.environ | more, stdout=out,
+                stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True,
+            )  # fmt: skip
+        servers.watchdog.watch(self.process.pid)
+        wait_until(lambda: "signalbox:ready" in log.read_text() or self.process.poll() is not None, 40, "the observer")
+        assert self.process.poll() is None, log.read_text()
+
+    def tell(self, word: signal.Signals) -> None:
+        os.killpg(self.process.pid, word)
+
+    def kill(self) -> None:
+        if self.process.poll() is None:
+            self.tell(signal.SIGKILL)
+        self.process.wait()
+
+
+class Sender(threading.Thread):
+    """Sends tasks of every sort at a steady rate until ``stop``; what the broker does not take is not sent again."""
+
+    def __init__(self, shop: Shop, rate: float) -> None:
+        super().__init__(daemon=True)
+        self.shop, self.rate, self.sent = shop, rate, 0
+        self.stopping = threading.Event()
+        self.start()
+
+    def run(self) -> None:
+        kinds = [("add", 1, 2), ("fail",), ("add", 3, 4), ("again", 1), ("sleep", 0.5)]
+        began = time.monotonic()
+        while not self.stopping.wait(0.01):
+            while self.sent < (time.monotonic() - began) * self.rate and not self.stopping.is_set():
+                name, *args = kinds[self.sent % len(kinds)]
+                self.sent += 1
+                try:
+                    self.shop.send(name, *args)
+                except Exception:
+                    self.stopping.wait(0.1)
+
+    def stop(self) -> None:
+        self.stopping.set()
+        self.join(20)
+
+
+AGREES = {  # the last word of the file in which tasks write, and the states that a row may have then
+    "succeeded": {"succeeded"},
+    "failed": {"failed"},
+    "retried": {"retrying", "queued", "scheduled"},
+    "started": {"running"},
+}
+
+
+def wrong(shop: Shop, held: Collection[str] = (), runs: bool = True, app: str = "shop") -> dict[str, str]:
+    """Task → what its row says and what is true, of those that do not agree. ``held``: what the broker has. ``runs``:
+    whether what has begun and not ended can still be running.
+
+    The judge is the file in which the tasks write what truly ran; ``unknown`` claims nothing.
+    """
+    truth = shop.diary()
+    found = {}
+    for task, said in Job.every.filter(app=app).exclude(state="unknown").values_list("task_id", "state"):
+        words = truth.get(task)
+        right = AGREES[words[-1]] if words else {"queued", "scheduled"} if task in held else set()
+        if said not in right or (said == "running" and not runs):
+            found[task] = f"{said}, and truly {words}"
+    return found
+
+
+def never_seen(shop: Shop, app: str = "shop") -> set[str]:
+    """Tasks that ran and have no row."""
+    return shop.diary().keys() - set(Job.every.filter(app=app).values_list("task_id", flat=True))
+
+
 def row(task: str, app: str = "shop") -> Job | None:
     return Job.every.filter(app=app, task_id=task).first()
 
@@ -205,6 +284,13 @@ class OwnRedis:
         self.process.kill()
         self.process.wait()
 
+    def held(self, number: int = 0) -> set[str]:
+        """The tasks whose messages are there: in the queue, or delivered and not acknowledged."""
+        client = self.client(number)
+        waiting = [json.loads(raw) for raw in client.lrange("celery", 0, -1)]
+        waiting += [json.loads(raw)[0] for raw in client.hvals("unacked")]
+        return {message["headers"]["id"] for message in waiting}
+
 
 def soon(true: Callable[[], object], seconds: float = 15, what: str = "it") -> Any:
     return wait_until(true, seconds, what)
@@ -247,9 +333,18 @@ class OwnRabbit:
         }
         epmd = shutil.which("epmd") or "epmd"
         self.daemon = servers.keep([epmd, "-port", str(self.names), "-address", "127.0.0.1"], env=environment)
-        self.process = servers.keep([str(binary)], env=environment)
+        self.command, self.environment, self.servers = [str(binary)], environment, servers
+        return self.start()
+
+    def start(self) -> bool:
+        self.process = self.servers.keep(self.command, env=self.environment)
         wait_until(lambda: self._answers() or self.process.poll() is not None, 60, "RabbitMQ")
         return self.process.poll() is None and self._answers()
+
+    def stop(self) -> None:
+        """As a restart of the machine's service does: durable queues and persistent messages stay."""
+        self.process.terminate()
+        self.process.wait(60)
 
     def _answers(self) -> bool:
         """Whether it is this very server that listens there, and it lets people in."""
