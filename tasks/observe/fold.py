@@ -202,6 +202,8 @@ def _attempts_of(process: Process, marks: list[Mark]) -> list[Attempt]:
     found: list[Attempt] = []
     for mark in marks:
         match mark.kind:
+            case "received" if found and _is_seen_by_look(found[-1], mark):
+                found[-1].received, found[-1].eta, found[-1].by = mark.at, epoch(mark.facts.get("eta")), mark.by
             case "received":
                 found.append(Attempt(process, mark.n, mark.at, epoch(mark.facts.get("eta")), by=mark.by))
             case "started":
@@ -209,6 +211,12 @@ def _attempts_of(process: Process, marks: list[Mark]) -> list[Attempt]:
             case _:
                 _end(found, process, mark)
     return found
+
+
+def _is_seen_by_look(attempt: Attempt, mark: Mark) -> bool:
+    """A look was quicker than the event: it has seen this very message, or what runs of it, at the worker."""
+    seen = attempt.start_by == "inspect" if attempt.started is not None else attempt.by == "inspect"
+    return seen and mark.by == "event" and attempt.ended is None and attempt.n == mark.n
 
 
 def _start(found: list[Attempt], process: Process, mark: Mark) -> None:

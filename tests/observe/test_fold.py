@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tasks.observe import rows
 from tasks.observe.events import Event
-from tasks.observe.fold import FINAL, Task, apply, view
+from tasks.observe.fold import FINAL, Mark, Task, add, apply, attempts, view
 
 WORKERS = (("w1@a", 11), ("w2@b", 22))
 SUPPORT = {  # what must have been said for a state to be shown
@@ -165,3 +165,20 @@ def test_a_title_names_keyword_arguments_as_a_call_does():
     assert rows.title({"args": "(8127,)", "kwargs": "{'amount': 69, 'to': 'a@b'}"}) == "8127, amount=69, to='a@b'"
     assert rows.title({"args": [8127], "kwargs": {"amount": 69}}) == "8127, amount=69"
     assert rows.title({"args": "()", "kwargs": "{}"}) == ""
+
+
+@pytest.mark.parametrize("runs", [False, True])
+@pytest.mark.parametrize("later", [-0.1, 0.1])
+def test_a_look_that_was_quicker_than_the_events_saw_the_same_attempt(runs, later):
+    """RabbitMQ has kept events while nobody watched; the worker is asked before they are read."""
+    life = Life().say(0, "received", name="a", retries=0).say(0, "started").say(0, "succeeded", result="1")
+    for known in range(4):
+        task, process = Task("t"), WORKERS[0]
+        at = life.events[0].at - later
+        add(task, process, Mark(0, "received", at, 0, {}, "inspect"))
+        if runs:
+            add(task, process, Mark(0, "started", life.events[1].at, None, {}, "inspect"))
+        for event in life.events[:known]:
+            apply(task, event)
+        assert len(attempts(task)) == 1
+        assert view(task).stage == ("succeeded" if known == 3 else "running" if runs or known == 2 else "queued")
