@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 PEEKED = 1_000  # messages of a queue, those that run next
 UNACKED = 2_000
+SCANS, SCANNED = 10, 1_000  # of one look: commands, and keys of each, among which bindings are sought
+BINDINGS = 1_000
 STEPS, SEPARATOR = [0, 3, 6, 9], "\x06\x16"
 VISIBILITY_S = 3_600
 TIMEOUT_S = 5.0
@@ -75,10 +77,16 @@ def connection(url: str, options: Mapping[str, Any], heartbeat: float = 0) -> Co
         more |= {"socket_timeout": TIMEOUT_S, "socket_connect_timeout": TIMEOUT_S, "socket_keepalive": True}
     else:  # a RabbitMQ that holds its publishers back does not answer at all
         more = {"read_timeout": TIMEOUT_S, "write_timeout": TIMEOUT_S}
-    transport = Transport if url.startswith("redis") else pyamqp.Transport
+    amqp = pyamqp.SSLTransport if url.startswith("amqps") else pyamqp.Transport
+    transport = Transport if url.startswith("redis") else amqp
     return Connection(
         url, transport=transport, connect_timeout=TIMEOUT_S, heartbeat=heartbeat, transport_options=more | once
     )
+
+
+def glob(text: str) -> str:
+    """A text as a pattern of Redis that means only itself."""
+    return "".join(f"\\{c}" if c in "*?[]\\^" else c for c in text)
 
 
 def is_ours(queue: str) -> bool:
@@ -98,6 +106,8 @@ class RedisQueues:
         self.visibility = options.get("visibility_timeout", VISIBILITY_S)
         self.named = list(options.get("queues", []))
         self.refused: set[str] = set()  # what an access list does not allow
+        self.cursor = 0
+        self.bindings = {f"{self.prefix}_kombu.binding.celery".encode()}  # keys; that of Celery's own exchange first
 
     def _keys(self, queue: str) -> list[str]:
         """The list of each priority."""
@@ -105,19 +115,28 @@ class RedisQueues:
         return [f"{plain}{self.separator}{step}" if step else plain for step in self.steps]
 
     def names(self) -> set[str]:
-        """Queues that the broker's bindings name."""
+        """Queues that the broker's bindings name. A server with millions of keys is searched some at a time."""
         found: set[str] = set(self.named)
         try:
-            keys = list(self.client.scan_iter(match=f"{self.prefix}_kombu.binding.*", count=500))[:1_000]
-            for key in keys:
-                exchange = key.decode(errors="replace")[len(self.prefix) + len("_kombu.binding.") :]
-                if "pidbox" in exchange or exchange == "celeryev":
-                    continue
+            self._search()
+            for key in sorted(self.bindings):
                 for member in self.client.smembers(key):
                     found.add(member.decode(errors="replace").split(SEPARATOR)[-1])
         except redis.ResponseError as error:
             self.refused.add(str(error)[:200])
         return {name for name in found if name and not is_ours(name) and len(name) <= NAME}
+
+    def _search(self) -> None:
+        """Go on through the keys, from where the look before stopped."""
+        beginning = f"{self.prefix}_kombu.binding."
+        for _ in range(SCANS):
+            self.cursor, keys = self.client.scan(self.cursor, match=f"{glob(beginning)}*", count=SCANNED)
+            for key in keys:
+                exchange = key.decode(errors="replace")[len(beginning) :]
+                if "pidbox" not in exchange and exchange != "celeryev" and len(self.bindings) < BINDINGS:
+                    self.bindings.add(key)
+            if not self.cursor:
+                return
 
     def read(self, queues: Iterable[str]) -> tuple[dict[str, Held], dict[str, int], bool]:
         """The messages of these queues by task, the depth of each, and whether all were read to the end."""

@@ -119,7 +119,7 @@ class RedisEvents(RedisPattern):
 
     def __init__(self, app: str, put: Put, url: str, options: Mapping[str, Any]) -> None:
         name = f"/{broker.database_of(url)}.{options.get('event_exchange', 'celeryev')}"
-        super().__init__(f"{app}-events", put, url, [f"{_plain(options.get('global_keyprefix', '') + name)}*"])
+        super().__init__(f"{app}-events", put, url, [f"{broker.glob(options.get('global_keyprefix', '') + name)}*"])
 
     def message(self, channel: bytes, data: bytes) -> None:
         if found := events.read_message(data, self.dropped):
@@ -131,16 +131,11 @@ class RedisResults(RedisPattern):
 
     def __init__(self, app: str, put: Put, url: str, prefix: str) -> None:
         super().__init__(f"{app}-results", lambda what, value, at: what != "result" or put(what, value, at), url,
-                         [f"{_plain(prefix)}celery-task-meta-*"])  # fmt: skip
+                         [f"{broker.glob(prefix)}celery-task-meta-*"])  # fmt: skip
 
     def message(self, channel: bytes, data: bytes) -> None:
         if meta := read_meta(data, self.dropped):
             self.put("result", meta, time.time())
-
-
-def _plain(text: str) -> str:
-    """A text as a pattern that means only itself."""
-    return "".join(f"\\{c}" if c in "*?[]\\^" else c for c in text)
 
 
 class AmqpEvents(Stream):

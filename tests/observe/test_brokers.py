@@ -6,14 +6,17 @@ import os
 import re
 
 import pytest
+import redis
 from django.utils import timezone
 
+from project.valkey import free_port
 from tasks.access.permissions import Actor
 from tasks.observe import broker, watched
-from tasks.observe.models import App, Gap, Order
+from tasks.observe.models import App, EndedBar, Gap, Order
 from tests.support.people import person
 from tests.support.processes import ROOT
-from tests.support.watched import Watching, row, soon, state, wait_state
+from tests.support.tls import Tunnel, certificate
+from tests.support.watched import OwnRedis, Watching, row, soon, state, wait_state
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
 
@@ -156,3 +159,92 @@ def test_the_rights_that_the_manual_names_are_enough(new_shop, foreign):
     refused = {(each["context"], each["object"]) for each in client.acl_log() if each["username"] == "signalbox"}
     refused -= {each for each in refused if "client" in each[1]}  # the driver's name, which it can do without
     assert refused == set()
+
+
+def test_a_redis_with_many_keys_is_searched_some_at_a_time(foreign):
+    """A result backend on the same server has a key for each task that ended."""
+    client = foreign.client(6)
+    with client.pipeline(transaction=False) as pipe:
+        for number in range(60_000):
+            pipe.set(f"celery-task-meta-{number}", "")
+        pipe.execute()
+    client.sadd("_kombu.binding.celery", "celery\x06\x16\x06\x16celery")
+    client.sadd("_kombu.binding.orders", "orders\x06\x16\x06\x16orders")
+    client.config_resetstat()
+    queues = broker.queues(foreign.url(6), {})
+    assert "celery" in queues.names(), "what is usual is known at once"
+    assert client.info("commandstats")["cmdstat_scan"]["calls"] <= broker.SCANS
+    found = set()
+    for _ in range(6):
+        found |= queues.names()
+    assert found == {"celery", "orders"}
+    assert client.info("commandstats")["cmdstat_scan"]["calls"] <= 7 * broker.SCANS
+    queues.close()
+
+
+def test_a_broker_behind_tls(servers, tmp_path, new_shop):
+    """A server that speaks TLS alone, with a certificate of an authority of its own."""
+    pem, key = certificate(tmp_path)
+    plain = free_port()
+    secret = OwnRedis(
+        servers, tmp_path / "redis", "--tls-port", str(plain), "--tls-cert-file", str(pem), "--tls-key-file", str(key),
+        "--tls-ca-cert-file", str(pem), "--tls-auth-clients", "no",
+    )  # fmt: skip
+    url = f"rediss://127.0.0.1:{plain}/1?ssl_cert_reqs=required&ssl_ca_certs={pem}"
+    secret.client().flushall()
+    shop = new_shop(broker=url)
+    shop.start()
+    with Watching({"shop": url}) as watching:
+        soon(lambda: watching.observer.watched["shop"].watcher.workers.events() == "on", what="events on")
+        task = shop.send("add", 1, 2)
+        wait_state(task, "succeeded")
+        made = watched.place_order("shop", "rate_limit", kind="shop.add", rate="100/s")
+        soon(lambda: Order.objects.get(uid=made["id"]).stage == "answered", what="an answer")
+        again = watched.run_again(Actor.of(person("bob")), row(task), [3, 4], {})
+        wait_state(again["values"]["task"], "succeeded")
+    stranger = tmp_path / "stranger"
+    stranger.mkdir()
+    other, _ = certificate(stranger)
+    refused = url.replace(str(pem), str(other))
+    with pytest.raises(redis.ConnectionError, match="certificate"):
+        broker.redis_client(refused).ping()
+
+
+def test_a_rabbitmq_behind_tls(new_shop, rabbit, tmp_path, monkeypatch):
+    pem, key = certificate(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(pem))
+    tunnel = Tunnel("127.0.0.1", rabbit.port, pem, key)
+    url = f"amqps://guest:guest@127.0.0.1:{tunnel.port}//"
+    shop = new_shop(broker=rabbit.url())
+    shop.start()
+    with Watching({"shop": url}) as watching:
+        soon(lambda: watching.observer.watched["shop"].watcher.workers.events() == "on", 30, "events on")
+        task = shop.send("add", 1, 2)
+        wait_state(task, "succeeded")
+        made = watched.place_order("shop", "rate_limit", kind="shop.add", rate="100/s")
+        soon(lambda: Order.objects.get(uid=made["id"]).stage == "answered", what="an answer")
+
+
+def test_a_pool_of_greenlets(new_shop):
+    """TESTS_GEVENT: a Python that has Celery, redis and gevent."""
+    python = os.environ.get("TESTS_GEVENT")
+    if not python:
+        pytest.skip("TESTS_GEVENT names no Python with gevent: the pool is not tested")
+    shop = new_shop(worker_send_task_events=True)
+    shop.python = python
+    shop.start("w1", "-P", "gevent", concurrency=20)
+    with Watching({"shop": shop.broker}) as watching:
+        soon(lambda: watching.observer.watched["shop"].watcher.workers.events() == "on", what="events on")
+        tasks = {shop.send("add", 1, 2): "succeeded", shop.send("fail"): "failed", shop.send("again", 1): "succeeded"}
+        tasks |= {shop.send("sleep", 1): "succeeded" for _ in range(15)}
+        for task, word in tasks.items():
+            wait_state(task, word)
+        long = shop.send("sleep", 20)
+        wait_state(long, "running")
+        soon(lambda: "gevent" in App.objects.get().workers.get().pool, 40, "the pool")
+        watched.cancel(Actor.of(person("bob")), row(long), terminate=True)
+        wait_state(long, "cancelled")
+        assert row(long).error == "It was terminated."
+        bars = EndedBar.objects.filter(minutes=1, outcome="cancelled")
+        assert sum(bars.values_list("n", flat=True)) == 1
+        assert App.objects.get().unseen == 0
