@@ -181,7 +181,11 @@ def _absent(task: Task, shown: View, look: Look, workers: Workers) -> bool:
         if look.answered(host) or (asked and workers.may_be_dead(newest.process, look.at)):
             return _miss(task, look)
         return False
-    everywhere = look.every and look.complete and all(look.answered(host) for host in look.hosts)
+    everywhere = (
+        look.every
+        and look.complete
+        and all(look.answered(host) or workers.may_be_dead(workers.process_of(host), look.at) for host in look.hosts)
+    )
     return everywhere and _miss(task, look)
 
 

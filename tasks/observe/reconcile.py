@@ -24,6 +24,7 @@ LOOK_S = 30.0  # between two looks that nobody asked for
 AGAIN_S = 3.2  # between two looks when the first did not find everything
 ORDERS_S = 0.4
 STATS_S = 30.0  # between two questions of a worker for its pool, its queues and its settings
+GREETINGS, GREET_S = 3, 2.0  # a worker that has just come up may not listen yet: so often it is asked, and when
 CALM_S = 0.3  # after a look, so that many reasons make one
 
 
@@ -50,10 +51,10 @@ class Controller(threading.Thread):
         self._lock = threading.Lock()
         self._wanted: set[str] | None = set()  # workers to ask; None: all of them
         self._again: float | None = None
-        self._greeted: set[str] = set()  # workers that have come up
+        self._greeted: dict[str, int] = {}  # workers that have come up and have not answered yet → times to ask them
         self._missing: set[str] = set()  # tasks whose results are to be read
         self._known: dict[str, dict[str, Any]] = {}  # worker → what its stats said, and when they were read
-        self._next = 0.0
+        self._next = self._greet_at = 0.0
 
     # --- asked by the watcher -------------------------------------------------------------------------------------
     def ask(self, hosts: set[str] | None) -> None:
@@ -72,7 +73,7 @@ class Controller(threading.Thread):
         """A worker has come up: get to know it, switch its events on, tell it what the one before it was told."""
         with self._lock:
             self._known.pop(host, None)
-            self._greeted.add(host)
+            self._greeted[host] = GREETINGS
         self.ask({host})
 
     def run(self) -> None:
@@ -89,7 +90,7 @@ class Controller(threading.Thread):
                     orders_at = time.monotonic() + ORDERS_S
                 self._read_results()
                 if (wanted := self._due()) is not False:
-                    self.look(wanted)
+                    self._look_or_ask_again(wanted)
                     self.stopping.wait(CALM_S)
             except Exception as error:
                 self.put("state", streams.describe(error), time.time())
@@ -103,6 +104,8 @@ class Controller(threading.Thread):
         now = time.monotonic()
         with self._lock:
             wanted, again = self._wanted, self._again is not None and now >= self._again
+            if wanted is not None and self._greeted and now >= self._greet_at:
+                wanted = wanted | self._greeted.keys()
             if again or now >= self._next:
                 wanted = None
             if wanted is not None and not wanted:
@@ -113,6 +116,13 @@ class Controller(threading.Thread):
         if wanted is None:
             self._next = now + LOOK_S
         return wanted
+
+    def _look_or_ask_again(self, wanted: set[str] | None) -> None:
+        try:
+            self.look(wanted)
+        except Exception:
+            self.ask(wanted)  # what was wanted is wanted still, as soon as the broker can be asked
+            raise
 
     # --- looking --------------------------------------------------------------------------------------------------
     def look(self, wanted: set[str] | None = None) -> Look:
@@ -138,7 +148,9 @@ class Controller(threading.Thread):
         look.at = time.time()
         self.put("look", look, look.at)
         with self._lock:
-            new, self._greeted = self._greeted & hosts, self._greeted - hosts
+            new = self._greeted.keys() & left
+            self._greeted = {host: n - 1 for host, n in self._greeted.items() if host not in left and n > 1}
+            self._greet_at = time.monotonic() + GREET_S
         if new:
             orders.repeat(self.app, self.remote, new)
         return look

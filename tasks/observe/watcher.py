@@ -141,7 +141,9 @@ class Watcher:
                 self.open_gap(begin, datetime.fromtimestamp(arrived, UTC), "events were lost")
             self.gap.unseen = max(0, self.gap.unseen + judged.unseen)
             self.gap.save(update_fields=["unseen"])
-        if judged.stale:
+        if judged.unseen > 0:  # and what it began may be shown as waiting still
+            self.asks(None)
+        elif judged.stale:
             self.asks({host})
 
     def open_gap(self, begin: datetime, until: datetime, why: str) -> None:
