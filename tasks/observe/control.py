@@ -50,8 +50,6 @@ class Remote:
         except Exception:
             self.close()
             raise
-        if not found:  # a broker that was restarted may not know any more where answers go
-            self.close()
         pairs = (pair for each in found or () if isinstance(each, dict) for pair in each.items())
         return {host: answer for host, answer in pairs if host in hosts and is_shallow(answer)}
 

@@ -148,7 +148,7 @@ class Controller(threading.Thread):
         look.at = time.time()
         self.put("look", look, look.at)
         with self._lock:
-            new = self._greeted.keys() & left
+            new = self._greeted.keys() & hosts
             self._greeted = {host: n - 1 for host, n in self._greeted.items() if host not in left and n > 1}
             self._greet_at = time.monotonic() + GREET_S
         if new:

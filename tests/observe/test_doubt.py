@@ -93,11 +93,11 @@ def test_with_results_everything_is_known_again(new_shop):
     shop.start()
     with Watching({"shop": shop.broker}) as watching:
         soon(lambda: watching.observer.watched["shop"].controller.results_url, what="results are found")
-        task = shop.send("sleep", 3)
+        task = shop.send("sleep", 6)  # the observer is gone before it ends, on a busy machine too
         wait_state(task, "running")
         watching.freeze()
     App.objects.update(holder="")
-    soon(lambda: shop.diary()[task][-1] == "succeeded")
+    soon(lambda: shop.diary()[task][-1] == "succeeded", 20)
     with Watching({"shop": shop.broker}):
         job = wait_state(task, "succeeded")
         assert job.basis == "result"
