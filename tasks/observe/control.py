@@ -50,6 +50,8 @@ class Remote:
         except Exception:
             self.close()
             raise
+        if not found:  # a broker that was restarted may not know any more where answers go
+            self.close()
         pairs = (pair for each in found or () if isinstance(each, dict) for pair in each.items())
         return {host: answer for host, answer in pairs if host in hosts and is_shallow(answer)}
 
@@ -61,6 +63,8 @@ class Remote:
         with suppress(Exception):
             if self.url.startswith("redis"):
                 queue = self.mailbox.reply_queue
+                # What kombu remembers as bound, it would not bind again.
+                connection.transport.state.queue_bindings_delete(queue.name)
                 prefix = self.options.get("global_keyprefix", "")
                 with broker.redis_client(self.url) as client:
                     binding = f"{prefix}_kombu.binding.{self.mailbox.reply_exchange.name}"
