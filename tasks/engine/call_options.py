@@ -11,6 +11,7 @@ from tasks.params.json_types import carried
 from tasks.params.signature import size
 
 MOST_HEADERS = 8 * 1024  # bytes of JSON
+LIMITS = "signalbox_limits"  # in a job's headers: hard and soft time limit of the call, in seconds
 # Options that Celery's own callers (delay, canvas, beat) pass along and that mean nothing here.
 HARMLESS = {
     "add_to_parent", "chord", "chord_size", "group_id", "group_index", "ignore_result", "producer", "reply_to",
@@ -34,6 +35,8 @@ def split_options(kind: registry.Kind, options: dict[str, Any]) -> dict[str, Any
         found["queue"] = routing.queue_name(options.pop("queue", None))
         found |= split_expires(kind.expires if found["expires"] is None else found["expires"])
         found["headers"] = check_headers(found["headers"])
+        if any(limits := [check_limit(options.pop(name, None)) for name in ("time_limit", "soft_time_limit")]):
+            found["headers"] = {**(found["headers"] or {}), LIMITS: limits}
     except (TypeError, ValueError) as wrong:
         raise type(wrong)(f"{kind.name}: {wrong}.") from None
     if found["priority"] is not None and found["priority"] not in range(10):
@@ -56,6 +59,18 @@ def expiry(asked: Mapping[str, Any]) -> datetime | None:
     """The moment after which a job that begins to wait now is not to run."""
     seconds = asked.get("expires")
     return asked.get("expires_at") if seconds is None else due.after(seconds)
+
+
+def check_limit(seconds: Any) -> float | None:
+    """A time limit of a call. TypeError for what is no number of seconds."""
+    if seconds is not None and (isinstance(seconds, bool) or not isinstance(seconds, int | float) or seconds < 0):
+        raise TypeError(f"a time limit is a number of seconds, and not {seconds!r}")
+    return seconds
+
+
+def limits_of(headers: Mapping[str, Any] | None) -> list[float | None]:
+    """Hard and soft time limit of the call of a job with these headers; None: as its kind says."""
+    return list((headers or {}).get(LIMITS) or [None, None])
 
 
 def check_headers(headers: Any) -> dict[str, Any] | None:

@@ -26,11 +26,8 @@ CELERYS |= {"retry_backoff", "retry_backoff_max", "retry_jitter"}  # beside the 
 KNOWN = OWN | CELERYS | {name for name in dir(Task) if not name.startswith("_")}
 LIKE = 0.8  # of 1: a word so much like a known one was meant to be that one
 
-LIMIT = "give it to @job: a limit belongs to a kind"
 HIDDEN = "a secret is sealed and shown nowhere if the parameter says so, `Annotated[str, Secret]`"
 INSTEAD = {  # beside the names of a task's own machinery, for which there is nothing to say
-    "time_limit": LIMIT,
-    "soft_time_limit": LIMIT,
     "backend": "a job's result is in its row",
     "shadow": "a job goes by the name of its kind",
     "routing_key": "a job waits in a queue: give queue=",

@@ -153,7 +153,8 @@ class Held:
             return Ended(partial(lifecycle.ignore, job, REJECTED), error)
         failure = Failure.of(error, report.hidden)
         if issubclass(kind, SoftTimeLimitExceeded):
-            failure = failure._replace(error=f"Time limit: it ran for more than {self.task.kind.soft_time_limit} s.")
+            soft, _ = deadlines.limits(job, self.task.kind)
+            failure = failure._replace(error=f"Time limit: it ran for more than {soft:g} s.")
         if issubclass(kind, Reject):
             failure = failure._replace(error=f"{failure.error}. {ENDLESS}")
             return Ended(partial(lifecycle.fail, job, failure), RuntimeError(failure.error))

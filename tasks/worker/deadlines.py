@@ -17,6 +17,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 from django.db import connection
 
 from tasks.engine import lifecycle, registry
+from tasks.engine.call_options import limits_of
 from tasks.engine.errors import Failure
 from tasks.engine.models import Job
 
@@ -132,10 +133,17 @@ def join(index: int) -> None:
 
 def begin(job: Job, kind: registry.Kind) -> None:
     """Say which attempt this process runs from now on."""
-    if board and _index is not None and (kind.soft_time_limit or kind.time_limit):
-        soft, hard, now = kind.soft_time_limit or 0, kind.time_limit or 0, time.monotonic()
+    soft, hard = limits(job, kind)
+    if board and _index is not None and (soft or hard):
+        now = time.monotonic()
         until = [limit and now + limit for limit in (soft, hard)]
         board.write(_index, Slot(os.getpid(), job.pk, job.attempt, *until, hard))
+
+
+def limits(job: Job, kind: registry.Kind) -> tuple[float, float]:
+    """Soft and hard limit in seconds, of the call or else of the kind. 0: none."""
+    hard, soft = limits_of(job.headers)
+    return soft or kind.soft_time_limit or 0, hard or kind.time_limit or 0
 
 
 def end() -> None:

@@ -19,7 +19,7 @@ from django.db import close_old_connections, connection
 
 from tasks.engine import lifecycle
 from tasks.engine.models import Job, instant
-from tasks.worker import chain_of, connections, publish, pulse
+from tasks.worker import chain_of, connections, deadlines, publish, pulse
 from tasks.worker.attempt import HELD, Held
 from tasks.worker.transport import OURS
 
@@ -71,6 +71,7 @@ def context(held: Held, own: dict[str, Any], request: dict[str, Any]) -> dict[st
     """What ``self.request`` of the task says: Celery's names, filled from the job's row."""
     job, uid = held.job, str(held.job.uid)
     headers = {name: value for name, value in request.items() if name.startswith(OURS)} | own
+    soft, hard = deadlines.limits(job, held.task.kind)
     return {
         **request,
         **headers,
@@ -85,7 +86,7 @@ def context(held: Held, own: dict[str, Any], request: dict[str, Any]) -> dict[st
         "is_eager": False,
         "headers": headers,
         "expires": instant(job.expires_at),
-        "timelimit": [None, None],  # of the call
+        "timelimit": [hard or None, soft or None],
         "argsrepr": saferepr(tuple(held.args)),
         "kwargsrepr": saferepr(held.kwargs),
         "stamps": {},

@@ -41,6 +41,18 @@ def ids_in_a_chain():
     return lines(3, "called")
 
 
+def limits_of_a_call():
+    soft = end_of(asked.is_limited.apply_async((5,), soft_time_limit=1, time_limit=20))
+    hard = end_of(asked.sleeps_a_while.apply_async((5,), time_limit=1))[0]
+    signed = end_of(asked.is_limited.s(5).set(soft_time_limit=1).apply_async())
+    return [soft, hard, signed, end_of(asked.is_limited.delay(0))]
+
+
+def limits_of_a_step():
+    steps = chain(asked.adds_one.s(4), asked.is_limited.s().set(soft_time_limit=1), asked.says_type.s())
+    return end_of(steps.apply_async())
+
+
 def task_under_a_wrapper():
     return [end_of(asked.is_wrapped.delay(1)), end_of(asked.is_wrapped.delay(x=1, y=3))]
 

@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 from celery import Task, current_task
+from celery.exceptions import SoftTimeLimitExceeded
 from celery.result import allow_join_result
 from celery.utils.log import get_task_logger
 from celery.worker.request import Request
@@ -81,6 +82,16 @@ def raises_many():
 def sleeps_a_while(seconds):
     note("sleeps a while")
     time.sleep(seconds)
+
+
+@job(name="habits_is_limited", bind=True, soft_time_limit=60)
+def is_limited(self, seconds):
+    note("limits", self.request.timelimit)
+    try:
+        time.sleep(seconds)
+    except SoftTimeLimitExceeded:
+        return "soft limit"
+    return "slept"
 
 
 def noted(function):
