@@ -135,7 +135,12 @@ def test_a_result_answers_what_callers_of_celery_ask():
     assert (bad.ready(), bad.successful(), bad.failed()) == (True, False, True)
     assert (type(bad.result), str(bad.result)) == (RuntimeError, "broken")
     assert "in breaks" in bad.traceback
-    assert (good.name, good.kwargs, good.retries, good.date_done.year > 2000) == ("add", {"x": 1, "y": 2}, 0, True)
+    assert (good.name, good.kwargs, good.retries, good.date_done.year > 2000) == (
+        "tests.tasks.add",
+        {"x": 1, "y": 2},
+        0,
+        True,
+    )
 
 
 def test_a_group_knows_when_it_is_done():
@@ -209,8 +214,6 @@ def test_a_state_of_the_codes_own_is_read_by_callers(end, state, celery, shown):
 @pytest.mark.parametrize(
     "option",
     [
-        {"time_limit": 4},
-        {"soft_time_limit": 3},
         {"shadow": "x"},
         {"argsrepr": "(•••)"},
         {"kwargsrepr": "{•••}"},
@@ -323,3 +326,10 @@ def test_a_job_asked_for_at_the_commit_is_there():
     add.delay_on_commit(1, 2)
     add.apply_async_on_commit((3, 4))
     assert [job.params for job in Job.objects.order_by("pk")] == [{"x": 1, "y": 2}, {"x": 3, "y": 4}]
+
+
+@pytest.mark.parametrize("seconds", ["4", -1, True])
+def test_a_time_limit_of_a_call_that_is_no_number_of_seconds_is_refused(seconds):
+    with pytest.raises(TypeError, match="add: a time limit is a number of seconds, and not"):
+        add.apply_async((1, 2), soft_time_limit=seconds)
+    assert not Job.objects.exists()
