@@ -31,7 +31,7 @@ def test_frames_fill_the_page_and_banners_come_and_go(page: Page, watcher: Watch
     times = {"wait_p50_s": 0.031, "wait_p95_s": 4.25, "run_p50_s": 61, "run_p95_s": None}
     line.send("gauge", gauge="queues", value={"io": times})
     expect(row.locator("[data-part=waited]")).to_have_text("31 ms · 4.3 s")
-    expect(row.locator("[data-part=ran]")).to_have_text("1 min 01 s · –")
+    expect(row.locator("[data-part=ran]")).to_have_text("1.0 min · –")
 
     lost, waiting = one | {"alive": False, "beat_age_s": 31.0, "running": []}, [queue(queued=3, oldest_s=10)]
     line.send("patch", workers=[lost])
