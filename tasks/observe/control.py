@@ -9,7 +9,6 @@ from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
-from kombu import Connection
 from kombu.pidbox import Mailbox
 
 from tasks.engine import storable
@@ -34,17 +33,17 @@ class Remote:
         self.url, self.options, self.read_only = url, options, read_only
         self.mailbox = Mailbox(options.get("control_exchange", "celery"), type="fanout", accept=["json"],
                                serializer="json", reply_queue_expires=10.0)  # fmt: skip
-        self._connection: Connection | None = None
+        self._bound: Mailbox | None = None  # one for each connection: the queue of its answers is named after it
 
     def ask(self, command: str, hosts: Collection[str], timeout: float = ANSWER_S, **arguments: Any) -> dict[str, Any]:
         """Worker → its answer, of those that answered in time. Raises what the broker's driver raises."""
         if self.read_only or not hosts:
             return {}
         try:
-            if self._connection is None:
-                self._connection = broker.connection(self.url, self.options)
-                self._connection.ensure_connection(max_retries=1, interval_start=0)
-            found = self.mailbox(self._connection)._broadcast(
+            if self._bound is None:
+                self._bound = self.mailbox(broker.connection(self.url, self.options))
+                self._bound.connection.ensure_connection(max_retries=1, interval_start=0)
+            found = self._bound._broadcast(
                 command, arguments, sorted(hosts), reply=True, timeout=timeout, limit=len(hosts)
             )
         except Exception:
@@ -57,23 +56,23 @@ class Remote:
 
     def close(self) -> None:
         """Also takes away the list of answers: late ones would stay in Redis for ever."""
-        connection, self._connection = self._connection, None
-        if connection is None:
+        bound, self._bound = self._bound, None
+        if bound is None:
             return
         with suppress(Exception):
             if self.url.startswith("redis"):
-                queue = self.mailbox.reply_queue
+                queue = bound.reply_queue
                 # What kombu remembers as bound, it would not bind again.
-                connection.transport.state.queue_bindings_delete(queue.name)
+                bound.connection.transport.state.queue_bindings_delete(queue.name)
                 prefix = self.options.get("global_keyprefix", "")
                 with broker.redis_client(self.url) as client:
-                    binding = f"{prefix}_kombu.binding.{self.mailbox.reply_exchange.name}"
+                    binding = f"{prefix}_kombu.binding.{bound.reply_exchange.name}"
                     for member in client.smembers(binding):
                         if member.decode(errors="replace").split(broker.SEPARATOR)[-1] == queue.name:
                             client.srem(binding, member)
                     client.delete(f"{prefix}{queue.name}")
         with suppress(Exception):
-            connection.release()
+            bound.connection.release()
 
 
 def read_held(answer: Any) -> dict[str, Held]:

@@ -3,7 +3,7 @@
 import pytest
 
 from tasks.engine.models import Attempt, Ending
-from tasks.observe import knowledge
+from tasks.observe import broker, control, knowledge
 from tasks.observe.models import WatchedWorker
 from tests.support.watched import Watching, row, soon, state, wait_state
 
@@ -62,3 +62,19 @@ def test_a_queue_is_known_from_the_worker_that_serves_no_other_and_the_worker_co
         again = shop.send("add", 5, queue="parcels")
         wait_state(again, "succeeded")
         soon(lambda: done.get() == {"succeeded": 5, "failed": 1, "retried": 1}, what="counts over a restart")
+
+
+def test_workers_are_heard_again_after_a_question_that_nobody_answered(new_shop):
+    shop = new_shop()
+    shop.start()
+    remote = control.Remote(shop.broker, {}, read_only=False)
+    try:
+        for _ in range(3):
+            assert remote.ask("ping", ["w1@here"]) == {"w1@here": {"ok": "pong"}}
+            assert remote.ask("ping", ["nobody@here"]) == {}
+        remote.close()
+        assert remote.ask("ping", ["w1@here"]) == {"w1@here": {"ok": "pong"}}
+    finally:
+        remote.close()
+    with broker.redis_client(shop.broker) as client:
+        assert [key for key in client.keys("*reply*") if client.type(key) == b"list"] == []
