@@ -137,9 +137,12 @@ def chart_above(text: str, query: Query) -> dict[str, Any]:
     of = "".join(
         f" {words} {named[name]}" for name, words in (("kind", "of kind"), ("queue", "in queue")) if name in named
     )
-    if (app := unseen.the_app(query)) and "queue" not in named:
-        return charts.of(app, period, shown, **named) | {"title": f"Ended in {app.name}{of}, {LENGTHS[period]}"}
-    return bars.draw(series.of(period, **named), shown) | {"title": f"Ended{of}, {LENGTHS[period]}"}
+    if app := unseen.the_app(query):
+        in_app = f" of kind {named['kind']}" if "kind" in named else ""
+        drawn = charts.of(app, period, shown, kind=named.get("kind", ""))  # nothing counts by queue there
+        return drawn | {"title": f"Ended in {app.name}{in_app}, {LENGTHS[period]}"}
+    words = "Our own jobs that ended" if settings.SIGNALBOX_OBSERVE else "Ended"
+    return bars.draw(series.of(period, **named), shown) | {"title": f"{words}{of}, {LENGTHS[period]}"}
 
 
 def export_url(form: str, text: str, query: Query) -> str:

@@ -192,3 +192,13 @@ def test_what_is_said_again_to_an_observer_that_takes_over_is_not_counted_again(
     assert ended() == {"failed": 1}
     assert Ending.objects.count() == 1
     assert Job.every.get(task_id=name).version == begun.version
+
+
+def test_a_chart_above_a_search_says_whose_jobs_it_counts(settings):
+    App.objects.create(name="shop", transport="redis")
+    assert "Ended, last 24 hours" in page("vera", "/jobs/")
+    settings.SIGNALBOX_OBSERVE = {"shop": None}
+    assert "Our own jobs that ended, last 24 hours" in page("vera", "/jobs/")
+    assert "Our own jobs that ended of kind noop, last 24 hours" in page("vera", "/jobs/?q=kind:noop")
+    assert "Ended in shop, last 24 hours" in page("vera", "/jobs/?q=app:shop queue:shop:celery")
+    assert "Ended in shop of kind noop, last 24 hours" in page("vera", "/jobs/?q=app:shop kind:noop queue:shop:celery")

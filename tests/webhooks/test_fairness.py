@@ -85,8 +85,8 @@ def test_hundreds_of_callbacks_to_hosts_that_hang_hold_up_no_webhook_and_no_othe
         for _ in range(10):
             lifecycle.submit("countdown", {"seconds": 0, "steps": 1}, owner=person("bob"), callback_url=friend.url)
         site.wait(10, 30), friend.wait(10, 30)
-    others = Delivery.objects.exclude(endpoint=hook)
-    assert others.count() == 20
+        others = Delivery.objects.exclude(endpoint=hook)
+        wait_until(lambda: others.filter(status="delivered").count() == 20, what="what was answered")
     waits = [(row.attempts.first().at - row.created_at).total_seconds() for row in others]
     print(f"beside {HUNG} that hang the others waited {max(waits):.2f} s at most")
     assert max(waits) < 3
