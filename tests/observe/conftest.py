@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kombu import pools
+from django.conf import settings
+from kombu import Connection, pools
 
 from tasks.engine.celery_app import app
 from tests.support.servers import Servers
@@ -23,6 +24,12 @@ def rabbit(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> OwnRab
     return OwnRabbit(servers, tmp_path_factory.mktemp("rabbit"))
 
 
+def forget_events(url: str) -> None:
+    """RabbitMQ keeps events for an observer that is away: those of the test before are none of the next one's."""
+    with Connection(url) as link:
+        link.channel().queue_delete(f"signalbox-observe.{settings.SIGNALBOX_NAME}.shop")
+
+
 @pytest.fixture
 def new_shop(servers: Servers, foreign: OwnRedis, tmp_path: Path, settings: Any) -> Iterator[Callable[..., Shop]]:
     shops: list[Shop] = []
@@ -34,6 +41,8 @@ def new_shop(servers: Servers, foreign: OwnRedis, tmp_path: Path, settings: Any)
 
     def make(number: int = 0, results: bool = False, broker: str = "", **conf: Any) -> Shop:
         where = broker or foreign.url(number)
+        if where.startswith("amqp:"):
+            forget_events(where)
         backend = (where if where.startswith("redis:") else foreign.url(15)) if results else ""
         shops.append(Shop(servers, tmp_path / f"shop{len(shops)}", where, backend, **conf))
         return shops[-1]
