@@ -67,6 +67,7 @@ def rate_of_product(servers: Servers, jobs: int, push: bool) -> float:
     if not push:
         environment["SIGNALBOX_CHANNEL_LAYER"] = "bench.throughput.NoLayer"
     environment |= {"SIGNALBOX_LOG_LEVEL": "WARNING", "DJANGO_SETTINGS_MODULE": "project.settings"}
+    environment["SIGNALBOX_APPS"] = ""  # the kinds that come with the product, and not those of the tests
     subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=ROOT, env=environment, check=True)
     options = ["-n", "bench@%h", "-c", "2", "-l", "WARNING"]
     worker = servers.keep(parts.celery("worker", *options), cwd=ROOT, env=environment)
