@@ -53,24 +53,8 @@ def adopt(name: str, tasks: list[Task]) -> registry.Kind:
         task.__class__ = made
         if "_orig_run" in vars(task):  # ``run`` is Celery's wrapper around it, which tries again
             task._orig_run = partial(made.run, task)
-        _send_by_row(task.app)
     app.tasks[name] = tasks[0]
     return kind
-
-
-def _send_by_row(other: Any) -> None:
-    """Let ``send_task`` of another app call the task where it is one of a job: its message would be a plain one."""
-    send = other.send_task
-    if other is app or getattr(send, "func", None) is _ask_by_name:
-        return
-    other.send_task = partial(_ask_by_name, other, send)
-
-
-def _ask_by_name(other: Any, send: Any, name: str, args: Any = None, kwargs: Any = None, **options: Any) -> Any:
-    task = other.tasks.get(name)
-    if isinstance(task, JobTask):
-        return task.apply_async(args, kwargs, **options)
-    return send(name, args, kwargs, **options)
 
 
 def _kind_of(name: str, task: Task) -> registry.Kind:
