@@ -134,13 +134,13 @@ def chart_above(text: str, query: Query) -> dict[str, Any]:
     shown = text
     for name in ("since", "until", "ended"):
         shown = edited(shown, name)
+    if app := unseen.the_app(query):
+        named.pop("queue", None)  # nothing counts by queue there
     of = "".join(
         f" {words} {named[name]}" for name, words in (("kind", "of kind"), ("queue", "in queue")) if name in named
     )
-    if app := unseen.the_app(query):
-        in_app = f" of kind {named['kind']}" if "kind" in named else ""
-        drawn = charts.of(app, period, shown, kind=named.get("kind", ""))  # nothing counts by queue there
-        return drawn | {"title": f"Ended in {app.name}{in_app}, {LENGTHS[period]}"}
+    if app:
+        return charts.of(app, period, shown, **named) | {"title": f"Ended in {app.name}{of}, {LENGTHS[period]}"}
     words = "Our own jobs that ended" if settings.SIGNALBOX_OBSERVE else "Ended"
     return bars.draw(series.of(period, **named), shown) | {"title": f"{words}{of}, {LENGTHS[period]}"}
 
