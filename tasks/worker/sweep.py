@@ -136,6 +136,7 @@ def _notify_missing() -> None:
     """
     clock = lifecycle.now()
     before = clock - timedelta(seconds=settings.SIGNALBOX_SWEEP_S)
+    kinds, rated = calls.called(), calls.rated()
     for queue in _waiting_queues():
         waiting = Job.objects.filter(state=State.QUEUED, queue=queue, app="")
         if not waiting.filter(rung_at__lt=before).exists():
@@ -145,9 +146,8 @@ def _notify_missing() -> None:
         except Exception as error:
             log.debug("The broker could not be asked: %s", error)
             return
-        rated = calls.rated()
-        called = waiting.filter(serial_key="", kind__in=calls.called())
-        own = waiting.exclude(serial_key="", kind__in=calls.called())
+        called = waiting.filter(serial_key="", kind__in=kinds)
+        own = waiting.exclude(serial_key="", kind__in=kinds)
         missing = own[: ready + MOST_MESSAGES].count() - ready
         if called.exclude(kind__in=rated)[: ready + 1].count() > ready and ready < broker.ROOM:
             missing = max(missing, broker.ROOM - ready)
