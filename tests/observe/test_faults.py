@@ -50,6 +50,14 @@ def events_are_on(watching: Watching) -> None:
     soon(lambda: watching.observer.watched["shop"].watcher.workers.events() == "on", 30, "events on")
 
 
+def stream(shop: Shop, watching: Watching) -> Sender:
+    """Twenty tasks a second, of which some have ended already."""
+    events_are_on(watching)
+    sender = Sender(shop, 20)
+    soon(lambda: Job.every.filter(app="shop", state="succeeded").count() > 40, 30, "a stream of tasks")
+    return sender
+
+
 def unseen() -> int:
     return App.objects.get().unseen
 
@@ -92,9 +100,7 @@ def test_a_rabbitmq_that_restarts_under_load_leaves_no_wrong_row(servers, tmp_pa
     shop = new_shop(broker=rabbit.url())
     shop.start(concurrency=4)
     with Watching({"shop": shop.broker}) as watching:
-        events_are_on(watching)
-        sender = Sender(shop, 20)
-        soon(lambda: Job.every.filter(app="shop", state="succeeded").count() > 40, 30, "a stream of tasks")
+        sender = stream(shop, watching)
         rabbit.stop()
         assert rabbit.start()
         back = time.monotonic()
@@ -235,9 +241,7 @@ def test_a_redis_that_restarts_under_load_leaves_no_wrong_row(servers, tmp_path,
     shop = new_shop(broker=broker.url())
     shop.start(concurrency=4)
     with Watching({"shop": shop.broker}) as watching:
-        events_are_on(watching)
-        sender = Sender(shop, 20)
-        soon(lambda: Job.every.filter(app="shop", state="succeeded").count() > 40, 30, "a stream of tasks")
+        sender = stream(shop, watching)
         broker.kill()
         time.sleep(3)
         as_of = App.objects.get().as_of
