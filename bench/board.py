@@ -3,9 +3,10 @@
     python -m bench.board [--seconds 10] [--rate 6]
 
 The page is the product's own, in a real Chromium; its frames come from this script, which stands in for the hub.
-*Quiet*: ten jobs run, and each says every ten seconds how far it is. *Busy*: RATE jobs a second wait, run and end,
-three frames each, and every tenth fails. Printed is what the page's main thread spent, by Performance.getMetrics, as a
-share of a core.
+Ten jobs run. *Still*: nothing but beats. *Quiet*: each says every ten seconds how far it is. *Busy*: RATE jobs a second
+wait, run and end, three frames each, and every tenth fails. Printed is what the page's main thread spent, by
+Performance.getMetrics, as a share of a core. A job keeps the moments of its start and end, as a row does: else each
+frame would move rows.
 """
 
 import argparse
@@ -14,7 +15,9 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from itertools import repeat
 from pathlib import Path
 
 from playwright.sync_api import BrowserContext, CDPSession, sync_playwright
@@ -32,6 +35,7 @@ METRICS = {
     "style": "RecalcStyleDuration",
     "layout": "LayoutDuration",
 }
+FIRST = 100  # the first job that comes while it is measured
 LIVE = ("scheduled", "queued", "running", "retrying")
 QUEUE = {
     "name": "default",
@@ -54,20 +58,26 @@ WORKER = {
 }
 
 
-def instant() -> str:
-    return datetime.now(UTC).isoformat().replace("+00:00", "Z")
+def instant(ago_s: float = 0) -> str:
+    return (datetime.now(UTC) - timedelta(seconds=ago_s)).isoformat().replace("+00:00", "Z")
+
+
+@cache
+def started(n: int) -> str:
+    """When job ``n`` was started: those that are there from the first on, some minutes ago."""
+    return instant(600 - n if n < FIRST else 0)
 
 
 def job(n: int, state: str, version: int, done: int = 0, total: int = 0, error: str | None = None) -> dict:
     """The summary of job ``n``, as frames carry it."""
-    now = instant()
+    began, ended = started(n), instant(300 if n < FIRST else 0)
     return {
         "id": f"01999999-0000-7000-8000-{n:012}", "version": version, "kind": "send_invoice", "queue": "default",
         "state": state, "attempt": 1, "max_attempts": 4, "priority": 5, "owner": "ada", "title": f"order {n}",
         "progress": {"done": done, "total": total, "note": ""}, "cancel_requested": False, "error": error,
         "worker": "w1@h", "schedule": None, "parent": None, "log_seq": 0, "app": None, "release": None,
-        "doubt_at": None, "created_at": now, "due_at": None, "started_at": now,
-        "finished_at": now if state in ("succeeded", "failed") else None,
+        "doubt_at": None, "created_at": began, "due_at": None, "started_at": began,
+        "finished_at": ended if state in ("succeeded", "failed") else None,
     }  # fmt: skip
 
 
@@ -87,31 +97,43 @@ class Hub:
 
     def __init__(self, frames: Iterator[tuple[float, list[dict]]]) -> None:
         self.frames, self.go, self.done, self.n, self.seconds = frames, threading.Event(), threading.Event(), 0, 0.0
-        self.counts: Counter[str] = Counter(running=10)
+        self.states: dict[str, str] = {}
         self.server = serve(self.serve, "127.0.0.1", 0, subprotocols=["signalbox.v1"])
         self.port = self.server.socket.getsockname()[1]
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
-    def frame(self, kind: str, jobs: list[dict], **more: object) -> str:
+    def frame(self, kind: str, **more: object) -> str:
         self.n += 1
-        return json.dumps({"type": kind, "n": self.n, "as_of": instant(), "age": 0.0, "jobs": jobs, **more})
+        return json.dumps({"type": kind, "n": self.n, "as_of": instant(), "age": 0.0, **more})
+
+    def moved(self, jobs: list[dict]) -> dict[str, object]:
+        """The members of a frame: these jobs, and the counts if they differ now."""
+        before = dict(self.states)
+        self.states |= {job["id"]: job["state"] for job in jobs}
+        return {"jobs": jobs} | ({} if before == self.states else {"stats": stats(Counter(self.states.values()))})
 
     def serve(self, socket: ServerConnection) -> None:
         socket.recv()
         jobs = [job(n, "running", version=1, done=0, total=100) for n in range(1, 11)]
         jobs += [job(n, "succeeded", version=1) for n in range(11, 61)]
-        socket.send(self.frame("snapshot", jobs, stats=stats(self.counts), queues=[QUEUE], workers=[WORKER]))
+        socket.send(self.frame("snapshot", queues=[QUEUE], workers=[WORKER], **self.moved(jobs)))
         threading.Thread(target=lambda: list(socket), daemon=True).start()
         self.go.wait()
         end = time.monotonic() + self.seconds
         for pause, jobs in self.frames:
             if time.monotonic() > end:
                 break
-            for each in jobs:
-                self.counts[each["state"]] += 1
-            socket.send(self.frame("patch", jobs, stats=stats(self.counts)))
+            if jobs:
+                socket.send(self.frame("patch", **self.moved(jobs)))
+            else:
+                socket.send(json.dumps({"type": "beat", "as_of": instant(), "age": 0.0, "every": 5}))
             time.sleep(pause)
         self.done.set()
+
+
+def still() -> Iterator[tuple[float, list[dict]]]:
+    """Nothing moves: a beat every five seconds."""
+    return repeat((5.0, []))
 
 
 def quiet() -> Iterator[tuple[float, list[dict]]]:
@@ -123,7 +145,7 @@ def quiet() -> Iterator[tuple[float, list[dict]]]:
 
 def busy(rate: float) -> Iterator[tuple[float, list[dict]]]:
     """Jobs that are queued, run and end."""
-    for n in range(100, 100_000):
+    for n in range(FIRST, 100_000):
         ended = "failed" if n % 10 == 0 else "succeeded"
         for version, state in enumerate(("queued", "running", ended), 1):
             error = "GatewayError: 502 from the bank" if state == "failed" else None
@@ -168,7 +190,11 @@ def main() -> None:
             page.get_by_role("button", name="Log in").click()
             page.wait_for_url(product.base_url)
             page.close()
-            for name, frames in (("quiet", quiet()), (f"{options.rate:g} jobs/s", busy(options.rate))):
+            for name, frames in (
+                ("still", still()),
+                ("quiet", quiet()),
+                (f"{options.rate:g} jobs/s", busy(options.rate)),
+            ):
                 shares = measured(context, frames, options.seconds)
                 print(
                     f"{name}: " + ", ".join(f"{what} {share:.1%}" for what, share in shares.items()) + " of a core",

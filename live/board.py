@@ -38,6 +38,17 @@ class Place(NamedTuple):
     rest: int
 
 
+class Move(NamedTuple):
+    """A job's new state. ``before``: where it was; None: nowhere, if it is new, or nobody here knows where."""
+
+    before: Summary | None
+    after: Summary
+
+    @property
+    def known(self) -> bool:
+        return self.before is not None or self.after["version"] == 1
+
+
 class BoardChanges(NamedTuple):
     """The changes that a reader has missed, as members of a frame, and its place after them."""
 
@@ -76,7 +87,8 @@ class Board:
         self._signs: dict[str, Any] = {}
         self._order: dict[str, list[tuple]] = {section: [] for section in LIMITS}
         self._touched: set[str] = set()
-        self.restless = False  # a hint brought a new state of a job, so the counts must be read again
+        self.moves: list[Move] = []  # what hints brought since the owner last emptied it: the counts must be read again
+        self._stats: dict[str, Any] = {}
         self.stirred: list[Summary] = []  # rows that the last ``diff`` put, or took away
         self.repairs = 0  # rows that a ``diff`` had to correct because no hint had arrived
         self._ends: dict[str, tuple] = {}  # of full sections: their last row at the last ``diff``
@@ -91,9 +103,12 @@ class Board:
                 del self.corrected[job]
             known = self.rows.get(job)
             shown = known.summary["version"] if known else self._past.get(job, 0)
-            if section is None or shown >= summary["version"]:
+            if shown >= summary["version"]:
                 continue
-            self.restless |= known is None or known.summary["state"] != summary["state"]
+            if known is None or known.summary["state"] != summary["state"]:
+                self._moved(Move(known and known.summary, summary))
+            if section is None:
+                continue
             if known or self._ranks(section, rank(summary)):
                 self._put(summary)
                 self._touched.add(job)
@@ -103,8 +118,20 @@ class Board:
         """Mark the start of a read of the database. Hints from here on may be newer than its rows."""
         self._touched.clear()
 
-    def diff(self, picture: dict[str, Any]) -> bool:
+    def _moved(self, move: Move) -> None:
+        """Count a move, so that a frame's rows and counts say the same. The next reading of the counts corrects it."""
+        self.moves.append(move)
+        if move.known and self._stats:
+            before, state = move.before and move.before["state"], move.after["state"]
+            now, ended = self._stats["now"], self._stats["last_hour"]
+            self._extra(
+                "stats", self._stats | {"now": moved(now, before, state), "last_hour": moved(ended, None, state)}
+            )
+
+    def diff(self, picture: dict[str, Any], counts: bool = True) -> bool:
         """Replace the rows by those read since ``begin``. Returns whether anything changed.
+
+        ``counts``: take those too. A move since ``begin`` may be missing in them.
 
         Rows that a hint changed since then stay. A row that is newer here than in the database, although no hint
         changed it, was never committed: it is removed, and the next read brings the committed one.
@@ -129,7 +156,8 @@ class Board:
                     self._remove(job)
                 else:
                     self._put(summary)
-        self.count(picture)
+        if counts:
+            self.count(picture)
         self._ends = {
             section: ranked[LIMITS[section] - 1]
             for section, ranked in self._order.items()
@@ -210,10 +238,17 @@ class Board:
             del order[bisect_left(order, row.rank)]
 
     def _extra(self, name: str, value: Any) -> None:
+        if name == "stats":
+            self._stats = value
         if name in self.extras and self._signs[name] == _sign(value):
             return
         self._signs[name] = _sign(value)
         self.extras[name] = (frames.counts(value), self._step())
+
+
+def moved(counts: dict[str, int], before: str | None, after: str) -> dict[str, int]:
+    """Counts by state after a job's move from one to another. States that are not counted here do not matter."""
+    return {name: max(0, n - (name == before) + (name == after)) for name, n in counts.items()}
 
 
 def _later(items: Iterable, at: Any, place: int) -> Iterable:

@@ -27,6 +27,7 @@ from tasks.engine.models import instant
 from tasks.queries import gauges
 
 RECOUNT_S = 0.25  # between two counts, however much moves
+OVERTAKEN_S = 1.0  # so long may moves during the reading make counts useless
 RECOUNT_SHARE = 20  # and this many times what the last one took: a long queue is counted more seldom
 
 log = logging.getLogger(__name__)
@@ -62,6 +63,8 @@ class Picture:
         self._changed, self._agreed_now = changed, agreed_now
         self._reader = DatabaseThread("signalbox-hub")
         self._moved = asyncio.Event()
+        self._moves = 0  # heard of since the start
+        self._counted = 0.0
         self._well = True
 
     def hints(self, message: dict[str, Any]) -> None:
@@ -70,11 +73,14 @@ class Picture:
         self.counters.hints += len(jobs)
         self._watches.hint(jobs)
         own = [job for job in jobs if not job.get("app")]
-        if self.news.moved(jobs) | self.board.apply(own) | self.everything.apply(jobs):
-            self._changed()
-        if self.board.restless or self.everything.restless:
-            self.board.restless = self.everything.restless = False
+        changed = self.news.moved(jobs) | self.board.apply(own) | self.everything.apply(jobs)
+        if moves := self.everything.moves:
+            changed |= self.gauges.moved(moves)
+            self._moves += len(moves)
             self._moved.set()
+        self.board.moves, self.everything.moves = [], []
+        if changed:
+            self._changed()
 
     async def reconcile(self) -> None:
         """Read everything from the database, again and again, and correct the shared data."""
@@ -83,10 +89,11 @@ class Picture:
             visitors = {mailbox.visitor for mailbox in self._mailboxes}
             self.board.begin()
             self.everything.begin()
+            moves = self._moves
             try:
                 topics = {"alerts", *self.news.watched}
                 seen = await self._reader.run(read_all, self._watches.jobs, topics, visitors, withdrawn_visitors)
-                self._settle(seen, Agreed(instant(now), began))
+                self._settle(seen, Agreed(instant(now), began), self._fresh(moves, began))
             except Exception as error:
                 self.counters.failures += 1
                 if self._well:
@@ -99,13 +106,19 @@ class Picture:
                 await self._read_gauges(seen.picture)
             await asyncio.sleep(max(0.01, began + settings.SIGNALBOX_RECONCILE_S - time.monotonic()))
 
-    def _settle(self, seen: Reading, agreed: Agreed) -> None:
+    def _fresh(self, moves: int, began: float) -> bool:
+        """Whether to take counts read since then: one that was overtaken by a move would take that back on screen."""
+        fresh = self._moves == moves or began - self._counted > OVERTAKEN_S
+        self._counted = began if fresh else self._counted
+        return fresh
+
+    def _settle(self, seen: Reading, agreed: Agreed, counts: bool) -> None:
         for mailbox in [mailbox for mailbox in self._mailboxes if mailbox.visitor in seen.withdrawn]:
             mailbox.close(*seen.withdrawn[mailbox.visitor])
         self._watches.hint(seen.watched)
         self._watches.missing(seen.missing)
         first = self.agreed is None
-        changed = self.board.diff(seen.picture) | self.everything.diff(seen.everything)
+        changed = self.board.diff(seen.picture, counts) | self.everything.diff(seen.everything, counts)
         self.agreed = agreed
         if first:
             self.board.corrected.clear()
@@ -120,7 +133,7 @@ class Picture:
         while True:
             await self._moved.wait()
             self._moved.clear()
-            began = time.monotonic()
+            began, moves = time.monotonic(), self._moves
             if self.agreed and any(mailbox.board for mailbox in self._mailboxes):
                 try:
                     own, every, read = await self._reader.run(recount, self._asked() & gauges.COUNTS)
@@ -128,15 +141,20 @@ class Picture:
                     log.info("the counts could not be read: %r", error)  # the next whole reading warns
                     self._moved.set()
                 else:
-                    if self.board.count(own) | self.everything.count(every) | self.gauges.take(read, self._asked()):
+                    if not self._fresh(moves, began):
+                        self._moved.set()
+                    elif self.board.count(own) | self.everything.count(every) | self.gauges.take(read, self._asked()):
                         self._changed()
             await asyncio.sleep(max(RECOUNT_S, RECOUNT_SHARE * (time.monotonic() - began)))
 
     async def _read_gauges(self, board: dict[str, Any]) -> None:
         """After the board, which does not wait for them; one that cannot be read now stays as it is."""
-        asked = self._asked()
+        asked, moves = self._asked(), self._moves
         try:
-            if asked and self.gauges.take(await self._reader.run(gauges.read, asked, board), asked):
+            read = await self._reader.run(gauges.read, asked, board) if asked else {}
+            if self._moves != moves:  # the next counts bring those that it has overtaken
+                read = {name: value for name, value in read.items() if name not in gauges.COUNTS}
+            if asked and self.gauges.take(read, asked):
                 self._changed()
         except Exception as error:
             log.warning("gauges could not be read: %r", error)

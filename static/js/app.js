@@ -4,10 +4,9 @@
 import * as actions from "./parts/actions.js";
 import * as alerts from "./live/alerts.js";
 import { Announcer } from "./live/announce.js";
-import { showBadge } from "./live/badge.js";
+import { Badge } from "./live/badge.js";
 import { Board } from "./pages/board.js";
 import { ChartsPage } from "./pages/charts.js";
-import { showCounts } from "./parts/counts.js";
 import { Freshness } from "./live/freshness.js";
 import { JobPage } from "./pages/job.js";
 import { JobsPage } from "./pages/jobs.js";
@@ -47,7 +46,6 @@ else if (main.dataset.news === undefined) alerts.listen();
 function live(watch) {
   const store = new Store();
   const freshness = new Freshness();
-  const badge = document.querySelector("[data-live]");
   let hint = "";
   let linked = false;
   let ended = "";
@@ -63,26 +61,30 @@ function live(watch) {
       alerts.update(frame);
       if (board?.verdict && frame.type === "news" && frame.alerts) board.recount(frame.alerts.length);
       if (frame.code === "unknown-job") (jobs ?? job)?.gone(String(frame.job));
-      showFreshness();
+      badge.update();
+      if (frame.stats) retitle();
     },
     onLink(link, wait) {
       linked = link === "open";
       hint = link === "waiting" ? `Disconnected; reconnecting in ${Math.ceil(wait)} s` : "";
-      showFreshness();
+      badge.show();
     },
     onEnd(code, reason) {
       if (code === 4401) toLogin();
       ended = reason || "You no longer have access to this page.";
       announcer?.say(ended);
-      showFreshness();
+      badge.show();
     },
   });
 
-  const board = watch === "board" ? watchBoard(store) : null;
+  const board = watch === "board" ? new Board(main, store) : null;
+  const badge = new Badge(freshness, () => ({ linked, ended, hint, paused: board?.hold.paused }));
+  time.also(retitle);
   const jobs = watch === "jobs" ? new JobsPage(main, store, socket, (words) => announcer?.say(words)) : null;
   const many = board || jobs || WHOLE.has(watch);
   if (many) socket.watch("board", { type: "watch", board: true, apps: true });
   const job = many ? null : watchJob(watch, store, socket);
+  if (board) store.subscribe((change) => announcer?.note(change, store.jobs));
   if (board) for (const gauge of ["tallies", "failures", "chart-1h", "troubles"]) socket.watch(gauge, { type: "watch", gauge });
   socket.watch("news", alerts.WATCH);
   if (watch === "charts") socket.watch("gauge", { type: "watch", gauge: new ChartsPage(main, store).gauge });
@@ -93,11 +95,8 @@ function live(watch) {
   const region = main.querySelector("[data-troubles]");
   if (region instanceof HTMLElement) troubles.keep(region, store, (words) => announcer?.say(words));
 
-  function showFreshness() {
-    const believed = freshness.word();
-    const word = ended ? "forbidden" : board?.hold.paused ? "paused" : believed === "live" && !linked ? "catching-up" : believed;
-    if (badge instanceof HTMLElement) showBadge(badge, word, freshness.age(), ended || hint);
-    mark(store.stats?.last_hour.failed ?? 0, believed === "stale");
+  function retitle() {
+    mark(store.stats?.last_hour.failed ?? 0, freshness.word() === "stale");
   }
 
   document.querySelector("[data-pause]")?.addEventListener("click", (event) => {
@@ -106,25 +105,13 @@ function live(watch) {
     button.textContent = paused ? "Resume" : "Pause";
     button.toggleAttribute("data-paused", paused);
     board?.pause(paused);
-    if (store.stats && !paused) showCounts(main, store.stats);
-    showFreshness();
+    badge.show();
   });
-  setInterval(showFreshness, 1000);
   addEventListener("online", () => socket.reconnectNow());
   document.addEventListener("visibilitychange", () => document.hidden || socket.reconnectNow());
   addEventListener("pagehide", () => socket.close());
   addEventListener("pageshow", (event) => event.persisted && socket.open());
   socket.open();
-}
-
-/** @param {Store} store */
-function watchBoard(store) {
-  const board = new Board(main, store);
-  store.subscribe((change) => {
-    if (change.stats && store.stats && !board.hold.paused) showCounts(main, store.stats);
-    announcer?.note(change, store.jobs);
-  });
-  return board;
 }
 
 /** @param {string} id @param {Store} store @param {Socket} socket */

@@ -18,6 +18,9 @@ test("a picture is live, then catching up, then stale, even if the machine slept
   words.push(freshness.word());
   wall.at += 60_000;
   words.push(freshness.word());
+  tick.at = wall.at += 5000;
+  freshness.update({ age: 1 });
+  assert.deepEqual([freshness.rest(), (freshness.update({ age: 9 }), freshness.rest()), (freshness.update({ age: 15 }), freshness.rest())], [6000, 6000, Infinity]);
   assert.deepEqual(words, [
     "connecting", "live", "live", "catching-up", "catching-up", "stale", "live", "stale",
   ]);

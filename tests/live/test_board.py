@@ -1,6 +1,7 @@
 """The board: snapshot and patches lead every reader to the picture of the database, whatever hints do on their way."""
 
 import json
+from collections import Counter
 
 import pytest
 from hypothesis import given
@@ -82,7 +83,8 @@ class World:
         for section, limit in LIMITS.items():
             rows = [row for row in self.rows.values() if boards.SECTIONS.get(row["state"]) == section]
             found += sorted(rows, key=boards.rank)[:limit]
-        return picture(*found, stats={"now": len(self.rows)})
+        counts = Counter(row["state"] for row in self.rows.values())
+        return picture(*found, stats={"now": {state: counts[state] for state in STATES}, "last_hour": {}})
 
     def step(self, name, *args):
         match name:
@@ -119,12 +121,26 @@ def test_snapshot_and_patches_give_the_fresh_picture(events):
         for reader in world.readers:
             reader.catch_up()
             assert reader.page.jobs == wanted
-            assert reader.page.extras["stats"] == {"now": len(world.rows)}
+            assert reader.page.extras["stats"] == world.picture()["stats"]
     finally:
         LIMITS.update(limits)
 
 
 # --- hints -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_move_changes_the_counts_of_its_frame_where_it_is_known_from_where():
+    board = Board()
+    now, ended = {"scheduled": 0, "queued": 5, "running": 0}, {"succeeded": 7, "failed": 0}
+    agree(board, summary(uid(1), 1, "queued"), stats={"now": now, "last_hour": ended})
+    board.apply([summary(uid(1), 2, "running"), summary(uid(2), 1, "queued"), summary(uid(3), 1, "scheduled")])
+    reader = Reader(board).catch_up()
+    assert reader.page.extras["stats"]["now"] == {"scheduled": 1, "queued": 5, "running": 1}
+    board.apply([summary(uid(1), 3, "failed"), summary(uid(1), 2, "running"), summary(uid(9), 4, "running")])
+    assert reader.read()["stats"] == {
+        "now": {"scheduled": 1, "queued": 5, "running": 0},
+        "last_hour": {"succeeded": 7, "failed": 1},
+    }
 
 
 def test_the_newest_version_wins():

@@ -1,5 +1,8 @@
 """The counts above the rows follow them at once, read from the database: no tile contradicts the list beside it."""
 
+import threading
+from collections import Counter
+
 import pytest
 
 from tasks.engine import lease, lifecycle
@@ -7,8 +10,9 @@ from tasks.engine.report import Report
 from tasks.queries import board as picture
 from tasks.queries import gauges
 from tests.support.live_hub import Tab, claim, paced, running, submit
-from tests.support.live_parts import until
+from tests.support.live_parts import Page, until
 
+NOW = ("queued", "running", "retrying")
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
@@ -31,13 +35,55 @@ async def test_counts_of_states_queues_and_workers_follow_each_move(rows):
         await until(lambda: counted(tab, "queued") == 3)
         held = await rows(claim, jobs[0])
         await until(lambda: (counted(tab, "queued"), counted(tab, "running")) == (2, 1))
-        queues = {queue["name"]: queue for queue in tab.page.extras["queues"]}
-        assert (queues[held.queue]["queued"], queues[held.queue]["running"]) == (2, 1)
+        queues = lambda: {each["name"]: (each["queued"], each["running"]) for each in tab.page.extras["queues"]}  # noqa: E731
+        await until(lambda: queues()[held.queue] == (2, 1))
         await until(lambda: tab.of("gauge") and tab.of("gauge")[-1]["value"] == {"noop": {"running": 1, "waiting": 2}})
         await rows(lifecycle.succeed, held)
         await until(lambda: counted(tab, "running") == 0)
         assert tab.page.extras["stats"]["last_hour"]["succeeded"] == 1
         assert hub.counters.reconciles == 1
+
+
+async def test_a_row_and_the_number_of_its_state_come_in_one_frame_however_slow_the_counting_is(rows, monkeypatch):
+    real, reading, end = picture.counts, threading.Event(), threading.Event()
+
+    def slow():
+        found = real()
+        reading.set()
+        assert end.wait(10)
+        return found
+
+    def contradictions(tab):
+        seen = Page()
+        for frame in tab.of("snapshot", "patch", "gauge"):
+            seen.take(frame)
+            states = Counter(job["state"] for job in seen.jobs.values())
+            if frame["type"] != "gauge" and any(seen.extras["stats"]["now"][name] != states[name] for name in NOW):
+                yield states, seen.extras["stats"]
+
+    async with running() as hub:
+        tab = Tab(hub).watch()
+        await until(lambda: tab.of("snapshot") and hub._listener.connects)
+        tab.mailbox.gauges["tallies"] = 0
+        monkeypatch.setattr(picture, "counts", slow)
+        jobs = await rows(submit, 3)
+        await until(reading.is_set)
+        held = [await rows(claim, job) for job in jobs]
+        await rows(lifecycle.succeed, held[0])
+        await until(
+            lambda: (
+                tab.page.states() == dict(zip(jobs, (("succeeded", 3), ("running", 2), ("running", 2)), strict=True))
+            )
+        )
+        assert counted(tab, "running") == 2 and tab.page.extras["stats"]["last_hour"]["succeeded"] == 1
+        end.set()
+        await rows(lifecycle.succeed, held[1])
+        await until(
+            lambda: tab.of("gauge") and tab.of("gauge")[-1]["value"]["kinds"]["noop"] == {"running": 1, "waiting": 0}
+        )
+        await until(lambda: sum(queue["running"] for queue in tab.page.extras["queues"]) == 1)
+        assert counted(tab, "running") == 1
+        assert list(contradictions(tab)) == []
 
 
 async def test_progress_counts_nothing_anew(rows, monkeypatch):
@@ -49,7 +95,7 @@ async def test_progress_counts_nothing_anew(rows, monkeypatch):
         await until(lambda: tab.of("snapshot") and hub._listener.connects)
         [job] = await rows(submit)
         held = await rows(claim, job)
-        await until(lambda: counted(tab, "running") == 1)
+        await until(lambda: sum(queue["running"] for queue in tab.page.extras["queues"]) == 1)  # they were read
         before = len(asked)
         report = Report()
         for done in range(1, 6):
@@ -87,8 +133,8 @@ async def test_counts_that_cannot_be_read_are_read_again(rows, monkeypatch):
         tab = Tab(hub).watch()
         await until(lambda: tab.of("snapshot") and hub._listener.connects)
         await rows(submit)
-        await until(lambda: counted(tab, "queued") == 1)
-        assert not broken
+        await until(lambda: not broken and sum(queue["queued"] for queue in tab.page.extras["queues"]) == 1)
+        assert counted(tab, "queued") == 1
 
 
 def test_the_counts_are_those_of_the_board():

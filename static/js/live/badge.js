@@ -3,6 +3,7 @@
 
 import { rough } from "../parts/duration.js";
 import { put } from "../parts/put.js";
+import * as time from "../parts/time.js";
 
 /** @type {Record<string, string>} */
 const WORDS = {
@@ -12,16 +13,38 @@ const WORDS = {
 /** @type {Record<string, string>} */
 const LAMPS = { live: "live", stale: "stale", forbidden: "stale" };
 
-/**
- * @param {HTMLElement} badge @param {string} word @param {number|null} age seconds
- * @param {string} hint what the link itself is doing
- */
-export function showBadge(badge, word, age, hint) {
-  if (badge.dataset.live !== word) {
-    badge.dataset.live = word;
-    badge.querySelector("use")?.setAttribute("href", `#lamp-${LAMPS[word] ?? "waiting"}`);
-    put(badge.querySelector("[data-word]"), WORDS[word]);
+/** @typedef {{linked: boolean, ended: string, hint?: string, paused?: boolean}} Link  ended: why, for good; hint: what the link is doing */
+
+export class Badge {
+  /** @param {import("./freshness.js").Freshness} freshness @param {() => Link} link */
+  constructor(freshness, link) {
+    this.element = /** @type {HTMLElement|null} */ (document.querySelector("[data-live]"));
+    this.freshness = freshness;
+    this.link = link;
+    time.also(() => this.show());
   }
-  put(badge.querySelector("[data-age]"), age === null ? "" : rough(age * 1000));
-  if (badge.title !== hint) badge.title = hint;
+
+  get #word() {
+    const { linked, ended, paused } = this.link();
+    const believed = this.freshness.word();
+    return ended ? "forbidden" : paused ? "paused" : believed === "live" && !linked ? "catching-up" : believed;
+  }
+
+  /** After a frame: another word is shown at once, another age with the page's other times. */
+  update() {
+    if (this.element?.dataset.live !== this.#word) this.show();
+  }
+
+  show() {
+    const [badge, word, age, { ended, hint = "" }] = [this.element, this.#word, this.freshness.age(), this.link()];
+    if (!badge) return;
+    if (badge.dataset.live !== word) {
+      badge.dataset.live = word;
+      badge.querySelector("use")?.setAttribute("href", `#lamp-${LAMPS[word] ?? "waiting"}`);
+      put(badge.querySelector("[data-word]"), WORDS[word]);
+    }
+    put(badge.querySelector("[data-age]"), age === null ? "" : rough(age * 1000));
+    if (badge.title !== (ended || hint)) badge.title = ended || hint;
+    time.expect(document.hidden ? this.freshness.rest() : age === null ? Infinity : 1000);
+  }
 }

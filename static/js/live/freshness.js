@@ -33,6 +33,12 @@ export class Freshness {
     return this.#age + Math.max(this.monotonic.now() - this.#tick, this.wall.now() - this.#wall, 0) / 1000;
   }
 
+  /** In how many milliseconds the word changes if no frame comes. */
+  rest() {
+    const age = this.age() ?? STALE_S;
+    return age >= STALE_S ? Infinity : ((age >= CATCHING_UP_S ? STALE_S : CATCHING_UP_S) - age) * 1000;
+  }
+
   /** @returns {"connecting"|"live"|"catching-up"|"stale"} */
   word() {
     const age = this.age();

@@ -4,9 +4,10 @@
  * the reader holds them, and a button says how many came meanwhile.
  */
 
+import { showCounts } from "../parts/counts.js";
 import { Hold } from "../parts/hold.js";
 import { List } from "../parts/list.js";
-import { put } from "../parts/put.js";
+import { hide, put } from "../parts/put.js";
 import { fill, make } from "../parts/row.js";
 import { inTurns, ORDERS, SECTIONS } from "../parts/job_text.js";
 import { Tallies } from "../parts/tallies.js";
@@ -15,8 +16,9 @@ import { Verdict } from "../parts/verdict.js";
 
 /** @typedef {import("../live/store.js").Summary} Summary */
 
-const WRITE_MS = 400; // between two writes of what rows say, while much changes; a change after a rest is shown at once
+const WRITE_MS = 400; // between two writes of how far jobs are, while much changes; a change after a rest is shown at once
 const MOVE_MS = 1000; // between two moves of rows: what moves all the time cannot be read
+const AT_ONCE = 3; // moves after a rest that are shown at once: a job that waits, runs and ends
 const FAILED = 20; // that stay in sight
 const SLICE_MS = 6; // so long at a time may rows be written: what a reader does comes in between
 
@@ -29,12 +31,19 @@ export class Board {
   #paused = new Set();
   #frame = 0;
   #written = 0;
-  #moved = 0;
+  /** Up to when moves have used up the time between two of them. */
+  #used = 0;
+  /** Whether numbers wait to be shown. */
+  #counted = false;
+  /** Whether the reader held the rows when they were last shown. */
+  #held = false;
   /** @type {ReturnType<typeof setTimeout>|undefined} */
   #timer;
+  #due = Infinity;
 
   /** @param {HTMLElement} root @param {import("../live/store.js").Store} store */
   constructor(root, store) {
+    this.root = root;
     this.store = store;
     const template = /** @type {HTMLTemplateElement} */ (document.querySelector("template[data-row]"));
     const painter = { key: "job", fill, make: (/** @type {Summary} */ job) => make(template, job) };
@@ -47,26 +56,33 @@ export class Board {
     this.apps = /** @type {HTMLElement|null} */ (root.querySelector("[data-apps]"));
     const verdict = /** @type {HTMLElement|null} */ (root.querySelector("[data-verdict-look]"));
     this.verdict = verdict && new Verdict(verdict, store);
-    this.hold = new Hold(root, () => this.#soon());
+    this.hold = new Hold(root, () => this.#release());
     store.subscribe((change) => this.#note(change));
   }
 
   /** @param {boolean} paused */
   pause(paused) {
     this.hold.paused = paused;
-    this.#moved = 0;
+    this.#used = 0;
+    this.#counted = true;
+    this.#release();
+  }
+
+  /** Rows may perhaps move again. */
+  #release() {
+    this.#held = false;
     this.#soon();
   }
 
   /** @param {number} alerts  that are open */
   recount(alerts) {
     if (this.verdict) this.verdict.alerts = alerts;
+    this.#counted = true;
     this.#soon();
   }
 
   /** @param {import("../live/store.js").Change} change */
   #note(change) {
-    if (change.stats && this.apps) showApps(this.apps, this.store.stats?.apps ?? []);
     for (const [id, before] of change.jobs) {
       this.#changed.add(id);
       const job = /** @type {Summary} */ (this.store.jobs.get(id));
@@ -83,7 +99,8 @@ export class Board {
     if (change.gauge === "failures") this.#spoil("failed");
     // A job that is gone may stand in any list: in the one where it was last seen, if its move was held back.
     if (change.gone.size || change.frame === "snapshot") for (const name of this.#sections.keys()) this.#spoil(name);
-    if (change.jobs.size || change.gone.size || change.stats || change.queues || change.gauge || change.frame === "snapshot") this.#soon();
+    this.#counted ||= change.stats || change.queues || !!change.gauge || change.frame === "snapshot";
+    this.#soon();
   }
 
   /** @param {string|undefined} name */
@@ -92,50 +109,73 @@ export class Board {
     if (section) section.stale = true;
   }
 
-  /** In the next frame, or a little later if the last one was just now; not at all in a hidden tab, which catches up when it is looked at. */
+  get #stale() {
+    return [...this.#sections.values()].some(({ stale }) => stale);
+  }
+
+  /** When rows may move again. */
+  get #free() {
+    return this.#used - (AT_ONCE - 1) * MOVE_MS;
+  }
+
+  /**
+   * In the next frame in which something may be shown; not at all in a hidden tab, which catches up when it is looked
+   * at. A row, its place and the numbers of its state are shown together.
+   */
   #soon() {
-    if (this.#frame || this.#timer !== undefined) return;
-    const rest = this.#written + WRITE_MS - performance.now();
+    const write = this.#changed.size || this.#held ? this.#written + WRITE_MS : Infinity;
+    const due = Math.min(write, this.#held ? Infinity : this.#stale ? this.#free : this.#counted ? 0 : Infinity);
+    if (this.#frame || this.hold.paused || due >= this.#due) return;
+    clearTimeout(this.#timer);
+    this.#due = due;
+    const rest = due - performance.now();
     if (rest > 0) this.#timer = setTimeout(() => this.#draw(), rest);
     else this.#draw();
   }
 
   #draw() {
-    this.#timer = undefined;
     this.#frame ||= requestAnimationFrame(() => this.#render());
   }
 
   /** @param {boolean} [now] move rows although they are held */
   #render(now = false) {
     cancelAnimationFrame(this.#frame);
+    clearTimeout(this.#timer);
     this.#frame = 0;
+    this.#due = Infinity;
     if (this.hold.paused && !now) return;
     this.#written = performance.now();
-    this.#patch();
-    this.tallies.show();
-    this.verdict?.show();
-    const held = this.hold.rows && !now;
-    const wait = this.#moved + MOVE_MS - this.#written;
-    const moves = held || now || wait <= 0;
-    let stale = false;
-    for (const [name, section] of this.#sections) {
-      if (section.stale && moves) this.#move(name, section, held);
-      stale ||= section.stale && !held;
-      this.#head(name, section);
-    }
-    if (stale) setTimeout(() => this.#soon(), wait);
+    this.#held = this.hold.rows && !now;
+    const moves = this.#held || now || !this.#stale || this.#free <= this.#written;
+    if (moves) this.#arrange();
+    this.#patch(moves);
+    if (!moves || this.#changed.size) this.#soon();
   }
 
-  /** @param {string} name @param {{list: List<Summary>, head: HTMLElement, stale: boolean}} section @param {boolean} held */
-  #move(name, section, held) {
-    const jobs = this.#sorted(name);
-    if (!jobs) return;
-    if (!held) {
-      section.list.arrange(jobs);
-      section.stale = false;
-      this.#moved = this.#written;
+  #arrange() {
+    if (this.#stale && !this.#held) this.#used = Math.max(this.#used, this.#written) + MOVE_MS;
+    for (const [name, section] of this.#sections) {
+      if (section.stale) this.#move(name, section);
+      this.#head(name, section);
     }
-    announce(section.head, held ? news(section.list, jobs) : "");
+    this.#counts();
+  }
+
+  #counts() {
+    this.#counted = false;
+    if (this.store.stats) showCounts(this.root, this.store.stats);
+    if (this.store.stats && this.apps) showApps(this.apps, this.store.stats.apps ?? []);
+    this.tallies.show();
+    this.verdict?.show();
+  }
+
+  /** @param {string} name @param {{list: List<Summary>, head: HTMLElement, stale: boolean}} section */
+  #move(name, section) {
+    const jobs = this.#sorted(name);
+    section.stale = this.#held;
+    if (!jobs) return;
+    if (!this.#held) section.list.arrange(jobs);
+    announce(section.head, this.#held ? news(section.list, jobs) : "");
   }
 
   /** The jobs of a section in their order; null: not known yet. @param {string} name */
@@ -158,14 +198,20 @@ export class Board {
     return [...jobs.values()].sort(ORDERS.failed).slice(0, FAILED);
   }
 
-  /** What rows say, the longest known change first; what takes too long is left to the next frame. */
-  #patch() {
+  /**
+   * What rows say, the longest known change first; what takes too long is left to the next frame. While rows may not
+   * move, those in another state now keep their words.
+   * @param {boolean} moves
+   */
+  #patch(moves) {
     const end = performance.now() + SLICE_MS;
     for (const id of this.#changed) {
-      this.#changed.delete(id);
       const job = this.store.jobs.get(id);
-      if (job) for (const { list } of this.#sections.values()) list.patch(job);
-      if (performance.now() > end && this.#changed.size) return this.#soon();
+      const lists = [...this.#sections.values()].map(({ list }) => list).filter((list) => list.rows.has(id));
+      if (job && !moves && lists.some((list) => list.rows.get(id)?.dataset.state !== job.state)) continue;
+      this.#changed.delete(id);
+      if (job) for (const list of lists) list.patch(job);
+      if (performance.now() > end) return;
     }
   }
 
@@ -174,12 +220,10 @@ export class Board {
     const shown = list.rows.size;
     const all = this.store.stats?.now[name] ?? shown;
     put(head.querySelector("[data-total]"), name === "finished" || name === "failed" || all <= shown ? `${shown}` : `${shown} of ${all}`);
-    const empty = /** @type {HTMLElement|null} */ (head.querySelector("[data-empty]"));
-    if (empty && empty.hidden !== shown > 0) empty.hidden = shown > 0;
-    if (name === "failed" && head.hidden !== !shown) head.hidden = !shown; // the verdict says that there are none
+    hide(head.querySelector("[data-empty]"), shown > 0);
+    if (name === "failed") hide(head, !shown); // the verdict says that there are none
     const fold = /** @type {HTMLElement|null} */ (head.querySelector("[data-fold]"));
-    const few = shown <= (fold?.closest("[data-folded=short]") ? 10 : 20);
-    if (fold && fold.hidden !== few) fold.hidden = few;
+    hide(fold, shown <= (fold?.closest("[data-folded=short]") ? 10 : 20));
   }
 }
 
@@ -195,5 +239,5 @@ function announce(head, words) {
   const button = /** @type {HTMLElement|null} */ (head.querySelector("[data-new]"));
   if (!button) return;
   put(button, words);
-  button.hidden = !words;
+  hide(button, !words);
 }

@@ -6,7 +6,7 @@
  */
 
 import * as alerts from "../live/alerts.js";
-import { showBadge } from "../live/badge.js";
+import { Badge } from "../live/badge.js";
 import { Freshness } from "../live/freshness.js";
 import { address, toLogin } from "../live/link.js";
 import { Socket } from "../live/socket.js";
@@ -65,7 +65,6 @@ function start(main) {
   /** @type {WeakMap<Element, string>} */
   const said = new WeakMap();
   const freshness = new Freshness();
-  const badge = document.querySelector("[data-live]");
   let linked = false;
   let ended = "";
   let asked = 0;
@@ -106,32 +105,26 @@ function start(main) {
     if (next - time.now() < 86_400_000) overdue = setTimeout(soon, next - time.now() + OVERDUE_MS);
   }
 
-  function showFreshness() {
-    const believed = freshness.word();
-    const word = ended ? "forbidden" : believed === "live" && !linked ? "catching-up" : believed;
-    if (badge instanceof HTMLElement) showBadge(badge, word, freshness.age(), ended);
-  }
-
+  const badge = new Badge(freshness, () => ({ linked, ended }));
   const socket = new Socket(address(), {
     onFrame(frame) {
       freshness.update(frame);
       time.learn(frame);
       alerts.update(frame);
       if (frame.type === "news" && topics.some((topic) => frame.topics.includes(topic))) soon();
-      showFreshness();
+      badge.update();
     },
     onLink(link) {
       linked = link === "open";
-      showFreshness();
+      badge.show();
     },
     onEnd(code, reason) {
       if (code === 4401) toLogin();
       ended = reason || "You no longer have access to this page.";
-      showFreshness();
+      badge.show();
     },
   });
   socket.watch("news", { type: "watch", news: [...new Set([...topics, alerts.TOPIC])] });
-  setInterval(showFreshness, 1000);
   addEventListener("online", () => socket.reconnectNow());
   addEventListener("pagehide", () => socket.close());
   addEventListener("pageshow", (event) => event.persisted && socket.open());

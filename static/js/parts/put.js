@@ -12,3 +12,8 @@ export function put(element, words) {
     element.textContent = words;
   }
 }
+
+/** What is hidden already is not hidden again: the browser would judge its styles anew. @param {Element|null|undefined} element @param {boolean} hidden */
+export function hide(element, hidden) {
+  if (element instanceof HTMLElement && element.hidden !== hidden) element.hidden = hidden;
+}

@@ -1,7 +1,7 @@
 // @ts-check
 /** One job's row: written from a summary, touching only what differs. The markup itself is the server's include. */
 
-import { put } from "./put.js";
+import { hide, put } from "./put.js";
 import { WORDS, moment, note, reached, remarks, way } from "./job_text.js";
 import { show } from "./time.js";
 
@@ -63,7 +63,7 @@ export function fill(row, job) {
   }
   const { format, at } = moment(job);
   show(part.time[0], at, format);
-  part.doubt[0].hidden = !job.doubt_at;
+  hide(part.doubt[0], !job.doubt_at);
   show(part["doubt-at"][0], job.doubt_at, "clock");
   remarks(job).forEach((words, i) => put(part.remark[i], words));
   rail(part, job);
@@ -73,13 +73,13 @@ export function fill(row, job) {
 function rail(part, job) {
   const bar = part.rail[0];
   const far = job.state === "running" ? way(job) : null;
-  bar.hidden = !far;
+  hide(bar, !far);
   if (far) advance(bar, far);
   put(part.fraction[0], reached(job));
   const { text, wrong } = note(job);
   put(part.note[0], text);
   part.note[0].toggleAttribute("data-error", wrong);
-  part.side[0].hidden = !far && !text;
+  hide(part.side[0], !far && !text);
 }
 
 /** @param {HTMLProgressElement} bar @param {import("./job_text.js").Way} way */

@@ -1,11 +1,17 @@
 // @ts-check
 /**
  * Moments and lengths of time in the reader's zone, by the server's clock. Elements say what they want:
- * <time datetime data-format="since|until|ago|clock|minute|words">; one timer a second brings those that move up to date.
+ * <time datetime data-format="since|until|ago|clock|minute|words">. The page has one timer for all that changes as time
+ * passes: it rings when some words would differ, and what then differs changes together, so the browser draws once.
  */
 
 import { ago, rough } from "./duration.js";
 import { put } from "./put.js";
+
+const STEP_MS = 1000;
+const LONGEST_MS = 60_000; // a machine that slept shows old times no longer than that
+const MOVING = new Set(["since", "until", "ago"]);
+const MOVES = [...MOVING].map((format) => `time[data-format=${format}]`).join();
 
 let skew = 0;
 let known = false;
@@ -70,6 +76,40 @@ export function show(element, at, format) {
   const value = Date.parse(element.dateTime);
   const words = Number.isNaN(value) ? "" : (FORMATS[element.dataset.format ?? ""] ?? FORMATS.clock)(value);
   put(element, words);
+  expect(restOf(element.dataset.format ?? "", Math.abs(now() - value)));
+}
+
+/** In how many milliseconds the words for a length of time change. @param {string} format @param {number} ms */
+function restOf(format, ms) {
+  if (Number.isNaN(ms) || !MOVING.has(format)) return Infinity;
+  return ms < (format === "ago" ? 60_000 : 3_600_000) ? STEP_MS : LONGEST_MS;
+}
+
+/** What else changes as time passes. @type {Set<() => void>} */
+const others = new Set();
+/** @type {ReturnType<typeof setTimeout>|undefined} */
+let timer;
+let due = Infinity;
+
+/** Call back when times are shown anew; what is called says with expect() when it will differ next. @param {() => void} other */
+export const also = (other) => others.add(other);
+
+/** Show times anew when about this many milliseconds have passed: at a whole step. @param {number} ms */
+export function expect(ms) {
+  const now = performance.now() / STEP_MS;
+  const at = Math.max(Math.floor(now) + 1, Math.round(now + ms / STEP_MS)) * STEP_MS;
+  if (at >= due) return;
+  clearTimeout(timer);
+  due = at;
+  timer = setTimeout(tick, at - performance.now());
+}
+
+/** In a hidden page times rest: all are shown anew when it is looked at. */
+function tick() {
+  clearTimeout(timer);
+  due = Infinity;
+  if (!document.hidden) refresh(document, MOVES);
+  for (const other of others) other();
 }
 
 /** The exact moment, worked out only for what the pointer or the focus comes to. @param {Event} event */
@@ -78,17 +118,16 @@ function explain(event) {
   if (element?.dateTime && !element.title) element.title = exact.format(Date.parse(element.dateTime));
 }
 
-/** @param {ParentNode} [root] */
-export function refresh(root = document) {
-  for (const element of root.querySelectorAll("time")) show(element);
+/** @param {ParentNode} [root] @param {string} [which] */
+export function refresh(root = document, which = "time") {
+  for (const element of /** @type {NodeListOf<HTMLTimeElement>} */ (root.querySelectorAll(which))) show(element);
 }
 
 export function start() {
   refresh();
   document.addEventListener("pointerover", explain);
-  setInterval(() => {
-    if (document.hidden) return;
-    for (const element of /** @type {NodeListOf<HTMLTimeElement>} */ (document.querySelectorAll("time:not([data-format=clock], [data-format=minute], [data-format=words])"))) show(element);
-  }, 1000);
-  document.addEventListener("visibilitychange", () => document.hidden || refresh());
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden) refresh();
+    tick();
+  });
 }

@@ -2,7 +2,7 @@
 /** Is everything fine? The board's verdict, its reasons, the oldest wait and the last hour. tasks/queries/diagnosis.py says it alike. */
 
 import { rough } from "./duration.js";
-import { put } from "./put.js";
+import { hide, put } from "./put.js";
 
 /** @type {Record<string, string>} */
 const WORDS = { fine: "All fine", caution: "Needs attention", danger: "Something is wrong" };
@@ -45,7 +45,7 @@ export class Verdict {
     const reason = /** @type {HTMLElement} */ (this.root.querySelector(`[data-why=${name}]`));
     put(reason.querySelector("[data-why-n]"), n.toLocaleString("en"));
     put(reason.querySelector("[data-why-s]"), n === 1 ? "" : "s");
-    reason.hidden = !n;
+    hide(reason, !n);
   }
 
   #oldest() {

@@ -2,7 +2,7 @@
 /** One line on the board for each watched application: how current what is shown of it is, and what nobody saw. */
 
 import { at } from "./address.js";
-import { put } from "./put.js";
+import { hide, put } from "./put.js";
 import { rough } from "./duration.js";
 
 const BEHIND_S = 5; // more is said as loudly as a stale picture
@@ -15,7 +15,7 @@ export function words({ lag_s, unseen }) {
 
 /** @param {HTMLElement} list @param {import("../live/store.js").WatchedApp[]} apps */
 export function showApps(list, apps) {
-  /** @type {HTMLElement} */ (list.parentElement).hidden = !apps.length;
+  hide(list.parentElement, !apps.length);
   apps.forEach((app, i) => {
     const item = /** @type {HTMLElement} */ (list.children[i] ?? list.appendChild(blank()));
     const link = /** @type {HTMLAnchorElement} */ (item.querySelector("a"));
