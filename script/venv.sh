@@ -17,8 +17,12 @@ find_python() {
     exit 2
 }
 
+has_pip() { # found, not run: that takes longer than all else here, and a pip that is broken says so when it installs
+    "$venv/bin/python" -c 'import importlib.util as of, sys; sys.exit(of.find_spec("pip._internal.cli.main") is None)' >/dev/null 2>&1
+}
+
 make_venv() { # an environment that is too old, moved or broken is made anew
-    if is_python "$venv/bin/python" && "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
+    if is_python "$venv/bin/python" && has_pip; then
         return
     fi
     python=$(find_python)
