@@ -12,9 +12,11 @@ from tasks.params.signature import size
 
 MOST_HEADERS = 8 * 1024  # bytes of JSON
 LIMITS = "signalbox_limits"  # in a job's headers: hard and soft time limit of the call, in seconds
+GROUP = "signalbox_group"  # there too: the id of the group that the job was called in, and its place in it
+OF_THE_CALL = (LIMITS, GROUP)  # what no job that follows inherits
 # Options that Celery's own callers (delay, canvas, beat) pass along and that mean nothing here.
 HARMLESS = {
-    "add_to_parent", "chord", "chord_size", "group_id", "group_index", "ignore_result", "producer", "reply_to",
+    "add_to_parent", "chord", "chord_size", "ignore_result", "producer", "reply_to",
     "retry", "retry_policy", "root_id", "parent_id", "serializer", "compression", "connection", "publisher",
     "router", "stamped_headers", "replaced_task_nesting",
     "MessageGroupId", "MessageDeduplicationId",  # read by SQS, and by no broker that workers of ours have
@@ -37,6 +39,9 @@ def split_options(kind: registry.Kind, options: dict[str, Any]) -> dict[str, Any
         found["headers"] = check_headers(found["headers"])
         if any(limits := [check_limit(options.pop(name, None)) for name in ("time_limit", "soft_time_limit")]):
             found["headers"] = {**(found["headers"] or {}), LIMITS: limits}
+        group = [options.pop(name, None) for name in ("group_id", "group_index")]
+        if group[0]:
+            found["headers"] = {**(found["headers"] or {}), GROUP: group}
     except (TypeError, ValueError) as wrong:
         raise type(wrong)(f"{kind.name}: {wrong}.") from None
     if found["priority"] is not None and found["priority"] not in range(10):
@@ -71,6 +76,11 @@ def check_limit(seconds: Any) -> float | None:
 def limits_of(headers: Mapping[str, Any] | None) -> list[float | None]:
     """Hard and soft time limit of the call of a job with these headers; None: as its kind says."""
     return list((headers or {}).get(LIMITS) or [None, None])
+
+
+def group_of(headers: Mapping[str, Any] | None) -> list[Any]:
+    """Id of the group and place in it of a job with these headers; None: it was called alone."""
+    return list((headers or {}).get(GROUP) or [None, None])
 
 
 def check_headers(headers: Any) -> dict[str, Any] | None:

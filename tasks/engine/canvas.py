@@ -11,7 +11,7 @@ Its parameters are validated when the chain is submitted, except the one that ta
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tasks.engine import chords, creation, registry, sealing
+from tasks.engine import chords, creation, registry, routing, sealing
 from tasks.engine.call_options import HARMLESS, split_options
 from tasks.engine.uid import uuid7
 from tasks.params.signature import MASK, size
@@ -21,8 +21,10 @@ LARGEST = 256 * 1024  # bytes of JSON: each job of a chain carries what is still
 RESULT = object()  # stands for a result that does not exist yet
 REQUEST, ERROR, TRACEBACK = object(), object(), object()  # of a job that has not failed yet
 FIRST = "*"  # before the name of ``*args``, of which a result becomes the first
+MAPS = ("celery.map", "celery.starmap")  # of signatures that call a kind for each of many items
 COLLECT = "collect_results"  # the kind that waits for a group
-CANVAS_OWN = HARMLESS | {"task_id", "link", "link_error"}  # options that a canvas does not hand on to its tasks
+# options that a canvas does not hand on to its tasks
+CANVAS_OWN = HARMLESS | {"task_id", "link", "link_error", "group_id", "group_index"}
 FOR_ALL = {"owner"}  # options of a canvas that its later steps take from the jobs before them
 
 Step = dict[str, Any]
@@ -179,8 +181,12 @@ def _branch(signature: Mapping[str, Any], counted: bool = True) -> Branch:
     """``counted``: honour the chord that Celery has marked it for. Within a chord of our own making, ids are ours."""
     options = dict(signature.get("options") or {})
     inside = signature.get("kwargs") or {}
+    if signature.get("task") == "celery.chunks":
+        raise TypeError("Chunks are a group: give a canvas of jobs the group, task.chunks(…).group().")
     match signature.get("subtask_type"):
         case None | "task":
+            if signature["task"] in MAPS:
+                signature = {**signature, "kwargs": plan_map(inside, options)}
             chord = chord_of(options) if counted else None
             return [_step(signature, options), *([{"chord": chord}] if chord else [])]
         case "chain":
@@ -190,16 +196,54 @@ def _branch(signature: Mapping[str, Any], counted: bool = True) -> Branch:
         case "group":
             if options.get("link") or options.get("link_error"):
                 raise TypeError("A group has no link or link_error of its own: give it to each of its tasks.")
-            group = [_branch(_with(each, options), counted) for each in inside["tasks"]]
+            tasks = _knowing(inside["tasks"], options.get("task_id"))
+            group = [_branch(_with(each, options), counted) for each in tasks]
             return [{"group": group}] if group else []
         case "chord":
             header = inside["header"]
             tasks = header["kwargs"]["tasks"] if isinstance(header, Mapping) else header
             later = {name: value for name, value in options.items() if name not in ("countdown", "eta")}
-            group = [_branch(_with(each, options), counted=False) for each in tasks]
+            group = [_branch(_with(each, options), counted=False) for each in _knowing(tasks, options.get("task_id"))]
             body = _linked(_branch(_with(inside["body"], later), counted), options)
             return [{"group": group, "join": _join(group, body)}] if group else body
     raise TypeError(f"{signature.get('task')} cannot be a step of a chain of jobs.")
+
+
+def mapped_name(task: str | Mapping[str, Any]) -> str:
+    """The name of the task that a map calls, of what Celery gives for it."""
+    return task if isinstance(task, str) else task["task"]
+
+
+def plan_map(call: Mapping[str, Any], options: dict[str, Any]) -> dict[str, Any]:
+    """The parameters of a job that calls a kind for each of many items. It waits in the queue of that kind.
+
+    TypeError: each call of that kind is to be a job of its own. UnknownKind: it is a plain Celery task.
+    """
+    kind = registry.get(mapped_name(call["task"]))
+    kept = {
+        "a secret": kind.signature.secrets,
+        "a serial_key": kind.serial_key,
+        'on_lost="fail"': kind.on_lost == "fail",
+        'effects="once"': kind.effects == "once",
+    }
+    if why := next((each for each, has in kept.items() if has), None):
+        raise TypeError(f"{kind.name} has {why}, so each call is a job of its own: make a group of {kind.name}.s(…).")
+    params = {"task": kind.name, "it": list(call["it"])}
+    if not options.get("queue"):
+        options["queue"], _ = routing.destination(kind, params)
+    return params
+
+
+def _knowing(tasks: Iterable[Mapping[str, Any]], group: str | None) -> list[Mapping[str, Any]]:
+    """The tasks of a group, which know it and their places in it, as in Celery: of a chain, the last step does."""
+    uid, known = group or str(uuid7()), []
+    for index, each in enumerate(tasks):
+        steps = (each.get("kwargs") or {}).get("tasks") if each.get("subtask_type") == "chain" else None
+        last = (steps or [each])[-1]
+        if last.get("subtask_type") in (None, "task"):
+            last = {**last, "options": {"group_id": uid, "group_index": index, **(last.get("options") or {})}}
+        known.append({**each, "kwargs": {**each["kwargs"], "tasks": [*steps[:-1], last]}} if steps else last)
+    return known
 
 
 def _with(signature: Mapping[str, Any], options: Mapping[str, Any]) -> Mapping[str, Any]:

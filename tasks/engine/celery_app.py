@@ -41,7 +41,7 @@ class Signalbox(Celery):
         UnknownKind for a name that this process does not know: no worker of ours could run the message.
         """
         if registry.knows(name):
-            return self.tasks[name].apply_async(args, kwargs, **options)
+            return self.tasks[registry.celery_name(name)].apply_async(args, kwargs, **options)
         if name not in self.tasks:
             said = f"there is no kind of job and no task named {name!r}{near(name)}"
             raise registry.UnknownKind(f"Nothing was sent: {said}.")

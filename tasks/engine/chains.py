@@ -12,7 +12,7 @@ from uuid import UUID
 from django.db import DatabaseError
 
 from tasks.engine import chords, creation, due, registry, sealing
-from tasks.engine.call_options import LIMITS, expiry
+from tasks.engine.call_options import OF_THE_CALL, expiry
 from tasks.engine.canvas import FIRST, Branch, Step, store_chord, waits_for_failure
 from tasks.engine.creation import FAILURE, RESULT_OF, RESULTS_OF
 from tasks.engine.models import Chord, Job, State
@@ -145,7 +145,7 @@ def _build_step(head: Step, rest: Branch, before: Job, result: Any, reference: T
         )
     moment = head.get("expires_at")
     job.expires_at = expiry({**head, "expires_at": moment and datetime.fromisoformat(moment)})
-    handed_on = {name: value for name, value in (before.headers or {}).items() if name not in (STATE, LIMITS)}
+    handed_on = {name: value for name, value in (before.headers or {}).items() if name not in (STATE, *OF_THE_CALL)}
     job.headers = {**handed_on, **(unpack(head.get("headers")) or {})} or None
     job.owner_id, job._owner_name, job.parent = before.owner_id, before.owner_name, before.uid
     job.root = before.root or before.uid

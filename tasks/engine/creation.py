@@ -10,6 +10,7 @@ from django.apps import apps
 from django.utils.crypto import salted_hmac
 
 from tasks.engine import due, registry, routing, sealing
+from tasks.engine.call_options import OF_THE_CALL
 from tasks.engine.errors import Failure, KeyReused
 from tasks.engine.models import Chord, Job, State
 from tasks.engine.transition import retry_on_lock
@@ -91,6 +92,10 @@ def masked(job: Job, params: dict[str, Any]) -> dict[str, Any]:
 def changed_columns(job: Job, kind: registry.Kind, changed: Mapping[str, Any]) -> dict[str, Any]:
     """Columns of a running job whose next attempt is another call. ``changed``: columns, and ``call`` (Params)."""
     columns = {name: value for name, value in changed.items() if name != "call"}
+    if "headers" in columns:
+        columns["headers"] = {name: job.headers[name] for name in OF_THE_CALL if name in (job.headers or {})} | columns[
+            "headers"
+        ]
     if call := changed.get("call"):
         sealed = sealing.unseal(job.secrets) if job.secrets else {}
         opened = {name: sealed[name] for name in sealed.keys() & call.keys() if call[name] == MASK}

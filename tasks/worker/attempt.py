@@ -33,6 +33,8 @@ from tasks.worker.celery_states import IGNORED, REJECTED
 log = logging.getLogger(__name__)
 
 HELD = "signalbox_held"  # in a request: the job that its task is traced for, until the task is called
+AGAIN = "signalbox_again"  # in a request: what ``retry()`` gave, raised or not
+BY_HAND = "Retry was raised without a call of retry(), so nothing would run the task again: raise self.retry(…)."
 ENDLESS = "A requeue has no limit and is not honoured: raise self.retry() instead."
 REFUSALS = 3  # of an end by a database that works, until it counts as one that cannot be stored
 STOPPING_S = 1.0  # between a signal to a child and the one to its worker, when somebody sends both
@@ -119,6 +121,7 @@ class Held:
         """Decide how the attempt ended. Raises nothing: an error on the way counts as the attempt's failure."""
         try:
             then = self._what_follows()
+            error = self._asked_again(error)
             if error is None:
                 kept = storable.result(returned, self.report.hidden)
                 answer = kept if self.report.has_secrets or not _can_be_shown(returned) else returned
@@ -137,9 +140,12 @@ class Held:
             return Ended(partial(lifecycle.cancel_acknowledged, job), Ignore())
         if issubclass(kind, Cancelled):
             return Ended(partial(lifecycle.cancel_acknowledged, job, sentence="Cancelled while it ran."), Ignore())
+        if issubclass(kind, Retry) and not hasattr(error, "changed"):
+            failure = Failure.said(BY_HAND)
+            return Ended(partial(lifecycle.fail, job, failure), RuntimeError(failure.error))
         if issubclass(kind, Retry):
             failure = Failure.of(error.__cause__ or error.exc or error, report.hidden)
-            changed = creation.changed_columns(job, self.task.kind, getattr(error, "changed", {}))
+            changed = creation.changed_columns(job, self.task.kind, error.changed)
             later = partial(lifecycle.retry_later, job, due.in_seconds(error.when), failure, changed=changed, **then)
             return Ended(later, error)
         if issubclass(kind, Replaced):
@@ -166,6 +172,17 @@ class Held:
             sentence = "The process that ran the job got the signal to end (SIGTERM)."
             return Ended(partial(lifecycle.rescue, job, sentence=sentence), error)
         return Ended(partial(lifecycle.fail, job, failure), RuntimeError(failure.error))  # such as sys.exit()
+
+    def _asked_again(self, error: BaseException | None) -> BaseException | None:
+        """As in Celery, ``retry(throw=False)`` counts although it raises nothing, unless the task says that it ends."""
+        again = self.task.request.__dict__.get(AGAIN)
+        kind = type(error)
+        ends = error is not None and (issubclass(kind, Ignore | Reject) or not issubclass(kind, Exception))
+        if again is None or ends:
+            return error
+        if error is not None and not issubclass(kind, Retry) and again.__cause__ is None:
+            again.__cause__ = error  # what the row says of the attempt
+        return again
 
     def _judge_ignore(self, error: Ignore) -> Ended:
         """``Ignore`` leaves the state that the code has set, as in Celery; nothing follows."""

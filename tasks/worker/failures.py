@@ -9,6 +9,7 @@ from typing import Any
 from celery.app.task import Context
 
 from tasks.engine import creation, registry
+from tasks.engine.call_options import group_of
 from tasks.engine.creation import FAILURE
 from tasks.engine.models import Attempt, Chord, Job, Outcome
 from tasks.params.typed import Typed
@@ -69,6 +70,7 @@ def request_of(job: Job) -> Context:
         task=registry.celery_name(job.kind),
         args=args,
         kwargs=kwargs,
+        group=group_of(job.headers)[0],
         retries=job.failures,
         root_id=str(job.root or job.uid),
         parent_id=job.parent and str(job.parent),

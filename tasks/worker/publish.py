@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from celery import signals
 
 from tasks.engine import broker
-from tasks.engine.call_options import LIMITS
+from tasks.engine.call_options import OF_THE_CALL
 from tasks.engine.report import STATE
 
 MOST = 8 * 1024  # bytes of JSON that a job keeps as headers
@@ -60,7 +60,7 @@ def after(task: Any, published: Published) -> None:
 
 def own_headers(headers: Mapping[str, Any] | None) -> tuple[dict[str, Any], dict[str, Any]]:
     """Of a row's headers: those of the message, and the keyword arguments that a handler had added."""
-    own = {name: value for name, value in (headers or {}).items() if name not in (STATE, KWARGS, LIMITS)}
+    own = {name: value for name, value in (headers or {}).items() if name not in (STATE, KWARGS, *OF_THE_CALL)}
     return own, dict((headers or {}).get(KWARGS) or {})
 
 

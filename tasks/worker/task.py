@@ -5,12 +5,12 @@ Every Celery option means the same as in Celery. An unsupported option raises Ty
 """
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from celery import Task, _state
+from celery import Task, _state, chunks, xmap, xstarmap
 from celery.exceptions import ImproperlyConfigured, MaxRetriesExceededError, Retry
 from django.apps import apps
 from kombu.serialization import dumps, loads
@@ -87,10 +87,18 @@ class JobTask(Task):
     def AsyncResult(self, task_id: str, **options: Any) -> JobResult:
         return JobResult(task_id, app=self._get_app(), **({"backend": app.backend} | options))
 
-    def _not_here(self, *args: Any, **options: Any) -> Any:
-        raise TypeError(f"{self.name}: a job is one call: make a group of {self.name}.s(…), or a chain.")
+    def map(self, it: Iterable[Any]) -> Any:
+        """As in Celery, a signature of one job that calls the task with each item; tasks.kinds.mapped has its kind."""
+        return xmap(self.s(), it, app=app)
 
-    map = starmap = chunks = add_to_chord = _not_here  # Celery's would vanish, or end the job in silence
+    def starmap(self, it: Iterable[Any]) -> Any:
+        return xstarmap(self.s(), it, app=app)
+
+    def chunks(self, it: Iterable[Any], n: int) -> Any:
+        return chunks(self.s(), it, n, app=app)
+
+    def add_to_chord(self, *args: Any, **options: Any) -> Any:
+        raise TypeError(f"{self.name}: a chord waits for the jobs that its header has: make a group of more.")
 
     def replace(self, sig: Any) -> Any:
         """Let ``sig`` do the work of this job, as in Celery: what follows the job follows that, with its result."""
@@ -141,6 +149,7 @@ class JobTask(Task):
         reason = Retry(exc=exc, when=when)
         reason.changed = self._changed(args, kwargs, options)
         reason.__cause__ = exc  # as it was: ``reason.exc`` may be a wrapper that can be pickled
+        setattr(self.request, attempt.AGAIN, reason)
         if throw:
             raise reason
         return reason

@@ -17,7 +17,7 @@ from celery.exceptions import Ignore
 from celery.utils.saferepr import saferepr
 from django.db import close_old_connections, connection
 
-from tasks.engine import lifecycle
+from tasks.engine import call_options, lifecycle
 from tasks.engine.models import Job, instant
 from tasks.worker import chain_of, connections, deadlines, publish, pulse
 from tasks.worker.attempt import HELD, Held
@@ -71,6 +71,7 @@ def context(held: Held, own: dict[str, Any], request: dict[str, Any]) -> dict[st
     """What ``self.request`` of the task says: Celery's names, filled from the job's row."""
     job, uid = held.job, str(held.job.uid)
     headers = {name: value for name, value in request.items() if name.startswith(OURS)} | own
+    group, index = call_options.group_of(job.headers)
     soft, hard = deadlines.limits(job, held.task.kind)
     return {
         **request,
@@ -81,6 +82,8 @@ def context(held: Held, own: dict[str, Any], request: dict[str, Any]) -> dict[st
         "correlation_id": uid,
         "root_id": str(job.root or job.uid),
         "parent_id": job.parent and str(job.parent),
+        "group": group,
+        "group_index": index,
         "retries": job.failures,
         "delivery_info": {**(request.get("delivery_info") or {}), "routing_key": job.queue, "priority": job.priority},
         "is_eager": False,

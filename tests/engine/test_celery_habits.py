@@ -6,9 +6,9 @@ import sys
 from typing import Annotated
 
 import pytest
-from celery import Task, chain, group, shared_task
+from celery import Task, chain, group, shared_task, xmap
 from celery.app.trace import build_tracer
-from celery.exceptions import Ignore, TaskRevokedError
+from celery.exceptions import Ignore, Retry, TaskRevokedError
 from celery.result import AsyncResult, GroupResult
 from celery.signals import task_success
 
@@ -18,6 +18,7 @@ from tasks.engine.models import Job
 from tasks.engine.report import current_report
 from tasks.params.signature import Secret
 from tasks.worker import pulse
+from tests.support.calls import call
 from tests.support.runs import perform
 from tests.tasks import add, breaks
 
@@ -87,6 +88,18 @@ def forks(report) -> str:
 @job(name="habit_tries_again", autoretry_for=(Refused,), retry_backoff=5, max_retries=1)
 def tries_again(report) -> None:
     raise Refused(502, "from bank")
+
+
+@job(name="habit_again", bind=True, max_retries=2)
+def again(self, how: str, headers: dict | None = None) -> None:
+    try:
+        self.retry(countdown=30, throw=how == "caught", headers=headers)
+    except Retry:
+        return
+    if how == "raise":
+        raise ValueError("not yet")
+    if how != "return":
+        raise {"Retry": Retry, "Ignore": Ignore}[how]
 
 
 @job(name="habit_tells", bind=True)
@@ -230,10 +243,59 @@ def test_an_id_that_is_none_is_refused_in_words():
         add.apply_async((1, 2), task_id="order-17")
 
 
-@pytest.mark.parametrize("way", ["map", "starmap", "chunks"])
-def test_many_calls_as_one_task_are_refused_where_they_are_made(way):
-    with pytest.raises(TypeError, match="add: a job is one call: make a group"):
-        getattr(add, way)([(1, 2)])
+@pytest.mark.parametrize(("name", "why"), [("tells_all", "a secret"), ("serial", "a serial_key"), ("holds", "on_lost")])
+@pytest.mark.parametrize("ask", ["delay", "chain"])
+def test_calls_that_are_to_be_jobs_of_their_own_are_not_mapped(name, why, ask):
+    mapped = add.app.tasks[name].map(["x"])
+    with pytest.raises(
+        TypeError, match=f"{name} has {why}.*, so each call is a job of its own: make a group of {name}.s"
+    ):
+        mapped.delay() if ask == "delay" else chain(add.s(1), mapped).delay()
+    assert not Job.objects.exists()
+
+
+def test_a_plain_task_is_not_mapped_by_a_job():
+    @shared_task(name="habit_plain_mapped")
+    def plain(x): ...
+
+    with pytest.raises(LookupError, match="There is no kind of job named 'habit_plain_mapped'"):
+        xmap(plain.s(), [1], app=add.app).delay()
+    with pytest.raises(TypeError, match=r"Chunks are a group: .* task.chunks\(…\).group\(\)"):
+        chain(add.s(1), add.chunks([(1, 2)], 1)).delay()
+    assert not Job.objects.exists()
+
+
+def test_a_map_waits_in_the_queue_of_what_it_calls_shows_its_name_and_is_made_by_code_only():
+    add.app.tasks["site_sizes"].map(["x"]).delay()
+    add.starmap([(1, 2), (3, 4)]).apply_async(priority=9, queue="io2")
+    feed, plain = Job.objects.order_by("pk")
+    assert (feed.kind, feed.queue, feed.title) == ("map_task", "io", "site_sizes")
+    assert (plain.kind, plain.queue, plain.title, plain.priority) == ("starmap_task", "io2", "add", 9)
+    done = perform(plain)
+    assert (done.result, done.progress_done, done.progress_total) == ([3, 7], 2, 2)
+    body = {"kind": "map_task", "params": {"task": "noop", "it": []}}
+    assert call("ada").post("jobs/", body).status_code == 403
+
+
+@pytest.mark.parametrize("how", ["return", "raise", "Retry", "caught"])
+def test_a_retry_that_was_asked_for_counts_whatever_the_code_does_then(how):
+    again.delay(how)
+    done = perform(Job.objects.get())
+    assert (done.state, done.error) == ("retrying", "ValueError: not yet" if how == "raise" else "Retry: Retry in 30s")
+    assert done.due_at is not None
+
+
+def test_an_attempt_that_says_that_it_ends_is_not_tried_again():
+    again.delay("Ignore")
+    assert perform(Job.objects.get()).state == "cancelled"
+
+
+def test_a_job_that_is_tried_again_stays_in_its_group():
+    made = group(again.s("return"), again.s("return", {"tenant": "acme"})).delay()
+    for each in Job.objects.all():
+        perform(each)
+    assert [job.headers["signalbox_group"] for job in Job.objects.order_by("pk")] == [[made.id, 0], [made.id, 1]]
+    assert Job.objects.order_by("pk")[1].headers["tenant"] == "acme"
 
 
 def test_a_worker_that_gets_sigterm_gives_its_job_back(monkeypatch):

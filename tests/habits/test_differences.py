@@ -36,6 +36,15 @@ def test_task_received_is_sent_for_messages_and_has_no_arguments(sides):
     assert 1 <= len(counted[1]) <= 5 and set(counted[1]) == {"received () {}"}
 
 
+@pytest.mark.process
+def test_a_retry_that_is_raised_by_hand_runs_nothing_again_and_is_a_failure_that_says_so(sides):
+    plain, ours = (sides(name).run("calls", "retry_by_hand") for name in ("plain", "ours"))
+    assert plain.log == ours.log == ["raises Retry", "the end", "the end"]
+    assert plain.saw == ["RETRY", "NoneType: None"]
+    said = "RuntimeError: Retry was raised without a call of retry(), so nothing would run the task again: raise"
+    assert ours.saw == ["FAILURE", f"{said} self.retry(…)."]
+
+
 @database
 def test_the_state_of_another_job_cannot_be_set():
     other, _ = lifecycle.submit("noop", {})

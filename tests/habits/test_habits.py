@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 pytestmark = pytest.mark.process
-HELP = {"end_of", "lines", "settled"}
-DIFFER = {"received_of_five_calls"}  # of test_differences
-MODULES = ("cases", "apps", "requests")
+HELP = {"end_of", "lines", "settled", "indices"}
+DIFFER = {"received_of_five_calls", "retry_by_hand"}  # of test_differences
+MODULES = ("cases", "apps", "requests", "calls")
 
 
 def cases_of(module: str) -> list[str]:

@@ -146,6 +146,8 @@ EXAMPLES: dict[str, Callable[[Path], Any]] = {
     "prune": prune,
     "roll_up": roll_up,
     "collect_results": lambda home: nothing(home, results=[1, 2]),
+    "map_task": lambda home: nothing(home, task="add", it=[1, 2]),
+    "starmap_task": lambda home: nothing(home, task="add", it=[[1, 2]]),
 }
 
 

@@ -12,7 +12,7 @@ app = Celery(
     backend=address.replace("memory://", "cache+memory://"),
 )
 app.conf.update(
-    include=["tests.habits.team.tasks", "tests.habits.team.asked"],
+    include=[f"tests.habits.team.{name}" for name in ("tasks", "asked", "many")],
     broker_connection_retry_on_startup=True,
     result_extended=True,
     task_routes={"habits_is_routed": {"queue": "routed"}},
