@@ -2,6 +2,7 @@
 module of its own for ``config_from_object``.
 
 Workers and beat of Signalbox run the tasks of that app, so what ``project.celery_settings`` honours counts for them.
+Names that Celery does not know belong to libraries, whose base classes ask the app of a task: ``app.conf.ONCE``.
 """
 
 from typing import Any
@@ -20,6 +21,7 @@ def read_from_apps() -> None:
     """Take over what other apps of the process say otherwise than Celery's default. Called when kinds are known."""
     taken: dict[str, tuple[Any, str]] = {}
     entries: dict[str, Any] = {}
+    foreign: dict[str, Any] = {}
     for other in [each for each in _state._get_active_apps() if each is not app]:
         other.finalize()  # handlers of on_after_finalize add periodic tasks
         for name in sorted(READ):
@@ -30,8 +32,10 @@ def read_from_apps() -> None:
                 said, by = taken.setdefault(name, (value, other.main))
                 if said != value:
                     adoption.wrong.append(f"The apps {by} and {other.main} differ in {name}; that of {by} counts.")
+        foreign = {name: value for name, value in other.conf.changes.items() if name not in NAMES} | foreign
         entries |= {name: each for name, each in other.conf.beat_schedule.items() if registry.knows(each["task"])}
-    app.conf.update({name: value for name, (value, _) in taken.items()})
+    foreign = {name: value for name, value in foreign.items() if name not in app.conf}
+    app.conf.update({name: value for name, (value, _) in taken.items()} | foreign)
     if entries:
         app.conf.beat_schedule = {**entries, **app.conf.beat_schedule}
     for kind in registry.kinds():

@@ -126,6 +126,7 @@ CELERY = """
 from celery import Celery
 app = Celery("namesteam", set_as_current=False)
 app.autodiscover_tasks(related_name="activities")
+app.conf.ONCE = {"backend": "namesteam.locks"}  # read by a library's class of tasks, from the app of the task
 """
 ASK = """
 import django; django.setup()
@@ -135,6 +136,7 @@ for name in "names_found namesteam.bgtasks.names_found names_other namesteam.act
     kind = registry.find(name)
     print(name, kind and (kind.name, kind.queue))
 print(app.conf.task_time_limit, registry.queues())
+print(app.conf.ONCE)
 """
 
 
@@ -160,6 +162,7 @@ def test_a_projects_settings_and_its_modules_are_read(tmp_path):
         "namesteam.activities.names_active ('names_active', 'work')",
         "noop ('noop', 'work')",
         "33 ['chores', 'default', 'images', 'io', 'slow', 'work']",
+        "{'backend': 'namesteam.locks'}",
     ], asked.stderr
 
 
