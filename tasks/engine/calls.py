@@ -3,11 +3,20 @@
 docs/lifecycle.md says how a message calls a process of a worker.
 """
 
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+from uuid import UUID
 
 from django.db import connection
 
 from tasks.engine import registry
+from tasks.engine.transition import now
+
+WAITING = "app = '' AND state = 'queued' AND serial_key = ''"
+NOT_EXPIRED = "(expires_at IS NULL OR expires_at > %s)"
+FIRST = "ORDER BY priority DESC, id LIMIT 1"
+SKIP_LOCKED = {"postgresql": " FOR UPDATE SKIP LOCKED", "sqlite": ""}  # a job that is being claimed is not waited for
 
 
 def has_own_messages(name: str) -> bool:
@@ -29,21 +38,49 @@ def rated() -> list[str]:
     return [name for name in called() if registry.get(name).rate_limit]
 
 
-def heads(queues: Sequence[str], without: Set[str] = frozenset()) -> dict[str, int]:
-    """The highest priority among the jobs that wait in each of these queues, where any does, serial keys aside.
+class Head(NamedTuple):
+    """The most urgent job of a queue that any process may start, as far as a message for it needs to know."""
 
-    ``without``: kinds that start nothing now.
-    """
+    uid: UUID
+    kind: str
+    queue: str
+    priority: int
+
+
+def heads(queues: Sequence[str]) -> list[Head]:
+    """The head of each of these queues in which a job waits, serial keys aside."""
     if not queues:
-        return {}
-    others = f" AND kind NOT IN ({', '.join(['%s'] * len(without))})" if without else ""
-    head = (
-        "(SELECT priority FROM tasks_job WHERE app = '' AND state = 'queued' AND serial_key = ''"  # noqa: S608 - constants
-        f" AND queue = %s{others} ORDER BY priority DESC, id LIMIT 1)"
-    )
+        return []
+    head = f"SELECT uid, kind, queue, priority FROM tasks_job WHERE {WAITING} AND queue = %s {FIRST}"  # noqa: S608 - constants
     with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT {', '.join([head] * len(queues))}", [each for queue in queues for each in (queue, *without)]
-        )
-        found = cursor.fetchone()
-    return {queue: priority for queue, priority in zip(queues, found, strict=True) if priority is not None}
+        cursor.execute(_one_of_each([head] * len(queues)), list(queues))
+        return [Head(UUID(str(uid)), *rest) for uid, *rest in cursor.fetchall()]
+
+
+def next_of(queues: Sequence[str], kinds: Sequence[str]) -> tuple[str, list[Any]]:
+    """The subselect that finds the id of the next job of these kinds, and its arguments.
+
+    Among the queues the one whose head is the most urgent; among equal ones the first in ``queues``. If another process
+    takes that very job in the same moment, the next one of that queue is found, or none.
+    """
+    clock = now()
+    several = [value for name in queues for value in (name, clock, name)] if len(queues) > 1 else list(queues)
+    return _next_of(len(queues), tuple(kinds)), [*several, clock]
+
+
+@lru_cache(maxsize=64)
+def _next_of(queues: int, kinds: tuple[str, ...]) -> str:
+    # Names of kinds come from code. As constants of the statement they are sent and looked at once for a connection.
+    named = ", ".join("'{}'".format(kind.replace("'", "''").replace("%", "%%")) for kind in kinds)
+    startable, queue = f"{WAITING} AND kind IN ({named}) AND {NOT_EXPIRED}", "%s"
+    if queues > 1:
+        paused = "EXISTS (SELECT 1 FROM tasks_queue WHERE name = %s AND paused)"
+        head = f"FROM tasks_job WHERE queue = %s AND {startable} AND NOT {paused} {FIRST}"
+        found = [f"SELECT queue, priority, {place} AS place {head}" for place in range(queues)]
+        queue = f"(SELECT queue FROM ({_one_of_each(found)}) AS heads ORDER BY priority DESC, place LIMIT 1)"  # noqa: S608
+    return f"(SELECT id FROM tasks_job WHERE queue = {queue} AND {startable} {FIRST}{SKIP_LOCKED[connection.vendor]})"  # noqa: S608
+
+
+def _one_of_each(selects: Sequence[str]) -> str:
+    """SQLite takes no ORDER BY inside a UNION but in a subselect, and PostgreSQL wants a name for each."""
+    return " UNION ALL ".join(f"SELECT * FROM ({select}) AS of_{n}" for n, select in enumerate(selects))  # noqa: S608

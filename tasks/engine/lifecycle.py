@@ -12,7 +12,7 @@ from uuid import UUID
 
 from django.db import IntegrityError, connection, transaction
 
-from tasks.engine import acceptance, attempts, chains, creation, notify, registry, releases, storable
+from tasks.engine import acceptance, attempts, calls, chains, creation, notify, registry, releases, storable
 from tasks.engine.errors import Failure, NotInState
 from tasks.engine.lease import HELD, TERMINATE
 from tasks.engine.log_context import REQUEST, request_id
@@ -22,14 +22,13 @@ from tasks.webhooks import outbox
 
 WAITING = "state IN ('scheduled', 'queued', 'retrying')"
 EXPIRED = "expired"  # as Celery says it
-NOT_EXPIRED = "(expires_at IS NULL OR expires_at > %s)"
-NOTHING_DONE = {"progress_done": 0, "progress_total": 0, "progress_note": ""}
-NO_ERROR = {"error": "", "traceback": "", "error_key": ""}
+ZERO, EMPTY, NULL = Raw("0"), Raw("''"), Raw("NULL")
+NOTHING_DONE = {"progress_done": ZERO, "progress_total": ZERO, "progress_note": EMPTY}
+NO_ERROR = {"error": EMPTY, "traceback": EMPTY, "error_key": EMPTY}
 UNASKED = {"cancel_requested_at": None, "cancel_requested_by_id": None, "cancel_reason": ""}
 # A waiting job is cancelled at once (finished_at = cancel_requested_at) and keeps its due_at, which undo needs.
 # A running job ends later than the request, and has no due_at.
 AS_IT_WAITED = "CASE WHEN due_at IS NULL THEN 'queued' WHEN attempt = 0 THEN 'scheduled' ELSE 'retrying' END"
-SKIP_LOCKED = {"postgresql": " FOR UPDATE SKIP LOCKED", "sqlite": ""}  # a job that is being claimed is not waited for
 CANCELLED_WAITING = "uid = %s AND state = 'cancelled' AND finished_at = cancel_requested_at"
 
 
@@ -166,29 +165,24 @@ def claim(uid: UUID, worker: str, pid: int, kind: str | None = None) -> Job | No
     return _claim(where, [uid, *named], _holder(worker, pid))
 
 
-def claim_next(queue: str, kinds: Sequence[str], worker: str, pid: int) -> Job | None:
-    """Start the next attempt of the first queued job of a queue, among these kinds and those without a serial key.
+def claim_next(queues: Sequence[str], kinds: Sequence[str], worker: str, pid: int) -> Job | None:
+    """Start the next attempt of the first queued job of these queues, among these kinds and those without a serial key.
 
-    The most urgent job is the first, and of those the oldest.
+    The most urgent job is the first; among equally urgent ones that of the first queue, and in it the oldest.
     """
-    if not kinds:
+    if not kinds or not queues:
         return None
-    places = ", ".join(["%s"] * len(kinds))
-    waiting = f"app = '' AND state = 'queued' AND serial_key = '' AND queue = %s AND kind IN ({places})"
-    waiting += f" AND {NOT_EXPIRED}"
-    order = f"ORDER BY priority DESC, id LIMIT 1{SKIP_LOCKED[connection.vendor]}"
-    first = f"id = (SELECT id FROM tasks_job WHERE {waiting} {order})"  # noqa: S608 - constants
-    holder = _holder(worker, pid)
-    return _claim(first, [queue, *kinds, holder["started_at"]], holder)
+    first, args = calls.next_of(queues, kinds)
+    return _claim(f"id = {first}", args, _holder(worker, pid))
 
 
 def claim_next_of_keys(kind: str, queues: Sequence[str], worker: str, pid: int) -> Job | None:
     """Start the next attempt of the first queued job of a kind with serial keys whose turn it is."""
     places = ", ".join(["%s"] * len(queues))
     waiting = f"app = '' AND state = 'queued' AND serial_key <> '' AND kind = %s AND queue IN ({places})"
-    order = f"ORDER BY priority DESC, id LIMIT 1{SKIP_LOCKED[connection.vendor]}"
+    order = f"{calls.FIRST}{calls.SKIP_LOCKED[connection.vendor]}"
     turn = notify.IN_TURN
-    startable = f"{waiting} AND {notify.NOT_PAUSED} AND {NOT_EXPIRED} AND {turn}"
+    startable = f"{waiting} AND {notify.NOT_PAUSED} AND {calls.NOT_EXPIRED} AND {turn}"
     first = f"id = (SELECT id FROM tasks_job WHERE {startable} {order})"  # noqa: S608 - constants
     holder = _holder(worker, pid)
     return _claim(f"{first} AND {turn}", [kind, *queues, holder["started_at"]], holder)
@@ -202,9 +196,9 @@ def _holder(worker: str, pid: int) -> dict[str, Any]:
 def _claim(where: str, args: list[Any], holder: dict[str, Any]) -> Job | None:
     """A repetition after a lost answer finds the job held by this claim."""
     fresh = {"state": State.RUNNING, **holder}
-    fresh |= {"finished_at": None, "due_at": None, **NOTHING_DONE, **NO_ERROR}
+    fresh |= {"finished_at": NULL, "due_at": NULL, **NOTHING_DONE, **NO_ERROR}
     sets = {"attempt": Raw("attempt + 1"), "beat": Raw("beat + 1"), **fresh}
-    startable = f"{where} AND state = 'queued' AND {notify.NOT_PAUSED} AND {NOT_EXPIRED}"
+    startable = f"{where} AND state = 'queued' AND {notify.NOT_PAUSED} AND {calls.NOT_EXPIRED}"
     args = [*args, holder["started_at"]]
     try:
         moved = move(sets, f"{startable} AND {outbox.NO_SUBSCRIBERS[State.RUNNING]}", args)

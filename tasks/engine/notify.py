@@ -3,7 +3,7 @@
 A queued job may start if its queue is not paused and no older job has its serial key. Nothing here moves a job.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -67,12 +67,11 @@ def message_for(job: Job, sooner: int = 0) -> broker.Message:
     return broker.Message(job.uid, job.kind, job.queue, min(9, job.priority + sooner), is_call)
 
 
-def call_workers(queues: Iterable[str]) -> None:
+def call_workers(queues: Sequence[str]) -> None:
     """Send a message for each of these queues in which a job waits that any process may start."""
-    for queue in queues:
-        waiting = Job.objects.filter(state=State.QUEUED, serial_key="", queue=queue, app="").order_by("-priority", "id")
-        if (job := waiting.first()) is not None:
-            on_commit(lambda job=job: _notify_workers([message_for(job)]))
+    if found := calls.heads(queues):
+        messages = [broker.Message(*head, is_call=not calls.has_own_messages(head.kind)) for head in found]
+        on_commit(lambda: _notify_workers(messages))
 
 
 def _notify_workers(messages: Sequence[broker.Message]) -> None:

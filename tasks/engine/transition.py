@@ -8,11 +8,12 @@ import random
 import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from functools import cache, wraps
+from functools import cache, lru_cache, wraps
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 from django.contrib.auth import get_user_model
 from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db.models import CharField, IntegerField, TextField
 
 from tasks.engine.models import Job
 
@@ -40,17 +41,23 @@ def move(
     The tasks of watched applications are never moved from here: what they do is for those applications to say.
     ``sets`` maps columns to values or Raw; ``args`` fill the ``%s`` of ``where``.
     """
-    columns = ", ".join(f"{name} = {value.sql if isinstance(value, Raw) else '%s'}" for name, value in sets.items())
+    places = tuple((name, value.sql if isinstance(value, Raw) else "%s") for name, value in sets.items())
     values = [adapt_values(name, value) for name, value in sets.items() if not isinstance(value, Raw)]
-    table, returning = Job._meta.db_table, _returning()
-    sql = f"UPDATE {table} SET {raises}{columns} WHERE app = '' AND ({where}) RETURNING {returning}"  # noqa: S608 - our own words
     with connection.cursor() as cursor:
-        cursor.execute(sql, [*values, *(adapt_argument(arg) for arg in args)])
+        cursor.execute(_update(places, where, raises), [*values, *(adapt_argument(arg) for arg in args)])
         return [_build(row) for row in cursor.fetchall()]
+
+
+@lru_cache(maxsize=256)  # few texts, each used for thousands of jobs
+def _update(places: tuple[tuple[str, str], ...], where: str, raises: str) -> str:
+    columns = ", ".join(f"{name} = {place}" for name, place in places)
+    return f"UPDATE {Job._meta.db_table} SET {raises}{columns} WHERE app = '' AND ({where}) RETURNING {_returning()}"  # noqa: S608 - our own words
 
 
 def adapt_values(column: str, value: Any) -> Any:
     """``value`` as the driver wants it for a column of Job."""
+    if isinstance(value, str | int) and column in _plain():
+        return value
     return _fields()[column].get_db_prep_save(value, connection)
 
 
@@ -90,6 +97,12 @@ def on_commit(action: Callable[[], Any]) -> None:
 @cache
 def _fields() -> dict[str, Any]:
     return {field.column: field for field in Job._meta.concrete_fields}
+
+
+@cache
+def _plain() -> set[str]:
+    """Columns of text and numbers, which every driver takes as they are."""
+    return {name for name, field in _fields().items() if isinstance(field, CharField | TextField | IntegerField)}
 
 
 @cache

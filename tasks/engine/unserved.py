@@ -13,7 +13,7 @@ from django.db import connection
 from django.db.models import QuerySet
 
 from tasks.engine import registry
-from tasks.engine.models import Job, State, Worker
+from tasks.engine.models import Worker
 from tasks.engine.transition import now
 
 MOST = 20  # names that a sentence lists
@@ -26,6 +26,11 @@ KINDS = (
     " SELECT kind, (SELECT app FROM tasks_job WHERE tasks_job.kind = each.kind ORDER BY id LIMIT 1),"
     " (SELECT app FROM tasks_job WHERE tasks_job.kind = each.kind ORDER BY id DESC LIMIT 1)"
     " FROM each WHERE kind IS NOT NULL"
+)
+
+WAITING = (
+    "SELECT DISTINCT kind, queue FROM"
+    " (SELECT kind, queue FROM tasks_job WHERE app = '' AND state = 'queued' LIMIT %s) AS some"
 )
 
 
@@ -61,8 +66,9 @@ def find() -> Unserved:
     workers = list(alive().values_list("queues", "kinds"))
     if not workers:
         return Unserved(frozenset(), frozenset())
-    keys = Job.objects.filter(state=State.QUEUED).order_by().values("pk")[:LOOKED_AT]
-    waiting = set(Job.objects.filter(pk__in=keys).order_by().values_list("kind", "queue").distinct())
+    with connection.cursor() as cursor:
+        cursor.execute(WAITING, [LOOKED_AT])
+        waiting = set(cursor.fetchall())
     kinds = {kind for kind, _ in waiting} - _names(kinds for _, kinds in workers)
     queues = {queue for _, queue in waiting} - _names(queues for queues, _ in workers)
     complete = all(isinstance(kinds, list) for _, kinds in workers)

@@ -36,13 +36,13 @@ def work(task: Any, uid: str, request: dict[str, Any]) -> trace_ok_t:
         job = _first(task, uid, request)
         if job is None:
             return nothing()
-        traced = _trace(job, uid, request)
-        while time.monotonic() < until and _has_room() and (job := _next(request)) is not None:
+        traced, others = _trace(job, uid, request), 0
+        while time.monotonic() < until and _has_room() and (job := _next(request, just_used=True)) is not None:
             _trace(job, uid, request)
-            traced = nothing()
+            others += 1
         if job is not None:  # it may not have been the last one
             on_clean_connection(lambda: notify.call_workers(pulse.queues()))
-        return traced
+        return nothing() if others else traced
 
 
 def _first(task: Any, uid: str, request: dict[str, Any]) -> Job | None:
@@ -67,8 +67,8 @@ def _claim_in_turn(kind: str, worker: str) -> Job | None:
     return lifecycle.claim_next_of_keys(kind, pulse.queues(), worker, os.getpid())
 
 
-def _next(request: dict[str, Any]) -> Job | None:
-    return on_clean_connection(lambda: _claim_next(request.get("hostname") or ""))
+def _next(request: dict[str, Any], just_used: bool = False) -> Job | None:
+    return on_clean_connection(lambda: _claim_next(request.get("hostname") or ""), just_used)
 
 
 def _claim_next(worker: str) -> Job | None:
@@ -76,9 +76,9 @@ def _claim_next(worker: str) -> Job | None:
     with rates.turn() as empty:
         if empty:
             kinds = [kind for kind in kinds if kind not in empty]
-        waiting = calls.heads(queues, empty) if len(queues) > 1 else dict.fromkeys(queues, 0)
-        for queue in sorted(waiting, key=lambda queue: (-waiting[queue], _served.get(queue, 0.0))):
-            if (job := lifecycle.claim_next(queue, kinds, worker, os.getpid())) is not None:
+        longest_ago = sorted(queues, key=lambda queue: _served.get(queue, 0.0))
+        for _ in longest_ago[:2]:  # another process may have taken the only job of the queue that was chosen
+            if (job := lifecycle.claim_next(longest_ago, kinds, worker, os.getpid())) is not None:
                 rates.take(job.kind)
                 return job
     return None

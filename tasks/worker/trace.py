@@ -36,12 +36,16 @@ def claim(kind: str, uid: str, worker: str) -> Job | None:
     return on_clean_connection(lambda: lifecycle.claim(found, worker, os.getpid(), kind))
 
 
-def on_clean_connection(action: Callable[[], T]) -> T | None:
-    """What ``action`` returns, on a connection without what the job before it left; None if the database is away."""
+def on_clean_connection(action: Callable[[], T], just_used: bool = False) -> T | None:
+    """What ``action`` returns, on a connection without what the job before it left; None if the database is away.
+
+    ``just_used``: the end of a job was written a moment ago, so the connection is not asked whether it is alive.
+    """
     try:
         if pulse.current():
             connections.clean()  # what handlers and receivers of signals left
-        close_old_connections()
+        if not just_used:
+            close_old_connections()
         return action()
     except Exception as error:  # the dispatcher will send another message
         log.warning("A job could not be claimed: %s", error)

@@ -69,7 +69,7 @@ def test_what_has_expired_is_not_claimed_and_ends_cancelled():
     Job.objects.update(expires_at=datetime.now(UTC) - timedelta(seconds=1))
     row = Job.objects.get()
     assert lifecycle.claim(row.uid, "w", 1) is None
-    assert lifecycle.claim_next(row.queue, ["add"], "w", 1) is None
+    assert lifecycle.claim_next([row.queue], ["add"], "w", 1) is None
     lifecycle.wake()
     row.refresh_from_db()
     assert (row.state, row.cancel_reason, row.attempt) == ("cancelled", "expired", 0)

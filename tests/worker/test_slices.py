@@ -42,7 +42,7 @@ def wait_for_all(jobs: list[Job], seconds: float = 60) -> list[Job]:
 
 
 def claim_next(queue: str = "default") -> Job | None:
-    return lifecycle.claim_next(queue, calls.called(), *ME)
+    return lifecycle.claim_next([queue], calls.called(), *ME)
 
 
 # --- few messages ------------------------------------------------------------------------------------------------
@@ -83,11 +83,30 @@ def test_any_message_starts_a_job_that_has_limits(kind):
     assert broker.ready("default") == broker.ROOM
 
 
-def test_a_kind_whose_rate_lets_nothing_start_hides_no_other_queue():
+def claim_of(*queues: str, kinds: list[str] | None = None) -> str | None:
+    job = lifecycle.claim_next(queues, calls.called() if kinds is None else kinds, *ME)
+    return job and f"{job.queue} {job.priority}"
+
+
+def test_the_next_job_of_many_queues_is_the_most_urgent_and_among_equal_ones_of_the_first():
+    for queue, priority in (("io", 3), ("default", 3), ("io", 7), ("default", 3)):
+        lifecycle.submit("noop", {}, queue=queue, priority=priority)
+    assert claim_of("default", "io", "nothing-here") == "io 7"
+    assert claim_of("io", "default") == "io 3"
+    assert claim_of("io", "default") == "default 3"
+    assert claim_of("io") is None
+    assert claim_of("default", "io") == "default 3"
+    assert claim_of("default", "io") is None
+
+
+def test_what_cannot_start_in_one_queue_hides_no_other():
     lifecycle.submit("every_two_seconds", {}, priority=9)
-    lifecycle.submit("noop", {}, priority=3)
-    assert calls.heads(["default"]) == {"default": 9}
-    assert calls.heads(["default", "io"], {"every_two_seconds"}) == {"default": 3}
+    lifecycle.submit("noop", {}, queue="io", priority=3)
+    without = [kind for kind in calls.called() if kind != "every_two_seconds"]
+    assert claim_of("default", "io", kinds=without) == "io 3"
+    lifecycle.submit("noop", {}, queue="io", priority=4)
+    notify.pause("default")
+    assert claim_of("default", "io") == "io 4"
 
 
 @pytest.mark.process
@@ -128,8 +147,8 @@ def test_the_next_job_is_of_a_queue_that_is_not_paused_and_of_a_kind_that_is_kno
     lifecycle.submit("noop", {})
     assert claim_next() is None
     notify.resume("default")
-    assert lifecycle.claim_next("default", ["countdown"], *ME) is None
-    assert lifecycle.claim_next("default", [], *ME) is None
+    assert lifecycle.claim_next(["default"], ["countdown"], *ME) is None
+    assert lifecycle.claim_next(["default"], [], *ME) is None
     assert claim_next().kind == "noop"
 
 
@@ -157,8 +176,10 @@ def test_jobs_with_a_serial_key_wait_for_their_turn_and_hold_nobody_up():
 def test_heads_are_the_highest_priorities_of_the_queues_that_have_jobs():
     lifecycle.submit("noop", {}, priority=3)
     lifecycle.submit("noop", {}, priority=7)
-    assert calls.heads(["default", "nothing-here"]) == {"default": 7}
-    assert calls.heads([]) == {}
+    heads = calls.heads(["nothing-here", "default"])
+    assert [(head.queue, head.kind, head.priority) for head in heads] == [("default", "noop", 7)]
+    assert heads[0].uid == Job.objects.get(priority=7).uid
+    assert calls.heads([]) == []
 
 
 @pytest.mark.process
