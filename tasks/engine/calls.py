@@ -14,6 +14,7 @@ from tasks.engine import registry
 from tasks.engine.transition import now
 
 WAITING = "app = '' AND state = 'queued' AND serial_key = ''"
+NOT_PAUSED = "NOT EXISTS (SELECT 1 FROM tasks_queue WHERE name = %s AND paused)"
 NOT_EXPIRED = "(expires_at IS NULL OR expires_at > %s)"
 FIRST = "ORDER BY priority DESC, id LIMIT 1"
 SKIP_LOCKED = {"postgresql": " FOR UPDATE SKIP LOCKED", "sqlite": ""}  # a job that is being claimed is not waited for
@@ -48,12 +49,12 @@ class Head(NamedTuple):
 
 
 def heads(queues: Sequence[str]) -> list[Head]:
-    """The head of each of these queues in which a job waits, serial keys aside."""
+    """The head of each of these queues that is not paused and in which a job waits, serial keys aside."""
     if not queues:
         return []
-    head = f"SELECT uid, kind, queue, priority FROM tasks_job WHERE {WAITING} AND queue = %s {FIRST}"  # noqa: S608 - constants
+    head = f"SELECT uid, kind, queue, priority FROM tasks_job WHERE queue = %s AND {WAITING} AND {NOT_PAUSED} {FIRST}"  # noqa: S608 - constants
     with connection.cursor() as cursor:
-        cursor.execute(_one_of_each([head] * len(queues)), list(queues))
+        cursor.execute(_one_of_each([head] * len(queues)), [each for queue in queues for each in (queue, queue)])
         return [Head(UUID(str(uid)), *rest) for uid, *rest in cursor.fetchall()]
 
 
@@ -74,8 +75,7 @@ def _next_of(queues: int, kinds: tuple[str, ...]) -> str:
     named = ", ".join("'{}'".format(kind.replace("'", "''").replace("%", "%%")) for kind in kinds)
     startable, queue = f"{WAITING} AND kind IN ({named}) AND {NOT_EXPIRED}", "%s"
     if queues > 1:
-        paused = "EXISTS (SELECT 1 FROM tasks_queue WHERE name = %s AND paused)"
-        head = f"FROM tasks_job WHERE queue = %s AND {startable} AND NOT {paused} {FIRST}"
+        head = f"FROM tasks_job WHERE queue = %s AND {startable} AND {NOT_PAUSED} {FIRST}"
         found = [f"SELECT queue, priority, {place} AS place {head}" for place in range(queues)]
         queue = f"(SELECT queue FROM ({_one_of_each(found)}) AS heads ORDER BY priority DESC, place LIMIT 1)"  # noqa: S608
     return f"(SELECT id FROM tasks_job WHERE queue = {queue} AND {startable} {FIRST}{SKIP_LOCKED[connection.vendor]})"  # noqa: S608

@@ -71,7 +71,7 @@ def call_workers(queues: Sequence[str]) -> None:
     """Send a message for each of these queues in which a job waits that any process may start."""
     if found := calls.heads(queues):
         messages = [broker.Message(*head, is_call=not calls.has_own_messages(head.kind)) for head in found]
-        on_commit(lambda: _notify_workers(messages))
+        on_commit(lambda: broker.notify_workers(messages))
 
 
 def _notify_workers(messages: Sequence[broker.Message]) -> None:

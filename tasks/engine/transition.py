@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from functools import cache, lru_cache, wraps
 from typing import Any, NamedTuple, ParamSpec, TypeVar
+from uuid import UUID
 
 from django.contrib.auth import get_user_model
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import DEFAULT_DB_ALIAS, InterfaceError, OperationalError, connection, connections, transaction
 from django.db.models import CharField, IntegerField, TextField
 
 from tasks.engine.models import Job
@@ -41,11 +42,13 @@ def move(
     The tasks of watched applications are never moved from here: what they do is for those applications to say.
     ``sets`` maps columns to values or Raw; ``args`` fill the ``%s`` of ``where``.
     """
+    link = connections[DEFAULT_DB_ALIAS]  # looked up once: what all go through finds it anew for each of its names
     places = tuple((name, value.sql if isinstance(value, Raw) else "%s") for name, value in sets.items())
-    values = [adapt_values(name, value) for name, value in sets.items() if not isinstance(value, Raw)]
-    with connection.cursor() as cursor:
-        cursor.execute(_update(places, where, raises), [*values, *(adapt_argument(arg) for arg in args)])
-        return [_build(row) for row in cursor.fetchall()]
+    values = [adapt_values(name, value, link) for name, value in sets.items() if not isinstance(value, Raw)]
+    values += [_adapt_argument(value, link) for value in args]
+    with link.cursor() as cursor:
+        cursor.execute(_update(places, where, raises), values)
+        return [_build(row, link) for row in cursor.fetchall()]
 
 
 @lru_cache(maxsize=256)  # few texts, each used for thousands of jobs
@@ -54,19 +57,18 @@ def _update(places: tuple[tuple[str, str], ...], where: str, raises: str) -> str
     return f"UPDATE {Job._meta.db_table} SET {raises}{columns} WHERE app = '' AND ({where}) RETURNING {_returning()}"  # noqa: S608 - our own words
 
 
-def adapt_values(column: str, value: Any) -> Any:
-    """``value`` as the driver wants it for a column of Job."""
+def adapt_values(column: str, value: Any, link: Any = connection) -> Any:
+    """``value`` as the driver of ``link`` wants it for a column of Job."""
     if isinstance(value, str | int) and column in _plain():
         return value
-    return _fields()[column].get_db_prep_save(value, connection)
+    return _fields()[column].get_db_prep_save(value, link)
 
 
-def adapt_argument(value: Any) -> Any:
+def _adapt_argument(value: Any, link: Any) -> Any:
     """A value of a WHERE clause as the driver wants it."""
-    for kind, adapt in (("UUID", "uid"), ("datetime", "due_at")):
-        if type(value).__name__ == kind:
-            return adapt_values(adapt, value)
-    return value
+    if isinstance(value, datetime):
+        return adapt_values("due_at", value, link)
+    return adapt_values("uid", value, link) if isinstance(value, UUID) else value
 
 
 def retry_on_lock(action: Callable[P, T]) -> Callable[P, T]:
@@ -122,12 +124,17 @@ def _converters(vendor: str) -> list[tuple[int, list[Callable[..., Any]], Any]]:
     return [(i, converters, column) for i, (converters, column) in compiler.get_converters(columns).items()]
 
 
-def _build(row: tuple[Any, ...]) -> Job:
+@cache
+def _names() -> list[str]:
+    return [field.attname for field in Job._meta.concrete_fields]
+
+
+def _build(row: tuple[Any, ...], link: Any) -> Job:
     values = list(row)
     owner = values.pop()
-    for i, converters, column in _converters(connection.vendor):
+    for i, converters, column in _converters(link.vendor):
         for convert in converters:
-            values[i] = convert(values[i], column, connection)
-    job = Job.from_db(connection.alias, [field.attname for field in Job._meta.concrete_fields], values)
+            values[i] = convert(values[i], column, link)
+    job = Job.from_db(link.alias, _names(), values)
     job._owner_name = owner
     return job
