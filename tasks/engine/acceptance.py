@@ -5,11 +5,13 @@ Each can be repeated after a lost answer of the database: it finds its own rows.
 
 from django.db import IntegrityError, transaction
 
-from tasks.engine import creation, notify
+from tasks.engine import bulk_insert, creation, notify
 from tasks.engine.analyze import analyze_if_grown
 from tasks.engine.models import Job
 from tasks.engine.transition import on_commit, retry_on_lock
 from tasks.webhooks import outbox
+
+AT_ONCE = 500  # rows of one statement
 
 
 @retry_on_lock
@@ -39,7 +41,8 @@ def accept_all(jobs: list[Job]) -> list[Job]:
         job.pk = None
     try:
         with transaction.atomic():
-            Job.objects.bulk_create(jobs, batch_size=500)
+            for start in range(0, len(jobs), AT_ONCE):
+                bulk_insert.insert_new(jobs[start : start + AT_ONCE])
             outbox.queue_deliveries(jobs)
     except IntegrityError:
         keys = Job.objects.in_bulk([job.uid for job in jobs], field_name="uid")

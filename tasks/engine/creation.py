@@ -10,6 +10,7 @@ from django.apps import apps
 from django.utils.crypto import salted_hmac
 
 from tasks.engine import due, registry, routing, sealing
+from tasks.engine.bulk_insert import make
 from tasks.engine.call_options import OF_THE_CALL
 from tasks.engine.errors import Failure, KeyReused
 from tasks.engine.models import Chord, Job, State
@@ -58,14 +59,13 @@ def build_checked(
     later = due_at is not None and due_at > made
     shown = with_values(clean, dict.fromkeys(secrets, MASK))
     queue, priority = routing.destination(kind, shown, queue, priority)
-    return Job(
+    job = make(
         uid=uid or uuid7(),
         state=State.SCHEDULED if later else State.QUEUED,
         kind=kind.name,
         queue=queue,
         priority=priority,
         max_attempts=kind.max_attempts,
-        owner=owner,
         params=shown,
         secrets=sealing.seal(secrets) if secrets else "",
         serial_key=kind.serial_key_of(clean),
@@ -74,6 +74,9 @@ def build_checked(
         due_at=due_at if later else None,
         rung_at=None if later else made,
     )
+    if owner is not None:
+        job.owner = owner
+    return job
 
 
 def open_params(job: Job) -> tuple[dict[str, Any], list[str]]:

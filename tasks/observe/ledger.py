@@ -9,13 +9,13 @@ from uuid import UUID
 
 from django.db import transaction
 
-from tasks.engine import notify, storable
+from tasks.engine import bulk_insert, notify, storable
 from tasks.engine.analyze import analyze_if_grown
 from tasks.engine.attempts import write_endings
 from tasks.engine.models import Attempt as AttemptRow
 from tasks.engine.models import Ending, Job, Outcome
 from tasks.engine.transition import on_commit, retry_on_lock
-from tasks.observe import counting, rows, upsert
+from tasks.observe import counting, rows
 from tasks.observe.fold import Attempt, Task, View, view
 from tasks.observe.rows import Entry
 from tasks.webhooks import outbox
@@ -25,6 +25,12 @@ OUTCOMES = {
     "succeeded": Outcome.SUCCEEDED, "failed": Outcome.FAILED, "retrying": Outcome.RETRYING,
     "cancelled": Outcome.CANCELLED, "requeued": Outcome.RELEASED,
 }  # fmt: skip
+KEPT = ("uid", "app", "created_at", "copy_of")  # that a later version of a row leaves as they are
+SETS = ", ".join(f"{name} = excluded.{name}" for name in rows.SENT if name not in KEPT)
+UPDATED = (  # only an older version of the same task of the same application
+    f"ON CONFLICT (uid) DO UPDATE SET {SETS}"
+    " WHERE tasks_job.app = excluded.app AND excluded.version > tasks_job.version"
+)
 Written = dict[UUID, tuple[Job, Entry, View]]
 
 
@@ -63,7 +69,7 @@ def _upsert(app: str, entries: Iterable[Entry]) -> Written:
         wanted[entry.uid] = (rows.row_of(app, entry, shown), entry, shown)
     if not wanted:
         return {}
-    keys = upsert.upsert([job for job, _, _ in wanted.values()])
+    keys = bulk_insert.insert([job for job, _, _ in wanted.values()], rows.SENT, UPDATED)
     for uid, key in keys.items():
         wanted[uid][0].pk = key
     return {uid: wanted[uid] for uid in keys}

@@ -15,14 +15,18 @@ from uuid import UUID, uuid5
 
 from django.conf import settings
 
-from tasks.engine import sealing, storable
+from tasks.engine import bulk_insert, sealing, storable
 from tasks.engine.errors import pattern
 from tasks.engine.models import Job
-from tasks.observe import upsert
 from tasks.observe.counting import Ended
 from tasks.observe.fold import FINAL, Attempt, Process, Task, View
 from tasks.observe.redaction import redact, redact_text
 
+SENT = (
+    "uid", "app", "task_id", "state", "version", "attempt", "max_attempts", "kind", "queue", "priority", "params",
+    "secrets", "title", "result", "error", "traceback", "error_key", "due_at", "expires_at", "queued_at", "created_at",
+    "started_at", "finished_at", "worker", "pid", "parent", "root", "doubt_at", "basis", "headers", "copy_of",
+)  # fmt: skip
 SPACE = UUID("6f2f4e0e-6a4c-5a57-9c0d-4d1c7a5b1f60")
 NAMED = re.compile(r"'([A-Za-z_]\w{0,60})': ")  # the name of a keyword argument in the text of all of them
 SPOKEN = re.compile(r"(?P<name>[\w.]+)\((?P<q>['\"])(?P<text>.*)(?P=q),?\)", re.DOTALL)  # the repr of an exception
@@ -74,7 +78,7 @@ def row_of(app: str, entry: Entry, shown: View) -> Job:
     task.born = created
     params, sealed = arguments(task)
     worker = newest.process[0] if newest and shown.stage != "retrying" else ""
-    return upsert.make(
+    job = bulk_insert.make(
         uid=entry.uid,
         app=app,
         task_id=storable.text(task.id, 255),
@@ -107,6 +111,8 @@ def row_of(app: str, entry: Entry, shown: View) -> Job:
         headers=_facts(task, shown, facts),
         copy_of=entry.copy_of,
     )
+    job._owner_name = None  # nobody owns it, so nothing is read for its summary
+    return job
 
 
 def number_of(shown: View) -> int:

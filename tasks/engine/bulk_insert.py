@@ -1,0 +1,130 @@
+"""One statement that inserts many jobs, as each database takes it fastest: a third of the time of ``bulk_create``.
+
+Only the columns that the caller names are sent; the others have their defaults in the statement.
+"""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import cache
+from operator import attrgetter
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+from django.db.models import Field, JSONField
+
+from tasks.engine.models import Job
+
+KEYS = "RETURNING uid, id"
+SIZES = (64, 16, 4, 1)  # rows of one statement of SQLite
+
+
+def make(**columns: Any) -> Job:
+    """A job with these columns, among them ``uid``, by the names of attributes. ``Job(**columns)`` looks for the
+    defaults of all others, which takes three times as long."""
+    values, places = _blank()
+    values = values.copy()
+    for name, value in columns.items():
+        values[places[name]] = value
+    return Job(*values)
+
+
+@cache
+def _blank() -> tuple[list[Any], dict[str, int]]:
+    fields = Job._meta.concrete_fields
+    nothing = {"id", "uid", "owner_id", "cancel_requested_by_id"}  # its default is another one for each
+    values = [None if field.attname in nothing else field.get_default() for field in fields]
+    return values, {field.attname: place for place, field in enumerate(fields)}
+
+
+def insert_new(jobs: Sequence[Job]) -> None:
+    """Insert jobs that are all new, and give them their keys. IntegrityError if one is there. Call it in a transaction.
+
+    Only columns in which any of them differs from the default are sent.
+    """
+    values, places = _blank()
+    differs = {name for job in jobs for name, place in places.items() if getattr(job, name) != values[place]}
+    keys = insert(jobs, tuple(name for name in places if name in differs))
+    for job in jobs:
+        job.pk, job._state.adding, job._state.db = keys[job.uid], False, connection.alias
+
+
+def insert(jobs: Sequence[Job], sent: tuple[str, ...], conflict: str = "") -> dict[UUID, int]:
+    """The key of each row that was written, by its id. Call it in a transaction.
+
+    ``sent``: names of attributes; ``conflict``: what is done about a row that is there, in SQL.
+    """
+    fields, values_of = _fields(sent), attrgetter(*sent)
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":  # one text, which its own reader takes apart
+            names = [field.column for field in fields]
+            rows = [dict(zip(names, map(_as_json, fields, values_of(job)), strict=True)) for job in jobs]
+            cursor.execute(_postgres(sent, conflict), [json.dumps(rows)])
+            return dict(cursor.fetchall())
+        found: list[tuple[str, int]] = []
+        start = 0
+        while start < len(jobs):  # statements of few sizes, so that each is prepared once
+            size = next(size for size in SIZES if size <= len(jobs) - start)
+            values = [each for job in jobs[start : start + size] for each in map(_as_text, fields, values_of(job))]
+            cursor.execute(_sqlite(size, sent, conflict), values)
+            found += cursor.fetchall()
+            start += size
+        return {UUID(uid): key for uid, key in found}
+
+
+def _as_json(field: Field, value: Any) -> Any:
+    if value is None:
+        return None
+    if isinstance(field, JSONField):
+        return field.plain(value, connection)
+    if type(value) is UUID:
+        return str(value)
+    return value.isoformat() if type(value) is datetime else value
+
+
+def _as_text(field: Field, value: Any) -> Any:
+    """As Django's adapters write it, which take as long as the database."""
+    if value is None:
+        return None
+    if isinstance(field, JSONField):
+        return json.dumps(field.plain(value, connection))
+    if type(value) is UUID:
+        return value.hex
+    return str(value.astimezone(UTC).replace(tzinfo=None)) if type(value) is datetime else value
+
+
+@cache
+def _fields(sent: tuple[str, ...]) -> tuple[Field, ...]:
+    return tuple(Job._meta.get_field(name) for name in sent)
+
+
+@cache
+def _postgres(sent: tuple[str, ...], conflict: str) -> str:
+    names = ", ".join(field.column for field in _fields(sent))
+    types = ", ".join(f"{field.column} {field.db_type(connection)}" for field in _fields(sent))
+    others, constants = _others(sent)
+    given = f"jsonb_to_recordset(%s::jsonb) AS given({types})"
+    return f"INSERT INTO tasks_job ({names}{others}) SELECT {names}{constants} FROM {given} {conflict} {KEYS}"  # noqa: S608 - names of columns, and our constants
+
+
+@cache
+def _sqlite(rows: int, sent: tuple[str, ...], conflict: str) -> str:
+    names = ", ".join(field.column for field in _fields(sent))
+    others, constants = _others(sent)
+    one = f"({', '.join(['%s'] * len(sent))}{constants})"
+    return f"INSERT INTO tasks_job ({names}{others}) VALUES {', '.join([one] * rows)} {conflict} {KEYS}"  # noqa: S608 - the same
+
+
+def _others(sent: tuple[str, ...]) -> tuple[str, str]:
+    """The columns that are not sent, and what they have in a new row."""
+    values, places = _blank()
+    left = [field for field in Job._meta.concrete_fields if not field.primary_key and field.attname not in sent]
+    constants = [_constant(values[places[field.attname]]) for field in left]
+    return "".join(f", {field.column}" for field in left), "".join(f", {value}" for value in constants)
+
+
+def _constant(value: Any) -> str:
+    if isinstance(value, int):
+        return str(int(value))
+    return {None: "NULL", "": "''"}[value] if isinstance(value, str | None) else "'{}'"  # parameters: none
