@@ -6,18 +6,23 @@ when pytest itself is killed.
 """
 
 import fcntl
+import gc
+import hashlib
 import importlib.util
 import json
 import os
 import pwd
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import closing
 from functools import partial
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -33,6 +38,13 @@ FAST = {  # periods that let a test see a lease end and a sweep come in seconds
     "SIGNALBOX_BEAT_S": "1",
 }
 ROOT = Path(__file__).resolve().parents[2]
+KEPT = ROOT / ".pytest_cache" / "migrated"  # databases for the runs that follow
+# A schedule that is as old as the kept database would make up for the slots since then.
+AS_IF_NOW = """
+UPDATE timetable_schedule SET created_at = CURRENT_TIMESTAMP, done_until = CURRENT_TIMESTAMP;
+UPDATE django_celery_beat_periodictask SET date_changed = CURRENT_TIMESTAMP;
+UPDATE alarms_rule SET created_at = CURRENT_TIMESTAMP;
+"""
 SHARED = "TESTS_SHARED_FOLDER"  # where the processes of one run find what the first of them has made
 # What the caller may choose for a whole run.
 PASSED_ON = ("SIGNALBOX_CHANNEL_LAYER", "SIGNALBOX_LOG_LEVEL", "SIGNALBOX_CHROMIUM")
@@ -43,6 +55,7 @@ class Servers:
 
     def __init__(self, shared: Path | None = None) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="signalbox-tests-"))
+        self.memory = Path(tempfile.mkdtemp(prefix="signalbox-tests-", dir=memory()))  # for what a commit waits for
         self.shared = shared or self.folder
         (self.folder / "home" / "static").mkdir(parents=True)  # whitenoise warns of a missing one
         self.watchdog = Watchdog()
@@ -121,20 +134,42 @@ class Servers:
     def migrated(self) -> str:
         """A database as a fresh install has it, to be copied: a file of SQLite, or a name on the PostgreSQL.
 
-        Made once for all processes of a run: 60 migrations take as long as many a file of tests.
+        60 migrations take as long as many a file of tests. A run makes it once for all of its processes, and keeps
+        it for later runs until a migration, a model or a requirement changes.
         """
-        file, made = self.shared / "migrated.sqlite3", self.shared / "migrated"
-        name = "migrated" if self.database_url else str(file)
-        with open(self.shared / "migrated.lock", "w") as lock:
+        made = self.shared / "migrated"
+        KEPT.mkdir(parents=True, exist_ok=True)
+        with open(KEPT / "lock", "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not made.exists():
-                url = f"sqlite:///{file}"
-                if self.database_url:
-                    subprocess.run([*self.createdb, name], check=True)
-                    url = self.database_url.rpartition("/")[0] + f"/{name}"
-                command = [sys.executable, str(ROOT / "manage.py"), "migrate", "-v", "0", "--skip-checks"]
-                subprocess.run(command, env=os.environ | {"DATABASE_URL": url}, check=True)
-                made.touch()
+                made.write_text(self.fill_postgres() if self.database_url else str(self.make_sqlite()))
+        return made.read_text()
+
+    def make_sqlite(self) -> Path:
+        """The file of this run, copied from the one that was kept if there is one."""
+        kept, file = KEPT / f"{schema_digest()}.sqlite3", self.shared / "migrated.sqlite3"
+        if not kept.exists():
+            migrate(f"sqlite:///{file}")
+            keep(kept, lambda draft: shutil.copyfile(file, draft))
+        else:
+            shutil.copyfile(kept, file)
+            with closing(sqlite3.connect(file)) as link, link:
+                link.executescript(AS_IF_NOW)
+        return file
+
+    def fill_postgres(self) -> str:
+        """The name of the database, filled from the dump that was kept if there is one."""
+        name, kept = "migrated", KEPT / f"{schema_digest()}.dump"
+        url = self.database_url.rpartition("/")[0] + f"/{name}"
+        subprocess.run([*self.createdb, name], check=True)
+        binaries, server = Path(self.createdb[0]).parent, self.createdb[1:]
+        if kept.exists():
+            subprocess.run([str(binaries / "pg_restore"), *server, "-d", name, "-1", str(kept)], check=True)
+            subprocess.run([str(binaries / "psql"), *server, "-q", "-d", name, "-c", AS_IF_NOW], check=True)
+        else:
+            migrate(url)
+            dump = [str(binaries / "pg_dump"), *server, "-F", "custom", "-Z", "0"]
+            keep(kept, lambda draft: subprocess.run([*dump, "-f", str(draft), name], check=True))
         return name
 
     def environment(self) -> dict[str, str]:
@@ -158,6 +193,38 @@ class Servers:
                 process.wait()
         self.watchdog.close()
         shutil.rmtree(self.folder, ignore_errors=True)
+        shutil.rmtree(self.memory, ignore_errors=True)
+
+
+def memory() -> str | None:
+    """A folder that is memory, if the machine has one with room; the test database waits for no disk there."""
+    folder = "/dev/shm"
+    return folder if os.access(folder, os.W_OK) and shutil.disk_usage(folder).free > 1 << 30 else None
+
+
+def migrate(url: str) -> None:
+    command = [sys.executable, str(ROOT / "manage.py"), "migrate", "-v", "0", "--skip-checks"]
+    subprocess.run(command, env=os.environ | {"DATABASE_URL": url}, check=True)
+
+
+def schema_digest() -> str:
+    """Of whatever a migrated database is made of: it changes when that database might."""
+    found = hashlib.sha256(sys.version.encode() + os.environ["SIGNALBOX_APPS"].encode())
+    paths = [ROOT / "requirements.txt", *(ROOT / "project").glob("*.py"), ROOT / "tasks/engine/uid.py"]
+    for folder, name in product(("live", "tasks", "tests"), ("migrations/*.py", "models.py", "apps.py")):
+        paths += (ROOT / folder).rglob(name)
+    for path in sorted(paths):
+        found.update(str(path.relative_to(ROOT)).encode() + path.read_bytes())
+    return found.hexdigest()[:16]
+
+
+def keep(file: Path, write: Callable[[Path], object]) -> None:
+    """Writes it whole or not at all, and drops what was kept of the kind before."""
+    draft = file.with_name(f"draft-{os.getpid()}")
+    write(draft)
+    for old in file.parent.glob(f"*{file.suffix}"):
+        old.unlink()
+    draft.rename(file)
 
 
 def reachable_for_all(folder: Path, copy: Path) -> Path:
@@ -190,6 +257,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_load_initial_conftests(early_config: pytest.Config):
     if any(early_config.known_args_namespace.__dict__.get(name) for name in ("help", "version")):
         return (yield)
+    gc.disable()  # until all tests are collected: nothing is garbage before
     forget_settings()
     worker = os.environ.get("PYTEST_XDIST_WORKER")  # None in the process that others are started by, or in the only one
     servers = early_config.servers = Servers(Path(os.environ[SHARED]) if worker else None)
@@ -201,6 +269,13 @@ def pytest_load_initial_conftests(early_config: pytest.Config):
     os.environ.update(servers.environment())
     os.environ["PYTEST_PLUGINS"] = __name__  # what xdist starts has servers of its own, up as early as here
     return (yield)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays; no later collection of garbage walks through it again."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.hookimpl(trylast=True)
