@@ -1,5 +1,6 @@
 """Fixtures that every test may use: the servers of the run, the product as a process, workers on the test database."""
 
+import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
@@ -68,8 +69,17 @@ class Chromiums(LoadFileScheduling):
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
-    """Bytes have no name of their own: those of an archive tell the time, and no two processes would agree on it."""
-    return argname if isinstance(val, bytes) else None
+    """Bytes have no name of their own: those of an archive tell the time, and no two processes would agree on it.
+
+    Nor has a lambda that makes them when its test runs: what takes long to make is not made by each collection.
+    """
+    return argname if isinstance(val, bytes) or getattr(val, "__name__", "") == "<lambda>" else None
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Twice as many as cores, since a test of real processes waits more than it works; one more when there are none."""
+    cores = os.cpu_count() or 1
+    return cores + 1 if "not process" in config.option.markexpr else cores * 2
 
 
 @pytest.fixture(scope="session")
