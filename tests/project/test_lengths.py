@@ -41,7 +41,7 @@ ENDINGS = {"/logout/", "/logout/everywhere/", "/login/"}
 def test_a_filter_has_a_length_before_anything_looks_at_it(name):
     for letters in LETTERS:
         costs: list[float] = []
-        while not costs or (costs[-1] > 0.02 and len(costs) < AGAIN):
+        while not costs or (costs[-1] > 0.1 and len(costs) < AGAIN):
             began = time.process_time()
             with pytest.raises(SearchError) as refused:
                 Query.of({name: [letters]})
@@ -49,7 +49,7 @@ def test_a_filter_has_a_length_before_anything_looks_at_it(name):
             with contextlib.suppress(SearchError):  # as long as may be, as often as may be
                 Query.of({name: [letters[:500]] * 90})
             costs.append(time.process_time() - began)
-        assert min(costs) <= 0.02, letters[:20]
+        assert min(costs) <= 0.1, letters[:20]
 
 
 def test_so_many_filters_and_no_more():
