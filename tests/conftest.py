@@ -94,7 +94,7 @@ def django_db_modify_db_settings(servers: Servers) -> None:
     if servers.database_url:
         test["TEMPLATE"] = servers.migrated()
     else:
-        test["NAME"] = shutil.copy(servers.migrated(), servers.memory / "test.sqlite3")
+        test["NAME"] = shutil.copy(servers.migrated(), servers.folder / "test.sqlite3")
 
 
 @pytest.fixture(scope="session")

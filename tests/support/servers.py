@@ -55,7 +55,6 @@ class Servers:
 
     def __init__(self, shared: Path | None = None) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="signalbox-tests-"))
-        self.memory = Path(tempfile.mkdtemp(prefix="signalbox-tests-", dir=memory()))  # for what a commit waits for
         self.shared = shared or self.folder
         (self.folder / "home" / "static").mkdir(parents=True)  # whitenoise warns of a missing one
         self.watchdog = Watchdog()
@@ -193,13 +192,6 @@ class Servers:
                 process.wait()
         self.watchdog.close()
         shutil.rmtree(self.folder, ignore_errors=True)
-        shutil.rmtree(self.memory, ignore_errors=True)
-
-
-def memory() -> str | None:
-    """A folder that is memory, if the machine has one with room; the test database waits for no disk there."""
-    folder = "/dev/shm"
-    return folder if os.access(folder, os.W_OK) and shutil.disk_usage(folder).free > 1 << 30 else None
 
 
 def migrate(url: str) -> None:
