@@ -43,7 +43,7 @@ def submit(
     """Submit a job for ``actor``. Returns the job, and whether it is new: the same ``key`` gives the same job."""
     known = registry.get(kind)
     if not known.open:
-        raise NotAllowed("Only code submits jobs of this kind: SIGNALBOX_ADOPT_SUBMIT does not name its task.")
+        raise NotAllowed("Only code submits jobs of this kind. SIGNALBOX_ADOPT_SUBMIT opens adopted tasks.")
     if not may_submit(actor, known):
         raise NotAllowed("Jobs of this kind are not yours to make.")
     if (priority is not None or due_at) and not may(actor, "order"):

@@ -184,7 +184,7 @@ def _split(kind: str, params: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
     """Clean parameters with secrets masked, and the secrets sealed."""
     known = registry.get(kind)
     if not known.open:
-        raise NotAllowed("Only code schedules jobs of this kind: SIGNALBOX_ADOPT_SUBMIT does not name its task.")
+        raise NotAllowed("Only code schedules jobs of this kind. SIGNALBOX_ADOPT_SUBMIT opens adopted tasks.")
     signature, clean = known.signature, known.signature.clean(params)
     creation.rows_exist(known, clean)
     secrets = {name: clean[name] for name in signature.secrets if clean.get(name) is not None}
