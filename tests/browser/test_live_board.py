@@ -1,6 +1,7 @@
 """The board under the reader's hands, against frames that the test itself sends."""
 
 import re
+import time
 from collections import Counter
 
 import pytest
@@ -177,11 +178,13 @@ def test_rows_move_in_batches_while_many_jobs_come_and_go(page: Page, line: Line
         const seen = () => (window.batches += 1);
         new MutationObserver(seen).observe(document.querySelector("[data-list=queued]"), { childList: true });
     }""")
+    began = time.monotonic()
     for n in range(100, 140):
         line.send("patch", jobs=[job(n, "queued")])
         page.wait_for_timeout(25)  # a rate, not a wait: forty jobs in a second
     expect(rows(page, "queued")).to_have_count(42)
-    assert page.evaluate("window.batches") <= 4
+    # The first three moves are shown at once, the others once a second; a busy machine takes longer for all of them.
+    assert page.evaluate("window.batches") <= 4 + (time.monotonic() - began)
 
 
 def test_two_numbers_for_one_thing_never_differ_on_screen(page: Page, line: Line) -> None:
