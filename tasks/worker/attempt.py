@@ -141,7 +141,7 @@ class Held:
         if issubclass(kind, Cancelled):
             return Ended(partial(lifecycle.cancel_acknowledged, job, sentence="Cancelled while it ran."), Ignore())
         if issubclass(kind, Retry) and not hasattr(error, "changed"):
-            failure = Failure.said(BY_HAND)
+            failure = Failure.of(error, report.hidden)._replace(error=BY_HAND)
             return Ended(partial(lifecycle.fail, job, failure), RuntimeError(failure.error))
         if issubclass(kind, Retry):
             failure = Failure.of(error.__cause__ or error.exc or error, report.hidden)

@@ -210,6 +210,6 @@ def a_countdown_of_nothing() -> None:
     raise current_task.retry(countdown=float("nan"))
 
 
-@way("TypeError: a countdown is a number of seconds, and not object")
+@way("Retry was raised without a call of retry()")
 def a_retry_by_hand() -> None:
     raise Retry(when=object())
