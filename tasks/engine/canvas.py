@@ -11,7 +11,7 @@ Its parameters are validated when the chain is submitted, except the one that ta
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tasks.engine import chords, creation, registry, routing, sealing
+from tasks.engine import chords, creation, maps, registry, sealing
 from tasks.engine.call_options import HARMLESS, split_options
 from tasks.engine.uid import uuid7
 from tasks.params.signature import MASK, size
@@ -21,7 +21,6 @@ LARGEST = 256 * 1024  # bytes of JSON: each job of a chain carries what is still
 RESULT = object()  # stands for a result that does not exist yet
 REQUEST, ERROR, TRACEBACK = object(), object(), object()  # of a job that has not failed yet
 FIRST = "*"  # before the name of ``*args``, of which a result becomes the first
-MAPS = ("celery.map", "celery.starmap")  # of signatures that call a kind for each of many items
 COLLECT = "collect_results"  # the kind that waits for a group
 # options that a canvas does not hand on to its tasks
 CANVAS_OWN = HARMLESS | {"task_id", "link", "link_error", "group_id", "group_index"}
@@ -185,8 +184,8 @@ def _branch(signature: Mapping[str, Any], counted: bool = True) -> Branch:
         raise TypeError("Chunks are a group: give a canvas of jobs the group, task.chunks(…).group().")
     match signature.get("subtask_type"):
         case None | "task":
-            if signature["task"] in MAPS:
-                signature = {**signature, "kwargs": plan_map(inside, options)}
+            if signature["task"] in maps.NAMES:
+                signature = {**signature, "kwargs": maps.plan(inside, options)}
             chord = chord_of(options) if counted else None
             return [_step(signature, options), *([{"chord": chord}] if chord else [])]
         case "chain":
@@ -207,31 +206,6 @@ def _branch(signature: Mapping[str, Any], counted: bool = True) -> Branch:
             body = _linked(_branch(_with(inside["body"], later), counted), options)
             return [{"group": group, "join": _join(group, body)}] if group else body
     raise TypeError(f"{signature.get('task')} cannot be a step of a chain of jobs.")
-
-
-def mapped_name(task: str | Mapping[str, Any]) -> str:
-    """The name of the task that a map calls, of what Celery gives for it."""
-    return task if isinstance(task, str) else task["task"]
-
-
-def plan_map(call: Mapping[str, Any], options: dict[str, Any]) -> dict[str, Any]:
-    """The parameters of a job that calls a kind for each of many items. It waits in the queue of that kind.
-
-    TypeError: each call of that kind is to be a job of its own. UnknownKind: it is a plain Celery task.
-    """
-    kind = registry.get(mapped_name(call["task"]))
-    kept = {
-        "a secret": kind.signature.secrets,
-        "a serial_key": kind.serial_key,
-        'on_lost="fail"': kind.on_lost == "fail",
-        'effects="once"': kind.effects == "once",
-    }
-    if why := next((each for each, has in kept.items() if has), None):
-        raise TypeError(f"{kind.name} has {why}, so each call is a job of its own: make a group of {kind.name}.s(…).")
-    params = {"task": kind.name, "it": list(call["it"])}
-    if not options.get("queue"):
-        options["queue"], _ = routing.destination(kind, params)
-    return params
 
 
 def _knowing(tasks: Iterable[Mapping[str, Any]], group: str | None) -> list[Mapping[str, Any]]:

@@ -9,7 +9,7 @@ from typing import Any
 from celery import Task
 
 from tasks.base import job
-from tasks.engine import canvas, registry
+from tasks.engine import maps, registry
 from tasks.engine.celery_app import app
 from tasks.engine.report import current_report
 
@@ -23,7 +23,7 @@ class CallsEach(Task):
 
     def apply_async(self, args: Any = None, kwargs: Any = None, **options: Any) -> Any:
         known = {name: value for name, value in options.items() if name not in CELERYS_OWN}
-        return super().apply_async(args, canvas.plan_map(kwargs or {}, known), **known)
+        return super().apply_async(args, maps.plan(kwargs or {}, known), **known)
 
 
 @job(base=CallsEach, title="{task}")
@@ -38,7 +38,7 @@ def starmap_task(task: str, it: list[Any]) -> list[Any]:
     return _results(task, it, lambda called, item: called(*item))
 
 
-for name, task in zip(canvas.MAPS, (map_task, starmap_task), strict=True):
+for name, task in zip(maps.NAMES, (map_task, starmap_task), strict=True):
     registry.stand_for(name, task.kind)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from celery import _state
 
-from tasks.engine import canvas, registry
+from tasks.engine import maps, registry
 from tasks.engine.celery_app import app, is_ours
 from tasks.worker import control, results
 
@@ -47,13 +47,13 @@ def said(name: str) -> Any:
 
 
 def _by_name(theirs: Any, name: str, args: Any = None, kwargs: Any = None, **options: Any) -> Any:
-    if registry.knows(name) and (name not in canvas.MAPS or _maps_a_job(kwargs)):
+    if registry.knows(name) and (name not in maps.NAMES or _maps_a_job(kwargs)):
         return app.tasks[registry.celery_name(name)].apply_async(args, kwargs, **options)
     return theirs(name, args, kwargs, **options)
 
 
 def _maps_a_job(kwargs: Any) -> bool:
-    return registry.knows(canvas.mapped_name(kwargs["task"]))
+    return registry.knows(maps.called_by(kwargs["task"]))
 
 
 def _backend(theirs: Any) -> Any:
