@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
 
+from tests.browser.line import Line, job, stats
 from tests.browser.watcher import Watcher
 from tests.support.processes import Product
 
@@ -88,3 +89,17 @@ def watcher(page: Page) -> Iterator[Watcher]:
     watching = Watcher(page)
     yield watching
     assert watching.complaints == []
+
+
+@pytest.fixture
+def line(page: Page) -> Line:
+    """A board with three running jobs and two queued ones, of which nothing else is known yet."""
+    jobs = [*map(job, (1, 2, 3)), job(11, "queued"), job(12, "queued")]
+
+    def greet(line: Line) -> None:
+        line.send("snapshot", jobs=jobs, stats=stats(running=3, queued=2), workers=[], queues=[])
+
+    line = Line(page, greet)
+    page.goto("")
+    expect(page.locator("[data-list=running] > [data-job]")).to_have_count(3)
+    return line
