@@ -263,9 +263,12 @@ def pytest_load_initial_conftests(early_config: pytest.Config):
     return (yield)
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_finish() -> None:
-    """What was imported and collected stays; no later collection of garbage walks through it again."""
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop() -> None:
+    """What was imported and collected stays; no later collection of garbage walks through it again.
+
+    The process that xdist's others are started by collects no tests, and comes here all the same.
+    """
     gc.freeze()
     gc.enable()
 
