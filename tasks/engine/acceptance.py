@@ -6,9 +6,8 @@ Each can be repeated after a lost answer of the database: it finds its own rows.
 from django.db import IntegrityError, transaction
 
 from tasks.engine import bulk_insert, creation, notify
-from tasks.engine.analyze import analyze_if_grown
 from tasks.engine.models import Job
-from tasks.engine.transition import on_commit, retry_on_lock
+from tasks.engine.transition import retry_on_lock
 from tasks.webhooks import outbox
 
 AT_ONCE = 500  # rows of one statement
@@ -29,7 +28,6 @@ def accept(job: Job, repeatable: bool) -> tuple[Job, bool]:
                 raise
     if found is not None and (found.uid, found.created_at) != (job.uid, job.created_at):
         return found, False
-    on_commit(lambda: analyze_if_grown(job.pk or 0))
     notify.push_and_notify([found or job])
     return found or job, True
 
@@ -49,6 +47,5 @@ def accept_all(jobs: list[Job]) -> list[Job]:
         if len(keys) < len(jobs):
             raise
         jobs = [keys[job.uid] for job in jobs]
-    on_commit(lambda: analyze_if_grown(max((job.pk for job in jobs), default=0)))
     notify.push_and_notify(jobs)
     return jobs

@@ -1,6 +1,7 @@
-"""One statement that inserts many jobs, as each database takes it fastest: a third of the time of ``bulk_create``.
+"""Inserts many jobs by one statement, as each database takes it fastest.
 
-Only the columns that the caller names are sent; the others have their defaults in the statement.
+``bulk_create`` was two thirds of what submit_many cost. Only the columns that the caller names are sent; the others
+have their defaults in the statement.
 """
 
 import json
@@ -14,7 +15,9 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import Field, JSONField
 
+from tasks.engine.analyze import analyze_if_grown
 from tasks.engine.models import Job
+from tasks.engine.transition import on_commit
 
 KEYS = "RETURNING uid, id"
 SIZES = (64, 16, 4, 1)  # rows of one statement of SQLite
@@ -55,6 +58,12 @@ def insert(jobs: Sequence[Job], sent: tuple[str, ...], conflict: str = "") -> di
 
     ``sent``: names of attributes; ``conflict``: what is done about a row that is there, in SQL.
     """
+    keys = _insert(jobs, sent, conflict)
+    on_commit(lambda: analyze_if_grown(max(keys.values(), default=0)))
+    return keys
+
+
+def _insert(jobs: Sequence[Job], sent: tuple[str, ...], conflict: str) -> dict[UUID, int]:
     fields, values_of = _fields(sent), attrgetter(*sent)
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":  # one text, which its own reader takes apart

@@ -4,6 +4,7 @@ docs/lifecycle.md says how a message calls a process of a worker.
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -11,10 +12,9 @@ from uuid import UUID
 from django.db import connection
 
 from tasks.engine import registry
-from tasks.engine.transition import now
 
 WAITING = "app = '' AND state = 'queued' AND serial_key = ''"
-NOT_PAUSED = "NOT EXISTS (SELECT 1 FROM tasks_queue WHERE name = %s AND paused)"
+NOT_PAUSED = "NOT EXISTS (SELECT 1 FROM tasks_queue WHERE name = %s AND paused)"  # asked once, and not for each row
 NOT_EXPIRED = "(expires_at IS NULL OR expires_at > %s)"
 FIRST = "ORDER BY priority DESC, id LIMIT 1"
 SKIP_LOCKED = {"postgresql": " FOR UPDATE SKIP LOCKED", "sqlite": ""}  # a job that is being claimed is not waited for
@@ -46,6 +46,7 @@ class Head(NamedTuple):
     kind: str
     queue: str
     priority: int
+    serial_key: str = ""  # jobs with one have messages of their own
 
 
 def heads(queues: Sequence[str]) -> list[Head]:
@@ -58,13 +59,12 @@ def heads(queues: Sequence[str]) -> list[Head]:
         return [Head(UUID(str(uid)), *rest) for uid, *rest in cursor.fetchall()]
 
 
-def next_of(queues: Sequence[str], kinds: Sequence[str]) -> tuple[str, list[Any]]:
-    """The subselect that finds the id of the next job of these kinds, and its arguments.
+def next_of(queues: Sequence[str], kinds: Sequence[str], clock: datetime) -> tuple[str, list[Any]]:
+    """The subselect that finds the id of the next job of these kinds at this moment, and its arguments.
 
     Among the queues the one whose head is the most urgent; among equal ones the first in ``queues``. If another process
     takes that very job in the same moment, the next one of that queue is found, or none.
     """
-    clock = now()
     several = [value for name in queues for value in (name, clock, name)] if len(queues) > 1 else list(queues)
     return _next_of(len(queues), tuple(kinds)), [*several, clock]
 

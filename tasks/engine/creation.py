@@ -96,9 +96,8 @@ def changed_columns(job: Job, kind: registry.Kind, changed: Mapping[str, Any]) -
     """Columns of a running job whose next attempt is another call. ``changed``: columns, and ``call`` (Params)."""
     columns = {name: value for name, value in changed.items() if name != "call"}
     if "headers" in columns:
-        columns["headers"] = {name: job.headers[name] for name in OF_THE_CALL if name in (job.headers or {})} | columns[
-            "headers"
-        ]
+        of_the_call = {name: value for name, value in (job.headers or {}).items() if name in OF_THE_CALL}
+        columns["headers"] = of_the_call | columns["headers"]
     if call := changed.get("call"):
         sealed = sealing.unseal(job.secrets) if job.secrets else {}
         opened = {name: sealed[name] for name in sealed.keys() & call.keys() if call[name] == MASK}

@@ -172,8 +172,9 @@ def claim_next(queues: Sequence[str], kinds: Sequence[str], worker: str, pid: in
     """
     if not kinds or not queues:
         return None
-    first, args = calls.next_of(queues, kinds)
-    return _claim(f"id = {first}", args, _holder(worker, pid))
+    holder = _holder(worker, pid)
+    first, args = calls.next_of(queues, kinds, holder["started_at"])
+    return _claim(f"id = {first}", args, holder)
 
 
 def claim_next_of_keys(kind: str, queues: Sequence[str], worker: str, pid: int) -> Job | None:

@@ -63,7 +63,7 @@ def push_and_notify(jobs: Sequence[Job], sooner: int = 0) -> None:
         on_commit(lambda: _notify_workers(messages))
 
 
-def message_for(job: Job, sooner: int = 0) -> broker.Message:
+def message_for(job: Job | calls.Head, sooner: int = 0) -> broker.Message:
     """The message of a queued job. One that any other message of its queue can start as well is a call."""
     is_call = not (job.serial_key or calls.has_own_messages(job.kind))
     return broker.Message(job.uid, job.kind, job.queue, min(9, job.priority + sooner), is_call)
@@ -71,8 +71,7 @@ def message_for(job: Job, sooner: int = 0) -> broker.Message:
 
 def call_workers(queues: Sequence[str]) -> None:
     """Send a message for each of these queues in which a job waits that any process may start."""
-    if found := calls.heads(queues):
-        messages = [broker.Message(*head, is_call=not calls.has_own_messages(head.kind)) for head in found]
+    if messages := [message_for(head) for head in calls.heads(queues)]:
         on_commit(lambda: broker.notify_workers(messages))
 
 

@@ -44,7 +44,7 @@ def move(
     """
     link = connections[DEFAULT_DB_ALIAS]  # looked up once: what all go through finds it anew for each of its names
     places = tuple((name, value.sql if isinstance(value, Raw) else "%s") for name, value in sets.items())
-    values = [adapt_values(name, value, link) for name, value in sets.items() if not isinstance(value, Raw)]
+    values = [_adapt(name, value, link) for name, value in sets.items() if not isinstance(value, Raw)]
     values += [_adapt_argument(value, link) for value in args]
     with link.cursor() as cursor:
         cursor.execute(_update(places, where, raises), values)
@@ -57,7 +57,7 @@ def _update(places: tuple[tuple[str, str], ...], where: str, raises: str) -> str
     return f"UPDATE {Job._meta.db_table} SET {raises}{columns} WHERE app = '' AND ({where}) RETURNING {_returning()}"  # noqa: S608 - our own words
 
 
-def adapt_values(column: str, value: Any, link: Any = connection) -> Any:
+def _adapt(column: str, value: Any, link: Any) -> Any:
     """``value`` as the driver of ``link`` wants it for a column of Job."""
     if isinstance(value, str | int) and column in _plain():
         return value
@@ -67,8 +67,8 @@ def adapt_values(column: str, value: Any, link: Any = connection) -> Any:
 def _adapt_argument(value: Any, link: Any) -> Any:
     """A value of a WHERE clause as the driver wants it."""
     if isinstance(value, datetime):
-        return adapt_values("due_at", value, link)
-    return adapt_values("uid", value, link) if isinstance(value, UUID) else value
+        return _adapt("due_at", value, link)
+    return _adapt("uid", value, link) if isinstance(value, UUID) else value
 
 
 def retry_on_lock(action: Callable[P, T]) -> Callable[P, T]:

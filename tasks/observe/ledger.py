@@ -10,11 +10,10 @@ from uuid import UUID
 from django.db import transaction
 
 from tasks.engine import bulk_insert, notify, storable
-from tasks.engine.analyze import analyze_if_grown
 from tasks.engine.attempts import write_endings
 from tasks.engine.models import Attempt as AttemptRow
 from tasks.engine.models import Ending, Job, Outcome
-from tasks.engine.transition import on_commit, retry_on_lock
+from tasks.engine.transition import retry_on_lock
 from tasks.observe import counting, rows
 from tasks.observe.fold import Attempt, Task, View, view
 from tasks.observe.rows import Entry
@@ -49,7 +48,6 @@ def write(app: str, entries: Sequence[Entry]) -> list[Job]:
         jobs = [job for job, _, _ in written.values()]
         notify.push_changes(jobs)
         transaction.on_commit(lambda: _remember(written))
-        on_commit(lambda: analyze_if_grown(max((job.pk for job in jobs), default=0)))
     return jobs
 
 

@@ -77,7 +77,7 @@ def _claim_next(worker: str) -> Job | None:
         if empty:
             kinds = [kind for kind in kinds if kind not in empty]
         longest_ago = sorted(queues, key=lambda queue: _served.get(queue, 0.0))
-        for _ in longest_ago[:2]:  # another process may have taken the only job of the queue that was chosen
+        for _ in longest_ago[:2]:  # twice if there are several: another process may have taken what the first one had
             if (job := lifecycle.claim_next(longest_ago, kinds, worker, os.getpid())) is not None:
                 rates.take(job.kind)
                 return job
