@@ -63,12 +63,14 @@ def known_as(kinds: Names) -> set[str]:
 
 
 def in_app(query: Query) -> Q | None:
-    """Our own jobs, unless a search names apps; ``own`` is the name of our own."""
-    for apps in query.app:
-        names = sorted("" if name == OWN else name for name in apps)
-        if names != [""]:
-            return None if EVERY_APP in apps else Q(In(Concat("app", Value("")), names))
-    return Q(app=RawSQL("''", ()))
+    """Our own jobs, unless a search names apps; ``own`` is the name of our own. None: those of every app."""
+    asked = [apps for apps in query.app if EVERY_APP not in apps]
+    if query.app and not asked:
+        return None
+    names = frozenset.intersection(*asked) if asked else {OWN}
+    if names == {OWN}:
+        return Q(app=RawSQL("''", ()))
+    return Q(In(Concat("app", Value("")), sorted("" if name == OWN else name for name in names)))
 
 
 def in_states(names: Iterable[str]) -> Q:

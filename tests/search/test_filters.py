@@ -145,6 +145,8 @@ def test_our_own_jobs_are_meant_unless_an_app_is_named():
     assert found("") == found("kind:noop -state:unknown") == [ours.pk]
     assert found("app:shop") == [theirs.pk] and found("app:shop,mail") == keys(theirs, other)
     assert found("app:*") == keys(ours, theirs, other)
+    for app, both in (("*", [theirs]), ("shop,mail", [theirs]), ("mail", []), ("own", [])):
+        assert found("app:shop", app=[app]) == found(f"app:{app}", app=["shop"]) == keys(*both), app
     assert found("app:* release:4f2a") == keys(ours, other)
     assert found("state:unknown") == []
 
