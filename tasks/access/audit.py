@@ -8,7 +8,8 @@ import logging
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from django.db import DatabaseError, transaction
@@ -33,10 +34,17 @@ def do(who: Any, action: str, target: Any, call: Callable[[], T], /, **detail: A
 
     ``target``: the object of the action, or a function that returns it for the result of ``call``.
     """
-    try:
+    with refusals(who, action, "" if callable(target) else target):
         return _together(who, action, target, call, detail)
+
+
+@contextmanager
+def refusals(who: Any, action: str, target: Any, /) -> Iterator[None]:
+    """Write a refused entry when what is done here is Refused."""
+    try:
+        yield
     except Refused as no:
-        refused(who, action, "" if callable(target) else target, no.code)
+        refused(who, action, target, no.code)
         raise
 
 

@@ -105,6 +105,7 @@ class Jobs(ResourceView):
         if original and original.app:
             return self._run_again(original, given, key)
         kind, params = self._asked_for(given, original)
+        watched.refuse_used_key(self.actor.user, key)
         order = {name: given[name] for name in ("priority", "due_at", "callback_url") if name in given}
         job, created = actions.submit(self.actor, kind, params, key=key, copy_of=original, **order)
         place = versions.link(request, "job", uid=job.uid)
@@ -114,14 +115,14 @@ class Jobs(ResourceView):
         """A watched task with its real arguments, sent to its own application; its row comes when it is seen there."""
         if more := [name for name in given if name != "copy_of" and given[name] not in (None, task.kind)]:
             raise wrong(**dict.fromkeys(more, "A task of a watched application is run again as it was."))
-        order = watched.run_again(self.actor, task, once=key)
+        order, created = watched.run_again(self.actor, task, once=key)
         uid = UUID(order["values"]["task"])
         new = Job.every.select_related("owner").filter(uid=uid).first() or Job(
             uid=uid, app=task.app, kind=task.kind, queue=task.queue, title=task.title, state=Job.State.QUEUED,
             version=0, max_attempts=1, copy_of=task.uid, created_at=datetime.fromisoformat(order["asked_at"]),
         )  # fmt: skip
         place = versions.link(self.request, "job", uid=uid)
-        return Response(new.summary(), status=201, headers={"Location": place})
+        return Response(new.summary(), status=201 if created else 200, headers={"Location": place})
 
     def _key(self) -> str | None:
         key = self.request.headers.get("Idempotency-Key")

@@ -19,12 +19,12 @@ def cancel(actor: Actor, job: Job, reason: str = "") -> Job:
 
 
 def retry(actor: Actor, job: Job, reason: str = "") -> Job:
-    watched.refuse_own_verbs(job, "tried again")
+    watched.refuse_own_verbs(actor, "retry", job, "tried again")
     return actions.retry(actor, job)
 
 
 def take_back(actor: Actor, job: Job, reason: str = "") -> Job:
-    watched.refuse_own_verbs(job, "taken back")
+    watched.refuse_own_verbs(actor, "take_back", job, "taken back")
     return actions.take_back(actor, job)
 
 

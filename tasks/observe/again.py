@@ -10,6 +10,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 
+from tasks.access import audit
 from tasks.access.permissions import Actor, may
 from tasks.engine.errors import Refused
 from tasks.engine.models import Job
@@ -119,7 +120,8 @@ class AgainView(Page):
         once = request.POST.get("once", "")
         try:
             if not offered.how:
-                raise watched.CannotBe(offered.why)
+                with audit.refusals(request, "watched.run_again", job.uid):
+                    raise watched.CannotBe(offered.why)
             watched.run_again(Actor.of(request), job, **confirmed, once=once if len(once) <= ONCE else None)
         except Refused as refused:
             messages.error(request, str(refused))

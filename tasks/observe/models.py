@@ -146,8 +146,10 @@ class Order(models.Model):
     asked_at = models.DateTimeField()
     taken_at = models.DateTimeField(null=True)
     answered_at = models.DateTimeField(null=True)
+    once = models.CharField(max_length=255, null=True)  # noqa: DJ001 - NULL: no idempotency key, and NULLs do not collide
 
     class Meta:
+        constraints = [models.UniqueConstraint(fields=["by", "once"], name="order_once")]
         indexes = [
             models.Index("app", "id", name="order_asked", condition=models.Q(taken_at__isnull=True)),
             models.Index("job", name="order_job", condition=models.Q(job__isnull=False)),

@@ -17,7 +17,7 @@ from tasks.observe.models import App, Gap, Order, WatchedWorker
 from tasks.web.templatetags.signalbox import rough
 
 RUNNING, QUEUES, ORDERS = 20, 200, 20
-UNSHOWN = ("task", "copy_of", "confirmed", "once")  # values of an order that say nothing to a reader
+UNSHOWN = ("task", "copy_of", "confirmed")  # values of an order that say nothing to a reader
 SKEW_MS = 1_000  # a clock that is less wrong is not worth a word
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.db import IntegrityError
 from django.db.models import Count, F, Q
 from django.utils import timezone
 
@@ -16,7 +17,7 @@ from tasks.access import audit
 from tasks.access.actions import NotAllowed
 from tasks.access.permissions import Actor, may
 from tasks.engine import notify, sealing, storable
-from tasks.engine.errors import NotInState, Refused
+from tasks.engine.errors import KeyReused, NotInState, Refused
 from tasks.engine.models import Job, instant
 from tasks.observe import counting
 from tasks.observe import values as read
@@ -31,6 +32,7 @@ __all__ = [
 
 SILENT_S = 15.0  # rows that are further behind are watched by nobody
 POOLS_WITHOUT_A_STOP = ("thread", "solo")  # in the names of pools
+USED = "This idempotency key was used for another request."
 
 
 class CannotBe(Refused):
@@ -224,8 +226,9 @@ def place_order(name: str, order: str, *, actor: Any = None, job: UUID | None = 
     wanted = read.order(order, given)
     if actor is not None and not may(actor, "purge" if order == "purge" else "steer"):
         raise NotAllowed("Orders to watched applications are not yours to give.")
-    _must_be_watched(row)
-    made = _write(row, actor, order, wanted, job, f"{name} {order}")
+    with audit.refusals(actor, f"watched.{order}", target := f"{name} {order}"):
+        _must_be_watched(row)
+    made = _write(row, actor, order, wanted, job, target)
     return {key: made[key] for key in ("id", "state", "answers")}
 
 
@@ -237,18 +240,18 @@ def cancel(actor: Any, job: Job, reason: str = "", terminate: bool = False) -> d
     """
     if not may(actor, "cancel", job):
         raise NotAllowed("This job is not yours to cancel.")
-    row = _application(job)
-    if job.state in Job.FINAL:
-        raise NotInState(job, f"Too late to cancel: this task has ended, it is {job.state}.")
-    if job.state == Job.State.RUNNING and not terminate:
-        raise CannotBe("It runs: Celery can only stop it by ending its process. Terminate it.")
-    pool = _pool_of(row, job) if terminate else ""
-    if any(word in pool for word in POOLS_WITHOUT_A_STOP):
-        raise CannotBe(f"Its worker has a pool that cannot stop a task ({pool}): it goes on to its end.")
-    word = "terminate" if terminate else "cancel"
-    if job.cancel_requested_at and Order.objects.filter(job=job.uid, order=word).exists():
-        return None
     order = "terminate" if terminate else "cancel"
+    with audit.refusals(actor, f"watched.{order}", job.uid):
+        row = _application(job)
+        if job.state in Job.FINAL:
+            raise NotInState(job, f"Too late to cancel: this task has ended, it is {job.state}.")
+        if job.state == Job.State.RUNNING and not terminate:
+            raise CannotBe("It runs: Celery can only stop it by ending its process. Terminate it.")
+        pool = _pool_of(row, job) if terminate else ""
+        if any(word in pool for word in POOLS_WITHOUT_A_STOP):
+            raise CannotBe(f"Its worker has a pool that cannot stop a task ({pool}): it goes on to its end.")
+    if job.cancel_requested_at and Order.objects.filter(job=job.uid, order=order).exists():
+        return None
     asked = _write(row, actor, order, {"task": job.task_id}, job.uid, str(job.uid))
     rows = Job.every.select_related("owner").filter(pk=job.pk, app=job.app)
     rows.update(
@@ -259,10 +262,11 @@ def cancel(actor: Any, job: Job, reason: str = "", terminate: bool = False) -> d
     return asked
 
 
-def refuse_own_verbs(job: Job, what: str) -> None:
+def refuse_own_verbs(actor: Any, action: str, job: Job, what: str) -> None:
     """Raise CannotBe for a watched task: ``what`` is done to our own jobs only."""
     if job.app:
-        raise CannotBe(f"A task of the watched application {job.app} cannot be {what} from here.")
+        with audit.refusals(actor, action, job.uid):
+            raise CannotBe(f"A task of the watched application {job.app} cannot be {what} from here.")
 
 
 def _application(job: Job) -> App:
@@ -290,18 +294,28 @@ def why_not_sent(job: Job) -> str:
 
 def run_again(
     actor: Any, job: Job, args: list[Any] | None = None, kwargs: dict[str, Any] | None = None, once: str | None = None
-) -> dict[str, Any]:
-    """Send a task of the same kind with the same arguments under a new id. Returns the order; ``values["task"]`` is the
-    new id.
+) -> tuple[dict[str, Any], bool]:
+    """Send a task of the same kind with the same arguments under a new id. Returns the order, and whether it is new;
+    ``values["task"]`` is the new id.
 
     Only real arguments are sent: those of the message, of inspect or of an extended result; or ``args`` and ``kwargs``,
-    which a person has read and confirmed. The same ``once`` gives the same order.
+    which a person has read and confirmed. The same ``once`` of the same person gives the same order, or KeyReused when
+    it came with another request.
     """
     if not may(actor, "submit"):
         raise NotAllowed("Jobs are not yours to make.")
-    row = _application(job)
-    if once and (made := Order.objects.filter(job=job.uid, order="run_again", values__once=once).first()):
-        return made.to_dict()
+    with audit.refusals(actor, "watched.run_again", job.uid):
+        return _run_again(actor, job, args, kwargs, once)
+
+
+def _run_again(
+    actor: Any, job: Job, args: list[Any] | None, kwargs: dict[str, Any] | None, once: str | None
+) -> tuple[dict[str, Any], bool]:
+    row, user = _application(job), Actor.of(actor).user
+    if once and (made := with_key(user, once)):
+        return _same(made, job), False
+    if once and user and Job.objects.filter(owner=user, idempotency_key=once).exists():
+        raise KeyReused(USED)
     confirmed = args is not None
     if not confirmed:
         if not facts(job)["may_run_again"]:
@@ -311,9 +325,31 @@ def run_again(
     if why := why_not_sent(job):
         raise CannotBe(why)
     queue = job.queue.partition(":")[2]
-    wanted = read.again(job.kind, queue, args, kwargs or {})
-    wanted |= {"copy_of": str(job.uid), "confirmed": confirmed} | ({"once": once} if once else {})
-    return _write(row, actor, "run_again", wanted, job.uid, str(job.uid), {"args": args, "kwargs": kwargs or {}})
+    wanted = read.again(job.kind, queue, args, kwargs or {}) | {"copy_of": str(job.uid), "confirmed": confirmed}
+    secret = {"args": args, "kwargs": kwargs or {}}
+    try:
+        return _write(row, actor, "run_again", wanted, job.uid, str(job.uid), secret, once), True
+    except IntegrityError:  # the same key in the same moment
+        if not (once and (made := with_key(user, once))):
+            raise
+        return _same(made, job), False
+
+
+def with_key(user: Any, once: str) -> Order | None:
+    """The order that a person gave with this idempotency key."""
+    return Order.objects.select_related("app").filter(by=user, once=once).first() if user else None
+
+
+def refuse_used_key(user: Any, once: str | None) -> None:
+    """Raise KeyReused for a key with which that person had a watched task run again."""
+    if once and with_key(user, once):
+        raise KeyReused(USED)
+
+
+def _same(made: Order, job: Job) -> dict[str, Any]:
+    if made.job != job.uid:
+        raise KeyReused(USED)
+    return made.to_dict()
 
 
 def _must_be_watched(row: App) -> None:
@@ -331,11 +367,12 @@ def _write(
     job: UUID | None,
     target: str,
     secret: dict[str, Any] | None = None,
+    once: str | None = None,
 ) -> dict[str, Any]:
     who = Actor.of(actor)
     made = Order(
         app=row, order=order, values=wanted, job=job, by=who.user, who=who.name[:150], asked_at=timezone.now(),
-        secrets=sealing.seal(secret or {}),
+        secrets=sealing.seal(secret or {}), once=once,
     )  # fmt: skip
     audit.do(
         actor, f"watched.{order}", target, made.save, app=row.name, **{k: v for k, v in wanted.items() if k != "task"}

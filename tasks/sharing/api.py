@@ -12,7 +12,6 @@ from tasks.api import pagination, shapes
 from tasks.api.base import ResourceView, Strict, Text, Whole, find
 from tasks.api.operations import Operations
 from tasks.api.pagination import CURSOR, LIMIT
-from tasks.api.problems import Problem
 from tasks.sharing import links as sharing
 
 
@@ -48,10 +47,8 @@ def list_share_links(view: ResourceView, asked: dict[str, list[str]], uid: UUID)
 def share_job(view: ResourceView, given: dict[str, Any], uid: UUID) -> dict[str, Any]:
     """A link that shows this one job, read-only, without an account, until it expires or is taken back."""
     job = view.job(uid)
-    if job.app:
-        raise Problem("conflict", "Only our own jobs are shared by a link.")
     link = sharing.draft(job, view.actor.user, given["hours"], given["framed_by"])
-    view.do(job.uid, link.save, until=link.expires_at.isoformat())
+    view.do(job.uid, lambda: sharing.make(link), until=link.expires_at.isoformat())
     return sharing.link_to_dict(link) | {"url": view.request.build_absolute_uri(sharing.path(link))}
 
 

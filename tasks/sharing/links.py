@@ -13,11 +13,18 @@ from django.utils import timezone
 
 from tasks.access.models import ShareLink
 from tasks.access.permissions import may
+from tasks.engine.errors import Refused
 from tasks.engine.models import Job, instant
 
 ORIGIN = re.compile(r"https?://[a-zA-Z0-9.-]{1,190}(:[0-9]{1,5})?")
 MOST_ORIGINS = 10
 SIGNER = Signer(sep=".", salt="signalbox.share")
+
+
+class NotShared(Refused):
+    """The job is none that a link shows."""
+
+    code = "conflict"
 
 
 def path(link: ShareLink) -> str:
@@ -35,6 +42,13 @@ def draft(job: Job, owner: Any, hours: int, framed_by: list[str]) -> ShareLink:
     """A link that is not yet saved."""
     until = timezone.now() + timedelta(hours=hours)
     return ShareLink(job=job, owner=owner, expires_at=until, framed_by=framed_by)
+
+
+def make(link: ShareLink) -> None:
+    """Save it. Raises NotShared."""
+    if link.job.app:
+        raise NotShared("Only our own jobs are shared by a link.")
+    link.save()
 
 
 def end(link: ShareLink) -> None:

@@ -84,7 +84,7 @@ class SharesView(OfJob, CreateView):
     def form_valid(self, form: ShareForm) -> HttpResponse:
         hours, origins = form.cleaned_data["hours"], form.cleaned_data["origins"]
         link = sharing.draft(self.job, self.request.user, hours, origins)
-        audit.do(self.request, "share", self.job.uid, link.save, until=link.expires_at.isoformat())
+        audit.do(self.request, "share", self.job.uid, lambda: sharing.make(link), until=link.expires_at.isoformat())
         show_once(self.request, str(self.job.uid), self.request.build_absolute_uri(sharing.path(link)))
         return redirect("job-share", self.job.uid)
 

@@ -7,11 +7,13 @@ from django.utils import timezone
 
 from tasks.access.models import Entry
 from tasks.engine.models import Job
+from tasks.observe import watched as rows
 from tasks.observe.models import App, Gap, Order, WatchedWorker
 from tests.support.calls import call
 from tests.support.watched_rows import watched
 
 pytestmark = pytest.mark.django_db
+REAL = {"params": {"args": [7], "kwargs": {}}, "headers": {"arguments": "message"}}
 
 
 def shop(**more) -> App:
@@ -161,3 +163,55 @@ def test_run_again_sends_the_real_arguments_once_for_each_key():
     refused = bob.post("jobs/", {"copy_of": str(text.uid)})
     assert (refused.status_code, refused.problem) == (409, "conflict")
     assert "only known as text" in refused.json()["detail"]
+
+
+def test_a_key_of_a_copy_means_the_same_as_any_other_key():
+    shop()
+    task, other = (watched("succeeded", **REAL) for _ in range(2))
+    bob = call("bob")
+    copied = [bob.post("jobs/", {"copy_of": str(task.uid)}, Idempotency_Key="key-1") for _ in range(2)]
+    assert [answer.status_code for answer in copied] == [201, 200]
+    assert copied[0].json() == copied[1].json()
+    for body in ({"copy_of": str(other.uid)}, {"kind": "noop"}):
+        answer = bob.post("jobs/", body, Idempotency_Key="key-1")
+        assert (answer.status_code, answer.problem) == (422, "key-reused")
+    assert bob.post("jobs/", {"kind": "noop"}, Idempotency_Key="two").status_code == 201
+    assert bob.post("jobs/", {"copy_of": str(task.uid)}, Idempotency_Key="two").status_code == 422
+    hers = call("alice").post("jobs/", {"copy_of": str(task.uid)}, Idempotency_Key="key-1")
+    assert hers.status_code == 201 and hers.json()["id"] != copied[0].json()["id"], "keys are of each user"
+    assert Order.objects.count() == 2
+    assert "key-1" not in str(bob.get("apps/shop/orders/").json()), "a key is nobody else's to read"
+
+
+def test_two_copies_with_one_key_in_the_same_moment_are_one(monkeypatch):
+    shop()
+    task, bob = watched("succeeded", **REAL), call("bob")
+    first = bob.post("jobs/", {"copy_of": str(task.uid)}, Idempotency_Key="one")
+    looked = iter([None])  # as if the other one had not been written yet
+    monkeypatch.setattr(rows, "with_key", lambda *key, real=rows.with_key: next(looked, None) or real(*key))
+    again = bob.post("jobs/", {"copy_of": str(task.uid)}, Idempotency_Key="one")
+    assert (again.status_code, again.json()["id"]) == (200, first.json()["id"])
+    assert Order.objects.count() == 1
+
+
+def test_every_refused_attempt_at_a_watched_application_is_in_the_audit_trail(settings):
+    shop()
+    ended, running = watched("failed", params={"args": "(7,)"}, headers={"arguments": "text"}), watched("running")
+    WatchedWorker.objects.update(pool="thread:TaskPool")
+    ada = call("ada")
+    cases = {
+        f"jobs/{ended.uid}/cancel/": ("watched.cancel", "not-in-this-state", None),
+        f"jobs/{running.uid}/cancel/": ("watched.terminate", "conflict", None),
+        f"jobs/{ended.uid}/retry/": ("retry", "conflict", None),
+        f"jobs/{ended.uid}/take-back/": ("take_back", "conflict", None),
+        f"jobs/{ended.uid}/share/": ("share", "conflict", {}),
+        "jobs/": ("watched.run_again", "conflict", {"copy_of": str(ended.uid)}),
+        "apps/shop/orders/": ("watched.pool_grow", "conflict", {"order": "pool_grow"}),
+    }
+    for path, (action, code, body) in cases.items():
+        settings.SIGNALBOX_OBSERVE_READONLY = path.startswith("apps/")
+        assert ada.post(path, body).status_code == 409, path
+        entry = Entry.objects.latest("id")
+        assert (entry.action, entry.outcome, entry.code, entry.who) == (action, "refused", code, "ada"), path
+        assert entry.target == ("shop pool_grow" if path.startswith("apps/") else path.split("/")[1] or str(ended.uid))
+    assert Entry.objects.filter(outcome="refused").count() == len(cases)

@@ -154,7 +154,7 @@ def test_the_rights_that_the_manual_names_are_enough(new_shop, foreign):
         soon(lambda: Order.objects.get(uid=made["id"]).stage == "answered", what="an answer")
         made = watched.place_order("shop", "purge", queue="nothing")
         soon(lambda: Order.objects.get(uid=made["id"]).stage == "confirmed", what="a purge")
-        again = watched.run_again(Actor.of(person("bob")), row(waiting))
+        again, _ = watched.run_again(Actor.of(person("bob")), row(waiting))
         wait_state(again["values"]["task"], "succeeded")
     refused = {(each["context"], each["object"]) for each in client.acl_log() if each["username"] == "signalbox"}
     refused -= {each for each in refused if "client" in each[1]}  # the driver's name, which it can do without
@@ -200,7 +200,7 @@ def test_a_broker_behind_tls(servers, tmp_path, new_shop):
         wait_state(task, "succeeded")
         made = watched.place_order("shop", "rate_limit", kind="shop.add", rate="100/s")
         soon(lambda: Order.objects.get(uid=made["id"]).stage == "answered", what="an answer")
-        again = watched.run_again(Actor.of(person("bob")), row(task), [3, 4], {})
+        again, _ = watched.run_again(Actor.of(person("bob")), row(task), [3, 4], {})
         wait_state(again["values"]["task"], "succeeded")
     stranger = tmp_path / "stranger"
     stranger.mkdir()

@@ -75,7 +75,7 @@ def test_a_task_is_run_again_with_its_real_arguments_only(new_shop):
         wait_state(waiting, "queued")
         shop.start()
         job = wait_state(waiting, "succeeded")
-        made = watched.run_again(bob, job)
+        made, _ = watched.run_again(bob, job)
         assert "hunter2" not in str(made)
         again = wait_state(made["values"]["task"], "succeeded")
         assert (again.result, again.kind) == ("42", "shop.add")
