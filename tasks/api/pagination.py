@@ -3,7 +3,8 @@
 A cursor is sealed: it says where the next page begins, and no client can read or make one.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from django.db.models import QuerySet
@@ -42,7 +43,7 @@ def place(query: dict[str, list[str]], of: str) -> PageStart:
         sealed = sealing.unseal(text)
         if sealed["of"] != of:
             raise ValueError
-        return PageStart(sealed.get("older"), sealed.get("newer"))
+        return PageStart(*(tuple(to) if isinstance(to := sealed.get(name), list) else to for name in PageStart._fields))
     except (ValueError, KeyError, TypeError):
         raise wrong(cursor="This is no cursor of this list. Begin again without one.") from None
 
@@ -96,7 +97,41 @@ def read(
     return found[::-1] if at.newer is not None else found, more
 
 
-LIMIT = OpenApiParameter("limit", {"type": "integer", "minimum": 1, "maximum": 100, "default": 50})
+def beyond(
+    rows: Iterable[Any], at: PageStart, most: int, key: Callable[[Any], Any], falling: bool = False
+) -> list[Any]:
+    """Of rows in the order of their keys those that follow a place, or lead to it; one more than a page holds."""
+    if at.newer is not None:
+        return [row for row in rows if (key(row) > at.newer if falling else key(row) < at.newer)][-most - 1 :]
+    past = at.older is None
+    return [row for row in rows if past or (key(row) < at.older if falling else key(row) > at.older)][: most + 1]
 
 
+def listed(
+    request: Request,
+    of: str,
+    rows: Iterable[Any],
+    query: dict[str, list[str]],
+    key: Callable[[Any], Any] = itemgetter("name"),
+    *,
+    falling: bool = False,
+    default: int = MOST,
+) -> dict[str, Any]:
+    """A page of rows that are no table's. ``key``: unique, a text or texts; ``falling``: the last is the first."""
+    at, most = place(query, of), limit(query, default=default)
+    found = beyond(sorted(rows, key=key, reverse=falling), at, most, key, falling)
+    more, back = len(found) > most, at.newer is not None
+    found = found[-most:] if back else found[:most]
+    onward, backward = (True, more) if back else (more, at.older is not None)
+    return {
+        "results": found,
+        "next": link(request, of, older=key(found[-1])) if found and onward else None,
+        "previous": link(request, of, newer=key(found[0])) if found and backward else None,
+    }
+
+
+LIMIT, LIMIT_OF_ALL = (
+    OpenApiParameter("limit", {"type": "integer", "minimum": 1, "maximum": MOST, "default": default})
+    for default in (DEFAULT, MOST)
+)
 CURSOR = OpenApiParameter("cursor", str, description="from `next` or `previous`")

@@ -5,6 +5,7 @@ Trying a whole group again is a bulk action: ``{"action": "retry", "filter": {"k
 
 from collections.abc import Callable
 from datetime import timedelta
+from operator import itemgetter
 from typing import Any
 
 from django.utils import timezone
@@ -15,7 +16,7 @@ from rest_framework import serializers as s
 from tasks.api import pagination, shapes
 from tasks.api.base import ResourceView, Strict, Text
 from tasks.api.operations import Operations
-from tasks.api.pagination import LIMIT
+from tasks.api.pagination import CURSOR, LIMIT
 from tasks.api.problems import wrong
 from tasks.engine.applications import ALL, OWN
 from tasks.failures import groups
@@ -126,16 +127,24 @@ def split_failures(view: ResourceView, given: dict[str, Any], group: str) -> dic
     OpenApiParameter("kind", str),
     OpenApiParameter("app", str, description="a watched application; `*`: all; none: our own"),
     OpenApiParameter("handled", str, enum=["true", "false"], description="none: both"),
-    LIMIT, name="failures",
+    LIMIT, CURSOR, name="failures",
 )  # fmt: skip
 def list_failures(view: ResourceView, asked: dict[str, list[str]]) -> dict[str, Any]:
     """Failed jobs in groups: one kind, errors that differ only in numbers and names. The newest group first."""
     kind, handled = asked.get("kind", [""])[-1], asked.get("handled", [None])[-1]
     apps = apps_of(asked.get("app", [OWN])[-1])
-    found = [groups.groups(view.actor, kind, handled and handled == "true", app=app) for app in apps]
-    shown = groups.newest_first(found)[: pagination.limit(asked)]
+    at, most = pagination.place(asked, "failures"), pagination.limit(asked)
+
+    def cut(rows: list[Any]) -> list[Any]:
+        return pagination.beyond(rows, at, most, groups.place_of, falling=True)
+
+    found = [groups.groups(view.actor, kind, handled and handled == "true", app=app, cut=cut) for app in apps]
+    shown = [group for each in found for group in each.shown]
+    page = pagination.listed(
+        view.request, "failures", shown, asked, itemgetter("last_at", "id"), falling=True, default=most
+    )
     looked = min((each.looked for each in found), key=lambda each: (each["complete"], each["back_to"] or ""))
-    return {"results": shown, "next": None, "previous": None, "looked": looked}
+    return page | {"looked": looked}
 
 
 def apps_of(asked: str) -> list[str]:

@@ -4,7 +4,7 @@ A group that somebody has handled comes back by itself when it fails again. The 
 grouped apart: marks and addresses name their kind ``app:kind``.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -40,6 +40,9 @@ class NoSuchGroup(Refused):
     code = "not-found"
 
 
+Cut = Callable[[list[dict[str, Any]]], list[dict[str, Any]]]
+
+
 class Groups(NamedTuple):
     """``edge``: the key of the job where looking ended, if there are older failures."""
 
@@ -58,6 +61,15 @@ def newest_first(found: Iterable[Groups]) -> list[dict[str, Any]]:
     return sorted(shown, key=lambda group: group["last_at"], reverse=True)[:MOST]
 
 
+def place_of(row: dict[str, Any]) -> tuple[str, str]:
+    """Where a group stands among others, before it is read whole: its ``last_at`` and its ``id``."""
+    return instant(row["last"]), id_of(row["kind"], row["error_key"])
+
+
+def newest(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return rows[:MOST]
+
+
 def groups(
     who: Any,
     kind: str = "",
@@ -65,11 +77,12 @@ def groups(
     older: int | None = None,
     key: str | None = None,
     app: str = OWN,
+    cut: Cut = newest,
 ) -> Groups:
     """The groups among the newest failures that ``who`` may see, the newest group first; with ``older``: before that.
 
     ``handled``: only those that somebody has handled and that have been quiet since, or snoozed, or only the others.
-    ``app``: of our own jobs, or of one watched application.
+    ``app``: of our own jobs, or of one watched application. ``cut``: which of them are read whole.
     """
     query, jobs = Query.of({"state": ["failed"], "app": [app]}), visible(who, jobs_of([app]))
     if older is None:
@@ -100,8 +113,7 @@ def groups(
         row["snooze"] = snooze if snooze and snooze.holds(now, row["last"]) else None
         if handled is None or handled == bool(row["mark"] or row["snooze"]):
             found.append(row)
-        if len(found) == MOST:
-            break
+    found = cut(sorted(found, key=place_of, reverse=True))
     asked = {row[name] for row in found for name in ("oldest", "newest")}
     ends = {job.pk: job for job in Job.every.only("uid", "error", "release").filter(pk__in=asked)}
     shown = [_shown(row, ends[row["newest"]], ends.get(row["oldest"])) for row in found if row["newest"] in ends]

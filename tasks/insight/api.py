@@ -5,9 +5,10 @@ from typing import Any
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers as s
 
-from tasks.api import shapes
+from tasks.api import pagination, shapes
 from tasks.api.base import ResourceView
 from tasks.api.operations import Operations
+from tasks.api.pagination import CURSOR, LIMIT_OF_ALL
 from tasks.api.problems import Problem
 from tasks.engine import registry
 from tasks.queries import series, stats
@@ -69,9 +70,9 @@ def kind_to_dict(kind: registry.Kind) -> dict[str, Any]:
 urlpatterns = Operations()
 
 
-@urlpatterns.get("kinds/", "kinds", shapes.page(shapes.KindShape, "KindList"), name="kinds")
+@urlpatterns.get("kinds/", "kinds", shapes.page(shapes.KindShape, "KindList"), LIMIT_OF_ALL, CURSOR, name="kinds")
 def list_kinds(view: ResourceView, asked: dict[str, list[str]]) -> dict[str, Any]:
-    return {"results": [kind_to_dict(kind) for kind in registry.kinds()], "next": None, "previous": None}
+    return pagination.listed(view.request, "kinds", map(kind_to_dict, registry.kinds()), asked)
 
 
 @urlpatterns.get(

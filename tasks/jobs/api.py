@@ -15,7 +15,7 @@ from tasks.access.permissions import may, visible
 from tasks.api import pagination, shapes, versions
 from tasks.api.base import Id, ResourceView, Strict, Text, Whole
 from tasks.api.operations import Operations
-from tasks.api.pagination import CURSOR, LIMIT
+from tasks.api.pagination import CURSOR, LIMIT, LIMIT_OF_ALL
 from tasks.api.problems import wrong
 from tasks.engine import due, registry
 from tasks.engine.models import Job
@@ -165,7 +165,7 @@ def get_job(view: ResourceView, asked: dict[str, list[str]], uid: UUID) -> dict[
 
 @urlpatterns.get(
     "jobs/<uuid:uid>/log/", "see", shapes.page(shapes.LogLineShape, "LogPage"),
-    OpenApiParameter("after", {"type": "integer", "minimum": 0, "default": 0}), LIMIT, name="job-log",
+    OpenApiParameter("after", {"type": "integer", "minimum": 0, "default": 0}), LIMIT_OF_ALL, name="job-log",
 )  # fmt: skip
 def get_job_log(view: ResourceView, asked: dict[str, list[str]], uid: UUID) -> dict[str, Any]:
     """Log lines in their order, those after a number. `next` is null when there are no more for now."""

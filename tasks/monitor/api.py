@@ -5,9 +5,10 @@ from typing import Any
 
 from drf_spectacular.utils import OpenApiParameter
 
-from tasks.api import shapes
+from tasks.api import pagination, shapes
 from tasks.api.base import ResourceView
 from tasks.api.operations import Operations
+from tasks.api.pagination import CURSOR, LIMIT_OF_ALL
 from tasks.api.problems import Problem
 from tasks.engine import notify
 from tasks.queries import board, stats
@@ -15,9 +16,9 @@ from tasks.queries import board, stats
 urlpatterns = Operations()
 
 
-@urlpatterns.get("queues/", "board", shapes.page(shapes.QueueShape, "QueueList"), name="queues")
+@urlpatterns.get("queues/", "board", shapes.page(shapes.QueueShape, "QueueList"), LIMIT_OF_ALL, CURSOR, name="queues")
 def list_queues(view: ResourceView, asked: dict[str, list[str]]) -> dict[str, Any]:
-    return {"results": board.queues(), "next": None, "previous": None}
+    return pagination.listed(view.request, "queues", board.queues(), asked)
 
 
 @urlpatterns.post("queues/<name:name>/pause/", "pause", shapes.QueueShape, name="queue-pause")
@@ -39,10 +40,12 @@ def switch(view: ResourceView, name: str, call: Callable[[], Any], paused: bool)
     return next(queue for queue in board.queues() if queue["name"] == name)
 
 
-@urlpatterns.get("workers/", "board", shapes.page(shapes.WorkerShape, "WorkerList"), name="workers")
+@urlpatterns.get(
+    "workers/", "board", shapes.page(shapes.WorkerShape, "WorkerList"), LIMIT_OF_ALL, CURSOR, name="workers"
+)
 def list_workers(view: ResourceView, asked: dict[str, list[str]]) -> dict[str, Any]:
     """The workers that have called in today."""
-    return {"results": board.workers(), "next": None, "previous": None}
+    return pagination.listed(view.request, "workers", board.workers(), asked)
 
 
 @urlpatterns.get(

@@ -10,7 +10,7 @@ from rest_framework.response import Response
 
 from tasks.api import pagination, shapes
 from tasks.api.base import ResourceView, Strict, Text, Whole, find
-from tasks.api.pagination import CURSOR, LIMIT
+from tasks.api.pagination import CURSOR, LIMIT, LIMIT_OF_ALL
 from tasks.api.problems import Problem, wrong
 from tasks.observe import values, watched
 from tasks.observe.models import App, Order, OrderState
@@ -95,11 +95,12 @@ def placed(actor: Any, app: str, order: str, given: dict[str, Any]) -> Order:
 class Apps(ResourceView):
     actions = {"GET": "board"}
 
-    @extend_schema(operation_id="list_apps", responses=shapes.page(AppShape, "AppList"))
+    @extend_schema(
+        operation_id="list_apps", parameters=[LIMIT_OF_ALL, CURSOR], responses=shapes.page(AppShape, "AppList")
+    )
     def get(self, request: Any) -> Response:
         """Watched applications: how current what is shown of them is, and what nobody saw."""
-        self.asked()
-        return Response({"results": watched.apps(), "next": None, "previous": None})
+        return Response(pagination.listed(request, "apps", watched.apps(), self.asked(*pagination.PARAMETERS)))
 
 
 class OneApp(ResourceView):
