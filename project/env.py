@@ -20,7 +20,7 @@ from project.servers import Wrong
 
 # Read by `up` and `watch` only.
 known: set[str] = {"SIGNALBOX_ADMIN_USER", "SIGNALBOX_ADMIN_PASSWORD", "SIGNALBOX_TOKEN"}
-secrets: set[str] = {"SIGNALBOX_ADMIN_PASSWORD"}
+secrets: set[str] = {"SIGNALBOX_ADMIN_PASSWORD", "SIGNALBOX_TOKEN"}
 LONGEST = 65_536  # bytes of a file with a secret
 
 

@@ -86,7 +86,7 @@ def end(request: HttpRequest, response: HttpResponseBase, began: float) -> HttpR
     response["X-Request-ID"] = request.request_id
     for name, value in HEADERS.items():
         response.setdefault(name, value)
-    if request.path_info.startswith("/api/"):
+    if f"{request.path_info}/".startswith("/api/"):
         response.setdefault(versions.HEADER, versions.NEWEST)
     level = logging.DEBUG if request.method in ("GET", "HEAD") and response.status_code < 500 else logging.INFO
     took = (time.monotonic() - began) * 1000

@@ -16,7 +16,7 @@ from tasks.alerts.models import Rule
 from tasks.engine import registry
 from tasks.engine.models import Bar, Chord, Counted, Ending, Job, Minute, State
 from tasks.engine.transition import retry_on_lock
-from tasks.failures.models import Handled, Merged
+from tasks.failures.models import Handled, Merged, Snoozed
 from tasks.webhooks.models import Endpoint
 
 AT_ONCE = 500
@@ -40,7 +40,7 @@ def rename(old: str, new: str) -> dict[str, int]:
     moved = {"jobs": sum(_jobs(old, new)), "steps of chains": sum(_steps(old, new))}
     moved["endings"] = sum(_some(Ending.objects.filter(kind=old, job__app=""), {"kind": new}))
     moved["counts"] = sum(_counts(model, old, new) for model in (Minute, Bar))
-    moved["marks of failures"] = sum(_marks(model, old, new) for model in (Handled, Merged))
+    moved["marks of failures"] = sum(_marks(model, old, new) for model in (Handled, Merged, Snoozed))
     moved["schedules"] = _schedules(old, new)
     moved["alert rules"] = Rule.objects.filter(kind=old).update(kind=new)
     moved["webhooks"] = sum(_webhooks(old, new))

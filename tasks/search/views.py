@@ -20,11 +20,11 @@ from tasks.access.permissions import may, visible
 from tasks.api import versions
 from tasks.engine.models import Job, State, instant
 from tasks.observe import charts
-from tasks.queries import series, stats
+from tasks.queries import board, series, stats
 from tasks.search import bulk, export, finder, unseen
 from tasks.search.bulk import actions_for
 from tasks.search.bulk_views import pin_times
-from tasks.search.language import FILTERS, Query, edited, is_argument, read, taken_for_words
+from tasks.search.language import EVERY_APP, FILTERS, Query, edited, is_argument, read, taken_for_words
 from tasks.search.suggestions import suggested
 from tasks.search.wording import describe_query
 from tasks.web import bars
@@ -146,9 +146,11 @@ def chart_above(text: str, query: Query) -> dict[str, Any]:
 
 
 def export_url(form: str, text: str, query: Query) -> str:
-    """Where the API sends this search as a file; its times are moments, as the reader meant them."""
+    """Where the API sends this search as a file, of all applications as the page shows it; its times are moments, as
+    the reader meant them."""
     address = reverse("api:export", kwargs={"version": versions.NEWEST})
-    return f"{address}?{urlencode({'format': form, **pin_times(text, query)}, doseq=True)}"
+    everything = {} if query.app or not board.watched() else {"app": EVERY_APP}
+    return f"{address}?{urlencode({'format': form, **everything, **pin_times(text, query)}, doseq=True)}"
 
 
 def spelt(value: str) -> str:

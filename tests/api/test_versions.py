@@ -55,6 +55,13 @@ def test_an_unknown_version_is_refused_and_the_known_ones_are_named(path, header
     assert answer["X-API-Version"] == "v1"
 
 
+@pytest.mark.parametrize("path", ["/api", "/api/v1/jobs", "/api/v1/", "/api/docs/", "/api/v1/jobs/export/", "/api/x"])
+def test_every_answer_carries_the_version_whatever_it_is(path):
+    for caller in (call("vera"), call()):
+        for method in ("GET", "HEAD", "OPTIONS", "POST", "TRACE"):
+            assert caller.client.generic(method, path)["X-API-Version"] == "v1", method
+
+
 def test_two_that_disagree(monkeypatch):
     monkeypatch.setattr("tasks.api.versions.VERSIONS", ("v1", "v2"))  # there is only one as yet
     for path, headers in (

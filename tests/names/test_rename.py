@@ -12,7 +12,7 @@ from tasks.access.models import Entry
 from tasks.alerts.models import Rule
 from tasks.engine import lifecycle, unserved
 from tasks.engine.models import Bar, Ending, Job, Minute, Worker
-from tasks.failures.models import Handled
+from tasks.failures.models import Handled, Snoozed
 from tasks.queries import board
 from tasks.webhooks.models import Endpoint
 from tests.support.calls import call
@@ -63,6 +63,7 @@ def test_the_old_kinds_rows_counts_schedules_and_marks_are_the_new_ones_afterwar
     PeriodicTask.objects.create(name="hourly", task="old_add", interval=every)
     Rule.objects.create(watch="failures", kind="old_add")
     Handled.objects.create(kind="old_add", key="k", until=now, at=now)
+    Snoozed.objects.create(kind="old_add", key="k", until=now, at=now)
     Endpoint.objects.create(url="https://example.org/", kinds=["old_add", "add"])
     version = done.version
 
@@ -79,7 +80,7 @@ def test_the_old_kinds_rows_counts_schedules_and_marks_are_the_new_ones_afterwar
     rows = Minute.objects.order_by("queue").values_list("kind", "queue", "n", "waiting", "running")
     assert list(rows) == [("add", "default", 7, [11, 2], [6]), ("add", "io", 4, [1, 2], [3])]
     assert Bar.objects.get().kind == PeriodicTask.objects.get(name="hourly").task == Rule.objects.last().kind == "add"
-    assert Handled.objects.get().kind == "add"
+    assert Handled.objects.get().kind == Snoozed.objects.get().kind == "add"
     assert Endpoint.objects.get().kinds == ["add"]
     entry = Entry.objects.get(action="rename_kind")
     assert (entry.target, entry.detail["new"], entry.detail["jobs"]) == ("kind old_add", "add", 3)

@@ -8,17 +8,20 @@ import subprocess
 import sys
 
 import pytest
+from django.core.management import CommandError, call_command
 from rich.console import Console
 
-from live.client import Board
+from live.client import Board, Problem
 from project.logs import JsonFormatter, LineFormatter
 from project.management.commands.watch import table
 from project.management.terminal import ProgressBar
+from tasks.access.models import Token
 from tasks.engine import lifecycle
 from tasks.engine.models import Job
 from tasks.engine.visible import in_lines, in_one_line
 from tests.conftest import database_url_of_the_test
 from tests.support.live_parts import summary
+from tests.support.people import person
 from tests.support.processes import ROOT, wait_until
 
 NASTY = "\x1b]0;owned\x07\x1b[2J\x9b31m\x90q\u202egnp\u2066\u200f\u2028\u2029\x85\r\x08\x00\ud800end"
@@ -91,3 +94,25 @@ def test_a_job_that_writes_it_everywhere(start_worker, servers):
     for name, text in seen.items():
         assert "owned" in text, (name, text)
         assert not RAW.search(text.replace("\r\n", "\n")), (name, RAW.search(text), text)
+
+
+@pytest.mark.django_db
+def test_watch_takes_its_token_from_a_file(tmp_path, monkeypatch):
+    token, text = Token.objects.make(person("vera"), "read")
+    seen = []
+
+    def send(self, *asked):
+        seen.append(self._token)
+        raise Problem(401, {"detail": "no"})
+
+    monkeypatch.setattr("project.management.commands.watch.Client.send", send)
+    monkeypatch.delenv("SIGNALBOX_TOKEN", raising=False)
+    (tmp_path / "token").write_text(f"{text}\n")
+    monkeypatch.setenv("SIGNALBOX_TOKEN_FILE", str(tmp_path / "token"))
+    with pytest.raises(CommandError, match="no"):
+        call_command("watch")
+    assert seen == [text] and list(Token.objects.all()) == [token], "it needs none of its own"
+    monkeypatch.setenv("SIGNALBOX_TOKEN_FILE", str(tmp_path / "none"))
+    with pytest.raises(CommandError, match=r"SIGNALBOX_TOKEN_FILE names .* cannot be read") as refused:
+        call_command("watch")
+    assert refused.value.returncode == 2

@@ -23,6 +23,7 @@ from tasks.search import bulk, export, finder, views
 from tasks.search.language import Query, edited
 from tasks.search.wording import describe_query
 from tests.support.people import person
+from tests.support.watched_rows import watched
 
 pytestmark = pytest.mark.django_db
 
@@ -205,6 +206,12 @@ def test_a_search_as_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (rows[2]["title"], rows[2]["error"]) == ("'=HYPERLINK(1)", '\'-1\n2, "x"')
     found = json.loads(read_file("vera", link(text, "JSON")))
     assert found == [Job.objects.get(pk=job.pk).summary() | {"ran_s": None} for job in reversed(jobs)]
+    theirs = watched("failed", kind="noop")
+    shown = page("/jobs/?q=kind:noop")
+    assert str(theirs.uid) in shown
+    assert [row["id"] for row in json.loads(read_file("vera", link(shown, "JSON")))] == uids(theirs, *reversed(jobs))
+    own = link(page("/jobs/?q=kind:noop app:own"), "JSON")
+    assert [row["id"] for row in json.loads(read_file("vera", own))] == uids(*reversed(jobs))
     assert json.loads(read_file("vera", "/api/v1/jobs/export/?format=json&q=nothing")) == []
     refused = browser("vera").get("/api/v1/jobs/export/?format=xlsx")
     assert refused.status_code == 400 and "Choose one of: csv, json." in refused.content.decode()

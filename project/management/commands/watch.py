@@ -2,13 +2,13 @@
 
 import asyncio
 import json
-import os
 import sys
 from argparse import ArgumentParser
 from contextlib import aclosing
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management import BaseCommand, CommandError
 from rich.console import Console
 from rich.live import Live
@@ -16,6 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from live.client import Board, Client, Problem, Unreachable
+from project import env
 from project.management.terminal import EXITS, ProgressBar
 from tasks.access.models import Token
 from tasks.engine.visible import in_lines, in_one_line
@@ -41,9 +42,15 @@ class Command(BaseCommand):
         parser.add_argument(
             "--url", default=running(), help="where Signalbox is; by default where `up` runs it from here"
         )
-        parser.add_argument("--token", default=os.environ.get("SIGNALBOX_TOKEN", ""), help="or SIGNALBOX_TOKEN")
+        parser.add_argument(
+            "--token", default="", help="or SIGNALBOX_TOKEN, or the file that SIGNALBOX_TOKEN_FILE names"
+        )
 
     def handle(self, *args: Any, job: str | None, url: str, token: str, **options: Any) -> None:
+        try:
+            token = token or env.secret_text("SIGNALBOX_TOKEN")
+        except ImproperlyConfigured as wrong:
+            raise CommandError(str(wrong), returncode=2) from None
         made = None if token else own_token()
         try:
             client = Client(url, token or made[1])
