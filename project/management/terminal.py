@@ -9,6 +9,9 @@ from django.core.management import CommandError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from tasks.access import actions
+from tasks.access.permissions import Actor
+from tasks.access.quotas import TooMany
 from tasks.engine import registry
 from tasks.engine.models import Job
 from tasks.engine.visible import in_lines, in_one_line
@@ -16,6 +19,7 @@ from tasks.params.signature import ParamError
 
 EXITS = {"succeeded": 0, "failed": 1, "cancelled": 2, "unknown": 1}
 USAGE = 64  # as sysexits.h says it: what was asked for makes no sense. 1 and 2 tell how a job ended
+LATER = 75  # nothing was done, and later it may be
 LOOK_S = 0.25
 
 
@@ -39,8 +43,23 @@ def parameters(kind: str, words: Iterable[str]) -> dict[str, Any]:
         known = ", ".join(each.name for each in registry.kinds())
         raise CommandError(f"{error.args[0]} There are: {known}.", returncode=USAGE) from None
     except ParamError as error:
-        said = "\n".join(f"{name or kind}: {' '.join(said)}" for name, said in error.errors.items())
-        raise CommandError(said, returncode=USAGE) from None
+        raise CommandError(in_words(kind, error), returncode=USAGE) from None
+
+
+def submitted(actor: Actor, kind: str, given: dict[str, Any], **more: Any) -> Job:
+    """The job that was asked for; what stands against it is a sentence and an exit code that says nothing of a job."""
+    try:
+        return actions.submit(actor, kind, given, **more)[0]
+    except ParamError as error:
+        raise CommandError(in_words(kind, error), returncode=USAGE) from None
+    except actions.NotAllowed as error:
+        raise CommandError(str(error), returncode=USAGE) from None
+    except TooMany as many:
+        raise CommandError(f"{many} Try again in {many.wait_s} s.", returncode=LATER) from None
+
+
+def in_words(kind: str, error: ParamError) -> str:
+    return "\n".join(f"{name or kind}: {' '.join(said)}" for name, said in error.errors.items())
 
 
 class ProgressBar:

@@ -10,7 +10,7 @@ from typing import Any
 from django.core.management import BaseCommand, CommandError
 from django.db import transaction
 
-from project.management.terminal import EXITS, misuse, parameters
+from project.management.terminal import EXITS, misuse, parameters, submitted
 from tasks.access import actions
 from tasks.access.permissions import Actor
 from tasks.engine import lifecycle
@@ -42,7 +42,7 @@ class Command(BaseCommand):
     def claimed(self, kind: str, given: dict[str, Any]) -> Job:
         """A job that is made and claimed in one transaction: no worker can have it first."""
         with transaction.atomic():
-            job, _ = actions.submit(Actor.at_shell(), kind, given)
+            job = submitted(Actor.at_shell(), kind, given)
             claimed = lifecycle.claim(job.uid, f"run@{socket.gethostname()}", os.getpid())
             if claimed is None:
                 raise CommandError("It cannot start now: its queue is paused, or another job of its serial key runs.")

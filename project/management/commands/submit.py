@@ -6,8 +6,7 @@ from typing import Any
 
 from django.core.management import BaseCommand, CommandError
 
-from project.management.terminal import EXITS, USAGE, ProgressBar, follow, misuse, parameters
-from tasks.access import actions
+from project.management.terminal import EXITS, USAGE, ProgressBar, follow, misuse, parameters, submitted
 from tasks.access.permissions import Actor
 from tasks.people import accounts
 
@@ -33,7 +32,7 @@ class Command(BaseCommand):
             if owner is None:
                 raise CommandError(f"There is no user {options['owner']!r}.", returncode=USAGE)
         given = parameters(kind, params)
-        job, _ = actions.submit(Actor.at_shell(owner), kind, given, priority=priority)
+        job = submitted(Actor.at_shell(owner), kind, given, priority=priority)
         self.stdout.write(str(job.uid))
         if wait:
             sys.exit(self.wait_for(job.uid))
