@@ -23,6 +23,7 @@ RATE, BURST = 200.0, 400.0  # frames a second that a client may send, and how ma
 LOOK_UP = 5  # what watching a job costs beside its frame: it makes the server read
 WATCHED = 50  # jobs at once, and topics
 TOPIC = 250  # characters
+SHOWN = 20  # characters of what a client sent, that a reason repeats
 BAD_FRAME = 4400
 
 log = logging.getLogger(__name__)
@@ -96,7 +97,7 @@ class LiveConsumer(AsyncConsumer):
             case {"type": "ack" | "watch" | "unwatch" as kind}:
                 raise BadFrame(f"this is no {kind} frame of {SUBPROTOCOL}")
             case {"type": kind}:
-                raise BadFrame(f"unknown type {str(kind)[:40]!r}")
+                raise BadFrame(f"unknown type {str(kind)[:SHOWN]!r}")
             case _:
                 raise BadFrame("not an object with a type")
 
@@ -144,7 +145,7 @@ class LiveConsumer(AsyncConsumer):
 
     def _gauge(self, verb: str, name: Any) -> None:
         if not isinstance(name, str) or name not in NAMES:
-            raise BadFrame(f"there is no gauge {str(name)[:40]!r}")
+            raise BadFrame(f"there is no gauge {str(name)[:SHOWN]!r}")
         if verb == "unwatch":
             self.mailbox.gauges.pop(name, None)
         elif not self.mailbox.visitor.sees_all:

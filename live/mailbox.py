@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 WINDOW = 4
 PATIENCE_S = 30.0  # something waits and nothing is acknowledged: the reader is too slow
 FAREWELL_S = 5.0  # for a close frame to get through; then the connection is cut
+REASON = 123  # bytes, as a close frame has room; a longer one would be no close frame at all
 UNSENT = 50  # beats and errors behind a blocked write; a reader that causes more is not reading
 
 
@@ -91,7 +92,8 @@ class Mailbox:
             return
         self.closing = True
         self.unsent.clear()
-        self._write({"type": "websocket.close", "code": code, "reason": reason[:120]})
+        short = reason.encode()[:REASON].decode(errors="ignore")
+        self._write({"type": "websocket.close", "code": code, "reason": short})
         if self.task is not None:
             asyncio.get_running_loop().call_later(FAREWELL_S, self._cut)
 

@@ -243,6 +243,7 @@ BAD = [
     '{"type": "watch", "job": "x", "after": 1e3}', '{"type": "unwatch", "board": false}',
     '{"type": "ack", "n": ' + "9" * 5_000 + "}",
     '{"type": "watch", "gauge": "pressure"}', '{"type": "watch", "gauge": []}',
+    '{"type": "%s"}' % ("😀" * 40), '{"type": "watch", "gauge": "%s"}' % ("ä" * 200), '{"type": "\\ud800"}',
 ]  # fmt: skip
 
 
