@@ -15,9 +15,12 @@ from django.db.models import Count, F, QuerySet
 from tasks.access import actions
 from tasks.access.permissions import Actor, may, may_make_run, visible
 from tasks.engine import registry
+from tasks.engine.applications import OWN
+from tasks.engine.errors import Refused
 from tasks.engine.models import Job, State
+from tasks.observe import watched
 from tasks.search import finder
-from tasks.search.language import Query, SearchError, taken_for_words
+from tasks.search.language import EVERY_APP, Query, SearchError, taken_for_words
 from tasks.search.models import BulkPart
 
 ACTIONS = ("cancel", "retry", "take_back")
@@ -54,7 +57,16 @@ def query_for(action: str, filters: Mapping[str, list[str]], me: str, now: datet
     """The search, narrowed to the states that the action is for. Ages count back from ``now``."""
     if unsure := taken_for_words(" ".join(filters.get("q", ()))):  # what acts on jobs guesses nothing
         raise SearchError(q=" ".join(unsure))
-    return narrow_to_action(action, Query.of(filters, me, now))
+    query = Query.of(filters, me, now)
+    if said := why_not(action, query):
+        raise SearchError(app=said)
+    return narrow_to_action(action, query)
+
+
+def why_not(action: str, query: Query) -> str:
+    """Why an action can be done to nothing that a search means, whatever there is; empty if it can."""
+    named = [apps for apps in query.app if not apps & {OWN, EVERY_APP}]
+    return "" if action == "cancel" or not named else f"{WORDS[action]} is for our own jobs: leave app: out."
 
 
 def narrow_to_action(action: str, query: Query) -> Query:
@@ -62,8 +74,11 @@ def narrow_to_action(action: str, query: Query) -> Query:
 
 
 def allowed(who: Any, action: str) -> QuerySet[Job]:
-    """The jobs that somebody may do it to. What makes a job run takes the right to submit that kind."""
-    jobs = visible(who, Job.objects.all(), action)
+    """The jobs that somebody may do it to. What makes a job run takes the right to submit that kind.
+
+    Tasks of watched applications are cancelled where a search names them, and nothing else is done to them.
+    """
+    jobs = visible(who, Job.every.all() if action == "cancel" else Job.objects.all(), action)
     if action == "take_back":
         jobs = jobs.filter(finished_at=F("cancel_requested_at"))  # of a job that waited: docs/decisions/take-back.md
     if action != "cancel":
@@ -98,14 +113,27 @@ def act(bulk: Job, action: str, query: Query) -> Iterator[Step]:
             raise actions.NotAllowed("The owner of this job may not do that any more.")
         for begin in range(0, len(found), TOGETHER):
             together = found[begin : begin + TOGETHER]
-            acted = actions.act_on_many(
-                action, reversed(together), actor.user, finder.by_bulk(bulk.uid), note=partial(remember, bulk.uid)
-            )
+            ours, reason = [job for job in together if not job.app], finder.by_bulk(bulk.uid)
+            acted = actions.act_on_many(action, reversed(ours), actor.user, reason, note=partial(remember, bulk.uid))
+            acted += ask_to_cancel(bulk.uid, actor, [job for job in together if job.app], reason)
             done += acted
             refused += len(together) - acted
             yield Step(done, refused)
             time.sleep(BREATH_S)
         yield Step(done, refused)
+
+
+def ask_to_cancel(bulk: UUID, actor: Actor, tasks: list[Job], reason: str) -> int:
+    """Have watched tasks cancelled by their own applications; of how many that could be asked."""
+    done: list[Job] = []
+    for task in tasks:
+        try:
+            watched.cancel(actor, task, reason, terminate=task.state == State.RUNNING)
+            done.append(task)
+        except Refused:
+            continue
+    remember(bulk, done)
+    return len(done)
 
 
 def remember(bulk: UUID, jobs: list[Job]) -> None:
@@ -116,7 +144,7 @@ def remember(bulk: UUID, jobs: list[Job]) -> None:
 def outcome(bulk: UUID) -> list[dict[str, Any]]:
     """What became of the jobs that a bulk action has changed: ``state``, ``n`` and ``search`` of each state."""
     parts = BulkPart.objects.filter(bulk=bulk).values("job")
-    counts = dict(Job.objects.filter(pk__in=parts).order_by().values_list("state").annotate(n=Count("pk")))
+    counts = dict(Job.every.filter(pk__in=parts).order_by().values_list("state").annotate(n=Count("pk")))
     return [
         {"state": state, "n": counts[state], "search": f"batch:{bulk} state:{state}"}
         for state in State
@@ -136,5 +164,5 @@ def actions_for(user: Any, query: Query) -> list[str]:
     if query.is_everything:
         return []
     states = frozenset(Job.OWN) if query.states is None else query.states
-    meant = [action for action in ACTIONS if may(user, action) and states & STATES[action]]
+    meant = [each for each in ACTIONS if may(user, each) and states & STATES[each] and not why_not(each, query)]
     return [action for action in meant if action != "take_back" or states == STATES[action]]

@@ -48,6 +48,8 @@ class BulkView(Page):
         query, errors = read(text, self.request.user.get_username())
         if query and (unsure := taken_for_words(text)):
             errors = unsure
+        if query and (said := bulk.why_not(action, query)):
+            errors = [said]
         if query and query.is_everything:
             errors = ["Give at least one filter, such as state:failed: all jobs at once is too much."]
         return action, query, errors

@@ -10,6 +10,9 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from project import metrics
+from tasks.access import actions
+from tasks.access.models import Entry
+from tasks.access.permissions import Actor
 from tasks.alerts import findings
 from tasks.alerts.models import Rule
 from tasks.engine import lifecycle, notify
@@ -17,6 +20,7 @@ from tasks.engine.errors import Failure, Refused
 from tasks.engine.models import Job
 from tasks.engine.transition import move
 from tasks.kinds import upkeep
+from tasks.observe.models import App, Order
 from tasks.queries import board, gauges, stats
 from tasks.search import bulk
 from tasks.search.language import Query
@@ -24,7 +28,8 @@ from tasks.webhooks import outbox
 from tasks.webhooks.models import Delivery, Endpoint
 from tests.support.calls import call
 from tests.support.people import person
-from tests.support.routes import API, actions
+from tests.support.routes import API
+from tests.support.routes import actions as methods
 from tests.support.watched_rows import one_of_each, watched
 
 pytestmark = pytest.mark.django_db
@@ -32,7 +37,7 @@ AGES = re.compile(r'("(?:beat_age_s|oldest_s|as_of|age|at|handled_at)":)[^,}]*')
 LISTS = sorted(
     route
     for route, said in API.items()
-    if "GET" in actions(said) and "<" not in route and route not in ("", "apps/", "audit/")
+    if "GET" in methods(said) and "<" not in route and route not in ("", "apps/", "audit/")
 )
 
 
@@ -111,6 +116,47 @@ def test_a_bulk_action_finds_our_own_jobs_only():
     ada = person("ada")
     assert bulk.count(ada, "cancel", bulk.query_for("cancel", {"state": ["queued", "running"]}, "ada")) == (2, True)
     assert bulk.count(ada, "retry", bulk.narrow_to_action("retry", Query())) == (1, True)
+
+
+def test_a_bulk_cancel_that_names_an_application_is_asked_of_its_workers():
+    App.objects.create(name="shop", transport="redis", as_of=timezone.now())
+    mine, theirs, other = ours(), one_of_each(), one_of_each("crm")
+    bob = call("bob")
+
+    def counted(action: str, **given: str) -> int:
+        return bob.post("bulk/", {"action": action, "filter": given, "dry_run": True}).json()["count"]
+
+    assert counted("cancel", app="shop") == 4, "what has not ended"
+    assert counted("cancel", app="*") == 2 + 4 + 4
+    assert counted("cancel", app="*", state="running") == 1 + 1 + 1
+    assert counted("retry", app="*") == 1, "our own"
+    for action in ("retry", "take_back"):
+        refused = bob.post("bulk/", {"action": action, "filter": {"app": "shop"}, "dry_run": True})
+        assert (refused.status_code, list(refused.json()["errors"])) == (400, ["filter.app"])
+        assert "our own jobs" in bob.client.get(f"/jobs/bulk/?action={action}&q=app:shop").content.decode()
+    filters = {"app": ["shop"]}
+    own = actions.bulk(Actor.of(person("bob")), "cancel", filters)
+    Job.every.exclude(app="").update(created_at=own.created_at)
+    assert [*bulk.act(own, "cancel", bulk.query_for("cancel", filters, "bob"))][-1] == (4, 0)
+    asked = Order.objects.values_list("job", "order")
+    live = [task for task in theirs if task.state in Job.LIVE]
+    assert set(asked) == {(task.uid, "terminate" if task.state == "running" else "cancel") for task in live}
+    assert Entry.objects.filter(action__startswith="watched.", who="bob", via="shell").count() == 4
+    assert not Job.every.filter(pk__in=[job.pk for job in (*mine, *other)], cancel_requested_at__isnull=False).exists()
+    assert sum(part["n"] for part in bulk.outcome(own.uid)) == 4
+    assert counted("cancel", app="shop", q=f"batch:{own.uid}") == 4, "asked, and not yet confirmed"
+
+
+def test_a_watched_task_that_cannot_be_cancelled_is_counted_as_refused():
+    app = App.objects.create(name="shop", transport="redis", as_of=timezone.now())
+    watched("queued")
+    filters = {"app": ["*"], "state": ["queued"]}
+    own = actions.bulk(Actor.of(person("bob")), "cancel", filters)
+    App.objects.filter(pk=app.pk).update(watched=False)
+    job = lifecycle.submit("noop", {}, owner=person("alice"))[0]
+    Job.every.exclude(pk=own.pk).update(created_at=own.created_at)
+    assert [*bulk.act(own, "cancel", bulk.query_for("cancel", filters, "bob"))][-1] == (1, 1)
+    assert Job.objects.get(pk=job.pk).state == "cancelled"
 
 
 def test_metrics_and_roll_ups_count_our_own_jobs():
