@@ -30,7 +30,7 @@ KINDS = (
 
 WAITING = (
     "SELECT DISTINCT kind, queue FROM"
-    " (SELECT kind, queue FROM tasks_job WHERE app = '' AND state = 'queued' LIMIT %s) AS some"
+    " (SELECT kind, queue FROM tasks_job WHERE app = '' AND state = 'queued' LIMIT %s) AS waiting"
 )
 
 
