@@ -121,6 +121,7 @@ def installation(servers: Servers, tmp_path: Path, old: Path) -> Iterator[Instal
             worker.wait()
 
 
+@pytest.mark.timeout(500)
 def test_jobs_of_the_old_code_are_run_by_the_new_one_and_the_other_way_round(installation: Installation):
     installation.migrate("old")
     installation.submit("old", QUEUED)

@@ -40,6 +40,14 @@ def sleep(self, seconds):
     note(self, "succeeded")
 
 
+@app.task(bind=True, name="shop.hold")
+def hold(self, path):
+    note(self, "started")
+    while not os.path.exists(path):
+        time.sleep(0.05)
+    note(self, "succeeded")
+
+
 @app.task(bind=True, name="shop.again", max_retries=2)
 def again(self, succeed_at=2, delay=0.2):
     if self.request.retries >= succeed_at:

@@ -18,7 +18,7 @@ from tests.support.processes import ROOT
 from tests.support.tls import Tunnel, certificate
 from tests.support.watched import OwnRedis, Watching, row, soon, state, wait_state
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process, pytest.mark.pure]  # on any database
 
 
 def test_a_key_prefix_and_priorities_are_followed(new_shop, foreign, settings):

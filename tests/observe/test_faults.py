@@ -29,6 +29,7 @@ from tests.support.watched import (
 )  # fmt: skip
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
+TRANSPORTS = ["redis", pytest.param("rabbitmq", marks=pytest.mark.pure)]  # each database is tried with one of them
 SETTLED_S = 12  # ten, and what a busy machine takes to look
 
 
@@ -95,6 +96,7 @@ def _sent(shop: Shop) -> str | None:
         return None
 
 
+@pytest.mark.pure
 def test_a_rabbitmq_that_restarts_under_load_leaves_no_wrong_row(servers, tmp_path, new_shop):
     rabbit = OwnRabbit(servers, tmp_path / "rabbit")
     shop = new_shop(broker=rabbit.url())
@@ -130,6 +132,7 @@ def test_a_subscriber_that_redis_cuts_off_for_its_output_is_a_gap(servers, tmp_p
         count_what_nobody_saw(shop)
 
 
+@pytest.mark.pure
 def test_an_observer_that_was_away_longer_than_rabbitmq_keeps_events_has_a_gap(rabbit, new_shop, monkeypatch):
     monkeypatch.setattr(streams, "STORED_S", 3)
     shop = new_shop(broker=rabbit.url())
@@ -176,7 +179,7 @@ def is_declared(rabbit: OwnRabbit, queue: str) -> bool:
 
 
 @pytest.mark.parametrize("word", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "frozen"])
-@pytest.mark.parametrize("transport", ["redis", "rabbitmq"])
+@pytest.mark.parametrize("transport", TRANSPORTS)
 def test_a_second_observer_takes_over_within_ten_seconds(request, new_shop, start_observer, transport, word):
     shop = new_shop(broker=request.getfixturevalue("rabbit").url() if transport == "rabbitmq" else "")
     shop.start(concurrency=2)
@@ -203,7 +206,7 @@ def test_a_second_observer_takes_over_within_ten_seconds(request, new_shop, star
     assert wrong(shop) == {}
 
 
-@pytest.mark.parametrize("transport", ["redis", "rabbitmq"])
+@pytest.mark.parametrize("transport", TRANSPORTS)
 def test_an_observer_that_is_killed_for_half_a_minute_under_load(request, new_shop, start_observer, transport):
     broker = request.getfixturevalue("rabbit" if transport == "rabbitmq" else "foreign")
     shop = new_shop(broker=broker.url())

@@ -10,7 +10,7 @@ from tasks.observe import broker
 from tasks.observe.models import App, Gap, WatchedQueue
 from tests.support.watched import Watching, row, soon, state, wait_state
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process, pytest.mark.pure]  # on any database
 
 
 def test_events_wait_for_an_observer_that_was_away(new_shop, rabbit):

@@ -42,7 +42,7 @@ class Neighbour(threading.Thread):
                 assert session.get(self._origin + "/healthz", timeout=60).status_code == 200
                 self._waits.append(time.monotonic() - began)
                 self._began = 0.0
-                time.sleep(PATIENCE_S / 20)  # oftener, and asking would be most of the machine's work
+                time.sleep(PATIENCE_S / 8)  # oftener, and asking would be most of the machine's work
 
     def worst(self) -> float:
         """Its longest wait, in seconds, since this was asked last. The answer that is awaited now counts as well."""
