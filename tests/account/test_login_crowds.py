@@ -16,7 +16,7 @@ from tests.conftest import database_url_of_the_test
 from tests.support.live_parts import Served, session
 from tests.support.people import PASSWORD, person
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process, pytest.mark.pure]
 TRIES, PATIENCE_S = 60, 0.8
 
 

@@ -17,7 +17,7 @@ def cases_of(module: str) -> list[str]:
     return [node.name for node in source.body if isinstance(node, ast.FunctionDef) and node.name not in HELP | DIFFER]
 
 
-@pytest.mark.parametrize("side", ["ours", "adopted"])
+@pytest.mark.parametrize("side", ["ours", pytest.param("adopted", marks=pytest.mark.pure)])
 @pytest.mark.parametrize(("module", "case"), [(module, case) for module in MODULES for case in cases_of(module)])
 def test_a_habit_works_as_in_plain_celery(sides, module, case, side):
     """State, value, number of runs and the log of the tasks are the same."""

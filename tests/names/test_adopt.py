@@ -155,6 +155,7 @@ def other(order): ...
 """
 
 
+@pytest.mark.pure
 def test_a_start_lists_what_it_adopted(tmp_path):
     (tmp_path / "adoptteam").mkdir()
     (tmp_path / "adoptteam" / "__init__.py").touch()

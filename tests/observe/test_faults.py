@@ -178,8 +178,11 @@ def is_declared(rabbit: OwnRabbit, queue: str) -> bool:
     return True
 
 
-@pytest.mark.parametrize("word", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "frozen"])
-@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize(
+    ("transport", "word"),
+    [("redis", signal.SIGSTOP), pytest.param("rabbitmq", signal.SIGKILL, marks=pytest.mark.pure)],
+    ids=["redis-frozen", "rabbitmq-killed"],
+)
 def test_a_second_observer_takes_over_within_ten_seconds(request, new_shop, start_observer, transport, word):
     shop = new_shop(broker=request.getfixturevalue("rabbit").url() if transport == "rabbitmq" else "")
     shop.start(concurrency=2)

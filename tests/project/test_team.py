@@ -14,7 +14,7 @@ import requests
 from project import valkey
 from tests.support.processes import READY, ROOT, listens, wait_until
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.pure]
 
 TEXT = (ROOT / "docs/your-project.md").read_text()
 AT_THE_END, TAKE, OPS = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)

@@ -124,6 +124,7 @@ def test_sigterm_gives_running_jobs_back_and_leaves_no_process(new_product: Call
     assert not (product.home / "up.json").exists()
 
 
+@pytest.mark.pure
 def test_nothing_outlives_a_killed_up(new_product: Callable[..., Product]) -> None:
     product = new_product().start()
     everybody = product.processes()
