@@ -69,7 +69,8 @@ def submit(
     job.schedule, job.slot, job.then = schedule, slot, then
     job.expires_at = expires_at
     job.headers = ({REQUEST: request_id.get()} if request_id.get() else {}) | (headers or {}) or None
-    job.idempotency_digest = creation.digest(job, due_at, params) if idempotency_key else ""
+    job.asked = creation.asked(job, due_at, params) if idempotency_key else ""
+    job.idempotency_digest = creation.digest(job.asked) if idempotency_key else ""
     return acceptance.accept(job, repeatable=bool(idempotency_key or slot or (uid and chosen)))
 
 

@@ -32,7 +32,7 @@ class Unsealable(ValueError):
 
 def seal(values: dict[str, Any]) -> str:
     """Encrypt a dict of JSON values. The same values give another text each time: never compare sealed texts."""
-    return _box(_keys()).encrypt(json.dumps(values).encode()).decode() if values else ""
+    return _box(keys()).encrypt(json.dumps(values).encode()).decode() if values else ""
 
 
 def unseal(text: str) -> dict[str, Any]:
@@ -42,7 +42,7 @@ def unseal(text: str) -> dict[str, Any]:
     try:
         if urlsafe_b64encode(urlsafe_b64decode(text)).decode() != text:  # base64 overlooks what does not belong to it
             raise InvalidToken
-        return json.loads(_box(_keys()).decrypt(text))
+        return json.loads(_box(keys()).decrypt(text))
     except (InvalidToken, ValueError):
         raise Unsealable("The secrets of this job were sealed with a SECRET_KEY that is no longer known.") from None
 
@@ -56,7 +56,8 @@ def hide(text: str, secrets: Iterable[str]) -> str:
     return _mask(text, _forms_of(values)) if values else text
 
 
-def _keys() -> tuple[str | bytes, ...]:
+def keys() -> tuple[str | bytes, ...]:
+    """SECRET_KEY, and the former ones that still count."""
     return (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
 
 

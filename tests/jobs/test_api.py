@@ -114,6 +114,15 @@ def test_the_same_key_and_body_is_the_same_job_and_another_body_is_refused():
     assert Job.objects.count() == 3
 
 
+def test_a_key_outlives_a_change_of_the_secret_key(settings):
+    alice = call("alice", "submit")
+    first = alice.post("jobs/", {"kind": "noop"}, Idempotency_Key="k")
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "another " * 8, [settings.SECRET_KEY]
+    again = alice.post("jobs/", {"kind": "noop"}, Idempotency_Key="k")
+    assert (again.status_code, again.json()) == (200, first.json())
+    assert alice.post("jobs/", {"kind": "countdown"}, Idempotency_Key="k").status_code == 422
+
+
 def test_a_long_key_counts_to_its_last_character():
     alice, body = call("alice"), {"kind": "noop"}
     asked = [alice.post("jobs/", body, Idempotency_Key="x" * 254 + end) for end in "aab"]
