@@ -176,7 +176,10 @@ def get_job_log(view: ResourceView, asked: dict[str, list[str]], uid: UUID) -> d
     lines = board.log_after(job, int(after), limit + 1)
     address = view.request.build_absolute_uri(view.request.path)
     onward = f"{address}?after={lines[limit - 1]['seq']}&limit={limit}" if len(lines) > limit else None
-    return {"results": lines[:limit], "next": onward, "previous": None}
+    upto = min(int(after), job.log_seq)
+    before = max(0, upto - limit)
+    backward = f"{address}?after={before}&limit={upto - before}" if upto else None
+    return {"results": lines[:limit], "next": onward, "previous": backward}
 
 
 @urlpatterns.post("jobs/<uuid:uid>/cancel/", "cancel", shapes.JobSummary, CancelIn, name="job-cancel")

@@ -235,12 +235,22 @@ def test_the_log_page_by_page():
     job.log.bulk_create(
         job.log.model(job=job, seq=n, at=lifecycle.now(), level="info", text=f"line {n}") for n in range(1, 6)
     )
+    Job.objects.filter(pk=job.pk).update(log_seq=5)
     vera = call("vera")
     page = vera.get(f"jobs/{job.uid}/log/?limit=3").json()
     assert [line["seq"] for line in page["results"]] == [1, 2, 3]
     rest = vera.get(page["next"]).json()
     assert [line["text"] for line in rest["results"]] == ["line 4", "line 5"] and rest["next"] is None
-    assert vera.get(f"jobs/{job.uid}/log/?after=5").json()["results"] == []
+    assert page["previous"] is None
+    onward = vera.get(page["next"]).json()
+    assert vera.get(onward["previous"]).json() == page
+    middle = vera.get(f"jobs/{job.uid}/log/?after=2&limit=2").json()
+    assert [line["seq"] for line in vera.get(middle["previous"]).json()["results"]] == [1, 2]
+    beyond = vera.get(f"jobs/{job.uid}/log/?after=5&limit=2").json()
+    assert beyond["results"] == []
+    assert [line["seq"] for line in vera.get(beyond["previous"]).json()["results"]] == [4, 5]
+    uneven = vera.get(f"jobs/{job.uid}/log/?after=1&limit=3").json()
+    assert [line["seq"] for line in vera.get(uneven["previous"]).json()["results"]] == [1], "none twice"
     assert vera.get(f"jobs/{job.uid}/log/?after=-1").status_code == 400
 
 
