@@ -231,8 +231,8 @@ private.database(DATABASES["default"])
 # --- Redis: messages and hints ---------------------------------------------------------------------------------
 OWN_REDIS = env.redis("REDIS_URL", "")  # empty: `up` starts the embedded Valkey
 REDIS_URL = OWN_REDIS or keys.read_if_there(SIGNALBOX_HOME / "valkey.url") or "redis://127.0.0.1:6379/0"
-SIGNALBOX_BROKER_URL = env.broker(
-    "SIGNALBOX_BROKER_URL", env.broker("CELERY_BROKER_URL", REDIS_URL) if startup.is_own_process else REDIS_URL
+SIGNALBOX_BROKER_URL = env.broker("SIGNALBOX_BROKER_URL", "") or (
+    env.broker("CELERY_BROKER_URL", REDIS_URL) if startup.is_own_process else REDIS_URL
 )
 CHANNEL_LAYERS = {
     "default": {

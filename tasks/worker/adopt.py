@@ -6,7 +6,7 @@ the process, so whoever holds it, calls it or waits for its signals goes on with
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from functools import partial
@@ -28,7 +28,7 @@ NEVER = "celery."  # Celery's own chores
 def adopt_all() -> None:
     """Make jobs of the tasks that SIGNALBOX_ADOPT names, and of taken apps. Called when all modules are imported."""
     patterns, found, adopted = list(getattr(settings, "SIGNALBOX_ADOPT", ())), _tasks(), []
-    idle = [pattern for pattern in patterns if not any(fnmatchcase(name, pattern) for name in found)]
+    idle = [pattern for pattern in patterns if not _any(found, pattern)]
     wrong = [f"SIGNALBOX_ADOPT names {each!r}, and no plain Celery task of this process is called so." for each in idle]
     named = {name for name in found if _matches(name, patterns)}
     taken = {name for name, tasks in found.items() if any(task.app in adoption.taken for task in tasks)}
@@ -39,6 +39,8 @@ def adopt_all() -> None:
             wrong.append(f"The task {name} stays a plain Celery task: {error}.")
         else:
             adopted.append(name)
+    closed = [each for each in getattr(settings, "SIGNALBOX_ADOPT_SUBMIT", ()) if not _any(adopted, each)]
+    wrong += [f"SIGNALBOX_ADOPT_SUBMIT names {each!r}, and no task that became a job is called so." for each in closed]
     adoption.started[:], adoption.adopted[:], adoption.wrong[:] = [True], adopted, wrong
     adoption.left_alone[:] = sorted(name for name, tasks in found.items() if _goes_elsewhere(tasks[0]))
 
@@ -137,6 +139,10 @@ def _apps() -> Iterator[Any]:
     current = _state.get_current_app()
     yield current
     yield from (each for each in _state._get_active_apps() if each is not current)
+
+
+def _any(names: Iterable[str], pattern: str) -> bool:
+    return any(fnmatchcase(name, pattern) for name in names)
 
 
 def _matches(name: str, patterns: Any) -> bool:

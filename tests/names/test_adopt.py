@@ -23,7 +23,7 @@ def adopted():
     """Once for the module: what is a job stays one."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(adopt.settings, "SIGNALBOX_ADOPT", [f"{HERE}.plain_[stu]*", "plain.*", "nobody.*"], raising=False)
-        patch.setattr(adopt.settings, "SIGNALBOX_ADOPT_SUBMIT", [f"{HERE}.plain_sum"], raising=False)
+        patch.setattr(adopt.settings, "SIGNALBOX_ADOPT_SUBMIT", [f"{HERE}.plain_sum", "nobody.*"], raising=False)
         adopt.adopt_all()
         found = list(adoption.adopted), list(adoption.wrong), list(adoption.left_alone)
         yield found
@@ -40,7 +40,10 @@ def test_what_was_adopted_and_what_was_not_is_listed(adopted):
     assert names == [
         "plain.chosen", f"{HERE}.plain_short", f"{HERE}.plain_sum", f"{HERE}.plain_theirs", f"{HERE}.plain_unlucky",
     ]  # fmt: skip
-    assert wrong == ["SIGNALBOX_ADOPT names 'nobody.*', and no plain Celery task of this process is called so."]
+    assert wrong == [
+        "SIGNALBOX_ADOPT names 'nobody.*', and no plain Celery task of this process is called so.",
+        "SIGNALBOX_ADOPT_SUBMIT names 'nobody.*', and no task that became a job is called so.",
+    ]
     assert f"{HERE}.plain_left" in left
     said = "\n".join(found.msg for found in checks.adopted_tasks(None))
     assert f"that are jobs: plain.chosen, {HERE}.plain_short, {HERE}.plain_sum" in said

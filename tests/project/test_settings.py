@@ -69,6 +69,15 @@ def test_a_refusal_does_not_repeat_a_password(tmp_path: Path) -> None:
 
 @pytest.mark.process
 @pytest.mark.pure
+def test_where_our_broker_is_said_celerys_own_variable_is_not_read(tmp_path: Path) -> None:
+    show = "from django.conf import settings; print(settings.SIGNALBOX_BROKER_URL)"
+    brokers = {"CELERY_BROKER_URL": "sqs://", "SIGNALBOX_BROKER_URL": "amqp://guest:guest@rabbit//"}
+    ended = manage("shell", "--no-imports", "-c", show, home=tmp_path, **brokers)
+    assert (ended.returncode, ended.stdout.strip()) == (0, "amqp://guest:guest@rabbit//"), ended.stderr
+
+
+@pytest.mark.process
+@pytest.mark.pure
 def test_a_lease_shorter_than_two_beats_is_refused(tmp_path: Path) -> None:
     ended = manage("check", home=tmp_path, SIGNALBOX_LEASE_S="3", SIGNALBOX_HEARTBEAT_S="2")
     assert ended.returncode == 2
