@@ -19,6 +19,11 @@ class AppName(s.RegexField):
     def __init__(self) -> None:
         super().__init__(r"^(\*|[a-z0-9-]{1,32})$", max_length=32)
 
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
 
 class Progress(s.Serializer):
     done = s.IntegerField()

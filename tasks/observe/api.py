@@ -9,7 +9,7 @@ from rest_framework import serializers as s
 from rest_framework.response import Response
 
 from tasks.api import pagination, shapes
-from tasks.api.base import ResourceView, Strict, Text, Whole, find
+from tasks.api.base import Number, ResourceView, Strict, Text, Whole, find
 from tasks.api.pagination import CURSOR, LIMIT, LIMIT_OF_ALL
 from tasks.api.problems import Problem, wrong
 from tasks.observe import values, watched
@@ -73,8 +73,8 @@ class OrderIn(Strict):
     worker = Text(max_length=200, required=False)
     kind = Text(max_length=200, required=False)
     rate = Text(max_length=30, required=False, help_text="such as 10/m; 0: no limit")
-    hard = s.FloatField(min_value=0, max_value=10**7, required=False)
-    soft = s.FloatField(min_value=0, max_value=10**7, required=False)
+    hard = Number(min_value=0, max_value=10**7, required=False)
+    soft = Number(min_value=0, max_value=10**7, required=False)
     n = Whole(min_value=1, max_value=1_000, required=False)
     queue = Text(max_length=200, required=False)
 

@@ -4,6 +4,7 @@ import time
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth import get_user_model
 
 from live import push
 from tasks.engine import lease, lifecycle, notify
@@ -267,6 +268,14 @@ def test_progress_and_log_lines_are_written_by_the_holder_only():
     report.log("three")
     assert lease.flush(job, report.take()) is None
     assert row.log.count() == 2
+
+
+def test_a_person_who_is_deleted_leaves_jobs_whose_version_rises():
+    alice, bob = person("alice"), person("bob")
+    hers, his = (lifecycle.submit("noop", {}, owner=owner)[0] for owner in (alice, bob))
+    get_user_model().objects.filter(pk=alice.pk).delete()
+    assert [Job.objects.get(pk=hers.pk).summary()[name] for name in ("owner", "version")] == [None, 2]
+    assert [Job.objects.get(pk=his.pk).summary()[name] for name in ("owner", "version")] == ["bob", 1]
 
 
 def test_one_key_is_one_job():

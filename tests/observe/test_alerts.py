@@ -12,6 +12,7 @@ from tasks.engine import lifecycle
 from tasks.engine.errors import Failure
 from tasks.engine.models import Worker
 from tasks.observe.models import App, WatchedWorker
+from tests.support.calls import call
 from tests.support.people import person
 from tests.support.watched_rows import watched
 
@@ -74,3 +75,12 @@ def test_a_kind_of_the_same_name_there_is_an_alert_of_its_own(shop):
         f"{about} in 10 min (limit 0)"
         for about in ("noop of billing: 1 failure", "noop of shop: 3 failures", "noop: 1 failure")
     ]
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [("alerts/rules/", {"watch": "failures"}), ("webhooks/", {"url": "https://hooks.example.org/"})],
+)
+def test_the_name_of_an_application_is_a_text(path, body):
+    refused = call("ada").post(path, body | {"apps": [5]})
+    assert (refused.status_code, list(refused.json()["errors"])) == (400, ["apps.0"])

@@ -66,6 +66,8 @@ def test_an_order_is_written_for_the_observer_and_audited():
         ({"order": "rate_limit", "kind": "k"}, "rate"),
         ({"order": "rate_limit", "kind": "k", "rate": "fast"}, "rate"),
         ({"order": "time_limit", "kind": "k"}, "hard"),
+        ({"order": "time_limit", "kind": "k", "hard": True}, "hard"),
+        ({"order": "time_limit", "kind": "k", "soft": "10"}, "soft"),
         ({"order": "pool_grow", "n": 0}, "n"),
         ({"order": "pool_grow", "queue": "q"}, "queue"),
         ({"order": "shutdown"}, "worker"),
