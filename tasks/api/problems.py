@@ -18,6 +18,7 @@ from tasks.engine.errors import Refused
 from tasks.engine.log_context import request_id
 from tasks.engine.models import Job
 from tasks.engine.registry import UnknownKind
+from tasks.engine.sealing import Unsealable
 from tasks.params.signature import ParamError, TooLarge
 
 MEDIA_TYPE = "application/problem+json"
@@ -121,6 +122,8 @@ def of(error: Exception) -> Problem:
         case Refused():
             job = getattr(error, "job", None)
             return Problem(error.code, str(error), **({"job": job.summary()} if job else {}))
+        case Unsealable():
+            return Problem("conflict", str(error))
         case Job.DoesNotExist():
             return Problem("unknown-job")
         case RequestDataTooBig():

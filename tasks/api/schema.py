@@ -28,9 +28,12 @@ from tasks.api.versions import NEWEST
 
 ALWAYS = (400, 401, 403, 404, 405, 406, 429, 500, 503)
 WITH_BODY = (413, 415)
-BY_STATE = {"cancel_job": 409, "retry_job": 409, "take_back_cancel": 409, "create_token": 409, "submit_job": 422}
-BY_STATE |= {"create_webhook": 409, "test_webhook": 409, "replay_delivery": 409, "create_schedule": 409}
-BY_STATE |= {"give_order": 409, "share_job": 409, "change_schedule": 409, "replace_schedule": 409}
+CONFLICTS = {  # operations that can answer 409
+    "cancel_job", "retry_job", "take_back_cancel", "submit_job", "share_job", "create_token", "create_webhook",
+    "test_webhook", "replay_delivery", "create_schedule", "change_schedule", "replace_schedule", "give_order",
+    "create_channel", "merge_failures", "split_failures", "run_schedule",
+}  # fmt: skip
+WITH_KEY = {"submit_job"}
 
 
 class TokenScheme(OpenApiAuthenticationExtension):
@@ -68,7 +71,7 @@ def with_problems(result: dict[str, Any], generator: Any, request: Any, public: 
         for operation in operations.values():
             examples.show(operation)
             codes = [*ALWAYS, *(WITH_BODY if "requestBody" in operation else ())]
-            codes += [BY_STATE[operation["operationId"]]] if operation["operationId"] in BY_STATE else []
+            codes += [409] * (operation["operationId"] in CONFLICTS) + [422] * (operation["operationId"] in WITH_KEY)
             for status in sorted(codes):
                 titles = [kind.title for kind in CATALOGUE.values() if kind.status == status]
                 operation["responses"].setdefault(

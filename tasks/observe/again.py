@@ -14,7 +14,6 @@ from tasks.access import audit
 from tasks.access.permissions import Actor, may
 from tasks.engine.errors import Refused
 from tasks.engine.models import Job
-from tasks.engine.sealing import Unsealable
 from tasks.observe import drafts, watched
 from tasks.observe.events import TEXT, is_shallow
 from tasks.web.pages import Page
@@ -125,8 +124,6 @@ class AgainView(Page):
             watched.run_again(Actor.of(request), job, **confirmed, once=once if len(once) <= ONCE else None)
         except Refused as refused:
             messages.error(request, str(refused))
-        except Unsealable:
-            messages.error(request, "Its arguments were sealed with another SECRET_KEY, and cannot be read any more.")
         else:
             messages.info(request, "Asked: it is sent within a second, as a task of its own.")
         return redirect("job", job.uid)

@@ -320,7 +320,7 @@ def _run_again(
     if not confirmed:
         if not facts(job)["may_run_again"]:
             raise CannotBe(facts(job)["why_not"])
-        real = sealing.unseal(job.secrets).get("real") if job.secrets else job.params
+        real = _real_arguments(job)
         args, kwargs = real.get("args") or [], real.get("kwargs") or {}
     if why := why_not_sent(job):
         raise CannotBe(why)
@@ -333,6 +333,13 @@ def _run_again(
         if not (once and (made := with_key(user, once))):
             raise
         return _same(made, job), False
+
+
+def _real_arguments(job: Job) -> dict[str, Any]:
+    try:
+        return sealing.unseal(job.secrets).get("real") if job.secrets else job.params
+    except sealing.Unsealable:
+        raise CannotBe("Its arguments were sealed with another SECRET_KEY, and cannot be read any more.") from None
 
 
 def with_key(user: Any, once: str) -> Order | None:

@@ -163,6 +163,8 @@ def test_run_again_sends_the_real_arguments_once_for_each_key():
     assert bob.post("jobs/", {"copy_of": str(task.uid), "priority": 1}).status_code == 400
     assert call("vera").post("jobs/", {"copy_of": str(task.uid)}).status_code == 403
     assert Order.objects.count() == 1
+    torn = watched("succeeded", secrets="torn", **REAL)
+    assert "cannot be read any more" in bob.post("jobs/", {"copy_of": str(torn.uid)}).json()["detail"]
     text = watched("succeeded", params={"args": "(7,)"}, headers={"arguments": "text"})
     refused = bob.post("jobs/", {"copy_of": str(text.uid)})
     assert (refused.status_code, refused.problem) == (409, "conflict")

@@ -98,3 +98,12 @@ def test_run_now_and_the_list_of_runs():
 def test_secrets_are_masked():
     shown = made(kind="unlocks", params={"key": "open sesame", "number": 1})
     assert shown["params"] == {"key": "•••", "number": 1}
+
+
+def test_a_run_whose_secrets_nobody_can_read_any_more_is_refused_in_a_sentence():
+    params = {"name": "till", "password": "opensesame"}
+    one = made(kind="keeps_a_secret", params=params)
+    Schedule.objects.update(secrets="torn")
+    answer = call("ada").post(f"schedules/{one['id']}/run/")
+    assert (answer.status_code, answer.problem) == (409, "conflict")
+    assert "SECRET_KEY" in answer.json()["detail"]
