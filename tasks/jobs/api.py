@@ -20,7 +20,7 @@ from tasks.api.problems import wrong
 from tasks.engine import due, registry
 from tasks.engine.models import Job
 from tasks.jobs import verbs
-from tasks.observe import watched
+from tasks.observe import asking
 from tasks.params.signature import LARGEST, TooLarge, Url, size
 from tasks.params.types import Wrong
 from tasks.queries import board
@@ -105,7 +105,7 @@ class Jobs(ResourceView):
         if original and original.app:
             return self._run_again(original, given, key)
         kind, params = self._asked_for(given, original)
-        watched.refuse_used_key(self.actor.user, key)
+        asking.refuse_used_key(self.actor.user, key)
         order = {name: given[name] for name in ("priority", "due_at", "callback_url") if name in given}
         job, created = actions.submit(self.actor, kind, params, key=key, copy_of=original, **order)
         place = versions.link(request, "job", uid=job.uid)
@@ -115,7 +115,7 @@ class Jobs(ResourceView):
         """A watched task with its real arguments, sent to its own application; its row comes when it is seen there."""
         if more := [name for name in given if name != "copy_of" and given[name] not in (None, task.kind)]:
             raise wrong(**dict.fromkeys(more, "A task of a watched application is run again as it was."))
-        order, created = watched.run_again(self.actor, task, once=key)
+        order, created = asking.run_again(self.actor, task, once=key)
         uid = UUID(order["values"]["task"])
         new = Job.every.select_related("owner").filter(uid=uid).first() or Job(
             uid=uid, app=task.app, kind=task.kind, queue=task.queue, title=task.title, state=Job.State.QUEUED,

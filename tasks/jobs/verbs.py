@@ -8,23 +8,23 @@ from collections.abc import Callable
 from tasks.access import actions
 from tasks.access.permissions import Actor
 from tasks.engine.models import Job, State
-from tasks.observe import watched
+from tasks.observe import asking
 
 
 def cancel(actor: Actor, job: Job, reason: str = "") -> Job:
     if not job.app:
         return actions.cancel(actor, job, reason)
-    watched.cancel(actor, job, reason, terminate=job.state == State.RUNNING)
+    asking.cancel(actor, job, reason, terminate=job.state == State.RUNNING)
     return Job.every.select_related("owner").get(pk=job.pk)
 
 
 def retry(actor: Actor, job: Job, reason: str = "") -> Job:
-    watched.refuse_own_verbs(actor, "retry", job, "tried again")
+    asking.refuse_own_verbs(actor, "retry", job, "tried again")
     return actions.retry(actor, job)
 
 
 def take_back(actor: Actor, job: Job, reason: str = "") -> Job:
-    watched.refuse_own_verbs(actor, "take_back", job, "taken back")
+    asking.refuse_own_verbs(actor, "take_back", job, "taken back")
     return actions.take_back(actor, job)
 
 

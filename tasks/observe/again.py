@@ -14,7 +14,7 @@ from tasks.access import audit
 from tasks.access.permissions import Actor, may
 from tasks.engine.errors import Refused
 from tasks.engine.models import Job
-from tasks.observe import drafts, watched
+from tasks.observe import asking, drafts, watched
 from tasks.observe.events import TEXT, is_shallow
 from tasks.web.pages import Page
 
@@ -33,7 +33,7 @@ def offer(job: Job) -> Offer:
     """Whether and how a task that has ended can be run again."""
     if job.state not in Job.FINAL:
         return Offer("", "It has not ended.")
-    if why := watched.why_not_sent(job):
+    if why := asking.why_not_sent(job):
         return Offer("", why)
     if watched.facts(job)["may_run_again"]:
         return Offer("real")
@@ -120,8 +120,8 @@ class AgainView(Page):
         try:
             if not offered.how:
                 with audit.refusals(request, "watched.run_again", job.uid):
-                    raise watched.CannotBe(offered.why)
-            watched.run_again(Actor.of(request), job, **confirmed, once=once if len(once) <= ONCE else None)
+                    raise asking.CannotBe(offered.why)
+            asking.run_again(Actor.of(request), job, **confirmed, once=once if len(once) <= ONCE else None)
         except Refused as refused:
             messages.error(request, str(refused))
         else:

@@ -12,7 +12,7 @@ from tasks.api import pagination, shapes
 from tasks.api.base import Number, ResourceView, Strict, Text, Whole, find
 from tasks.api.pagination import CURSOR, LIMIT, LIMIT_OF_ALL
 from tasks.api.problems import Problem, wrong
-from tasks.observe import values, watched
+from tasks.observe import asking, values, watched
 from tasks.observe.models import App, Order, OrderState
 
 MISSING = "There is no such watched application."
@@ -84,10 +84,10 @@ def placed(actor: Any, app: str, order: str, given: dict[str, Any]) -> Order:
     if order in ("pool_grow", "pool_shrink"):
         given = {"n": 1} | given
     try:
-        made = watched.place_order(app, order, actor=actor, **given)
+        made = asking.place_order(app, order, actor=actor, **given)
     except App.DoesNotExist:
         raise Problem("not-found", MISSING) from None
-    except watched.Invalid as invalid:
+    except asking.Invalid as invalid:
         raise wrong(**invalid.errors) from None
     return Order.objects.select_related("app").get(uid=made["id"])
 

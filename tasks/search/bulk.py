@@ -18,7 +18,7 @@ from tasks.engine import registry
 from tasks.engine.applications import OWN
 from tasks.engine.errors import Refused
 from tasks.engine.models import Job, State
-from tasks.observe import watched
+from tasks.observe import asking
 from tasks.search import finder
 from tasks.search.language import EVERY_APP, Query, SearchError, taken_for_words
 from tasks.search.models import BulkPart
@@ -128,7 +128,7 @@ def ask_to_cancel(bulk: UUID, actor: Actor, tasks: list[Job], reason: str) -> in
     done: list[Job] = []
     for task in tasks:
         try:
-            watched.cancel(actor, task, reason, terminate=task.state == State.RUNNING)
+            asking.cancel(actor, task, reason, terminate=task.state == State.RUNNING)
             done.append(task)
         except Refused:
             continue

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from tasks.access.models import Entry
 from tasks.engine.models import Job
-from tasks.observe import watched as rows
+from tasks.observe import asking
 from tasks.observe.models import App, Gap, Order, WatchedWorker
 from tests.support.calls import call
 from tests.support.watched_rows import watched
@@ -194,7 +194,7 @@ def test_two_copies_with_one_key_in_the_same_moment_are_one(monkeypatch):
     task, bob = watched("succeeded", **REAL), call("bob")
     first = bob.post("jobs/", {"copy_of": str(task.uid)}, Idempotency_Key="one")
     looked = iter([None])  # as if the other one had not been written yet
-    monkeypatch.setattr(rows, "with_key", lambda *key, real=rows.with_key: next(looked, None) or real(*key))
+    monkeypatch.setattr(asking, "with_key", lambda *key, real=asking.with_key: next(looked, None) or real(*key))
     again = bob.post("jobs/", {"copy_of": str(task.uid)}, Idempotency_Key="one")
     assert (again.status_code, again.json()["id"]) == (200, first.json()["id"])
     assert Order.objects.count() == 1

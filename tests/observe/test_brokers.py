@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from project.valkey import free_port
 from tasks.access.permissions import Actor
-from tasks.observe import broker, watched
+from tasks.observe import asking, broker
 from tasks.observe.models import App, EndedBar, Gap, Order
 from tests.support.people import person
 from tests.support.processes import ROOT
@@ -150,11 +150,11 @@ def test_the_rights_that_the_manual_names_are_enough(new_shop, foreign):
         shop.start()
         soon(lambda: watching.observer.watched["shop"].watcher.workers.events() == "on", what="events on")
         wait_state(shop.send("add", 1, 2), "succeeded")
-        made = watched.place_order("shop", "rate_limit", kind="shop.add", rate="100/s")
+        made = asking.place_order("shop", "rate_limit", kind="shop.add", rate="100/s")
         soon(lambda: Order.objects.get(uid=made["id"]).stage == "answered", what="an answer")
-        made = watched.place_order("shop", "purge", queue="nothing")
+        made = asking.place_order("shop", "purge", queue="nothing")
         soon(lambda: Order.objects.get(uid=made["id"]).stage == "confirmed", what="a purge")
-        again, _ = watched.run_again(Actor.of(person("bob")), row(waiting))
+        again, _ = asking.run_again(Actor.of(person("bob")), row(waiting))
         wait_state(again["values"]["task"], "succeeded")
     refused = {(each["context"], each["object"]) for each in client.acl_log() if each["username"] == "signalbox"}
     refused -= {each for each in refused if "client" in each[1]}  # the driver's name, which it can do without
@@ -198,9 +198,9 @@ def test_a_broker_behind_tls(servers, tmp_path, new_shop):
         soon(lambda: watching.observer.watched["shop"].watcher.workers.events() == "on", what="events on")
         task = shop.send("add", 1, 2)
         wait_state(task, "succeeded")
-        made = watched.place_order("shop", "rate_limit", kind="shop.add", rate="100/s")
+        made = asking.place_order("shop", "rate_limit", kind="shop.add", rate="100/s")
         soon(lambda: Order.objects.get(uid=made["id"]).stage == "answered", what="an answer")
-        again, _ = watched.run_again(Actor.of(person("bob")), row(task), [3, 4], {})
+        again, _ = asking.run_again(Actor.of(person("bob")), row(task), [3, 4], {})
         wait_state(again["values"]["task"], "succeeded")
     stranger = tmp_path / "stranger"
     stranger.mkdir()
@@ -221,7 +221,7 @@ def test_a_rabbitmq_behind_tls(new_shop, rabbit, tmp_path, monkeypatch):
         soon(lambda: watching.observer.watched["shop"].watcher.workers.events() == "on", 30, "events on")
         task = shop.send("add", 1, 2)
         wait_state(task, "succeeded")
-        made = watched.place_order("shop", "rate_limit", kind="shop.add", rate="100/s")
+        made = asking.place_order("shop", "rate_limit", kind="shop.add", rate="100/s")
         soon(lambda: Order.objects.get(uid=made["id"]).stage == "answered", what="an answer")
 
 
@@ -242,7 +242,7 @@ def test_a_pool_of_greenlets(new_shop):
         long = shop.send("sleep", 20)
         wait_state(long, "running")
         soon(lambda: "gevent" in App.objects.get().workers.get().pool, 40, "the pool")
-        watched.cancel(Actor.of(person("bob")), row(long), terminate=True)
+        asking.cancel(Actor.of(person("bob")), row(long), terminate=True)
         wait_state(long, "cancelled")
         assert row(long).error == "It was terminated."
         bars = EndedBar.objects.filter(minutes=1, outcome="cancelled")

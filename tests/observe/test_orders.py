@@ -6,7 +6,7 @@ from tasks.access.actions import NotAllowed
 from tasks.access.models import Entry
 from tasks.access.permissions import Actor
 from tasks.engine.models import Job
-from tasks.observe import watched
+from tasks.observe import asking, watched
 from tasks.observe.models import App, Order
 from tests.support.people import person
 from tests.support.watched import Watching, row, soon, wait_state
@@ -26,26 +26,26 @@ def test_orders_are_carried_out_and_say_what_each_worker_answered(new_shop):
     with Watching({"shop": shop.broker}) as watching:
         soon(lambda: watching.observer.watched["shop"].watcher.workers.events() == "on", what="events on")
 
-        made = watched.place_order("shop", "rate_limit", actor=ada, kind="shop.add", rate="10/m")
+        made = asking.place_order("shop", "rate_limit", actor=ada, kind="shop.add", rate="10/m")
         assert made.keys() == {"id", "state", "answers"} and made["state"] == "asked"
         order = answered(made)
         assert order.stage == "answered" and "ok" in order.answers[0]["said"]
-        order = answered(watched.place_order("shop", "rate_limit", actor=ada, kind="nothing.there", rate="1/s"))
+        order = answered(asking.place_order("shop", "rate_limit", actor=ada, kind="nothing.there", rate="1/s"))
         assert order.stage == "refused" and "unknown task" in order.answers[0]["said"]
         for actor in (vera, bob):
             with pytest.raises(NotAllowed):
-                watched.place_order("shop", "shutdown", actor=actor, worker="w1@here")
+                asking.place_order("shop", "shutdown", actor=actor, worker="w1@here")
 
         running, reserved = shop.send("sleep", 30), shop.send("add", 1, 2)
         wait_state(running, "running")
         job = wait_state(reserved, "queued")
         with pytest.raises(NotAllowed):
-            watched.cancel(vera, job)
-        assert answered(watched.cancel(bob, job, "not needed")).stage == "answered"
+            asking.cancel(vera, job)
+        assert answered(asking.cancel(bob, job, "not needed")).stage == "answered"
         assert row(reserved).cancel_requested_at
-        with pytest.raises(watched.CannotBe):
-            watched.cancel(bob, row(running))
-        answered(watched.cancel(bob, row(running), terminate=True))
+        with pytest.raises(asking.CannotBe):
+            asking.cancel(bob, row(running))
+        answered(asking.cancel(bob, row(running), terminate=True))
         job = wait_state(running, "cancelled")
         assert job.error == "It was terminated."
         soon(lambda: Order.objects.get(job=job.uid).stage == "confirmed", what="confirmed")
@@ -53,15 +53,15 @@ def test_orders_are_carried_out_and_say_what_each_worker_answered(new_shop):
         assert reserved not in shop.diary()
         assert Entry.objects.filter(action="watched.terminate", who="bob").count() == 1
 
-        made = watched.place_order("shop", "add_consumer", actor=ada, queue="later")
+        made = asking.place_order("shop", "add_consumer", actor=ada, queue="later")
         assert answered(made).stage == "answered"
-        answered(watched.place_order("shop", "cancel_consumer", actor=ada, queue="celery"))
+        answered(asking.place_order("shop", "cancel_consumer", actor=ada, queue="celery"))
         for _ in range(3):
             shop.send("add", 1, 2)
-        order = answered(watched.place_order("shop", "purge", actor=ada, queue="celery"))
+        order = answered(asking.place_order("shop", "purge", actor=ada, queue="celery"))
         assert (order.stage, order.said) == ("confirmed", "3 messages were deleted.")
 
-        answered(watched.place_order("shop", "shutdown", actor=ada, worker="w1@here"))
+        answered(asking.place_order("shop", "shutdown", actor=ada, worker="w1@here"))
         assert shop.workers["w1"].wait(15) == 0
         soon(lambda: watched.app("shop")["workers"] == 0)
 
@@ -75,7 +75,7 @@ def test_a_task_is_run_again_with_its_real_arguments_only(new_shop):
         wait_state(waiting, "queued")
         shop.start()
         job = wait_state(waiting, "succeeded")
-        made, _ = watched.run_again(bob, job)
+        made, _ = asking.run_again(bob, job)
         assert "hunter2" not in str(made)
         again = wait_state(made["values"]["task"], "succeeded")
         assert (again.result, again.kind) == ("42", "shop.add")
@@ -85,8 +85,8 @@ def test_a_task_is_run_again_with_its_real_arguments_only(new_shop):
         quick = shop.send("add", 1, 2)
         job = wait_state(quick, "succeeded")
         Job.every.filter(pk=job.pk).update(headers={"arguments": "text"}, params={"args": "(1, 2)"})
-        with pytest.raises(watched.CannotBe):
-            watched.run_again(bob, row(quick))
+        with pytest.raises(asking.CannotBe):
+            asking.run_again(bob, row(quick))
 
 
 @pytest.mark.parametrize(
@@ -106,8 +106,8 @@ def test_a_task_is_run_again_with_its_real_arguments_only(new_shop):
 )
 def test_a_wrong_order_is_refused_at_its_field(order, given, wrong):
     App.objects.create(name="shop", transport="redis")
-    with pytest.raises(watched.Invalid) as refused:
-        watched.place_order("shop", order, **given)
+    with pytest.raises(asking.Invalid) as refused:
+        asking.place_order("shop", order, **given)
     assert refused.value.errors.keys() == {wrong}
     assert Order.objects.count() == 0
 
@@ -115,8 +115,8 @@ def test_a_wrong_order_is_refused_at_its_field(order, given, wrong):
 def test_with_a_watch_that_is_read_only_nothing_is_asked(settings):
     settings.SIGNALBOX_OBSERVE_READONLY = True
     App.objects.create(name="shop", transport="redis")
-    with pytest.raises(watched.CannotBe):
-        watched.place_order("shop", "purge", queue="celery")
+    with pytest.raises(asking.CannotBe):
+        asking.place_order("shop", "purge", queue="celery")
 
 
 @pytest.mark.process
@@ -127,7 +127,7 @@ def test_a_cancel_is_sent_to_workers_that_come_up_later(new_shop):
     with Watching({"shop": shop.broker}):
         task = shop.send("add", 1, 2, countdown=300)
         job = wait_state(task, "scheduled")
-        assert answered(watched.cancel(bob, job)).stage == "answered"
+        assert answered(asking.cancel(bob, job)).stage == "answered"
         first.terminate()
         assert first.wait(15) == 0
         shop.start("w2")
