@@ -55,7 +55,7 @@ def bounded(application: Application) -> Application:
                 async with asyncio.timeout_at(began + BODY_S + taken / SLOWEST if more else None):
                     message = await receive()
             except TimeoutError:
-                await refuse(scope["path"], send, 408)
+                await refuse(path, send, 408)
                 return {"type": "http.disconnect"}
             if isinstance(message.get("body"), Piece):
                 try:

@@ -1,5 +1,6 @@
 """Large bodies, sent to real servers: little memory, a clear refusal, and uploads that arrive whole."""
 
+import asyncio
 import contextlib
 import hashlib
 import socket
@@ -159,3 +160,22 @@ def test_a_head_that_never_ends_takes_no_memory(served):
             line.sendall(b"a" * 100_000)
     assert peak_mb(served) < before + 20
     assert requests.get(served.origin + "/healthz", timeout=30).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/api/v1/jobs/", "/signalbox/api/v1/jobs/"])
+async def test_a_stalled_body_is_refused_as_the_api_refuses_under_a_prefix_too(monkeypatch, path):
+    monkeypatch.setattr(bodies, "BODY_S", 0.01)
+    sent = []
+
+    async def reads(scope, receive, send):
+        assert (await receive())["type"] == "http.disconnect"
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {"type": "http", "path": path, "root_path": path.partition("/api")[0], "headers": []}
+    await bodies.bounded(reads)(scope, asyncio.Event().wait, send)
+    headers = dict(sent[0]["headers"])
+    assert (sent[0]["status"], headers[b"x-api-version"], headers[b"content-type"]) == (
+        408, b"v1", b"application/problem+json",
+    )  # fmt: skip
