@@ -105,7 +105,7 @@ class Jobs(ResourceView):
         if original and original.app:
             return self._run_again(original, given, key)
         kind, params = self._asked_for(given, original)
-        asking.refuse_used_key(self.actor.user, key)
+        asking.refuse_used_key(self.actor, key)
         order = {name: given[name] for name in ("priority", "due_at", "callback_url") if name in given}
         job, created = actions.submit(self.actor, kind, params, key=key, copy_of=original, **order)
         place = versions.link(request, "job", uid=job.uid)

@@ -167,10 +167,11 @@ def with_key(user: Any, once: str) -> Order | None:
     return Order.objects.select_related("app").filter(by=user, once=once).first() if user else None
 
 
-def refuse_used_key(user: Any, once: str | None) -> None:
+def refuse_used_key(actor: Any, once: str | None) -> None:
     """Raise KeyReused for a key with which that person had a watched task run again."""
-    if once and with_key(user, once):
-        raise KeyReused(USED)
+    with audit.refusals(actor, "submit", ""):
+        if once and with_key(Actor.of(actor).user, once):
+            raise KeyReused(USED)
 
 
 def _same(made: Order, job: Job) -> dict[str, Any]:

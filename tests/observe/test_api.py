@@ -181,6 +181,8 @@ def test_a_key_of_a_copy_means_the_same_as_any_other_key():
     for body in ({"copy_of": str(other.uid)}, {"kind": "noop"}):
         answer = bob.post("jobs/", body, Idempotency_Key="key-1")
         assert (answer.status_code, answer.problem) == (422, "key-reused")
+    codes = Entry.objects.filter(outcome="refused", who="bob").order_by("id").values_list("action", "code")
+    assert list(codes) == [("watched.run_again", "key-reused"), ("submit", "key-reused")]
     assert bob.post("jobs/", {"kind": "noop"}, Idempotency_Key="two").status_code == 201
     assert bob.post("jobs/", {"copy_of": str(task.uid)}, Idempotency_Key="two").status_code == 422
     hers = call("alice").post("jobs/", {"copy_of": str(task.uid)}, Idempotency_Key="key-1")
