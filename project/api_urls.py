@@ -18,6 +18,7 @@ urlpatterns = [
     path("schema/", schema.Document.as_view(), name="schema"),
     path("docs/", schema.Pages.as_view(), name="docs"),
     *(path(f"{version}/", include(RESOURCES), {"version": version}) for version in VERSIONS),
+    *(path(f"{version}/", not_found.Root.as_view(), {"version": version}) for version in VERSIONS),
     path("", include(RESOURCES)),
     path("", not_found.Root.as_view(), name="root"),
     re_path(r"^(?P<rest>.*)$", not_found.Missing.as_view(), name="missing"),

@@ -62,6 +62,13 @@ def test_every_answer_carries_the_version_whatever_it_is(path):
             assert caller.client.generic(method, path)["X-API-Version"] == "v1", method
 
 
+@pytest.mark.parametrize("path", ["/api/", "/api/v1/"])
+def test_the_first_address_says_where_to_begin(path):
+    answer = call("vera").get(path)
+    assert answer.status_code == 200 and answer.json()["jobs"].endswith("/api/v1/jobs/")
+    assert call().get(path).status_code == 401
+
+
 def test_two_that_disagree(monkeypatch):
     monkeypatch.setattr("tasks.api.versions.VERSIONS", ("v1", "v2"))  # there is only one as yet
     for path, headers in (

@@ -204,7 +204,6 @@ def actions(said: str) -> dict[str, str]:
 def known() -> dict[str, str]:
     """Every route but those of Django's admin, as the resolver writes them, and what is said of it."""
     below = {f"api/{prefix}{route}": said for prefix in ("", "v1/") for route, said in API.items()}
-    del below["api/v1/"]
     return PAGES | below | {f"api/{route}": said for route, said in API_ONCE.items()}
 
 
