@@ -8,6 +8,7 @@ raise for every page, chore and process that reads the row. Such a value is logg
 import json
 import logging
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +20,7 @@ log = logging.getLogger(__name__)
 NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 NO_ID = UUID(int=0)
 MOST_NAMED = 1_000
+MOST_KEPT = 10_000  # characters of a statement whose rewriting is kept; a longer one inserts many rows at once
 _named: set[tuple[str, str]] = set()  # what this process has complained of
 
 
@@ -49,8 +51,25 @@ class DatabaseOperations(operations.DatabaseOperations):
             return _complained(value, expression, NO_ID)
 
 
+class Cursor(base.SQLiteCursorWrapper):
+    """Django's cursor, which rewrites the placeholders of a statement that is repeated once."""
+
+    def convert_query(self, query: str, *, param_names: list[str] | None = None) -> str:
+        if param_names is not None or len(query) > MOST_KEPT:
+            return super().convert_query(query, param_names=param_names)
+        return _convert_query(query)
+
+
+@lru_cache(maxsize=256)
+def _convert_query(query: str) -> str:
+    return base.SQLiteCursorWrapper.convert_query(None, query)
+
+
 class DatabaseWrapper(base.DatabaseWrapper):
     ops_class = DatabaseOperations
+
+    def create_cursor(self, name: str | None = None) -> Cursor:
+        return self.connection.cursor(factory=Cursor)
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         made = super().get_new_connection(conn_params)

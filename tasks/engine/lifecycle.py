@@ -359,7 +359,7 @@ def _end_attempt(
     args += [beat] if beat is not None else []
     lines = news.lines if news else ()
     if outcome == Outcome.SUCCEEDED and not (lines or sets.get("follow_ups", job.then) or job.callback_url):
-        moved = move(sets, f"{where} AND {outbox.NO_SUBSCRIBERS[State.SUCCEEDED]}", args)
+        moved = move(sets, f"{where} AND {outbox.NO_SUBSCRIBERS[State.SUCCEEDED]}", args, known=job)
     else:
         moved = []
     followers: list[Job] = []

@@ -14,7 +14,8 @@ from uuid import UUID
 
 from django.contrib.auth import get_user_model
 from django.db import DEFAULT_DB_ALIAS, InterfaceError, OperationalError, connection, connections, transaction
-from django.db.models import CharField, IntegerField, TextField
+from django.db.models import CharField, IntegerField, JSONField, TextField
+from django.db.models.base import ModelState
 
 from tasks.engine.models import Job
 
@@ -22,6 +23,9 @@ P = ParamSpec("P")
 T = TypeVar("T")
 PAUSES_S = (0.02, 0.1, 0.3)
 PATIENCE_S = 1.9  # a statement that took longer waited for a lock; it is not repeated, the caller gets the error
+
+
+PLAIN = (str, int)
 
 
 class Raw(NamedTuple):
@@ -35,20 +39,25 @@ def now() -> datetime:
 
 
 def move(
-    sets: dict[str, Any], where: str, args: Iterable[Any] = (), raises: str = "version = version + 1, "
+    sets: dict[str, Any],
+    where: str,
+    args: Iterable[Any] = (),
+    raises: str = "version = version + 1, ",
+    known: Job | None = None,
 ) -> list[Job]:
     """UPDATE our jobs that match ``where``, raise their version, and return the new rows with owners' names.
 
     The tasks of watched applications are never moved from here: what they do is for those applications to say.
-    ``sets`` maps columns to values or Raw; ``args`` fill the ``%s`` of ``where``.
+    ``sets`` maps columns to values or Raw; ``args`` fill the ``%s`` of ``where``. ``known``: the job as an earlier move
+    returned it, if it is the one that ``where`` names; what has not changed since is not read again.
     """
     link = connections[DEFAULT_DB_ALIAS]  # looked up once: what all go through finds it anew for each of its names
-    places = tuple((name, value.sql if isinstance(value, Raw) else "%s") for name, value in sets.items())
+    places = tuple([(name, value.sql if isinstance(value, Raw) else "%s") for name, value in sets.items()])
     values = [_adapt(name, value, link) for name, value in sets.items() if not isinstance(value, Raw)]
     values += [_adapt_argument(value, link) for value in args]
     with link.cursor() as cursor:
         cursor.execute(_update(places, where, raises), values)
-        return [_build(row, link) for row in cursor.fetchall()]
+        return [_build(row, link, known) for row in cursor.fetchall()]
 
 
 @lru_cache(maxsize=256)  # few texts, each used for thousands of jobs
@@ -59,16 +68,23 @@ def _update(places: tuple[tuple[str, str], ...], where: str, raises: str) -> str
 
 def _adapt(column: str, value: Any, link: Any) -> Any:
     """``value`` as the driver of ``link`` wants it for a column of Job."""
-    if isinstance(value, str | int) and column in _plain():
+    if isinstance(value, PLAIN) and column in _plain():
         return value
+    if isinstance(value, datetime):
+        return _adapt_moment(value, link.vendor)
     return _fields()[column].get_db_prep_save(value, link)
 
 
 def _adapt_argument(value: Any, link: Any) -> Any:
     """A value of a WHERE clause as the driver wants it."""
     if isinstance(value, datetime):
-        return _adapt("due_at", value, link)
+        return _adapt_moment(value, link.vendor)
     return _adapt("uid", value, link) if isinstance(value, UUID) else value
+
+
+@lru_cache(maxsize=8)  # a statement names its moment several times
+def _adapt_moment(value: datetime, vendor: str) -> Any:
+    return _fields()["due_at"].get_db_prep_save(value, connection)
 
 
 def retry_on_lock(action: Callable[P, T]) -> Callable[P, T]:
@@ -117,11 +133,16 @@ def _returning() -> str:
 
 
 @cache
-def _converters(vendor: str) -> list[tuple[int, list[Callable[..., Any]], Any]]:
-    """The converters from driver values to Python values, by position, from Django's own SQL compiler."""
+def _converters(vendor: str) -> list[tuple[int, list[Callable[..., Any]], Any, bool]]:
+    """The converters from driver values to Python values, by position, from Django's own SQL compiler.
+
+    The last is whether the value is one that nobody can change in place.
+    """
     columns = [field.get_col(Job._meta.db_table) for field in Job._meta.concrete_fields]
-    compiler = Job.objects.all().query.get_compiler(connection=connection)
-    return [(i, converters, column) for i, (converters, column) in compiler.get_converters(columns).items()]
+    found = Job.objects.all().query.get_compiler(connection=connection).get_converters(columns)
+    return [
+        (i, converters, column, not isinstance(column.target, JSONField)) for i, (converters, column) in found.items()
+    ]
 
 
 @cache
@@ -129,12 +150,21 @@ def _names() -> list[str]:
     return [field.attname for field in Job._meta.concrete_fields]
 
 
-def _build(row: tuple[Any, ...], link: Any) -> Job:
+def _build(row: tuple[Any, ...], link: Any, known: Job | None = None) -> Job:
+    """The job of a row, as ``Model.from_db`` makes it, without what that does for models with deferred fields."""
     values = list(row)
     owner = values.pop()
-    for i, converters, column in _converters(link.vendor):
+    was, had = known.__dict__.get("_read") or ((), ()) if known else ((), ())
+    for i, converters, column, constant in _converters(link.vendor):
+        if values[i] is None:
+            continue
+        if was and constant and values[i] == was[i]:
+            values[i] = had[i]
+            continue
         for convert in converters:
             values[i] = convert(values[i], column, link)
-    job = Job.from_db(link.alias, _names(), values)
-    job._owner_name = owner
+    job = Job.__new__(Job)
+    job._state = ModelState()
+    job._state.adding, job._state.db = False, link.alias
+    job.__dict__.update(zip(_names(), values, strict=True), _owner_name=owner, _read=(row, values))
     return job

@@ -24,7 +24,8 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from operator import eq
+from itertools import repeat
+from operator import eq, is_
 from typing import Any, NamedTuple
 
 from django.conf import settings
@@ -79,7 +80,7 @@ class Piece(NamedTuple):
 
 
 def _each_is(ours: Any, theirs: Any) -> bool:
-    return len(ours) == len(theirs) and all(one is other for one, other in zip(ours, theirs, strict=True))
+    return len(ours) == len(theirs) and all(map(is_, ours, theirs))
 
 
 def _cwd() -> str | None:
@@ -132,8 +133,9 @@ def _set_logging(before: tuple[Any, ...]) -> None:
         logging.root.addHandler(handler)
 
 
-def _of(names: list[tuple[Any, str]]) -> list[Any]:
-    return [getattr(module, name, None) for module, name in names]
+def _reader(names: list[tuple[Any, str]]) -> Callable[[], list[Any]]:
+    modules, attributes = zip(*names, strict=True)
+    return lambda: [*map(getattr, modules, attributes, repeat(None))]
 
 
 def _set(names: list[tuple[Any, str]], before: list[Any]) -> None:
@@ -164,8 +166,8 @@ PIECES = (
     Piece("logging", _logging, _set_logging, _still_logs),
     Piece("Django's settings", lambda: [settings._wrapped], lambda was: setattr(settings, "_wrapped", *was), _each_is),
     Piece("limits of the process", _limits, _set_limits),
-    Piece("functions that were replaced", partial(_of, FUNCTIONS), partial(_set, FUNCTIONS), _each_is),
-    CLOCK := Piece("the clock", partial(_of, CLOCKS), partial(_set, CLOCKS), _each_is),
+    Piece("functions that were replaced", _reader(FUNCTIONS), partial(_set, FUNCTIONS), _each_is),
+    CLOCK := Piece("the clock", _reader(CLOCKS), partial(_set, CLOCKS), _each_is),
 )
 
 _lock = threading.Lock()

@@ -94,8 +94,8 @@ def context(held: Held, own: dict[str, Any], request: dict[str, Any]) -> dict[st
         "headers": headers,
         "expires": instant(job.expires_at),
         "timelimit": [hard or None, soft or None],
-        "argsrepr": saferepr(tuple(held.args)),
-        "kwargsrepr": saferepr(held.kwargs),
+        "argsrepr": saferepr(tuple(held.args)) if held.args else "()",
+        "kwargsrepr": saferepr(held.kwargs) if held.kwargs else "{}",
         "stamps": {},
         HELD: held,
     }

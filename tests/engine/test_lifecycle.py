@@ -299,3 +299,22 @@ def test_the_oldest_of_a_serial_key_goes_first_and_alone():
     assert lifecycle.claim(second.uid, "w@here", 1) is None
     lifecycle.cancel(first.uid)
     assert lifecycle.claim(second.uid, "w@here", 1)
+
+
+def test_the_row_that_a_move_returns_is_the_one_that_is_stored_whatever_its_process_knew_of_the_job():
+    job = lifecycle.submit("countdown", {"seconds": 3}, owner=person("alice"), priority=7)[0]
+    claimed = lifecycle.claim(job.uid, "w1@here", 1)
+    claimed.params["seconds"] = 99  # code that changes what it was given changes no row
+    claimed.title = "of the process"
+    Job.objects.filter(pk=job.pk).update(
+        progress_done=2, progress_note="two", log_seq=5, title="another", priority=3, rung_at=None,
+        due_at=lifecycle.now(), headers={"a": [1, None]}, root=job.uid,
+    )  # fmt: skip
+    ended = lifecycle.succeed(claimed, {"b": 1})
+    stored = Job.objects.get(pk=job.pk)
+    fields = [field.attname for field in Job._meta.concrete_fields]
+    assert {name: getattr(ended, name) for name in fields} == {name: getattr(stored, name) for name in fields}
+    assert (ended.params["seconds"], ended.title, ended.result) == (3, "another", {"b": 1})
+    assert ended.summary() == stored.summary() and ended.owner == stored.owner
+    ended.refresh_from_db()
+    ended.save()
