@@ -120,7 +120,12 @@ def key_of_request(text: str | None) -> str | None:
 def _make(
     actor: Actor, action: str, kind: str, params: dict[str, Any], detail: dict[str, Any], **order: Any
 ) -> tuple[Job, bool]:
-    quotas.check(actor)
+    try:
+        quotas.check(actor)
+    except quotas.TooMany:  # what was accepted already is no further job
+        key = order.get("idempotency_key")
+        if not (key and Job.objects.filter(owner=actor.user, idempotency_key=key).exists()):
+            raise
     return audit.do(
         actor,
         action,

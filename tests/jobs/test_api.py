@@ -123,6 +123,17 @@ def test_a_key_outlives_a_change_of_the_secret_key(settings):
     assert alice.post("jobs/", {"kind": "countdown"}, Idempotency_Key="k").status_code == 422
 
 
+def test_a_repeated_key_is_no_further_job_for_the_quota(settings):
+    settings.SIGNALBOX_SUBMITS_PER_USER = settings.SIGNALBOX_SUBMITS_PER_TOKEN = 1
+    alice = call("alice", "submit")
+    first = alice.post("jobs/", {"kind": "noop"}, Idempotency_Key="k")
+    again = alice.post("jobs/", {"kind": "noop"}, Idempotency_Key="k")
+    assert (again.status_code, again.json()) == (200, first.json())
+    for key in ({"Idempotency_Key": "other"}, {}):
+        refused = alice.post("jobs/", {"kind": "noop"}, **key)
+        assert refused.status_code == 429 and int(refused["Retry-After"]) > 0
+
+
 def test_a_long_key_counts_to_its_last_character():
     alice, body = call("alice"), {"kind": "noop"}
     asked = [alice.post("jobs/", body, Idempotency_Key="x" * 254 + end) for end in "aab"]
