@@ -245,7 +245,7 @@ def test_a_row_from_the_socket_is_the_row_the_server_paints(page: Page) -> None:
     fresh = page.evaluate(
         f"""async (job) => {{
             const {{ make }} = await import("/static/js/parts/row.js");
-            return ({shape})(make(document.querySelector("template[data-row]"), job));
+            return ({shape})(make(job));
         }}""",
         job(1),
     )

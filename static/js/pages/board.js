@@ -45,11 +45,9 @@ export class Board {
   constructor(root, store) {
     this.root = root;
     this.store = store;
-    const template = /** @type {HTMLTemplateElement} */ (document.querySelector("template[data-row]"));
-    const painter = { key: "job", fill, make: (/** @type {Summary} */ job) => make(template, job) };
     for (const section of /** @type {NodeListOf<HTMLElement>} */ (root.querySelectorAll("[data-section]"))) {
       const element = /** @type {HTMLElement} */ (section.querySelector("[data-list]"));
-      this.#sections.set(section.dataset.section ?? "", { list: new List(element, painter), head: section, stale: false });
+      this.#sections.set(section.dataset.section ?? "", { list: new List(element, { key: "job", fill, make }), head: section, stale: false });
       section.querySelector("[data-new]")?.addEventListener("click", () => this.#render(true));
     }
     this.tallies = new Tallies(root, store);

@@ -6,7 +6,8 @@
 
 import { brief } from "../parts/duration.js";
 import { List } from "../parts/list.js";
-import { put } from "../parts/put.js";
+import { hide, put } from "../parts/put.js";
+import { copy } from "../parts/template.js";
 import * as time from "../parts/time.js";
 import { inAddress } from "../parts/address.js";
 
@@ -24,10 +25,8 @@ export class ChartsPage {
     this.slider = /** @type {HTMLInputElement} */ (root.querySelector("[data-look-at]"));
     this.readout = /** @type {HTMLElement} */ (root.querySelector("[data-looked]"));
     this.rows = /** @type {HTMLTableRowElement[]} */ ([...root.querySelectorAll("[data-bars] tr")]);
-    const template = /** @type {HTMLTemplateElement} */ (document.querySelector("template[data-kind-row]"));
-    const make = (/** @type {any} */ row) => fillKind(/** @type {any} */ (document.importNode(template.content, true).firstElementChild), row);
     /** @type {List<any>} */
-    this.kinds = new List(/** @type {HTMLElement} */ (root.querySelector("[data-kinds]")), { key: "kind", fill: fillKind, make });
+    this.kinds = new List(/** @type {HTMLElement} */ (root.querySelector("[data-kinds]")), { key: "kind", fill: fillKind, make: () => copy("kind-row") });
     this.slider.addEventListener("input", () => this.#look());
     this.slider.addEventListener("focus", () => this.#look());
     for (const field of root.querySelectorAll(".plot-field svg")) field.addEventListener("pointermove", (event) => this.#point(/** @type {PointerEvent} */ (event)));
@@ -61,11 +60,8 @@ export class ChartsPage {
 
   /** @param {Chart} chart */
   #times(chart) {
-    const items = chart.kinds.map((row) => ({ ...row, id: row.kind }));
-    this.kinds.arrange(items);
-    for (const item of items) this.kinds.patch(item);
-    const empty = this.root.querySelector("[data-empty]");
-    if (empty instanceof HTMLElement) empty.hidden = items.length > 0;
+    this.kinds.show(chart.kinds.map((row) => ({ ...row, id: row.kind })));
+    hide(this.root.querySelector("[data-empty]"), chart.kinds.length > 0);
   }
 
   /** @param {[string, string]|null} missing */
@@ -100,7 +96,6 @@ export class ChartsPage {
 
 /** @param {any} row @param {any} kind */
 function fillKind(row, kind) {
-  row.dataset.kind = kind.kind;
   const link = row.querySelector('[data-part="kind"]');
   put(link, kind.kind);
   set(link, "href", link.getAttribute("href").replace(/[^/]+\/$/, `${inAddress(kind.kind)}/`));
@@ -111,7 +106,6 @@ function fillKind(row, kind) {
     set(bar, "x", x);
     set(bar, "width", width);
   }
-  return row;
 }
 
 /** @param {Element|null|undefined} around @param {string} at */

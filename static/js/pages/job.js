@@ -8,13 +8,11 @@ import { Log } from "../parts/log.js";
 import { put } from "../parts/put.js";
 import { advance } from "../parts/row.js";
 import { ACTIVITY, FINAL, LEADS, WORDS, fraction, inside, moment, span, tries, waited, way } from "../parts/job_text.js";
+import { copy } from "../parts/template.js";
 import { show } from "../parts/time.js";
 import { plant } from "../parts/tree.js";
 
 /** @typedef {import("../live/store.js").Detail} Detail */
-
-/** @param {string} name @returns {HTMLTemplateElement} */
-const template = (name) => /** @type {HTMLTemplateElement} */ (document.querySelector(`template[data-${name}]`));
 
 export class JobPage {
   #trail = "";
@@ -22,7 +20,7 @@ export class JobPage {
   /** @param {HTMLElement} root */
   constructor(root) {
     this.root = root;
-    this.log = new Log(/** @type {HTMLElement} */ (root.querySelector("[data-log]")), template("line"));
+    this.log = new Log(/** @type {HTMLElement} */ (root.querySelector("[data-log]")));
     this.state = /** @type {HTMLElement} */ (root.querySelector("[data-state-of]")).dataset.state ?? "";
   }
 
@@ -120,7 +118,7 @@ export class JobPage {
 
   /** @param {Detail} job */
   #attempts(job) {
-    showAttempts(this.#part("attempts"), template("attempt"), job);
+    showAttempts(this.#part("attempts"), job);
     this.#part("attempts-section").hidden = !job.attempts.length;
     this.#part("next").hidden = job.state !== "retrying";
     put(this.#part("next-number"), String(job.attempt + 1));
@@ -133,9 +131,8 @@ export class JobPage {
     if (!job.trail || said === this.#trail) return;
     this.#trail = said;
     this.#part("trail").replaceChildren(...job.trail.map((entry) => {
-      const row = /** @type {HTMLElement} */ (document.importNode(template("activity-row").content, true).firstElementChild);
-      const time = row.querySelector("time");
-      if (time) show(time, entry.at, "clock");
+      const row = copy("activity-row");
+      show(row.querySelector("time"), entry.at, "clock");
       put(row.querySelector("[data-who]"), entry.who ?? "");
       put(row.querySelector("[data-what]"), ACTIVITY[entry.action] ?? entry.action.replaceAll("_", " "));
       put(row.querySelector("[data-note]"), entry.note ? `: ${entry.note}` : "");

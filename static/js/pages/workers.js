@@ -4,16 +4,11 @@
 import { at, inAddress } from "../parts/address.js";
 import { brief, rough } from "../parts/duration.js";
 import { List } from "../parts/list.js";
-import { put } from "../parts/put.js";
+import { hide, put } from "../parts/put.js";
+import { copy } from "../parts/template.js";
 
 /** @typedef {import("../live/store.js").WorkerInfo} WorkerInfo */
 /** @typedef {import("../live/store.js").QueueInfo} QueueInfo */
-
-/** @param {string} name @returns {HTMLTemplateElement} */
-const template = (name) => /** @type {HTMLTemplateElement} */ (document.querySelector(`template[data-${name}]`));
-
-/** @param {HTMLTemplateElement} from @returns {any} */
-const copy = (from) => document.importNode(from.content, true).firstElementChild;
 
 /** @param {any} row @param {string} part @param {string} words */
 function write(row, part, words) {
@@ -26,7 +21,9 @@ const steps = (s) => rough(Math.floor(s / 5) * 5000);
 /** @param {number|null} s */
 const beat = (s) => (s === null ? "never" : s < 5 ? "just now" : `${steps(s)} ago`);
 
-/** @param {any} card @param {WorkerInfo & {jobs: {id: string, kind: string, title: string}[]}} worker */
+/** @typedef {WorkerInfo & {id: string, jobs: {id: string, kind: string, title: string}[]}} Card */
+
+/** @param {any} card @param {Card} worker */
 function fillWorker(card, worker) {
   card.dataset.alive = String(worker.alive);
   card.querySelector("use")?.setAttribute("href", worker.alive ? "#lamp-live" : "#lamp-lost");
@@ -53,8 +50,9 @@ function link({ id, kind, title }) {
 }
 
 /** @typedef {{wait_p50_s: number|null, wait_p95_s: number|null, run_p50_s: number|null, run_p95_s: number|null}} Times */
+/** @typedef {QueueInfo & {id: string, times?: Times}} Row */
 
-/** @param {HTMLElement} row @param {QueueInfo & {times?: Times}} queue */
+/** @param {HTMLElement} row @param {Row} queue */
 function fillQueue(row, queue) {
   row.dataset.paused = String(queue.paused);
   write(row, "name", queue.name);
@@ -68,14 +66,13 @@ function fillQueue(row, queue) {
     write(row, "waited", `${brief(queue.times.wait_p50_s)} · ${brief(queue.times.wait_p95_s)}`);
     write(row, "ran", `${brief(queue.times.run_p50_s)} · ${brief(queue.times.run_p95_s)}`);
   }
-  const [open, paused] = [row.querySelector("[data-if-open]"), row.querySelector("[data-if-paused]")];
-  if (open instanceof HTMLElement) open.hidden = queue.paused;
-  if (paused instanceof HTMLElement) paused.hidden = !queue.paused;
+  hide(row.querySelector("[data-if-open]"), queue.paused);
+  hide(row.querySelector("[data-if-paused]"), !queue.paused);
 }
 
 /** @param {string} of @param {string} name */
 function make(of, name) {
-  const row = copy(template(of));
+  const row = copy(of);
   for (const [selector, attribute] of [["form", "action"], ["a[data-part=name]", "href"]]) {
     for (const each of row.querySelectorAll(selector)) {
       each.setAttribute(attribute, each.getAttribute(attribute).replace("/-/", `/${inAddress(name)}/`));
@@ -87,16 +84,15 @@ function make(of, name) {
 export class WorkersPage {
   /** @param {HTMLElement} root @param {import("../live/store.js").Store} store */
   constructor(root, store) {
-    /** @type {List<any>} */
-    const cards = new List(/** @type {HTMLElement} */ (root.querySelector("[data-workers]")), painter("worker", fillWorker, (name) => make("worker-card", name)));
-    /** @type {List<any>} */
-    const rows = new List(/** @type {HTMLElement} */ (root.querySelector("[data-queues]")), painter("queue", fillQueue, (name) => make("queue-row", name)));
-    const empty = /** @type {HTMLElement} */ (root.querySelector("[data-empty]"));
+    /** @type {List<Card>} */
+    const cards = new List(/** @type {HTMLElement} */ (root.querySelector("[data-workers]")), { key: "worker", fill: fillWorker, make: ({ name }) => make("worker-card", name) });
+    /** @type {List<Row>} */
+    const rows = new List(/** @type {HTMLElement} */ (root.querySelector("[data-queues]")), { key: "queue", fill: fillQueue, make: ({ name }) => make("queue-row", name) });
     const show = () => {
-      lay(cards, store.workers.map((worker) => ({ ...worker, jobs: worker.running.map((id) => ({ id, kind: store.jobs.get(id)?.kind ?? "", title: store.jobs.get(id)?.title ?? "" })) })));
+      cards.show(store.workers.map((worker) => ({ ...worker, id: worker.name, jobs: worker.running.map((id) => ({ id, kind: store.jobs.get(id)?.kind ?? "", title: store.jobs.get(id)?.title ?? "" })) })));
       const times = store.gauges.get("queues");
-      lay(rows, store.queues.map((queue) => ({ ...queue, times: times && (times[queue.name] ?? {}) })));
-      empty.hidden = store.workers.length > 0;
+      rows.show(store.queues.map((queue) => ({ ...queue, id: queue.name, times: times && (times[queue.name] ?? {}) })));
+      hide(root.querySelector("[data-empty]"), store.workers.length > 0);
     };
     store.subscribe((change) => {
       if (store.ready && (change.workers || change.queues || change.gauge)) show();
@@ -106,27 +102,4 @@ export class WorkersPage {
       store.apply({ type: "local", queues: store.queues.map((queue) => (queue.name === changed.name ? changed : queue)) });
     });
   }
-}
-
-/**
- * @param {string} key
- * @param {(row: HTMLElement, item: any) => void} fill
- * @param {(name: string) => HTMLElement} blank
- * @returns {import("../parts/list.js").Painter<any>}
- */
-function painter(key, fill, blank) {
-  const make = (/** @type {any} */ item) => {
-    const row = blank(item.id);
-    row.dataset[key] = item.id;
-    fill(row, item);
-    return row;
-  };
-  return { key, fill, make };
-}
-
-/** @param {List<any>} list @param {{name: string}[]} items */
-function lay(list, items) {
-  const named = items.map((item) => ({ ...item, id: item.name }));
-  list.arrange(named);
-  for (const item of named) list.patch(item);
 }

@@ -5,6 +5,7 @@ import { at } from "./address.js";
 import { length } from "./duration.js";
 import { put } from "./put.js";
 import { WORDS, inside } from "./job_text.js";
+import { copy } from "./template.js";
 import { now, show } from "./time.js";
 
 const STRETCH = 6; // the shortest that is seen; the whole line is 1000
@@ -12,11 +13,11 @@ const STRETCH = 6; // the shortest that is seen; the whole line is 1000
 /** @typedef {import("../live/store.js").Attempt} Attempt */
 /** @typedef {import("../live/store.js").Detail} Detail */
 
-/** @param {HTMLElement} list @param {HTMLTemplateElement} template @param {Detail} job */
-export function showAttempts(list, template, job) {
+/** @param {HTMLElement} list @param {Detail} job */
+export function showAttempts(list, job) {
   const scale = scaleOf(job);
   job.attempts.forEach((attempt, i) => {
-    const row = list.children[i] ?? list.appendChild(/** @type {HTMLElement} */ (document.importNode(template.content, true).firstElementChild));
+    const row = list.children[i] ?? list.appendChild(copy("attempt"));
     fill(/** @type {HTMLElement} */ (row), attempt, job);
     const [x, width] = scale(attempt);
     const stretch = row.querySelector("[data-stretch]");

@@ -6,7 +6,7 @@
 
 /**
  * @template T
- * @typedef {{make: (item: T) => HTMLElement, fill: (row: HTMLElement, item: T) => void, key: string}} Painter
+ * @typedef {{make: (item: T) => HTMLElement, fill: (row: HTMLElement, item: T) => void, key: string}} Painter  a new row is filled, too
  */
 
 /** @template {{id: string}} T */
@@ -30,6 +30,12 @@ export class List {
     return !!row;
   }
 
+  /** Make the list these items, in this order, and write all of them. @param {T[]} items */
+  show(items) {
+    this.arrange(items);
+    for (const item of items) this.patch(item);
+  }
+
   /** Make the list these items, in this order. @param {T[]} items */
   arrange(items) {
     const wanted = new Set(items.map((item) => item.id));
@@ -39,7 +45,9 @@ export class List {
       let row = this.rows.get(item.id);
       if (!row) {
         row = this.painter.make(item);
+        row.dataset[this.painter.key] = item.id;
         this.rows.set(item.id, row);
+        this.patch(item);
       }
       if (row === next) next = next.nextElementSibling;
       else place(this.element, row, next);

@@ -5,6 +5,7 @@
  */
 
 import { put } from "./put.js";
+import { copy } from "./template.js";
 import { show } from "./time.js";
 
 /** @typedef {import("../live/store.js").Line} Line */
@@ -24,10 +25,9 @@ export class Log {
   /** @type {ReturnType<typeof setTimeout>|undefined} */
   #timer;
 
-  /** @param {HTMLElement} section @param {HTMLTemplateElement} template */
-  constructor(section, template) {
+  /** @param {HTMLElement} section */
+  constructor(section) {
     this.section = section;
-    this.template = template;
     this.list = /** @type {HTMLElement} */ (section.querySelector("[data-part=log]"));
     this.view = /** @type {HTMLElement} */ (section.querySelector("[data-scroll]"));
     this.follow = /** @type {HTMLElement} */ (section.querySelector("[data-follow]"));
@@ -85,11 +85,10 @@ export class Log {
 
   /** @param {Line} line */
   #make(line) {
-    const row = /** @type {HTMLElement} */ (document.importNode(this.template.content, true).firstElementChild);
+    const row = copy("line");
     row.dataset.seq = String(line.seq);
     row.dataset.level = line.level;
-    const time = row.querySelector("time");
-    if (time) show(time, line.at);
+    show(row.querySelector("time"), line.at);
     put(row.querySelector(".level"), line.level);
     put(row.querySelector("[data-text]"), line.text);
     row.hidden = !this.#matches(row);

@@ -3,6 +3,7 @@
 
 import { hide, put } from "./put.js";
 import { WORDS, moment, note, reached, remarks, way } from "./job_text.js";
+import { copy } from "./template.js";
 import { show } from "./time.js";
 
 /** @typedef {import("../live/store.js").Summary} Summary */
@@ -25,14 +26,10 @@ function parts(row) {
   return found;
 }
 
-/**
- * A new row from the page's template.
- * @param {HTMLTemplateElement} template @param {Summary} job
- */
-export function make(template, job) {
-  const row = /** @type {HTMLElement} */ (document.importNode(template.content, true).firstElementChild);
+/** A new row, with what stays the same in it. @param {Summary} job */
+export function make(job) {
+  const row = copy("row");
   const part = parts(row);
-  row.dataset.job = job.id;
   const link = part.link[0];
   link.href = link.getAttribute("href").replace(/[0-9a-f-]{36}/, job.id);
   put(part.kind[0], job.kind);
@@ -48,7 +45,6 @@ export function make(template, job) {
     part.pick[0].value = job.id;
     part.pick[0].setAttribute("aria-label", `Select ${job.kind} ${job.title || job.id.slice(-6)}`);
   }
-  fill(row, job);
   return row;
 }
 

@@ -3,6 +3,7 @@
 
 import { List } from "./list.js";
 import { put } from "./put.js";
+import { copy } from "./template.js";
 
 /** @typedef {{id: string, running: number, waiting: number}} Tally */
 
@@ -19,11 +20,9 @@ export class Tallies {
   /** @param {HTMLElement} root @param {import("../live/store.js").Store} store */
   constructor(root, store) {
     this.store = store;
-    const template = /** @type {HTMLTemplateElement|null} */ (root.querySelector("template[data-tally-chip]"));
-    if (!template) return;
     for (const list of /** @type {NodeListOf<HTMLElement>} */ (root.querySelectorAll("[data-tally]"))) {
       const by = list.dataset.tally ?? "";
-      this.#lists.set(by, new List(list, { key: "name", make: (tally) => make(template, by, tally), fill }));
+      this.#lists.set(by, new List(list, { key: "name", make: (tally) => make(by, tally), fill }));
     }
   }
 
@@ -38,9 +37,7 @@ export class Tallies {
   /** @param {string} by @param {Tally[]} all */
   #lay(by, all) {
     const some = all.filter(({ running, waiting }) => running || waiting).sort((a, b) => (a.id < b.id ? -1 : 1));
-    const list = this.#lists.get(by);
-    list?.arrange(some);
-    for (const tally of some) list?.patch(tally);
+    this.#lists.get(by)?.show(some);
   }
 }
 
@@ -49,14 +46,12 @@ function quoted(name) {
   return /[\s,"]|^\/\/|^$/.test(name) ? `"${name.replaceAll('"', '""')}"` : name;
 }
 
-/** @param {HTMLTemplateElement} template @param {string} by @param {Tally} tally */
-function make(template, by, tally) {
-  const chip = /** @type {HTMLElement} */ (document.importNode(template.content, true).firstElementChild);
-  chip.dataset.name = tally.id;
+/** @param {string} by @param {Tally} tally */
+function make(by, tally) {
+  const chip = copy("tally-chip");
   put(chip.querySelector("b"), tally.id.endsWith(":") ? `${tally.id} queue not known` : tally.id);
-  const link = /** @type {HTMLAnchorElement} */ (chip.querySelector("a"));
+  const link = chip.querySelector("a");
   link.search = link.search.replace("?q=%3A", `?q=${by}%3A${encodeURIComponent(quoted(tally.id))}`);
-  fill(chip, tally);
   return chip;
 }
 
