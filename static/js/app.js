@@ -4,28 +4,24 @@
 import * as actions from "./parts/actions.js";
 import * as alerts from "./live/alerts.js";
 import { Announcer } from "./live/announce.js";
-import { Badge } from "./live/badge.js";
 import { Board } from "./pages/board.js";
 import { ChartsPage } from "./pages/charts.js";
-import { Freshness } from "./live/freshness.js";
 import { JobPage } from "./pages/job.js";
 import { JobsPage } from "./pages/jobs.js";
 import * as keys from "./pages/keys.js";
-import { address, toLogin } from "./live/link.js";
+import { Link } from "./live/link.js";
 import { follow } from "./parts/outcome.js";
 import { Neighbours } from "./parts/related.js";
 import * as prefs from "./parts/prefs.js";
 import * as search from "./parts/search.js";
 import * as span from "./parts/span.js";
 import { SelfTest } from "./pages/selftest.js";
-import { Socket } from "./live/socket.js";
 import { Store } from "./live/store.js";
 import * as time from "./parts/time.js";
 import { mark } from "./live/title.js";
 import * as trees from "./parts/tree.js";
 import * as troubles from "./parts/troubles.js";
 import { WorkersPage } from "./pages/workers.js";
-
 
 const main = /** @type {HTMLElement} */ (document.querySelector("main"));
 const WHOLE = new Set(["workers", "charts", "self-test"]); // pages that want what frames say of all of it
@@ -40,45 +36,27 @@ actions.start((words) => announcer?.say(words));
 trees.start((words) => announcer?.say(words));
 keys.start((words) => announcer?.say(words));
 if (main.dataset.watch) live(main.dataset.watch);
-else if (main.dataset.news === undefined) alerts.listen();
+else if (main.dataset.news === undefined) listen();
+
+/** On a page that watches nothing else. */
+function listen() {
+  const link = new Link();
+  link.watch("news", alerts.WATCH);
+  link.open();
+}
 
 /** @param {string} watch  "board", "workers", "jobs" or the id of a job */
 function live(watch) {
   const store = new Store();
-  const freshness = new Freshness();
-  let hint = "";
-  let linked = false;
-  let ended = "";
-
-  const test = watch === "self-test" ? new SelfTest(main, { linked: () => linked && !ended, say: (words) => announcer?.say(words) }) : null;
-  const socket = new Socket(address(), {
-    onFrame(frame) {
-      // The first job frame was read just now; how old the whole picture is, the next beat says.
-      freshness.update(frame.type === "job" && freshness.age() === null ? { age: 0 } : frame);
-      time.learn(frame);
-      store.apply(frame);
-      test?.update(frame);
-      alerts.update(frame);
-      if (board?.verdict && frame.type === "news" && frame.alerts) board.recount(frame.alerts.length);
-      if (frame.code === "unknown-job") (jobs ?? job)?.gone(String(frame.job));
-      badge.update();
-      if (frame.stats) retitle();
-    },
-    onLink(link, wait) {
-      linked = link === "open";
-      hint = link === "waiting" ? `Disconnected; reconnecting in ${Math.ceil(wait)} s` : "";
-      badge.show();
-    },
-    onEnd(code, reason) {
-      if (code === 4401) toLogin();
-      ended = reason || "You no longer have access to this page.";
-      announcer?.say(ended);
-      badge.show();
-    },
-  });
-
   const board = watch === "board" ? new Board(main, store) : null;
-  const badge = new Badge(freshness, () => ({ linked, ended, hint, paused: board?.hold.paused }));
+  const socket = new Link((frame) => {
+    store.apply(frame);
+    test?.update(frame);
+    if (board?.verdict && frame.type === "news" && frame.alerts) board.recount(frame.alerts.length);
+    if (frame.code === "unknown-job") (jobs ?? job)?.gone(String(frame.job));
+    if (frame.stats) retitle();
+  }, () => board?.hold.paused);
+  const test = watch === "self-test" ? new SelfTest(main, { linked: () => socket.linked && !socket.ended, say: (words) => announcer?.say(words) }) : null;
   time.also(retitle);
   const jobs = watch === "jobs" ? new JobsPage(main, store, socket, (words) => announcer?.say(words)) : null;
   const many = board || jobs || WHOLE.has(watch);
@@ -96,7 +74,7 @@ function live(watch) {
   if (region instanceof HTMLElement) troubles.keep(region, store, (words) => announcer?.say(words));
 
   function retitle() {
-    mark(store.stats?.last_hour.failed ?? 0, freshness.word() === "stale");
+    mark(store.stats?.last_hour.failed ?? 0, socket.freshness.word() === "stale");
   }
 
   document.querySelector("[data-pause]")?.addEventListener("click", (event) => {
@@ -105,16 +83,12 @@ function live(watch) {
     button.textContent = paused ? "Resume" : "Pause";
     button.toggleAttribute("data-paused", paused);
     board?.pause(paused);
-    badge.show();
+    socket.badge.show();
   });
-  addEventListener("online", () => socket.reconnectNow());
-  document.addEventListener("visibilitychange", () => document.hidden || socket.reconnectNow());
-  addEventListener("pagehide", () => socket.close());
-  addEventListener("pageshow", (event) => event.persisted && socket.open());
   socket.open();
 }
 
-/** @param {string} id @param {Store} store @param {Socket} socket */
+/** @param {string} id @param {Store} store @param {Link} socket */
 function watchJob(id, store, socket) {
   const page = new JobPage(main);
   const watch = () => ({ type: "watch", job: id, after: page.log.last });

@@ -303,7 +303,7 @@ def test_a_chip_leads_to_its_jobs(page: Page, watcher: Watcher) -> None:
 def test_a_new_alert_is_shown_and_said_once(page: Page, line: Line) -> None:
     alerts = [{"id": uid(90), "sentence": "noop failed 6 times in 10 min."}]
     line.send("news", topics=["alerts"], alerts=alerts)
-    expect(page.locator("[data-alerts]")).to_contain_text("noop failed 6 times in 10 min.")
+    expect(page.locator("[data-alert-bar]")).to_contain_text("noop failed 6 times in 10 min.")
     voice = page.locator("[data-announce]")
     expect(voice).to_have_text("noop failed 6 times in 10 min.")
     voice.evaluate("(element) => { element.textContent = ''; }")

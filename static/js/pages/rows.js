@@ -6,10 +6,7 @@
  */
 
 import * as alerts from "../live/alerts.js";
-import { Badge } from "../live/badge.js";
-import { Freshness } from "../live/freshness.js";
-import { address, toLogin } from "../live/link.js";
-import { Socket } from "../live/socket.js";
+import { Link } from "../live/link.js";
 import * as time from "../parts/time.js";
 
 const EVERY_MS = 1000; // between two looks, however much news there is
@@ -64,9 +61,6 @@ function start(main) {
   const topics = (main.dataset.news ?? "").split(" ").filter(Boolean).map(decodeURIComponent);
   /** @type {WeakMap<Element, string>} */
   const said = new WeakMap();
-  const freshness = new Freshness();
-  let linked = false;
-  let ended = "";
   let asked = 0;
   /** @type {ReturnType<typeof setTimeout>|undefined} */
   let coming;
@@ -105,30 +99,11 @@ function start(main) {
     if (next - time.now() < 86_400_000) overdue = setTimeout(soon, next - time.now() + OVERDUE_MS);
   }
 
-  const badge = new Badge(freshness, () => ({ linked, ended }));
-  const socket = new Socket(address(), {
-    onFrame(frame) {
-      freshness.update(frame);
-      time.learn(frame);
-      alerts.update(frame);
-      if (frame.type === "news" && topics.some((topic) => frame.topics.includes(topic))) soon();
-      badge.update();
-    },
-    onLink(link) {
-      linked = link === "open";
-      badge.show();
-    },
-    onEnd(code, reason) {
-      if (code === 4401) toLogin();
-      ended = reason || "You no longer have access to this page.";
-      badge.show();
-    },
+  const link = new Link((frame) => {
+    if (frame.type === "news" && topics.some((topic) => frame.topics.includes(topic))) soon();
   });
-  socket.watch("news", { type: "watch", news: [...new Set([...topics, alerts.TOPIC])] });
-  addEventListener("online", () => socket.reconnectNow());
-  addEventListener("pagehide", () => socket.close());
-  addEventListener("pageshow", (event) => event.persisted && socket.open());
-  socket.open();
+  link.watch("news", { type: "watch", news: [...new Set([...topics, ...alerts.WATCH.news])] });
+  link.open();
   expect();
 }
 
