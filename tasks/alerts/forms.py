@@ -19,7 +19,6 @@ def numbers(label: str, help_text: str, most: int = 604_800) -> forms.IntegerFie
 
 
 class RuleForm(forms.ModelForm):
-    error_css_class = "wrong"
     chooses = True  # css/choices.css hides the fields that do not count
     watch = forms.ChoiceField(label="Watch for", choices=Watch)
     kind = forms.ChoiceField(label="Kind of job", required=False)

@@ -13,7 +13,6 @@ KEPT = " Leave it empty to keep the one there is: it is not shown again."
 
 
 class ChannelForm(forms.ModelForm):
-    error_css_class = "wrong"
     name = forms.CharField(label="Name", max_length=100)
     url = forms.CharField(
         label="Address",

@@ -73,7 +73,6 @@ class Json(forms.CharField):
 
 
 class AgainForm(forms.Form):
-    error_css_class = "wrong"
     args = Json(list, 'a list in JSON, such as [1, "a"]', label="Arguments", help_text="A JSON list.")
     kwargs = Json(dict, 'an object in JSON, such as {"a": 1}', label="Keyword arguments", help_text="A JSON object.")
     read = forms.BooleanField(label="I have read them: these are the arguments that are meant")

@@ -10,7 +10,6 @@ from tasks.observe.models import App
 class OrderForm(forms.Form):
     """One order; ``names`` are the fields that it shows beside the worker."""
 
-    error_css_class = "wrong"
     order = forms.ChoiceField(label="Order")
     worker = forms.ChoiceField(label="Worker", required=False)
     kind = forms.CharField(label="Name of the task", max_length=200, required=False)

@@ -32,7 +32,6 @@ SHOWN = "invitation"
 
 
 class InviteForm(forms.Form):
-    error_css_class = "wrong"
     role = forms.ChoiceField(label="Role", choices=[(role, role) for role in ROLES], initial="viewer")
     note = forms.CharField(label="For whom", max_length=150, required=False, help_text="To tell invitations apart.")
     mail = forms.EmailField(label="Mail address", max_length=254, required=False, help_text="The link is sent there.")

@@ -19,7 +19,6 @@ TIMING = {"every": {"number", "unit", "start_at"}, "crontab": {"crontab", "timez
 class ScheduleForm(forms.Form):
     """Once it is valid, ``timing`` is what tasks.schedules.actions takes, and ``policy`` the rest."""
 
-    error_css_class = "wrong"
     name = forms.CharField(label="Name", max_length=200, widget=forms.TextInput({"autocomplete": "off"}))
     when = forms.ChoiceField(label="When", choices=WHENS, widget=forms.RadioSelect)
     number = forms.IntegerField(label="Every", min_value=1, max_value=10_000, required=False, initial=10)

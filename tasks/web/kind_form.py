@@ -47,7 +47,6 @@ class Typed(forms.Field):
 class KindForm(forms.Form):
     """The parameters of one kind, and for those who may: when and how urgently."""
 
-    error_css_class = "wrong"
     params: dict[str, Any]  # clean, once the form is valid
 
     def __init__(

@@ -24,7 +24,6 @@ class Ticks(forms.MultipleChoiceField):
 
 
 class HookForm(forms.ModelForm):
-    error_css_class = "wrong"
     url = forms.CharField(
         label="Address",
         max_length=2048,

@@ -12,7 +12,6 @@ from tasks.kinds.feeds.models import URL, Feed
 class FeedForm(forms.ModelForm):
     """A new feed: its address, and a title if its own is not wanted."""
 
-    error_css_class = "wrong"
     url = forms.CharField(
         label="Address",
         max_length=URL,

@@ -14,7 +14,6 @@ from tasks.kinds.images.models import Collection
 class CollectionForm(forms.ModelForm):
     """A new collection. What is wrong with an archive is said here, as far as a look at its list can tell."""
 
-    error_css_class = "wrong"
     name = forms.CharField(
         label="Name", max_length=200, widget=forms.TextInput({"autocomplete": "off", "autofocus": True})
     )
@@ -85,8 +84,6 @@ class CollectionForm(forms.ModelForm):
 
 
 class RenameForm(forms.ModelForm):
-    error_css_class = "wrong"
-
     class Meta:
         model = Collection
         fields = ("name",)
