@@ -183,15 +183,6 @@ class RedisQueues:
             self.refused.add(str(error)[:200])
         return found
 
-    def take_out(self, queue: str, task: str) -> int:
-        """Remove the very message of a task from its queue; 1: it will never run, 0: too late."""
-        for key in self._keys(queue):
-            for raw in self.client.lrange(key, -PEEKED, -1):
-                message = read_message(raw)
-                if message and message[0] == task:
-                    return self.client.lrem(key, 1, raw)
-        return 0
-
     def purge(self, queue: str) -> int:
         """Delete everything that waits in a queue; returns how many messages that were."""
         keys = self._keys(queue)

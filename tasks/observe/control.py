@@ -5,7 +5,7 @@ taken as JSON of a bounded depth, and only what is known is read.
 """
 
 import logging
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -134,7 +134,3 @@ def said(answer: Any) -> str:
             if word in answer:
                 return storable.text(f"{word}: {answer[word]}", 300)
     return storable.text(str(answer), 300)
-
-
-def hosts_of(answers: Iterable[str]) -> frozenset[str]:
-    return frozenset(answers)

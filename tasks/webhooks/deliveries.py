@@ -119,10 +119,6 @@ def take(busy: Mapping[str, int], room: Room) -> list[Delivery]:
     return [row for row in rows if row.endpoint.enabled]
 
 
-def record(delivery: Delivery, answer: Answer) -> None:
-    record_all([(delivery, answer)])
-
-
 @retry_on_lock
 def record_all(ended: Sequence[tuple[Delivery, Answer]]) -> None:
     """Write how tries of deliveries that were taken went, and what follows from that. Again is no error."""

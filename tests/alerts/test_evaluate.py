@@ -144,7 +144,7 @@ def test_a_webhook_that_was_switched_off_is_a_notice_until_it_is_on_again():
     job, _ = lifecycle.submit("noop", {})
     lifecycle.succeed(lifecycle.claim(job.uid, "w", 1), None)
     (row,) = deliveries.take({}, lambda busy, lane: 1)
-    deliveries.record(row, Answer(datetime.now(UTC), 0.1, 410))
+    deliveries.record_all([(row, Answer(datetime.now(UTC), 0.1, 410))])
     assert looked() == looked() == ["Webhook ci was switched off: It answered 410 Gone."]
     deliveries.switch(Endpoint.objects.get(pk=point.pk), True)
     assert looked() == []

@@ -170,7 +170,7 @@ def test_tries_follow_the_calendar_and_then_end():
         Delivery.objects.update(next_try_at=datetime.now(UTC))
         row = one_taken()
         assert row.tries == number
-        deliveries.record(row, answer(500))
+        deliveries.record_all([(row, answer(500))])
         row.refresh_from_db()
         pauses.append(row.next_try_at and round(due_in(row)))
     assert row.status == Status.FAILED
@@ -183,10 +183,10 @@ def test_tries_follow_the_calendar_and_then_end():
 def test_retry_after_is_kept_within_a_day():
     endpoint("http://x.test/all", states=["succeeded"])
     run()
-    deliveries.record(row := one_taken(), answer(503, retry_after=120))
+    deliveries.record_all([(row := one_taken(), answer(503, retry_after=120))])
     assert 118 < due_in(row) <= 120
     Delivery.objects.update(next_try_at=datetime.now(UTC))
-    deliveries.record(row := one_taken(), answer(429, retry_after=10**9))
+    deliveries.record_all([(row := one_taken(), answer(429, retry_after=10**9))])
     assert 86_398 < due_in(row) <= 86_400
     assert retry_after({"Retry-After": "17"}, 60) == 17
     assert retry_after({"Retry-After": "17"}, 10) == 10
@@ -199,7 +199,7 @@ def test_gone_switches_the_endpoint_off_and_drops_what_waits():
     run()
     run()
     (row,) = deliveries.take({}, lambda busy, lane: 1)
-    deliveries.record(row, answer(410))
+    deliveries.record_all([(row, answer(410))])
     point.refresh_from_db()
     assert (point.enabled, point.off_because) == (False, "It answered 410 Gone.")
     assert sorted(Delivery.objects.values_list("status", flat=True)) == ["dropped", "failed"]
@@ -212,19 +212,19 @@ def test_a_day_of_failures_switches_off_and_one_success_begins_anew():
     long_ago = datetime.now(UTC) - timedelta(hours=25)
     for code, failing in ((500, True), (204, False), (500, True)):
         run()
-        deliveries.record(one_taken(), answer(code))
+        deliveries.record_all([(one_taken(), answer(code))])
         point.refresh_from_db()
         assert (point.failing_since is not None, point.enabled) == (failing, True)
     Endpoint.objects.update(failing_since=long_ago)
     run()
-    deliveries.record(one_taken(), answer(error="No answer."))
+    deliveries.record_all([(one_taken(), answer(error="No answer."))])
     point.refresh_from_db()
     assert (point.enabled, point.off_because) == (False, "No delivery succeeded for 24 h.")
 
 
 def test_a_callback_that_is_gone_switches_nothing_off():
     run(callback_url="http://x.test/back")
-    deliveries.record(row := one_taken(), answer(410))
+    deliveries.record_all([(row := one_taken(), answer(410))])
     row.refresh_from_db()
     assert (row.status, Endpoint.objects.get().enabled) == (Status.FAILED, True)
 
@@ -237,8 +237,8 @@ def test_two_senders_never_take_one_try():
     Delivery.objects.update(next_try_at=datetime.now(UTC))  # the first sender died, or so it seems
     second = one_taken()
     assert (first.tries, second.tries, first.uid == second.uid) == (1, 2, True)
-    deliveries.record(second, answer(204))
-    deliveries.record(first, answer(500))  # it comes late: its attempt is shown, and nothing else is moved
+    deliveries.record_all([(second, answer(204))])
+    deliveries.record_all([(first, answer(500))])  # it comes late: its attempt is shown, and nothing else is moved
     first.refresh_from_db()
     assert first.status == Status.DELIVERED
     assert [each.code for each in first.attempts.all()] == [500, 204]
@@ -260,10 +260,10 @@ def test_replay_sends_the_same_message_again():
     row = one_taken()
     with pytest.raises(deliveries.NotSent):
         deliveries.replay(row.uid)
-    deliveries.record(row, answer(204))
+    deliveries.record_all([(row, answer(204))])
     again = deliveries.replay(row.uid)
     assert (again.status, again.tries, again.uid) == (Status.PENDING, 1, row.uid)
-    deliveries.record(one_taken(), answer(500))
+    deliveries.record_all([(one_taken(), answer(500))])
     assert due_in(again) <= 6.1  # the calendar begins again
     deliveries.switch(point, False)
     with pytest.raises(deliveries.NotSent):

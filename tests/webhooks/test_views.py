@@ -66,7 +66,7 @@ def test_the_log_shows_tries_and_sends_again():
     hook = endpoint(URL, states=["succeeded", "queued"])
     job, _ = lifecycle.submit("noop", {})
     (row,) = deliveries.take({}, lambda busy, lane: 1)
-    deliveries.record(row, deliveries.Answer(row.created_at, 0.25, 500, "", "<b>no</b>"))
+    deliveries.record_all([(row, deliveries.Answer(row.created_at, 0.25, 500, "", "<b>no</b>"))])
     bob = browser("bob")
     page = bob.get(f"/webhooks/{hook.uid}/").text
     assert "job.queued" in page
