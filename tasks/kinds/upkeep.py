@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Case, Count, FloatField, Func, Max, Min, QuerySet, Value, When
+from django.db.models import Case, Count, Max, Min, QuerySet, Value, When
 from django.utils import timezone
 
 from tasks.access import audit
@@ -22,6 +22,7 @@ from tasks.engine.models import Bar, Chord, Job, LogLine, Minute, State, Worker,
 from tasks.engine.report import Report
 from tasks.engine.words import number_of
 from tasks.queries.stats import EDGES, MINUTE, SETTLED, WIDTHS, MinuteOf, ended_rows, floor, read_minute
+from tasks.search.conditions import Seconds
 from tasks.web import features
 
 JOBS, LINES, ROWS = 20, 200, 200  # deleted in one transaction
@@ -240,20 +241,6 @@ def summed(at: datetime, width: int) -> list[Bar]:
             if isinstance(more, list) and len(more) == len(EDGES) + 1:  # as this version of Signalbox counts
                 setattr(bar, name, [a + b for a, b in zip(getattr(bar, name), more, strict=True)])
     return list(found.values())
-
-
-class Seconds(Func):
-    """How long from the second moment to the first."""
-
-    output_field = FloatField()
-
-    def as_sqlite(self, compiler: Any, connection: Any, **more: Any) -> Any:
-        template = "ROUND((julianday(%(expressions)s)) * 86400.0, 3)"  # it counts days, with milliseconds for a rest
-        return self.as_sql(compiler, connection, template=template, arg_joiner=") - julianday(", **more)
-
-    def as_postgresql(self, compiler: Any, connection: Any, **more: Any) -> Any:
-        template = "EXTRACT(EPOCH FROM (%(expressions)s))::double precision"
-        return self.as_sql(compiler, connection, template=template, arg_joiner=" - ", **more)
 
 
 def bucket(seconds: str) -> Case:

@@ -167,7 +167,7 @@ def _calls(function: str, column: str, word: str) -> Q:
 
 
 class Seconds(Func):
-    """The seconds between two moments. Django's own difference would call Python for each row on SQLite."""
+    """The seconds from the second moment to the first. Django's own would call Python for each row on SQLite."""
 
     output_field = FloatField()
 
