@@ -21,7 +21,7 @@ from tasks.search.language import NO_KEY, Query
 from tasks.web import bars
 from tasks.web.kind_form import KindForm
 from tasks.web.links import jobs_url, quoted
-from tasks.web.pages import Page, known
+from tasks.web.pages import Page
 
 PERIODS = {"1h": "Last hour", "24h": "Last day", "30d": "Last 30 days"}
 AGAINST = {
@@ -79,7 +79,7 @@ class KindView(OverTime):
     here = "kinds"
 
     def get_context_data(self, kind: str, **context: Any) -> dict[str, Any]:
-        user, known_kind = self.request.user, known(kind)
+        user, known_kind = self.request.user, registry.find(kind)
         kind = known_kind.name if known_kind else kind  # it may be asked for by Celery's name
         text = f"kind:{quoted(kind)}"
         jobs = visible(user, Job.objects.filter(app=""))
@@ -125,7 +125,7 @@ class QueueView(OverTime):
         waiting = [job for job in picture["jobs"] if job["queue"] == name and job["state"] == "queued"]
         return super().get_context_data(
             name=name,
-            queue={**queue, "times": stats.queues().get(name, {})},
+            queue=queue,
             workers=[worker for worker in picture["workers"] if name in worker["queues"]],
             waiting=waiting[:LAST],
             text=text,
@@ -153,7 +153,7 @@ class OfWorker:
         return [good.filter(worker=self.name), bad.filter(job__worker=self.name)]
 
 
-class WorkerView(Page):
+class WorkerView(OverTime):
     template_name = "insight/worker.html"
     here = "workers"
 
@@ -165,7 +165,6 @@ class WorkerView(Page):
         shown = next((each for each in picture["workers"] if each["name"] == name), None)
         held = {job["id"]: job for job in picture["jobs"]}
         text = f"worker:{quoted(name)}"
-        found = finder.find(Query.of({"q": [text]}), visible(self.request.user, Job.objects.all()), limit=LAST)
         return super().get_context_data(
             name=name,
             row=row,
@@ -175,8 +174,7 @@ class WorkerView(Page):
             running=[held[uid] for uid in shown["running"] if uid in held] if shown else [],
             text=text,
             chart=bars.draw(series.of("1h", source=OfWorker(name)), text),
-            jobs=[job.summary() for job in found.jobs],
-            back_to=instant(found.back_to) if not found.jobs else None,
+            jobs=self.last_jobs(text),
             painted=instant(timezone.now()),
             **context,
         )
@@ -204,7 +202,7 @@ class KindsView(OverTime):
 
 
 def row_of(name: str, bucket: series.Bucket) -> dict[str, Any]:
-    kind = known(name)
+    kind = registry.find(name)
     return {
         "kind": name,
         "about": kind.signature.help if kind else "",

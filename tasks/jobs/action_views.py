@@ -16,14 +16,14 @@ from django.views.generic import View
 from tasks.access import actions
 from tasks.access.permissions import ELSEWHERE, Actor, may
 from tasks.access.quotas import TooMany
+from tasks.engine import registry
 from tasks.engine.errors import Refused
 from tasks.engine.models import Job, State
-from tasks.engine.registry import Kind
 from tasks.engine.words import number_of
 from tasks.jobs.verbs import VERBS
 from tasks.params.signature import ParamError
 from tasks.web.links import jobs_url
-from tasks.web.pages import CANCELLED, Allowed, Page, known, uid_or_404, wants_json
+from tasks.web.pages import CANCELLED, Allowed, Page, uid_or_404, wants_json
 
 PICKED = 500  # jobs one form may act on: more than a board shows
 
@@ -61,7 +61,7 @@ class RunAgainView(Allowed, View):
 
     def post(self, request: HttpRequest, uid: UUID) -> HttpResponse:
         job = get_object_or_404(Job, uid=uid)
-        kind = known(job.kind)
+        kind = registry.find(job.kind)
         if not may(request.user, "see", job) or kind is None or kind.name in ELSEWHERE:
             raise PermissionDenied
         if job.secrets:
@@ -76,7 +76,7 @@ class RunAgainView(Allowed, View):
         messages.info(request, "This is the copy." if created else "This copy was made before.")
         return redirect("job", copy.uid)
 
-    def copy(self, kind: Kind, job: Job) -> tuple[Job, bool]:
+    def copy(self, kind: registry.Kind, job: Job) -> tuple[Job, bool]:
         actor = Actor.of(self.request)
         priority = job.priority if may(actor, "order") else None
         params = {name: value for name, value in job.params.items() if name not in kind.signature.secrets}

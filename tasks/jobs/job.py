@@ -25,7 +25,7 @@ from tasks.queries import board
 from tasks.search import bulk
 from tasks.web import json_tree
 from tasks.web.links import bulk_url
-from tasks.web.pages import Allowed, Page, known, wants_json
+from tasks.web.pages import Allowed, Page, wants_json
 
 LEVELS = [level.value for level in LogLine.Level]  # the least urgent first
 LINES = 500  # of the log, in one answer
@@ -47,7 +47,7 @@ class JobView(Page):
 
     def get_context_data(self, uid: UUID, **context: Any) -> dict[str, Any]:
         job = get_visible_job(self.request, uid)
-        user, kind = self.request.user, known(job.kind)
+        user, kind = self.request.user, registry.find(job.kind)
         may_run = kind is None or may_make_run(user, kind)
         return super().get_context_data(
             job=board.detail(job, people=True),
@@ -55,7 +55,6 @@ class JobView(Page):
             may_copy=kind is not None and not job.app and kind.name not in ELSEWHERE and may_submit(user, kind),
             has_secrets=bool(job.secrets),
             once=str(uuid4()),
-            copy_of=job.copy_of and str(job.copy_of),
             near=related.of(job),
             serial_key=job.serial_key.partition(":")[2],
             schedule=related.schedule_of(job),
@@ -73,7 +72,6 @@ class JobView(Page):
             how_known=knowledge.of_task(job) if job.app else [],
             arguments_are_text=bool(job.app) and not knowledge.arguments_are_real(job),
             never_retried=kind is not None and not job.app and not kind.own_retries,
-            levels=LEVELS,
             **context,
         )
 

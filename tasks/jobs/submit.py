@@ -5,16 +5,15 @@ from uuid import uuid4
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 
 from tasks.access import actions
 from tasks.access.permissions import Actor, may, may_submit, submittable_kinds
 from tasks.access.quotas import TooMany
-from tasks.engine import registry
 from tasks.engine.models import Job
 from tasks.web.kind_form import KindForm
-from tasks.web.pages import Page, uid_or_404
+from tasks.web.pages import Page, kind_or_404, uid_or_404
 
 
 class SubmitView(Page):
@@ -38,10 +37,7 @@ class SubmitKindView(SubmitView):
 
     def setup(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
         super().setup(request, *args, **kwargs)
-        try:
-            self.kind = registry.get(kwargs["kind"])
-        except registry.UnknownKind as unknown:
-            raise Http404(str(unknown)) from None
+        self.kind = kind_or_404(kwargs["kind"])
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if request.user.is_authenticated and not may_submit(request.user, self.kind):

@@ -28,7 +28,7 @@ class AppsView(Page):
 
     def get_context_data(self, **context: Any) -> dict[str, Any]:
         apps = [each | watched.about(each["name"]) for each in watched.apps()]
-        return super().get_context_data(apps=apps, silent_s=watched.SILENT_S, **context)
+        return super().get_context_data(apps=apps, **context)
 
 
 class AppView(Page):

@@ -18,7 +18,7 @@ from tasks.params.signature import MASK, ParamError
 from tasks.schedules import actions, entries
 from tasks.schedules.forms import ParamsForm, ScheduleForm
 from tasks.schedules.models import Schedule, beats
-from tasks.web.pages import Allowed, Page
+from tasks.web.pages import Allowed, Page, kind_or_404
 from tasks.web.rows import DeleteRow, RowPage
 
 RUNS = 25
@@ -30,13 +30,6 @@ def schedule_or_404(uid: UUID) -> Schedule:
     if not found:
         raise Http404(" ".join(unreadable) or "There is no such schedule.")
     return found[0]
-
-
-def kind_or_404(name: str) -> registry.Kind:
-    try:
-        return registry.get(name)
-    except registry.UnknownKind as unknown:
-        raise Http404(str(unknown)) from None
 
 
 class SchedulePage(Page):

@@ -98,11 +98,11 @@ def submit_and_say(request: HttpRequest, kind: str, sentence: str, **params: Any
     return job
 
 
-def known(name: str) -> registry.Kind | None:
+def kind_or_404(name: str) -> registry.Kind:
     try:
         return registry.get(name)
-    except registry.UnknownKind:
-        return None
+    except registry.UnknownKind as unknown:
+        raise Http404(str(unknown)) from None
 
 
 def uid_or_404(text: str) -> UUID:
