@@ -115,16 +115,11 @@ class HandleView(Allowed, View):
         kind, key = request.POST.get("kind", ""), request.POST.get("key", "")
         try:
             group = groups.one(request.user, kind, key)
-        except groups.NoSuchGroup as no:
-            messages.error(request, str(no))
-        else:
             detail = {"key": key, "pattern": group["pattern"]} | self.detail()
-            try:
-                audit.do(request, self.action, f"failures of {kind}", lambda: self.write(kind, key), **detail)
-            except groups.CannotMerge as no:
-                messages.error(request, str(no))
-            else:
-                messages.info(request, self.said)
+            audit.do(request, self.action, f"failures of {kind}", lambda: self.write(kind, key), **detail)
+            messages.info(request, self.said)
+        except (groups.NoSuchGroup, groups.CannotMerge) as no:
+            messages.error(request, str(no))
         return redirect(reverse("failures"))
 
     def detail(self) -> dict[str, str]:

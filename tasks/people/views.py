@@ -1,7 +1,6 @@
 """The page of people, for admins: users, their roles, invitations. And the page behind an invitation's link."""
 
 from typing import Any
-from uuid import UUID
 
 from django import forms
 from django.conf import settings
@@ -9,7 +8,7 @@ from django.contrib import messages
 from django.contrib.auth import get_user_model, login
 from django.contrib.auth.forms import UserCreationForm
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.decorators import method_decorator
 from django.utils.http import urlencode
@@ -24,6 +23,7 @@ from tasks.channels.services import BadChannel
 from tasks.people import accounts
 from tasks.people.models import Invitation
 from tasks.web.pages import Allowed, Page
+from tasks.web.rows import RowAction
 from tasks.web.shown_once import show_once, shown_once
 
 PAGE = 100
@@ -161,15 +161,13 @@ def link_of(request: HttpRequest, token: str) -> str:
     return request.build_absolute_uri(path)
 
 
-class EndInvitationView(Allowed, View):
-    action = "people"
-    http_method_names = ["post"]
+class EndInvitationView(RowAction):
+    here, noun, action = "people", "invitation", "people"
+    rows = Invitation.objects.filter(used_at=None)
 
-    def post(self, request: HttpRequest, uid: UUID) -> HttpResponse:
-        row = get_object_or_404(Invitation, uid=uid, used_at=None)
-        audit.do(request, self.action, f"invitation {uid}", row.delete, deleted=True)
-        messages.info(request, "The invitation was deleted: its link is dead.")
-        return redirect("people")
+    def do(self, invitation: Invitation) -> str:
+        self.audited(invitation.delete, invitation, deleted=True)
+        return "The invitation was deleted: its link is dead."
 
 
 class NewUserForm(UserCreationForm):
