@@ -1,4 +1,4 @@
-"""What the pages of kinds' own rows say of moments and addresses, in the words of the other pages."""
+"""What pages of rows beside jobs say of moments, addresses and statuses, in the words of the other pages."""
 
 from datetime import datetime
 from urllib.parse import urlsplit
@@ -10,6 +10,10 @@ from tasks.engine.models import instant
 from tasks.web.templatetags.signalbox import time_text
 
 register = template.Library()
+LAMPS = {
+    "up": "succeeded", "down": "failed", "sending": "running", "sent": "succeeded", "delivered": "succeeded",
+    "failed": "failed", "dropped": "cancelled",
+}  # fmt: skip
 
 
 @register.simple_tag
@@ -29,5 +33,5 @@ def host(url: str) -> str:
 
 @register.filter
 def lamp_of(status: str) -> str:
-    """The lamp of a service's status."""
-    return {"up": "succeeded", "down": "failed"}.get(status, "queued")
+    """The lamp of the status of a service, a delivery or a notification."""
+    return LAMPS.get(status, "queued")

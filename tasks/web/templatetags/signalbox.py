@@ -9,6 +9,7 @@ from django import template
 from django.urls import reverse
 from django.utils import timezone
 
+from tasks.queries import diagnosis
 from tasks.web import json_tree
 from tasks.web.links import quoted
 
@@ -30,11 +31,6 @@ ACTIVITY = {
 UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"))  # seconds
 
 Job = Mapping[str, Any]
-
-
-@register.filter
-def in_search(name: str) -> str:
-    return quoted(name)
 
 
 @register.filter
@@ -304,4 +300,6 @@ def thousands(n: int) -> str:
     return f"{n:,}"
 
 
+register.filter("in_search", quoted)
 register.simple_tag(json_tree.shown, name="tree")
+register.simple_tag(diagnosis.verdict)
