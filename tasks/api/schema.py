@@ -8,11 +8,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
-from django.contrib.auth.mixins import LoginRequiredMixin
-from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponseBase
 from django.urls import include, path
-from django.views.generic import TemplateView
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
@@ -20,11 +16,11 @@ from drf_spectacular.renderers import OpenApiJsonRenderer, OpenApiYamlRenderer
 from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 
-from tasks.access.permissions import may
 from tasks.api import examples
 from tasks.api.base import JsonRenderer, ResourceView
 from tasks.api.problems import CATALOGUE, MEDIA_TYPE
 from tasks.api.versions import NEWEST
+from tasks.web.pages import Page
 
 ALWAYS = (400, 401, 403, 404, 405, 406, 429, 500, 503)
 WITH_BODY = (413, 415)
@@ -140,13 +136,9 @@ class Document(ResourceView):
         return Response(document())
 
 
-class Pages(LoginRequiredMixin, TemplateView):
+class Pages(Page):
     """The document to read and to try. Its scripts are files of our own host, as everywhere."""
 
     template_name = "api/docs.html"
-    actions = {"GET": "kinds"}
-
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        if request.user.is_authenticated and not may(request.user, self.actions["GET"]):
-            raise PermissionDenied
-        return super().dispatch(request, *args, **kwargs)
+    here = "api"
+    action = "kinds"
