@@ -12,7 +12,7 @@ from django.db.models import Q
 from django.http import HttpRequest
 from django.utils import timezone
 from knox.crypto import hash_token
-from rest_framework.authentication import BaseAuthentication, SessionAuthentication, get_authorization_header
+from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.exceptions import AuthenticationFailed
 
 from tasks.access.models import Token
@@ -35,13 +35,6 @@ class ByToken(BaseAuthentication):
             raise AuthenticationFailed("Unknown token.")
         used(token)
         return token.user, token
-
-    def authenticate_header(self, request: Any) -> str:
-        return "Token"
-
-
-class BySession(SessionAuthentication):
-    """A browser's session, with its CSRF token for everything that changes something."""
 
     def authenticate_header(self, request: Any) -> str:
         return "Token"

@@ -14,6 +14,7 @@ from django.db import DatabaseError
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from rest_framework import serializers
+from rest_framework.authentication import SessionAuthentication
 from rest_framework.exceptions import NotAuthenticated, ParseError
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.parsers import JSONParser
@@ -37,11 +38,7 @@ LONGEST, MOST = 1_000, 100  # characters of one value of a parameter of the quer
 GONE = "It was deleted meanwhile."
 
 
-class JsonRenderer(JSONRenderer):
-    charset = None
-
-
-class VendorJsonRenderer(JsonRenderer):
+class VendorJsonRenderer(JSONRenderer):
     media_type = versions.VENDOR
 
 
@@ -86,9 +83,9 @@ class ResourceView(APIView):
     actions: ClassVar[dict[str, str]] = {}  # method → action; HEAD comes with GET
     body_limit = BODY_LIMIT
     path_version: str | None = None  # as the address names it
-    authentication_classes = (auth.ByToken, auth.BySession)
+    authentication_classes = (auth.ByToken, SessionAuthentication)  # the first one says what a 401 asks for
     permission_classes = (Permitted,)
-    renderer_classes = (JsonRenderer, VendorJsonRenderer)
+    renderer_classes = (JSONRenderer, VendorJsonRenderer)
     parser_classes = (StrictJson, VendorStrictJson)
     content_negotiation_class = Negotiation
     metadata_class = None

@@ -14,10 +14,11 @@ from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.renderers import OpenApiJsonRenderer, OpenApiYamlRenderer
 from drf_spectacular.utils import extend_schema
+from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 
 from tasks.api import examples
-from tasks.api.base import JsonRenderer, ResourceView
+from tasks.api.base import ResourceView
 from tasks.api.problems import CATALOGUE, MEDIA_TYPE
 from tasks.api.versions import NEWEST
 from tasks.web.pages import Page
@@ -42,7 +43,7 @@ class TokenScheme(OpenApiAuthenticationExtension):
 
 
 class SessionScheme(OpenApiAuthenticationExtension):
-    target_class = "tasks.api.auth.BySession"
+    target_class = "rest_framework.authentication.SessionAuthentication"
     name = "session"
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
@@ -128,7 +129,7 @@ class PlainJson(OpenApiJsonRenderer):
 
 class Document(ResourceView):
     actions = {"GET": "kinds"}
-    renderer_classes = (OpenApiJson, PlainJson, OpenApiYamlRenderer, JsonRenderer)
+    renderer_classes = (OpenApiJson, PlainJson, OpenApiYamlRenderer, JSONRenderer)
 
     @extend_schema(exclude=True)
     def get(self, request: Any) -> Response:
