@@ -18,7 +18,7 @@ from tasks.api.operations import Operations
 from tasks.api.pagination import CURSOR, LIMIT, LIMIT_OF_ALL
 from tasks.api.problems import wrong
 from tasks.engine import due, registry
-from tasks.engine.models import Job
+from tasks.engine.models import Job, instant
 from tasks.jobs import verbs
 from tasks.observe import asking
 from tasks.params.signature import LARGEST, TooLarge, Url, size
@@ -86,7 +86,7 @@ class Jobs(ResourceView):
                 "next": None if found.older is None else pagination.link(request, "jobs", older=found.older),
                 "previous": None if found.newer is None else pagination.link(request, "jobs", newer=found.newer),
             }
-            | ({"looked": finder.describe_window(found)} if stopped else {})
+            | ({"looked": {"complete": found.complete, "back_to": instant(found.back_to)}} if stopped else {})
             | ({"notes": notes} if notes else {})
             | ({"gaps": gaps} if gaps else {})
         )

@@ -3,6 +3,7 @@
 from typing import Literal
 
 from tasks.base import job
+from tasks.engine.models import Job
 from tasks.engine.report import Report
 from tasks.engine.words import number_of
 from tasks.search import bulk
@@ -16,7 +17,7 @@ def bulk_action(report: Report, action: Literal["cancel", "retry", "take_back"],
 
     `filter` as in a search: `{"state": ["failed"], "kind": ["fetch_feed"]}`.
     """
-    own = bulk.bulk_job(report.job_id or "")
+    own = Job.objects.select_related("owner").get(uid=report.job_id)
     query = bulk.query_for(action, bulk.clean_filters(filter), own.owner_name or "")
     total, _ = bulk.count(own.owner, action, query)
     step = bulk.Step(0, 0)

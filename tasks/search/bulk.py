@@ -152,10 +152,6 @@ def outcome(bulk: UUID) -> list[dict[str, Any]]:
     ]
 
 
-def bulk_job(uid: UUID | str) -> Job:
-    return Job.objects.select_related("owner").get(uid=uid)
-
-
 def actions_for(user: Any, query: Query) -> list[str]:
     """The bulk actions that may be done to what is looked for, and that can mean any of it.
 

@@ -6,7 +6,7 @@ What is not yet looked at is said, and the next page goes on from there. ``langu
 import time
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 from django.db import connection
@@ -14,7 +14,7 @@ from django.db.models import Max, Q, QuerySet
 from django.db.models.expressions import RawSQL
 
 from tasks.engine.applications import OWN
-from tasks.engine.models import Ending, Job, State, instant
+from tasks.engine.models import Ending, Job, State
 from tasks.queries import board
 from tasks.search import conditions
 from tasks.search.language import EVERY_APP, Query
@@ -119,11 +119,6 @@ def walk(query: Query, jobs: QuerySet[Job], step: int = 200) -> Iterator[list[Jo
         yield found.jobs
         if (older := found.older) is None:
             return
-
-
-def describe_window(found: SearchResult) -> dict[str, Any]:
-    """How far a search has looked, as the API says it."""
-    return {"complete": found.complete, "back_to": instant(found.back_to)}
 
 
 def by_bulk(uid: UUID) -> str:
