@@ -217,18 +217,9 @@ class Job(models.Model):
         """All attempts, oldest first. The running or succeeded attempt is taken from the job's own row."""
         rows = [attempt.to_dict() for attempt in self.attempts.order_by("number", "id")]
         if self.state in (State.RUNNING, State.SUCCEEDED):
-            rows.append(
-                {
-                    "number": self.attempt,
-                    "worker": self.worker or None,
-                    "release": self.release or None,
-                    "started_at": instant(self.started_at),
-                    "finished_at": instant(self.finished_at),
-                    "outcome": "succeeded" if self.state == State.SUCCEEDED else None,
-                    "error": None,
-                    "traceback": None,
-                }
-            )
+            own = {name: getattr(self, name) for name in ("worker", "release", "started_at", "finished_at")}
+            outcome = "succeeded" if self.state == State.SUCCEEDED else None
+            rows.append(Attempt(number=self.attempt, outcome=outcome, **own).to_dict())
         return sorted(rows, key=lambda row: row["number"])
 
 
