@@ -3,13 +3,12 @@
 from typing import Any
 from uuid import UUID
 
-from django.urls import path
-from drf_spectacular.utils import extend_schema
 from rest_framework import serializers as s
 from rest_framework.response import Response
 
 from tasks.api import pagination, shapes
 from tasks.api.base import Number, ResourceView, Strict, Text, Whole, find
+from tasks.api.operations import Operations
 from tasks.api.pagination import CURSOR, LIMIT, LIMIT_OF_ALL
 from tasks.api.problems import Problem, wrong
 from tasks.observe import asking, values, watched
@@ -92,60 +91,39 @@ def placed(actor: Any, app: str, order: str, given: dict[str, Any]) -> Order:
     return Order.objects.select_related("app").get(uid=made["id"])
 
 
-class Apps(ResourceView):
-    actions = {"GET": "board"}
-
-    @extend_schema(
-        operation_id="list_apps", parameters=[LIMIT_OF_ALL, CURSOR], responses=shapes.page(AppShape, "AppList")
-    )
-    def get(self, request: Any) -> Response:
-        """Watched applications: how current what is shown of them is, and what nobody saw."""
-        return Response(pagination.listed(request, "apps", watched.apps(), self.asked(*pagination.PARAMETERS)))
+urlpatterns = Operations()
 
 
-class OneApp(ResourceView):
-    actions = {"GET": "board"}
-
-    @extend_schema(operation_id="get_app", responses=AppShape)
-    def get(self, request: Any, app: str) -> Response:
-        self.asked()
-        try:
-            return Response(watched.app(app))
-        except App.DoesNotExist:
-            raise Problem("not-found", MISSING) from None
+@urlpatterns.get("apps/", "board", shapes.page(AppShape, "AppList"), LIMIT_OF_ALL, CURSOR, name="apps")
+def list_apps(view: ResourceView, asked: dict[str, list[str]]) -> dict[str, Any]:
+    """Watched applications: how current what is shown of them is, and what nobody saw."""
+    return pagination.listed(view.request, "apps", watched.apps(), asked)
 
 
-class Orders(ResourceView):
-    actions = {"GET": "board", "POST": "steer"}
-
-    @extend_schema(operation_id="list_orders", parameters=[LIMIT, CURSOR], responses=shapes.page(OrderShape))
-    def get(self, request: Any, app: str) -> Response:
-        """What was asked of it, newest first."""
-        if not App.objects.filter(name=app).exists():
-            raise Problem("not-found", MISSING)
-        rows = Order.objects.filter(app__name=app).select_related("app")
-        return pagination.answer(request, f"orders {app}", rows, Order.to_dict, self.asked(*pagination.PARAMETERS))
-
-    @extend_schema(operation_id="give_order", request=OrderIn, responses={201: OrderShape})
-    def post(self, request: Any, app: str) -> Response:
-        """Ask its workers, or its broker. The observer carries it out within a second: read the order again."""
-        given = self.given(OrderIn)
-        made = placed(self.actor, app, given.pop("order"), given)
-        return self.created(made.to_dict(), made.uid)
+@urlpatterns.get("apps/<slug:app>/", "board", AppShape, name="app")
+def get_app(view: ResourceView, asked: dict[str, list[str]], app: str) -> dict[str, Any]:
+    try:
+        return watched.app(app)
+    except App.DoesNotExist:
+        raise Problem("not-found", MISSING) from None
 
 
-class OneOrder(ResourceView):
-    actions = {"GET": "board"}
+@urlpatterns.get("apps/<slug:app>/orders/", "board", shapes.page(OrderShape), LIMIT, CURSOR, name="orders")
+def list_orders(view: ResourceView, asked: dict[str, list[str]], app: str) -> Response:
+    """What was asked of it, newest first."""
+    if not App.objects.filter(name=app).exists():
+        raise Problem("not-found", MISSING)
+    rows = Order.objects.filter(app__name=app).select_related("app")
+    return pagination.answer(view.request, f"orders {app}", rows, Order.to_dict, asked)
 
-    @extend_schema(operation_id="get_order", responses=OrderShape)
-    def get(self, request: Any, app: str, uid: UUID) -> Response:
-        self.asked()
-        return Response(find(Order.objects.select_related("app"), "order", app__name=app, uid=uid).to_dict())
+
+@urlpatterns.post("apps/<slug:app>/orders/", "steer", {201: OrderShape}, OrderIn, name="orders")
+def give_order(view: ResourceView, given: dict[str, Any], app: str) -> Response:
+    """Ask its workers, or its broker. The observer carries it out within a second: read the order again."""
+    made = placed(view.actor, app, given.pop("order"), given)
+    return view.created(made.to_dict(), made.uid)
 
 
-urlpatterns = [
-    path("apps/", Apps.as_view(), name="apps"),
-    path("apps/<slug:app>/", OneApp.as_view(), name="app"),
-    path("apps/<slug:app>/orders/", Orders.as_view(), name="orders"),
-    path("apps/<slug:app>/orders/<uuid:uid>/", OneOrder.as_view(), name="order"),
-]
+@urlpatterns.get("apps/<slug:app>/orders/<uuid:uid>/", "board", OrderShape, name="order")
+def get_order(view: ResourceView, asked: dict[str, list[str]], app: str, uid: UUID) -> dict[str, Any]:
+    return find(Order.objects.select_related("app"), "order", app__name=app, uid=uid).to_dict()
