@@ -110,16 +110,21 @@ class Page(s.Serializer):
     )
 
 
-class SearchGap(s.Serializer):
-    """A time in which tasks of a watched application began that nobody saw, so that they are not listed."""
+class GapShape(s.Serializer):
+    """A time in which not everything was seen, and how many tasks began in it that nobody saw."""
 
-    app = s.CharField()
     until = s.DateTimeField()
     unseen = s.IntegerField()
     why = s.CharField()
 
     def get_fields(self) -> dict[str, Any]:
         return {"from": s.DateTimeField(), **super().get_fields()}  # a word of Python
+
+
+class SearchGap(GapShape):
+    """A time in which tasks of a watched application began that nobody saw, so that they are not listed."""
+
+    app = s.CharField()
 
 
 @cache

@@ -17,17 +17,6 @@ from tasks.observe.models import App, Order, OrderState
 MISSING = "There is no such watched application."
 
 
-class GapShape(s.Serializer):
-    """A time in which not everything was seen, and how many tasks began in it that nobody saw."""
-
-    until = s.DateTimeField()
-    unseen = s.IntegerField()
-    why = s.CharField()
-
-    def get_fields(self) -> dict[str, Any]:
-        return {"from": s.DateTimeField(), **super().get_fields()}  # a keyword of Python
-
-
 class AppShape(s.Serializer):
     """A watched application."""
 
@@ -38,7 +27,7 @@ class AppShape(s.Serializer):
     events = s.ChoiceField(choices=["on", "off", "partly"], help_text="whether its workers send events of tasks")
     workers = s.IntegerField(help_text="that live")
     unseen = s.IntegerField(help_text="tasks that began and that nobody saw, in all")
-    gaps = GapShape(many=True, help_text="the newest")
+    gaps = shapes.GapShape(many=True, help_text="the newest")
 
 
 class AnswerShape(s.Serializer):
