@@ -8,7 +8,8 @@ import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cache
-from operator import attrgetter
+from itertools import compress
+from operator import attrgetter, ne
 from typing import Any
 from uuid import UUID
 
@@ -17,7 +18,7 @@ from django.db.models import Field, JSONField
 
 from tasks.engine.analyze import analyze_if_grown
 from tasks.engine.models import Job
-from tasks.engine.transition import on_commit
+from tasks.engine.transition import job_of, on_commit
 
 KEYS = "RETURNING uid, id"
 SIZES = (64, 16, 4, 1)  # rows of one statement of SQLite
@@ -30,7 +31,7 @@ def make(**columns: Any) -> Job:
     values = values.copy()
     for name, value in columns.items():
         values[places[name]] = value
-    return Job(*values)
+    return job_of(values)
 
 
 @cache
@@ -47,7 +48,8 @@ def insert_new(jobs: Sequence[Job]) -> None:
     Only columns in which any of them differs from the default are sent.
     """
     values, places = _blank()
-    differs = {name for job in jobs for name, place in places.items() if getattr(job, name) != values[place]}
+    of_a_job = attrgetter(*places)
+    differs = {name for job in jobs for name in compress(places, map(ne, of_a_job(job), values))}
     keys = insert(jobs, tuple(name for name in places if name in differs))
     for job in jobs:
         job.pk, job._state.adding, job._state.db = keys[job.uid], False, connection.alias

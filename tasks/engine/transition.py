@@ -151,7 +151,7 @@ def _names() -> list[str]:
 
 
 def _build(row: tuple[Any, ...], link: Any, known: Job | None = None) -> Job:
-    """The job of a row, as ``Model.from_db`` makes it, without what that does for models with deferred fields."""
+    """The job of a row. ``known`` as for ``move``."""
     values = list(row)
     owner = values.pop()
     was, had = known.__dict__.get("_read") or ((), ()) if known else ((), ())
@@ -163,8 +163,18 @@ def _build(row: tuple[Any, ...], link: Any, known: Job | None = None) -> Job:
             continue
         for convert in converters:
             values[i] = convert(values[i], column, link)
+    job = job_of(values, link.alias)
+    job._owner_name, job._read = owner, (row, values)
+    return job
+
+
+def job_of(values: list[Any], database: str | None = None) -> Job:
+    """A job with these values of all columns, in their order. ``database``: where it is stored, if it is.
+
+    As ``Job(*values)`` and ``Job.from_db`` make it, without what those do for fields that are deferred or related.
+    """
     job = Job.__new__(Job)
     job._state = ModelState()
-    job._state.adding, job._state.db = False, link.alias
-    job.__dict__.update(zip(_names(), values, strict=True), _owner_name=owner, _read=(row, values))
+    job._state.adding, job._state.db = database is None, database
+    job.__dict__.update(zip(_names(), values, strict=True))
     return job
