@@ -15,6 +15,7 @@ from tasks.observe.events import Event
 
 Process = tuple[str, int]  # a worker's name, and the id of its main process
 MOST_MARKS = 120  # events of one process about one task; of more than that the oldest are forgotten
+ROUNDED_S = 2e-6  # a moment in a row may differ by so much from the same moment in an event
 ENDS = {
     "succeeded": "succeeded",
     "failed": "failed",
@@ -34,7 +35,7 @@ class Mark(NamedTuple):
     at: float
     n: int | None  # of what was received: how many retries came before
     facts: dict[str, Any]
-    by: str  # event, inspect, row
+    by: str  # event, inspect; or what a row says
 
     def order(self) -> tuple[int, float, str]:
         return self.clock, self.at, self.kind
@@ -164,9 +165,9 @@ def send(task: Task, waiting: Waiting, born: float | None) -> bool:
 
 
 def add(task: Task, process: Process, mark: Mark) -> bool:
-    """Add one mark at its place. False if it is there already."""
+    """Add one mark at its place. False if it is there already: a row remembers no clocks, and times as it can."""
     marks = task.marks.setdefault(process, [])
-    if any(each.order() == mark.order() for each in marks):
+    if any(each.kind == mark.kind and abs(each.at - mark.at) < ROUNDED_S for each in marks):
         return False
     insort(marks, mark, key=Mark.order)
     del marks[:-MOST_MARKS]

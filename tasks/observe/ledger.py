@@ -109,6 +109,8 @@ def _write_attempts(written: Written) -> None:
             last = at == len(pairs) - 1
             if (attempt.ended is None and last) or (attempt.how == "succeeded" and last):
                 continue
+            if attempt.facts.get("is_kept"):  # the observer before this one has written it, with its error
+                continue
             error, trace = _attempt_error(job, attempt, last)
             found.append(
                 AttemptRow(

@@ -23,6 +23,7 @@ def entry_of(app: str, job: Job) -> Entry:
     elif facts.get("arguments") and isinstance(job.params, dict):
         with suppress(sealing.Unsealable):  # with another SECRET_KEY
             task.real, task.real_by = arguments_of(job), facts["arguments"]
+    by = job.basis or "event"
     n = int(facts.get("retries") or 0)
     worker = job.worker.partition(":")[2] or str(facts.get("held_by") or "")
     process = (worker, job.pid or 0)
@@ -31,20 +32,29 @@ def entry_of(app: str, job: Job) -> Entry:
         for name, value in (("queued", job.queued_at or job.created_at), ("started", job.started_at),
                             ("finished", job.finished_at), ("due", job.due_at))
     }  # fmt: skip
+    ended = {"exception": job.error, "traceback": job.traceback, "result": job.result}
+    before = facts.get("before", [])
+    for clock, (name, pid, number, at, started, retried) in zip(
+        range(-3 * len(before) - 3, -3, 3), before, strict=True
+    ):
+        add(task, (name, pid), Mark(clock, "received", at, number, {}, by))
+        if started:
+            add(task, (name, pid), Mark(clock + 1, "started", started, None, {}, by))
+        if retried:
+            add(task, (name, pid), Mark(clock + 2, "retried", retried, None, ended | {"is_kept": True}, by))
     if worker:
         eta = {"eta": job.due_at.isoformat()} if job.due_at else {}
-        add(task, process, Mark(-3, "received", moments["queued"], n, eta, "row"))
+        add(task, process, Mark(-3, "received", moments["queued"], n, eta, by))
         if moments["started"]:
-            add(task, process, Mark(-2, "started", moments["started"], None, {}, "row"))
-    else:
-        task.waiting = Waiting(n + (job.state == "retrying"), moments["queued"], moments["due"], job.basis or "event")
-    if job.state in FINAL or (job.state == "retrying" and worker):
-        how = {"succeeded": "succeeded", "failed": "failed", "cancelled": "revoked", "retrying": "retried"}
+            add(task, process, Mark(-2, "started", moments["started"], None, {}, by))
+    elif not (before and moments["started"]):  # of those nobody has seen the message of the next attempt
+        task.waiting = Waiting(n + (job.state == "retrying"), moments["queued"], moments["due"], by)
+    if job.state in FINAL:
+        how = {"succeeded": "succeeded", "failed": "failed", "cancelled": "revoked"}
         if job.state == "unknown":
             task.gone, task.missing = True, [moments["finished"] or time.time()]
         else:
-            kept = {"exception": job.error, "traceback": job.traceback, "result": job.result}
-            add(task, process, Mark(-1, how[job.state], moments["finished"] or moments["queued"], None, kept, "row"))
+            add(task, process, Mark(-1, how[job.state], moments["finished"] or moments["queued"], None, ended, by))
     task.known_until = moments["finished"] or moments["started"] or moments["queued"] or 0.0
     task.doubt = job.doubt_at and job.doubt_at.timestamp()
     moved = job.uid != uid_of(app, job.task_id)

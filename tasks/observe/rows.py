@@ -28,6 +28,7 @@ SENT = (
     "started_at", "finished_at", "worker", "pid", "parent", "root", "doubt_at", "basis", "headers", "copy_of",
 )  # fmt: skip
 SPACE = UUID("6f2f4e0e-6a4c-5a57-9c0d-4d1c7a5b1f60")
+MOST_BEFORE = 3  # attempts before the newest that a row remembers as not ended
 NAMED = re.compile(r"'([A-Za-z_]\w{0,60})': ")  # the name of a keyword argument in the text of all of them
 SPOKEN = re.compile(r"(?P<name>[\w.]+)\((?P<q>['\"])(?P<text>.*)(?P=q),?\)", re.DOTALL)  # the repr of an exception
 
@@ -199,6 +200,15 @@ def _key(error: str, trace: str) -> str:
     return hashlib.sha256(pattern(error).encode(errors="replace")).hexdigest()[:32] if error else ""
 
 
+def _before(shown: View) -> list[Attempt]:
+    """Of an open row the attempts that its columns do not hold, and of which more may be said: the end, or the next."""
+    if shown.stage in FINAL:
+        return []
+    begun = [each for each in shown.attempts if each.started is not None or each.ended is not None]
+    last = begun[-1] if begun and begun[-1].how == "retrying" else None
+    return [each for each in shown.attempts if each is last or (each.ended is None and each is not shown.newest)]
+
+
 def _facts(task: Task, shown: View, facts: dict[str, Any]) -> dict[str, Any]:
     """What the job's page says beside the columns, and what a restart needs."""
     newest = shown.newest
@@ -207,6 +217,8 @@ def _facts(task: Task, shown: View, facts: dict[str, Any]) -> dict[str, Any]:
         found["note"] = task.note
     if task.served and not task.queue:
         found["queue"] = "served"
+    if before := _before(shown):
+        found["before"] = [[*each.process, each.n, each.at, each.started, each.ended] for each in before[-MOST_BEFORE:]]
     if newest and newest.started is None and newest.ended is None:
         found["held_by"] = newest.process[0]
     if newest:

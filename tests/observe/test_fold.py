@@ -25,10 +25,10 @@ SUPPORT = {  # what must have been said for a state to be shown
 class Life:
     """What truly happens to one task, as events in the order in which they are sent."""
 
-    def __init__(self) -> None:
+    def __init__(self, later: float = 0.0) -> None:
         self.events: list[Event] = []
         self.clocks = dict.fromkeys(WORKERS, 0)
-        self.at = 1_700_000_000.0
+        self.at = 1_700_000_000.0 + later
 
     def say(self, worker: int, kind: str, **facts) -> "Life":
         process = WORKERS[worker]
