@@ -63,6 +63,7 @@ class Look:
 class Workers(Protocol):
     def process_of(self, host: str) -> Process: ...
     def clock_of(self, process: Process) -> int: ...
+    def found_running(self, process: Process) -> None: ...
     def may_be_dead(self, process: Process, now: float) -> bool: ...
 
 
@@ -127,8 +128,8 @@ def _held(task: Task, held: Held, host: str, runs: bool, look: Look, workers: Wo
         n = held.retries if held.retries is not None else _next(task)
         eta = {"eta": _iso(held.eta)} if held.eta else {}
         add(task, process, Mark(clock, "received", at, n, eta, "inspect"))
-    if runs:
-        add(task, process, Mark(clock, "started", at, None, {}, "inspect"))
+    if runs and add(task, process, Mark(clock, "started", at, None, {}, "inspect")):
+        workers.found_running(process)
     return True
 
 

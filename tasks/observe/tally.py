@@ -4,6 +4,7 @@ Pure. ``processed`` of a heartbeat is the number of tasks that its process has s
 beat is judged when the next one has come, since it may overtake events that wait in the worker. Clocks are Lamport's.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -26,9 +27,10 @@ class Judgement(NamedTuple):
 
 @dataclass(slots=True)
 class Tally:
-    """The count of one worker process. ``base``: starts before anybody looked; None until that is known."""
+    """The count of one worker process. ``base``: starts before anybody looked, of what had ended; None: not known."""
 
     base: int | None = None
+    is_guess: bool = False  # events that its first beat overtook may come still
     starts: int = 0  # seen, up to the last beat that was judged
     unseen: int = 0
     running: int = 0  # as the rows said at that beat
@@ -47,6 +49,14 @@ class Tally:
     def started(self, clock: int) -> None:
         self.moves.append((clock, 1, 1))
 
+    def found(self) -> None:
+        """A look has seen a task run whose start nobody has said: that comes later than what was heard, or never."""
+        self.moves.append((self.clock + 1, 1, 1))
+
+    def said(self, clock: int, found: int) -> None:
+        """The start of what a look has ``found``, when that clock was heard, is said now."""
+        self.moves += [(clock, 1, 1), (found + 1, -1, -1)]
+
     def ended(self, clock: int, unseen_start: bool = False) -> None:
         """``unseen_start``: nobody saw it start, so that start is seen now, and it does not run any more."""
         self.moves.append((clock, 1, 0) if unseen_start else (clock, 0, -1))
@@ -56,18 +66,27 @@ class Tally:
         before, self.waiting = self.waiting, beat
         if before is None or beat.clock <= before.clock:
             if self.base is None:
-                self.base = beat.processed - self.starts - sum(s for clock, s, _ in self.moves if clock <= beat.clock)
+                self.base, self.is_guess = (
+                    self._base(beat, [move for move in self.moves if move[0] <= beat.clock]),
+                    True,
+                )
             return None
         until = [move for move in self.moves if move[0] <= before.clock]
         self.moves = [move for move in self.moves if move[0] > before.clock]
         self.starts += sum(starts for _, starts, _ in until)
         self.running += sum(running for _, _, running in until)
-        if self.base is None:
-            self.base = before.processed - self.starts
+        if self.is_guess or self.base is None:
+            self.base, self.is_guess = self._base(before), False
         lost = before.processed - self.base - self.starts - self.unseen
         known, self.unseen = self.unseen, max(0, self.unseen + lost)  # less: a look found it, or its end came
         self.differed = self.differed + 1 if self.running != before.active else 0
         return Judgement(self.unseen - known, lost > 0 or self.differed >= 2)
+
+    def _base(self, beat: Beat, more: Sequence[tuple[int, int, int]] = ()) -> int:
+        """``more``: moves before that beat. What runs unseen is no part: a look finds it, or its end is said."""
+        starts = self.starts + sum(starts for _, starts, _ in more)
+        running = self.running + sum(running for _, _, running in more)
+        return beat.processed - starts - max(0, beat.active - running)
 
     def seen(self) -> int:
         """Starts that were seen, those since the last judged beat too."""

@@ -104,6 +104,9 @@ class Watcher:
         over = [sum(1 for each in found if each.ended is not None) for found in (was, now)]
         if begun[1] > begun[0]:
             tally.started(event.clock)
+        elif event.kind == "task-started" and _found(was) > _found(now):
+            marks = entry.task.marks[process]
+            tally.said(event.clock, max(each.clock for each in marks if (each.kind, each.by) == ("started", "inspect")))
         if over[1] > over[0]:
             ended = next((each for each in reversed(now) if each.ended is not None), None)
             if ended is not None and ended.started is not None:
@@ -326,3 +329,8 @@ class Watcher:
 
     def is_due(self, now: float) -> bool:
         return now - self.written >= (WRITE_S if self.changed else 1.0)
+
+
+def _found(attempts: list[Attempt]) -> int:
+    """How many of them a look has seen running before their start was said."""
+    return sum(1 for each in attempts if each.start_by == "inspect")

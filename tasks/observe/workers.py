@@ -130,6 +130,12 @@ class Workers:
     def clock_of(self, process: Process) -> int:
         return self.tally(process).clock
 
+    def found_running(self, process: Process) -> None:
+        """A task runs there whose start nobody has said: it is a start that was seen."""
+        self.tally(process).found()
+        if process in self.rows:
+            self.changed.add(process)
+
     def may_be_dead(self, process: Process, now: float) -> bool:
         """Whether its silence means anything: a worker with the pool solo says nothing while a task runs."""
         row = self.rows.get(process)

@@ -35,6 +35,65 @@ def test_what_nobody_saw_is_counted_exactly_at_the_next_beat(rounds):
     assert tally.unseen == lost
 
 
+TASKS = st.tuples(
+    st.integers(0, 12), st.integers(0, 6),  # when it starts, and how long it runs
+    st.sampled_from(["at once", "late", "never"]), st.sampled_from(["at once", "late", "never"]),
+)  # fmt: skip
+
+
+@given(st.lists(TASKS, max_size=12), st.sets(st.integers(1, 20)), st.integers(-1, 12))
+@settings(max_examples=1000, deadline=None)
+def test_what_a_look_finds_running_and_what_ends_with_a_word_was_seen(tasks, looks, first):
+    """A beat after each step, and looks at some. What is said late is overtaken by one beat. ``first``: the step from
+    which on somebody listens, in which nothing is lost; -1: from the beginning."""
+    tally, clock, processed, active, late = Tally(base=0 if first < 0 else None), 0, 0, set(), []
+    found, seen = {}, set()  # task → what had been heard when a look found it
+
+    def say_start(task: int, at: int) -> None:
+        tally.hear(at, 0.0, 0.0)
+        tally.said(at, found[task]) if task in found else tally.started(at)
+        seen.add(task)
+
+    def say_end(task: int, at: int) -> None:
+        nonlocal late
+        for say, *what in [each for each in late if each[1] == task]:
+            say(*what)  # a process keeps the order of what it says
+        late = [each for each in late if each[1] != task]
+        tally.hear(at, 0.0, 0.0)
+        tally.ended(at, unseen_start=task not in seen)
+        seen.add(task)
+
+    for step in range(24):
+        now, late = late, []
+        for say, task, at in now:
+            say(task, at)
+        for task, (start, runs, start_said, end_said) in enumerate(tasks):
+            for say, when, said in ((say_start, start, start_said), (say_end, start + runs + 0.5, end_said)):
+                if int(when) != step:
+                    continue
+                clock += 1
+                if say is say_start:
+                    processed += 1
+                    active.add(task)
+                else:
+                    active.discard(task)
+                if step >= first and said == "at once":
+                    say(task, clock)
+                elif step == first or (step > first and said == "late"):
+                    late.append((say, task, clock))
+        if step in looks and step > first:
+            for task in active - seen:
+                tally.found()
+                found[task] = tally.clock
+                seen.add(task)
+        if step >= first:
+            clock += 1
+            tally.hear(clock, 0.0, 0.0)
+            tally.beat(Beat(clock, processed, len(active), 0.0))
+    over = {task for task, (start, runs, *_) in enumerate(tasks) if start + runs <= first}  # at the first beat
+    assert tally.unseen == len(set(range(len(tasks))) - seen - over)
+
+
 def test_a_row_that_runs_for_ever_is_noticed_within_two_beats():
     tally = Tally()
     tally.beat(Beat(1, 0, 0, 0.0))

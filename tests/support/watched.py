@@ -22,11 +22,12 @@ from amqp.exceptions import AMQPError
 from celery import Celery
 from django.conf import settings
 from django.db import connections
+from django.db.models import F
 from kombu import Connection
 
 from project import valkey
 from project.observed import Address
-from tasks.engine.models import Job
+from tasks.engine.models import Attempt, Job
 from tasks.observe import observer as observers
 from tests.support.processes import ROOT, wait_until
 from tests.support.servers import Servers
@@ -227,6 +228,20 @@ def wrong(shop: Shop, held: Collection[str] = (), runs: bool = True, app: str = 
 def never_seen(shop: Shop, app: str = "shop") -> set[str]:
     """Tasks that ran and have no row."""
     return shop.diary().keys() - set(Job.every.filter(app=app).values_list("task_id", flat=True))
+
+
+def executions(shop: Shop) -> int:
+    """How many attempts began, by the file in which the tasks write."""
+    return sum(word != "started" for words in shop.diary().values() for word in words)
+
+
+def attempts_seen(app: str = "shop") -> int:
+    """Attempts whose beginning or end is in the rows. The number of a row's newest attempt counts those before it, too,
+    which nobody may have seen."""
+    jobs = Job.every.filter(app=app)
+    before = Attempt.objects.filter(job__in=jobs, number__lt=F("job__attempt"))
+    before = before.exclude(started_at=None, error="Its worker never said how it ended.")
+    return jobs.filter(attempt__gt=0).count() + before.count()
 
 
 def row(task: str, app: str = "shop") -> Job | None:
