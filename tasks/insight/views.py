@@ -69,9 +69,10 @@ class OverTime(Page):
             "comparisons": [] if self.period == "30d" else [(name, words) for name, (words, _) in AGAINST.items()],
         }
 
-    def last_jobs(self, text: str) -> list[dict[str, Any]]:
+    def last_jobs(self, text: str) -> dict[str, Any]:
+        read_at = timezone.now()
         found = finder.find(Query.of({"q": [text]}), visible(self.request.user, Job.objects.all()), limit=LAST)
-        return [job.summary() for job in found.jobs]
+        return {"jobs": [job.summary() for job in found.jobs], "news_since": found.news_since(read_at)}
 
 
 class KindView(OverTime):
@@ -96,10 +97,9 @@ class KindView(OverTime):
                 {**group, "url": jobs_url(f"{text} failure:{','.join(key or NO_KEY for key in group['keys'])}")}
                 for group in found
             ],
-            jobs=self.last_jobs(text),
+            **self.last_jobs(text),
             links=[(words, jobs_url(f"{text} {more}")) for words, more in LINKS],
-            match=f'{{"kind": [[{json.dumps(kind)}]]}}',
-            painted=instant(timezone.now()),
+            match=json.dumps({"kind": [[kind]], "app": [[None]]}),
             schedules=schedules[:LAST] if may(user, "see_schedules") else [],
             form=KindForm(known_kind, may_order=may(user, "order")) if may_run else None,
             once=str(uuid4()),
@@ -129,9 +129,8 @@ class QueueView(OverTime):
             workers=[worker for worker in picture["workers"] if name in worker["queues"]],
             waiting=waiting[:LAST],
             text=text,
-            jobs=self.last_jobs(text),
-            match=f'{{"queue": [[{json.dumps(name)}]]}}',
-            painted=instant(timezone.now()),
+            **self.last_jobs(text),
+            match=json.dumps({"queue": [[name]]}),
             may_pause=may(self.request.user, "pause"),
             troubles=[each for each in diagnosis.diagnosis_context(picture)["troubles"] if each["about"] == name],
             **self.over_time(text, queue=name),
@@ -174,8 +173,7 @@ class WorkerView(OverTime):
             running=[held[uid] for uid in shown["running"] if uid in held] if shown else [],
             text=text,
             chart=bars.draw(series.of("1h", source=OfWorker(name)), text),
-            jobs=self.last_jobs(text),
-            painted=instant(timezone.now()),
+            **self.last_jobs(text),
             **context,
         )
 

@@ -14,7 +14,7 @@ from django.db.models import Max, Q, QuerySet
 from django.db.models.expressions import RawSQL
 
 from tasks.engine.applications import OWN
-from tasks.engine.models import Ending, Job, State
+from tasks.engine.models import Ending, Job, State, instant
 from tasks.queries import board
 from tasks.search import conditions
 from tasks.search.language import EVERY_APP, Query
@@ -25,6 +25,7 @@ STEP, GROWS = 1_000, 8  # rows that are looked at first, and how much more each 
 BUDGET = 20_000
 FIRST = 3_000  # rows of a window that must answer at once
 DISORDER = timedelta(minutes=10)  # rows lie in the order of creation, but for clocks that differ and long transactions
+LATE = timedelta(seconds=15)  # by which the row of a watched task may come after the task
 FEW = 1_000  # live jobs whose keys are read beforehand: their indexes are in another order than the pages
 ORDERED = (State.FAILED, State.CANCELLED)  # states whose index is in the order of the pages; as its own words have them
 LONGEST = 100  # jobs that a look for those that took longest returns
@@ -38,6 +39,14 @@ class SearchResult(NamedTuple):
     newer: int | None
     complete: bool  # all that could match has been looked at, in this direction
     back_to: datetime | None  # or else: so far back
+
+    def news_since(self, read_at: datetime, since: datetime | None = None) -> str:
+        """A job that matches, was made since then and is not among these has come after they were read, at ``read_at``.
+
+        Its row may be younger than the job: made in a transaction, or in a watched application. ``since``: what the
+        search itself asks for. Empty: any job is news.
+        """
+        return instant(since if self.back_to is None else max(self.back_to, read_at - LATE)) or ""
 
 
 def find(

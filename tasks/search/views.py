@@ -18,6 +18,7 @@ from django.utils.text import capfirst
 
 from tasks.access.permissions import may, visible
 from tasks.api import versions
+from tasks.engine.applications import OWN
 from tasks.engine.models import Job, State, instant
 from tasks.observe import charts
 from tasks.queries import board, series, stats
@@ -53,6 +54,7 @@ class JobsView(Page):
     def get_context_data(self, **context: Any) -> dict[str, Any]:
         user, text = self.request.user, self.request.GET.get("q", "").strip()
         query, errors = read(text, user.get_username())
+        read_at = timezone.now()
         found = self.find(query) if query else None
         offered = actions_for(user, query) if query and may(user, "bulk") else []
         return super().get_context_data(
@@ -71,7 +73,7 @@ class JobsView(Page):
             chart=chart_above(text, query) if query and not self.asked_from() else None,
             first=not {"older", "newer"} & self.request.GET.keys(),
             gaps=self.gaps(query, found) if found else [],
-            painted=instant(timezone.now()),
+            news_since=found.news_since(read_at, query.since) if found else "",
             match=matching(query) if query and not self.by_time else "",
             bulk=[(bulk.WORDS[action], bulk_url(action, text)) for action in offered],
             exports=[(form.upper(), export_url(form, text, query)) for form in export.TYPES] if query else [],
@@ -160,7 +162,7 @@ def spelt(value: str) -> str:
 
 def matching(query: Query) -> str:
     """The search as JSON, if a page can hold a new job's summary against it; else nothing."""
-    unseen = (query.words, query.args, query.error, query.took, query.worker, query.release, query.app, query.without)
+    unseen = (query.words, query.args, query.error, query.took, query.worker, query.release, query.without)
     unseen += (
         query.until,
         query.ended,
@@ -174,5 +176,8 @@ def matching(query: Query) -> str:
     if any(unseen) or query.failure is not None:
         return ""
     sets = {name: [sorted(values) for values in getattr(query, name)] for name in ("state", "kind", "queue", "owner")}
+    sets["app"] = [
+        [None if name == OWN else name for name in sorted(names)] for names in query.app if EVERY_APP not in names
+    ]
     ids = {name: str(getattr(query, name)) for name in ("parent", "schedule") if getattr(query, name)}
     return json.dumps(sets | {name: [[value]] for name, value in ids.items()})

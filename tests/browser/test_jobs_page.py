@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -155,6 +156,7 @@ def test_rows_stay_true_and_new_jobs_are_counted_and_push_nothing(page: Page, wa
             line.send("snapshot", jobs=[], stats=stats(), workers=[], queues=[])
 
     line = Line(page, greet)
+    just_before = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
     page.goto("jobs/?q=owner:zoe+kind:noop")
     shown = ids(page)
     watcher.forget()
@@ -173,6 +175,8 @@ def test_rows_stay_true_and_new_jobs_are_counted_and_push_nothing(page: Page, wa
     others = [update(7, "queued", 1, created_at=later, owner="bob"), update(8, "running", 1)]
     line.send("patch", jobs=[*new_ones, *others])
     expect(new).to_have_text("2 new")
+    line.send("patch", jobs=[update(9, "queued", 1, created_at=just_before)])
+    expect(new, "its row came after the page had been read").to_have_text("3 new")
     expect(row, "an older version changes nothing").to_have_attribute("data-state", "running")
     assert ids(page) == shown
     watched = wait_for_watch(page, line, shown[0])

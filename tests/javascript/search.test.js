@@ -43,4 +43,7 @@ test("a page tells which new jobs match its search", () => {
   assert.equal(matches({ state: [["failed"], ["queued"]], kind: [], queue: [], owner: [] }, job), false);
   assert.equal(matches({ state: [], kind: [], queue: [], owner: [["alice"]] }, job), false);
   assert.equal(matches({ state: [], kind: [], queue: [], owner: [], parent: [["p"]] }, job), true);
+  assert.equal(matches({ kind: [["noop"]], app: [["shop"]] }, { ...job, app: "shop" }), true);
+  assert.equal(matches({ kind: [["noop"]], app: [["shop", null]] }, { ...job, app: null }), true);
+  assert.equal(matches({ kind: [["noop"]], app: [[null]] }, { ...job, app: "shop" }), false);
 });

@@ -18,7 +18,7 @@ from django.utils import timezone
 from tasks.access.models import Entry
 from tasks.engine import lifecycle
 from tasks.engine.errors import Failure
-from tasks.engine.models import Job
+from tasks.engine.models import Job, instant
 from tasks.search import bulk, export, finder, views
 from tasks.search.language import Query, edited
 from tasks.search.wording import describe_query
@@ -350,3 +350,22 @@ def test_where_a_job_was_that_is_gone() -> None:
     assert finder.key_of(uid(4, 0)) == third + 1
     assert finder.key_of(uid(0, 1)) == 0
     assert first < second
+
+
+def test_a_page_says_which_jobs_are_news_to_it():
+    def told(address: str) -> tuple[str, dict]:
+        text = unescape(page(address))
+        return tuple(re.search(r'data-news-since="([^"]*)" data-match="(.*?)">', text).groups())
+
+    made()
+    since, match = told("/jobs/?q=kind:noop+app:shop,own")
+    assert since == "", "all that matches is shown, so any other is news, whenever it was made"
+    assert json.loads(match)["app"] == [[None, "shop"]]
+    assert json.loads(told("/jobs/")[1])["app"] == [], "the page means all applications"
+    asked = timezone.now() - timedelta(hours=2)
+    assert told(f"/jobs/?q=since:{instant(asked)}")[0] == instant(asked)
+    Job.objects.update(created_at=timezone.now() - timedelta(hours=1))
+    for _ in range(views.PAGE):
+        made()
+    full = told("/jobs/?q=kind:noop")[0]
+    assert full > instant(timezone.now() - timedelta(minutes=1)), "the first job is on the next page, and no news"

@@ -187,11 +187,11 @@ export class JobsPage {
     });
   }
 
-  /** A job that is not shown: it is news if it was made, or began to match, since this page was painted.
+  /** A job that is not shown: it is news if it would be, had it been there or had it matched when this page was read.
    * @param {Summary} job @param {Summary|undefined} before */
   #count(job, before) {
     if (!this.match) return;
-    const since = job.created_at > (this.root.dataset.painted ?? "");
+    const since = job.created_at > (this.root.dataset.newsSince ?? "");
     const turned = before && !matches(this.match, before);
     if (matches(this.match, job) ? since || turned : false) this.#fresh.add(job.id);
     else if (!matches(this.match, job)) this.#fresh.delete(job.id);
