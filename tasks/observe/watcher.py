@@ -277,7 +277,7 @@ class Watcher:
     # --- rows -----------------------------------------------------------------------------------------------------
     def doubt(self, now: float) -> None:
         """Mark the tasks of workers that are silent, and ask about them."""
-        if now - self.doubted < DOUBT_S:
+        if now - self.doubted < DOUBT_S and not self.workers.fell_silent(self.doubted, now):
             return
         self.doubted = now
         silent = self.workers.silent(now)

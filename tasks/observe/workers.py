@@ -111,6 +111,10 @@ class Workers:
         for tally in self.tallies.values():
             tally.heard = max(tally.heard, since)
 
+    def fell_silent(self, since: float, now: float) -> bool:
+        """Whether a worker process has been without a word for too long only since then."""
+        return any(tally.is_silent(now) and not tally.is_silent(since) for tally in self.tallies.values())
+
     def silent(self, now: float) -> dict[Process, float]:
         """Worker processes without a word, and since when: those that stopped, too."""
         found = {}
