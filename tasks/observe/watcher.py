@@ -19,6 +19,7 @@ from tasks.engine.transition import retry_on_lock
 from tasks.observe import ledger, orders, restored, rows, workers
 from tasks.observe.events import Event
 from tasks.observe.fold import FINAL, OPEN, Attempt, Task, Waiting, apply, attempts_of, view
+from tasks.observe.left_out import LeftOut
 from tasks.observe.looks import Look, apply_look, apply_result
 from tasks.observe.models import App, Gap
 from tasks.observe.tally import Beat, Tally
@@ -47,6 +48,7 @@ class Watcher:
         self.ended: deque[tuple[float, str]] = deque()
         self.workers = workers.Workers(app)
         self.dropped: Counter[str] = Counter()
+        self.left_out = LeftOut()
         self.names: dict[str, set[str]] = {"kind": set(), "queue": set(), "worker": set()}
         self.unfamiliar: set[str] = set()  # tasks whose rows must be read before they are written
         self.lag = 0.0
@@ -66,13 +68,17 @@ class Watcher:
                 self._take_worker(event, arrived)
 
     def _take_task(self, event: Event, arrived: float, again: bool) -> None:
-        if not self._is_wanted(event):
-            return
         process = (event.host, event.pid)
         sender = event.kind == "task-sent"
+        if not sender and not self._may("worker", event.host):
+            return
         tally = None if sender else self._tally(process, event, arrived)
         if not sender and self.workers.sends_events(process, event, arrived, self.was_watched):
             self.greets(event.host)
+        if event.task in self.left_out or not self._is_wanted(event):
+            if tally is not None:
+                self.left_out.take(event, tally)
+            return
         at = event.at
         if tally is not None and tally.skew is not None and self._is_wrong(tally.skew):
             at += tally.skew
@@ -176,9 +182,10 @@ class Watcher:
                 continue
             if apply_look(entry.task, look, self.workers):
                 self.changed[name] = entry
+        left_out = self.left_out.running(look)
         for process, tally in self.workers.tallies.items():
             if process[0] in look.active:
-                running = sum(
+                running = left_out[process] + sum(
                     1
                     for entry in self.entries.values()
                     if (newest := view(entry.task).newest) and newest.process == process and newest.started is not None
@@ -250,8 +257,6 @@ class Watcher:
         name = event.facts.get("name", "")
         entry = self.entries.get(event.task)
         if entry is None and not self._may_see(name):
-            return False
-        if event.kind != "task-sent" and not self._may("worker", event.host):
             return False
         return not (name and not self._may("kind", name)) and self._may("queue", event.facts.get("queue", ""))
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from tasks.engine.models import Job
 from tasks.observe.events import Event
 from tasks.observe.looks import Held, Look
 from tasks.observe.models import App, Gap
@@ -98,3 +99,30 @@ def test_a_look_before_an_observer_goes_and_the_event_after_it_are_one_start():
     beat(second, 8, 11)
     assert unseen() == (0, 0, 0)
     assert (row("t").state, row("t").attempt) == ("succeeded", 1)
+
+
+@pytest.mark.parametrize("setting", ["SIGNALBOX_OBSERVE_IGNORE", "SIGNALBOX_OBSERVE_KINDS"])
+def test_a_task_that_is_left_out_has_no_row_and_was_seen_nevertheless(settings, setting):
+    setattr(settings, setting, ["noise.*"] if setting.endswith("IGNORE") else ["shop.*"])
+    watching = watcher()
+    beat(watching, 1, 10)
+    say(watching, "task-received", 2, "t", name="noise.beat")
+    say(watching, "task-started", 3, "t")
+    say(watching, "task-retried", 4, "t")
+    say(watching, "task-received", 5, "t", name="noise.beat", retries=1)
+    say(watching, "task-started", 6, "t")
+    beat(watching, 7, 12, 1)
+    look(watching, 7.5)  # it has ended, though nobody has said so
+    say(watching, "task-failed", 8, "t")
+    say(watching, "task-failed", 9, "t")  # as a hard time limit says it
+    say(watching, "task-received", 10, "other", name="noise.beat")
+    say(watching, "task-succeeded", 11, "other")
+    say(watching, "task-received", 12, "seen", name="shop.pay")
+    beat(watching, 13, 13)
+    beat(watching, 14, 13)
+    assert unseen() == (0, 0, 0)
+    assert [job.kind for job in Job.every.all()] == ["shop.pay"]
+    assert watching.workers.tallies[WORKER].running == 0
+    beat(watching, 15, 14)
+    beat(watching, 16, 14)
+    assert unseen() == (1, 1, 1)
