@@ -100,7 +100,7 @@ class Watched:
         watcher.was_watched = before is not None
         watcher.reload()
         self.controller = Controller(self.app, self.url, self.put, watcher.workers.hosts, lambda: self.leads)
-        watcher.greets = self.controller.greet
+        watcher.greets, watcher.seeks = self.controller.greet, self.controller.seek
         if before is not None and self.app.transport == "amqp":
             self.threads[0].last = before.timestamp()
         self.watcher = watcher
@@ -142,6 +142,8 @@ class Watched:
                 self.read = value
             case "result":
                 self.watcher.take_result(value.pop("task", ""), value, arrived)
+            case "found":
+                self.watcher.take_found(value, arrived)
             case "sent":
                 self.watcher.take_sent(value, arrived)
             case "look":

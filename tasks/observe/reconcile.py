@@ -17,6 +17,7 @@ from django.db import close_old_connections
 from tasks.observe import broker, control, orders, streams
 from tasks.observe.looks import Look
 from tasks.observe.models import App
+from tasks.observe.result_search import ResultSearch
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +30,7 @@ CALM_S = 0.3  # after a look, so that many reasons make one
 
 
 class Controller(threading.Thread):
-    """``hosts``: the workers that are there now. ``put``: into the inbox: "look", "result", "looked"."""
+    """``hosts``: the workers that are there now. ``put``: into the inbox: "look", "result", "found"."""
 
     def __init__(
         self,
@@ -53,6 +54,8 @@ class Controller(threading.Thread):
         self._again: float | None = None
         self._greeted: dict[str, int] = {}  # workers that have come up and have not answered yet → times to ask them
         self._missing: set[str] = set()  # tasks whose results are to be read
+        self._gap: tuple[float, float] | None = None  # in which tasks may have ended that nobody saw
+        self._search: ResultSearch | None = None
         self._known: dict[str, dict[str, Any]] = {}  # worker → what its stats said, and when they were read
         self._next = self._greet_at = 0.0
 
@@ -67,6 +70,13 @@ class Controller(threading.Thread):
         with self._lock:
             self._missing |= missing
             self._again = self._again or time.monotonic() + AGAIN_S
+        self._bell.set()
+
+    def seek(self, begin: float, until: float) -> None:
+        """Nobody listened in that time: what ended then may be among the results."""
+        with self._lock:
+            before = self._gap or (begin, until)
+            self._gap = min(before[0], begin), max(before[1], until)
         self._bell.set()
 
     def greet(self, host: str) -> None:
@@ -89,6 +99,7 @@ class Controller(threading.Thread):
                     orders.carry_out(self.app, self)
                     orders_at = time.monotonic() + ORDERS_S
                 self._read_results()
+                self._seek_results()
                 if (wanted := self._due()) is not False:
                     self._look_or_ask_again(wanted)
                     self.stopping.wait(CALM_S)
@@ -213,6 +224,21 @@ class Controller(threading.Thread):
             for raw in self.results.mget([f"{prefix}celery-task-meta-{name}" for name in some]):
                 if raw and (meta := streams.read_meta(raw, streams.Counter())):
                     self.put("result", meta, time.time())
+
+    def _seek_results(self) -> None:
+        """A step of the search for what ended in a gap; the next step follows at once."""
+        if self._search is None and self._gap is not None and self.results_url:
+            with self._lock:
+                gap, self._gap = self._gap, None
+            self.results = self.results or broker.redis_client(self.results_url)
+            self._search = ResultSearch(self.results, self.options.get("result_prefix", ""), *gap)
+        if self._search is None:
+            return
+        if found := self._search.step():
+            self.put("found", found, time.time())
+        self._search = None if self._search.is_over else self._search
+        if self._search or self._gap:
+            self._bell.set()
 
     def stop(self) -> None:
         self.stopping.set()

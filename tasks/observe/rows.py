@@ -44,6 +44,7 @@ class Entry:
     counted: Ended | None = None  # as what it stands in the charts
     process: Process | None = None  # of the newest attempt, while it has not ended
     copy_of: UUID | None = None
+    found: tuple[Process, int] | None = None  # where its start was counted as seen, and at which clock, from its result
     moved: bool = False  # its own id belongs to somebody else's row
 
 

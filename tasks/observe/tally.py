@@ -57,6 +57,10 @@ class Tally:
         """The start of what a look has ``found``, when that clock was heard, is said now."""
         self.moves += [(clock, 1, 1), (found + 1, -1, -1)]
 
+    def heard_after_all(self, clock: int, found: int) -> None:
+        """Of what was counted when its result was found an event comes still, which is counted like all others."""
+        self.moves.append((max(clock, found), -1, 0))
+
     def ended(self, clock: int, unseen_start: bool = False) -> None:
         """``unseen_start``: nobody saw it start, so that start is seen now, and it does not run any more."""
         self.moves.append((clock, 1, 0) if unseen_start else (clock, 0, -1))

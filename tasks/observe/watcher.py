@@ -43,6 +43,7 @@ class Watcher:
     def __init__(self, app: App, asks: Callable[[set[str] | None], Any]) -> None:
         self.app, self.asks = app, asks
         self.greets: Callable[[str], Any] = lambda host: None  # called with the name of a worker that has come up
+        self.seeks: Callable[[float, float], Any] = lambda begin, until: None  # results of that time are to be found
         self.entries: dict[str, rows.Entry] = {}
         self.changed: dict[str, rows.Entry] = {}
         self.ended: deque[tuple[float, str]] = deque()
@@ -108,6 +109,9 @@ class Watcher:
         self.workers.count(process, event.kind)
         begun = [sum(1 for each in found if each.started is not None) for found in (was, now)]
         over = [sum(1 for each in found if each.ended is not None) for found in (was, now)]
+        if entry.found and entry.found[0] == process and (begun, over) != ([0, 0], [0, 0]):
+            tally.heard_after_all(event.clock, entry.found[1])
+            entry.found = None
         if begun[1] > begun[0]:
             tally.started(event.clock)
         elif event.kind == "task-started" and _found(was) > _found(now):
@@ -159,6 +163,7 @@ class Watcher:
         """Remember that not everything was seen in that time."""
         self.gap = Gap.objects.create(app=self.app, begin=begin, until=until, why=why[:200])
         self.asks(None)
+        self.seeks(begin.timestamp(), until.timestamp())
 
     def take_sent(self, message: dict[str, Any], arrived: float) -> None:
         """A task that somebody here runs again: it is about to be sent."""
@@ -204,6 +209,21 @@ class Watcher:
             entry = self.entries[task]
         if apply_result(entry.task, meta, arrived):
             self.changed[task] = entry
+
+    def take_found(self, metas: list[dict[str, Any]], arrived: float) -> None:
+        """What ended while nobody listened, as the result backend has it. Of what has no row a start is seen now."""
+        wanted = {meta.pop("task"): meta for meta in metas if self._may_see(meta.get("name", ""))}
+        for task in [each for each in wanted if each not in self.entries and each not in self.left_out]:
+            if len(self.entries) < MOST_TASKS:
+                self._make(task)
+        self._recognise()
+        for task, meta in wanted.items():
+            entry = self.entries.get(task)
+            is_new = entry is not None and not (entry.version or entry.task.arrived)
+            if entry is not None and apply_result(entry.task, meta, arrived):
+                self.changed[task] = entry
+                if is_new:
+                    entry.found = self.workers.found_ended(meta.get("worker", ""), meta["at"])
 
     # --- memory ---------------------------------------------------------------------------------------------------
     def _tally(self, process: tuple[str, int], event: Event, arrived: float) -> Tally:

@@ -140,6 +140,20 @@ class Workers:
         if process in self.rows:
             self.changed.add(process)
 
+    def found_ended(self, host: str, moment: float) -> tuple[Process, int] | None:
+        """A task of which nobody had heard ended then, at this worker, or if its name is empty at the only one.
+
+        Returns where that start was counted, and at which clock, in case that its events come still.
+        """
+        hosts = [host] if host else list(self.newest)
+        process = self.newest.get(hosts[0]) if len(hosts) == 1 else None
+        if process is None or self.rows[process].since > at(moment):
+            return None
+        tally = self.tally(process)
+        tally.ended(tally.clock, unseen_start=True)
+        self.changed.add(process)
+        return process, tally.clock
+
     def may_be_dead(self, process: Process, now: float) -> bool:
         """Whether its silence means anything: a worker with the pool solo says nothing while a task runs."""
         row = self.rows.get(process)

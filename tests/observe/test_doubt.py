@@ -115,6 +115,34 @@ def test_with_results_everything_is_known_again(new_shop, tmp_path):
         assert job.basis == "result"
 
 
+@pytest.mark.parametrize("extended", [True, False])
+def test_what_began_and_ended_while_nobody_watched_is_found_among_the_results(new_shop, extended):
+    shop = new_shop(results=True, result_extended=extended)
+    shop.start()
+    with Watching({"shop": shop.broker}) as watching:
+        soon(lambda: watching.observer.watched["shop"].controller.results_url, what="results are found")
+        seen = shop.send("add", 1, 2)
+        wait_state(seen, "succeeded")
+        watching.freeze()
+    App.objects.update(holder="")
+    missed = [shop.send("add", n, 2) for n in range(12)]
+    failed = shop.send("fail")
+    soon(lambda: {*missed, failed} <= set(shop.diary()), 20, "the diary")
+    with Watching({"shop": shop.broker}):
+        for task in missed:
+            job = wait_state(task, "succeeded")
+            assert (job.basis, job.result) == ("result", missed.index(task) + 2)
+            if extended:
+                assert (job.kind, job.params) == ("shop.add", {"args": [missed.index(task), 2], "kwargs": {}})
+        assert wait_state(failed, "failed").error == "ValueError: no stock"
+        later = shop.send("add", 1, 2)
+        wait_state(later, "succeeded")
+        watched = App.objects.get().workers
+        soon(lambda: watched.get().starts == watched.get().processed == 15, 20, "all of them counted")
+        assert (App.objects.get().unseen, Gap.objects.get().unseen) == (0, 0)
+        assert Job.every.filter(app="shop").count() == 15
+
+
 def test_a_second_observer_takes_over_and_no_task_is_missed(new_shop):
     shop = new_shop()
     shop.start()

@@ -126,3 +126,24 @@ def test_a_task_that_is_left_out_has_no_row_and_was_seen_nevertheless(settings, 
     beat(watching, 15, 14)
     beat(watching, 16, 14)
     assert unseen() == (1, 1, 1)
+
+
+@pytest.mark.parametrize("heard", ["nothing", "the end", "all"])
+def test_what_is_found_among_the_results_is_seen_once_whatever_is_heard_of_it_later(heard):
+    watching = watcher()
+    beat(watching, 1, 10)
+    beat(watching, 5, 12, 1)
+    for _ in range(2):
+        watching.take_found([{"task": "t", "status": "SUCCESS", "at": BEGAN + 3, "worker": WORKER[0]}], BEGAN + 5.5)
+    if heard == "all":
+        say(watching, "task-received", 2, "t", name="a")
+        say(watching, "task-started", 3, "t")
+    if heard != "nothing":
+        say(watching, "task-succeeded", 4, "t")
+    beat(watching, 6, 12, 1)
+    beat(watching, 7, 12, 1)
+    assert unseen() == (1, 1, 1), "of two starts one was found"
+    assert row("t").state == "succeeded"
+    beat(watching, 8, 13, 1)
+    beat(watching, 9, 13, 1)
+    assert unseen() == (2, 2, 2)
