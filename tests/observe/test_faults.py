@@ -238,8 +238,11 @@ def test_an_observer_that_is_killed_for_half_a_minute_under_load(request, new_sh
         assert [(job.task_id, job.headers, job.basis, job.started_at, shop.log("w1")) for job in lost] == []
     else:
         assert len(never_seen(shop)) > 200, "it was away"
-        count_what_nobody_saw(shop)
-        soon(lambda: executions(shop) == attempts_seen() + unseen(), 15, "exactly as many as truly were")
+        soon(
+            lambda: executions(shop) == attempts_seen() + unseen(),
+            15,
+            "exactly as many as truly were, also of tasks that have a row",
+        )
 
 
 def test_a_redis_that_restarts_under_load_leaves_no_wrong_row(servers, tmp_path, new_shop):
