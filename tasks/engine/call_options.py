@@ -6,17 +6,24 @@ from typing import Any
 from uuid import UUID
 
 from tasks.engine import due, registry, routing
-from tasks.engine.options import describe_option
+from tasks.engine.options import describe_option, misspelt
 from tasks.params.json_types import carried
 from tasks.params.signature import size
 
 MOST_HEADERS = 8 * 1024  # bytes of JSON
 LIMITS = "signalbox_limits"  # in a job's headers: hard and soft time limit of the call, in seconds
 GROUP = "signalbox_group"  # there too: the id of the group that the job was called in, and its place in it
-OF_THE_CALL = (LIMITS, GROUP)  # what no job that follows inherits
+PROPERTIES = "signalbox_properties"  # there too: options that nobody here knows, properties of the message for Celery
+ORIGIN = "signalbox_origin"  # there too: the process that called
+OF_THE_CALL = (LIMITS, GROUP, PROPERTIES, ORIGIN)  # what no job that follows inherits
+CALLERS = {
+    "priority", "countdown", "eta", "expires", "headers", "queue", "time_limit", "soft_time_limit", "group_id",
+    "group_index", "task_id", "link", "link_error", "chain", "idempotency_key", "owner", "args", "kwargs",
+}  # fmt: skip
 # Options that Celery's own callers (delay, canvas, beat) pass along and that mean nothing here.
 HARMLESS = {
-    "add_to_parent", "chord", "chord_size", "ignore_result", "producer", "reply_to",
+    "add_to_parent", "chord", "chord_size", "ignore_result", "producer",
+    "confirm_timeout", "delivery_mode", "immediate", "mandatory", "timeout",
     "retry", "retry_policy", "root_id", "parent_id", "serializer", "compression", "connection", "publisher",
     "router", "stamped_headers", "replaced_task_nesting",
     "MessageGroupId", "MessageDeduplicationId",  # read by SQS, and by no broker that workers of ours have
@@ -46,10 +53,25 @@ def split_options(kind: registry.Kind, options: dict[str, Any]) -> dict[str, Any
         raise type(wrong)(f"{kind.name}: {wrong}.") from None
     if found["priority"] is not None and found["priority"] not in range(10):
         raise ValueError(f"{kind.name}: a priority is a whole number from 0 to 9.")
-    for name, value in options.items():
-        if value not in (None, [], ()) and name not in HARMLESS:
-            raise TypeError(f"{kind.name}: the option {name!r} cannot be honoured for a job{describe_option(name)}.")
+    if properties := _properties(kind, options):
+        found["headers"] = {**(found["headers"] or {}), PROPERTIES: properties}
     return found
+
+
+def _properties(kind: registry.Kind, options: dict[str, Any]) -> dict[str, Any] | None:
+    """Options that are left: Celery makes properties of the message of those that it does not know."""
+    left = {name: value for name, value in options.items() if value not in (None, [], ()) and name not in HARMLESS}
+    for name in left:
+        if instead := describe_option(name):
+            raise TypeError(f"{kind.name}: the option {name!r} cannot be honoured for a job{instead}.")
+        if meant := misspelt(name, CALLERS | HARMLESS):
+            raise TypeError(f"{kind.name}: a call has no option {name!r}; if {meant} is not meant, take another name.")
+    try:
+        return check_headers(left)
+    except (TypeError, ValueError):
+        names = ", ".join(map(repr, left))
+        most = f"at most {MOST_HEADERS // 1024} KiB of JSON"
+        raise TypeError(f"{kind.name}: a job keeps {most} of options that Celery does not know: {names}.") from None
 
 
 def split_expires(expires: Any) -> dict[str, Any]:

@@ -9,10 +9,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from celery.utils.nodenames import anon_nodename
 from django.db import DatabaseError
 
 from tasks.engine import chords, creation, due, registry, sealing
-from tasks.engine.call_options import OF_THE_CALL, expiry
+from tasks.engine.call_options import OF_THE_CALL, ORIGIN, expiry
 from tasks.engine.canvas import FIRST, Branch, Step, store_chord, waits_for_failure
 from tasks.engine.creation import FAILURE, RESULT_OF, RESULTS_OF
 from tasks.engine.models import Chord, Job, State
@@ -146,7 +147,7 @@ def _build_step(head: Step, rest: Branch, before: Job, result: Any, reference: T
     moment = head.get("expires_at")
     job.expires_at = expiry({**head, "expires_at": moment and datetime.fromisoformat(moment)})
     handed_on = {name: value for name, value in (before.headers or {}).items() if name not in (STATE, *OF_THE_CALL)}
-    job.headers = {**handed_on, **(unpack(head.get("headers")) or {})} or None
+    job.headers = {ORIGIN: anon_nodename(), **handed_on, **(unpack(head.get("headers")) or {})}
     job.owner_id, job._owner_name, job.parent = before.owner_id, before.owner_name, before.uid
     job.root = before.root or before.uid
     job.then = [*([rest] if rest else []), *head.get("then", [])] or None

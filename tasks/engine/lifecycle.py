@@ -10,9 +10,11 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from celery.utils.nodenames import anon_nodename
 from django.db import IntegrityError, connection, transaction
 
 from tasks.engine import acceptance, attempts, calls, chains, creation, notify, registry, releases, storable
+from tasks.engine.call_options import ORIGIN
 from tasks.engine.errors import Failure, NotInState
 from tasks.engine.lease import HELD, TERMINATE
 from tasks.engine.log_context import REQUEST, request_id
@@ -68,7 +70,8 @@ def submit(
     job.copy_of, job.parent, job.root, job.callback_url = copy_of and copy_of.uid, parent, root, callback_url
     job.schedule, job.slot, job.then = schedule, slot, then
     job.expires_at = expires_at
-    job.headers = ({REQUEST: request_id.get()} if request_id.get() else {}) | (headers or {}) or None
+    asked_in = {REQUEST: request_id.get()} if request_id.get() else {}
+    job.headers = {ORIGIN: anon_nodename(), **asked_in, **(headers or {})}
     job.asked = creation.asked(job, due_at, params) if idempotency_key else ""
     job.idempotency_digest = creation.digest(job.asked) if idempotency_key else ""
     return acceptance.accept(job, repeatable=bool(idempotency_key or slot or (uid and chosen)))

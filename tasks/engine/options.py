@@ -34,6 +34,8 @@ INSTEAD = {  # beside the names of a task's own machinery, for which there is no
     "argsrepr": HIDDEN,
     "kwargsrepr": HIDDEN,
     "exchange": "a job waits in a queue: give queue=",
+    "exchange_type": "a job waits in a queue: give queue=",
+    "declare": "a job waits in a queue: give queue=",
 }
 MACHINERY = {"Strategy", "backend", "kind", "perform", "tracer", "__trace__"}  # of the classes of jobs
 ATTRIBUTES = (
@@ -60,8 +62,13 @@ def check_options(options: Iterable[str]) -> None:
     for name in options:
         if name in REFUSED:
             raise TypeError(f"a job has no option {name!r}{describe_option(name)}")
-        if name not in KNOWN and (meant := get_close_matches(name, KNOWN, 1, LIKE)):
-            raise TypeError(f"a job has no option {name!r}; if {meant[0]} is not meant, take another name")
+        if name not in KNOWN and (meant := misspelt(name, KNOWN)):
+            raise TypeError(f"a job has no option {name!r}; if {meant} is not meant, take another name")
+
+
+def misspelt(name: str, known: Iterable[str]) -> str | None:
+    """The known word that a name is so much like that it was meant to be that one."""
+    return next(iter(get_close_matches(name, known, 1, LIKE)), None)
 
 
 def mix_base(outermost: type, ours: type[Task], base: Any) -> type[Task]:

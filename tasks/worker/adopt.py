@@ -83,6 +83,7 @@ def _kind_of(name: str, task: Task) -> registry.Kind:
         time_limit=task.time_limit,
         expires=getattr(task, "expires", None),
         rate_limit=task.rate_limit,
+        on_lost=getattr(task, "on_lost", "retry"),
         retry=options.retry_policy(options.of_class(type(task))),
         open=_matches(name, getattr(settings, "SIGNALBOX_ADOPT_SUBMIT", ())),
     )

@@ -58,6 +58,7 @@ def _maps_a_job(kwargs: Any) -> bool:
 
 def _backend(theirs: Any) -> Any:
     made = theirs()
+    made.chords_of_jobs = set()
     made.own_chord = vars(made).pop("apply_chord", None)  # some of Celery's have it on the object, before its class
     made.__class__ = _mixed(Backend, made)
     return made
@@ -71,9 +72,10 @@ class Backend:
     """Before the class of an app's result backend: it has the results of jobs too, and stores none of them."""
 
     own_chord: Any
+    chords_of_jobs: set[str]  # whose header is being called
 
     def get_task_meta(self, task_id: str, cache: bool = True) -> dict[str, Any]:
-        found = results.known(task_id)
+        found = results.with_children(task_id)
         return super().get_task_meta(task_id, cache=cache) if found is None else found
 
     def add_pending_result(self, result: Any, *args: Any, **options: Any) -> Any:
@@ -102,9 +104,16 @@ class Backend:
         if jobs == {True, False}:
             raise TypeError("A chord waits for jobs or for plain Celery tasks, and not for both: make jobs of all.")
         if True in jobs:
+            self.chords_of_jobs.add(header_result_args[0])
             return app.backend.apply_chord(header_result_args, body, **options)
         super().ensure_chords_allowed()
         return (self.own_chord or super().apply_chord)(header_result_args, body, **options)
+
+    def set_chord_size(self, group_id: str, chord_size: int) -> None:
+        """A chord's row knows its size: that of jobs needs no backend, which may be away."""
+        if group_id not in self.chords_of_jobs:
+            return super().set_chord_size(group_id, chord_size)
+        return self.chords_of_jobs.discard(group_id)
 
     def forget(self, task_id: str) -> None:
         if results.known(task_id) is None:
@@ -123,6 +132,10 @@ class Control:
             return said
         theirs = super().revoke(task_id if isinstance(task_id, str) else others, *args, **options)
         return [*(said or ()), *(theirs or ())] if options.get("reply") else theirs
+
+    def rate_limit(self, task_name: str, *args: Any, **options: Any) -> Any:
+        theirs = app.control if registry.knows(task_name) else super()
+        return theirs.rate_limit(task_name, *args, **options)
 
     def terminate(self, task_id: Any, destination: Any = None, signal: Any = "SIGTERM", **options: Any) -> Any:
         return self.revoke(task_id, destination=destination, terminate=True, signal=signal, **options)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from celery import signals
 
 from tasks.engine import broker
-from tasks.engine.call_options import OF_THE_CALL
+from tasks.engine.call_options import OF_THE_CALL, PROPERTIES
 from tasks.engine.report import STATE
 
 MOST = 8 * 1024  # bytes of JSON that a job keeps as headers
@@ -39,7 +39,8 @@ def before(
     headers, plain = {**message.headers, **own}, dict(message.headers)
     where = broker.broker_name(queue or task.kind.queue)
     sent = {"body": message.body, "headers": headers, "exchange": where, "routing_key": where}
-    more = {"declare": [], "properties": message.properties, "retry_policy": {}}
+    properties = {**message.properties, **own.get(PROPERTIES, {})}
+    more = {"declare": [], "properties": properties, "retry_policy": {}}
     signals.before_task_publish.send(sender=task.name, **sent, **more)
     if changed := [name for name, value in plain.items() if headers.get(name) != value]:
         raise TypeError(f"{task.name}: before_task_publish cannot change {changed[0]!r} of a job; give it to the call.")

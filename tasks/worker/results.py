@@ -20,9 +20,6 @@ from tasks.engine.report import current_report
 from tasks.params.typed import restored
 from tasks.worker.celery_states import meta_of, raised
 
-ENDINGS = {states.FAILURE: "failed", states.REVOKED: "cancelled", states.IGNORED: "cancelled"}
-ENDED = set(ENDINGS)
-
 
 class JobTimeoutError(CelerysTimeoutError, TimeoutError):
     """The end did not come in time. It is Celery's class too, which its callers catch."""
@@ -31,17 +28,26 @@ class JobTimeoutError(CelerysTimeoutError, TimeoutError):
 class JobResult(AsyncResult):
     """What ``delay()`` returns: the job's id, and all that Celery's callers ask of a result, read from the row.
 
-    States are Celery's words. A step of a chain whose turn has not come is PENDING.
+    States are Celery's words. A step of a chain whose turn has not come is PENDING. One whose turn will not come, since
+    a job before it has failed, has failed with that one's exception.
     """
 
     supports_native_join = False
 
     def ready(self) -> bool:
         job = row_of(self.id)[1]
-        return job is not None and job.state in Job.FINAL
+        return job.state in Job.FINAL if job is not None else self._get_task_meta()["status"] == "FAILURE"
 
     def _get_task_meta(self) -> dict[str, Any]:
-        return meta_by_id(self.id)
+        found = known(self.id)
+        if found is None and (broken := self._broken_by()) is not None and broken.state == Job.State.FAILED:
+            return {"status": "FAILURE", "result": raised(broken), "traceback": broken.traceback or None}
+        return found or meta_of(None)
+
+    @property
+    def children(self) -> list["JobResult"]:
+        """The jobs that this one's code has called, and the next steps of its chain."""
+        return [JobResult(uid, app=self.app, backend=self.backend) for uid in called_by(self.id)]
 
     def get(
         self,
@@ -63,8 +69,12 @@ class JobResult(AsyncResult):
             )
         until = None if timeout is None else time.monotonic() + timeout
         while (job := row_of(self.id)[1]) is None or job.state not in Job.FINAL:
-            if job is None and (ended := ENDED & set(self._states_before())):
-                raise RuntimeError(f"The chain ended before this job: one before it {ENDINGS[ended.pop()]}.")
+            if job is None and (broken := self._broken_by()) is not None:
+                if broken.state == Job.State.CANCELLED:
+                    raise RuntimeError("The chain ended before this job: one before it was cancelled.")
+                if propagate:
+                    raise raised(broken)
+                return self.result
             if until is not None and time.monotonic() > until:
                 raise JobTimeoutError(f"The job was still {self.state} after {timeout:g} s.")
             time.sleep(interval)
@@ -80,11 +90,16 @@ class JobResult(AsyncResult):
     def forget(self) -> None:
         """The result stays: it is the job's own record."""
 
-    def _states_before(self) -> list[str]:
-        """Of the jobs before this one in its chain, the nearest first; of a chord's body, all that it waits for."""
-        if isinstance(self.parent, ResultSet):
-            return [state for each in leaves(self.parent) for state in (each.state, *each._states_before())]
-        return [self.parent.state, *self.parent._states_before()] if self.parent else []
+    def _broken_by(self) -> Job | None:
+        """The job before this one in its chain, or of those that a chord's body waits for, that has failed or was
+        cancelled: this one will not begin."""
+        before = leaves(self.parent) if isinstance(self.parent, ResultSet) else [self.parent] if self.parent else []
+        for each in before:
+            job = row_of(each.id)[1]
+            broken = job if job is not None else each._broken_by()
+            if broken is not None and broken.state in (Job.State.FAILED, Job.State.CANCELLED):
+                return broken
+        return None
 
 
 def leaves(results: Iterable[Any]) -> Iterator[Any]:
@@ -134,11 +149,21 @@ class NoResults(DisabledBackend):
 
     def _get_task_meta_for(self, task_id: str) -> dict[str, Any]:
         """For ``celery.result.AsyncResult(id)``, in Celery's words for states, as code written for it compares them."""
-        return meta_by_id(task_id)
+        return with_children(task_id) or meta_of(None)
 
 
-def meta_by_id(task_id: str) -> dict[str, Any]:
-    return known(task_id) or meta_of(None)
+def called_by(task_id: str) -> list[str]:
+    """The ids of the jobs that a job's code has called, and of the next steps of its chain."""
+    rows = Job.objects.filter(parent=task_id).order_by("pk") if is_uuid(task_id) else Job.objects.none()
+    return [str(uid) for uid in rows.values_list("uid", flat=True)]
+
+
+def with_children(task_id: str) -> dict[str, Any] | None:
+    """What is known of a job, for Celery's own classes of results. As there, children are known when it has ended."""
+    found = known(task_id)
+    if found is not None and found["status"] in states.READY_STATES:
+        found["children"] = [((uid, None), None) for uid in called_by(task_id)]
+    return found
 
 
 def known(task_id: str) -> dict[str, Any] | None:

@@ -87,6 +87,16 @@ class JobTask(Task):
     def AsyncResult(self, task_id: str, **options: Any) -> JobResult:
         return JobResult(task_id, app=self._get_app(), **({"backend": app.backend} | options))
 
+    @property
+    def backend(self) -> Any:
+        """A job's result is its row, so its app's own backend gets none, and may be away. A message that waited when
+        its task became one of jobs is run by that app's worker, whose callers wait for a result there."""
+        return Task.backend.fget(self) if body.elsewhere else app.backend
+
+    @backend.setter
+    def backend(self, value: Any) -> None:
+        self._backend = value
+
     def map(self, it: Iterable[Any]) -> Any:
         """As in Celery, a signature of one job that calls the task with each item; tasks.kinds.mapped has its kind."""
         return xmap(self.s(), it, app=app)

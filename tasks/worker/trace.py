@@ -77,13 +77,18 @@ def context(held: Held, own: dict[str, Any], request: dict[str, Any]) -> dict[st
     headers = {name: value for name, value in request.items() if name.startswith(OURS)} | own
     group, index = call_options.group_of(job.headers)
     soft, hard = deadlines.limits(job, held.task.kind)
+    kept = job.headers or {}
+    properties = {**(request.get("properties") or {}), "correlation_id": uid, **kept.get(call_options.PROPERTIES, {})}
     return {
         **request,
         **headers,
         **chain_of.offered(job.then),
         "id": uid,
         "task": held.task.name,
-        "correlation_id": uid,
+        "properties": properties,
+        "correlation_id": properties["correlation_id"],
+        "reply_to": properties.get("reply_to"),
+        "origin": kept.get(call_options.ORIGIN),
         "root_id": str(job.root or job.uid),
         "parent_id": job.parent and str(job.parent),
         "group": group,

@@ -115,6 +115,23 @@ def retry_that_is_not_raised():
     return [lines(3, "tries"), settled(), end_of(result)[0]]
 
 
+def chain_that_breaks():
+    return _caught(chain(many.doubles.s(1), many.raises_special.s(), many.doubles.s(), many.doubles.s()).delay())
+
+
+def chord_that_breaks():
+    return _caught(chord([many.doubles.s(1), many.raises_special.s(1)])(tasks.collects.s()))
+
+
+def _caught(result):
+    try:
+        result.get(timeout=PATIENCE_S)
+    except Exception as error:
+        seen = [type(error).__name__, str(error)]
+    kept = result.get(propagate=False, timeout=PATIENCE_S)
+    return [seen, result.state, result.ready(), result.failed(), type(kept).__name__, type(result.result).__name__]
+
+
 def retry_by_hand():
     called = chain(many.raises_retry.s(), tasks.spend.s())().parent
     lines(1, "raises Retry")

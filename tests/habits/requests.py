@@ -5,6 +5,8 @@ from decimal import Decimal
 from uuid import UUID
 
 from celery import chain
+from celery.result import AsyncResult
+from celery.utils.nodenames import anon_nodename
 
 from tests.habits.cases import end_of, lines
 from tests.habits.team import asked, tasks
@@ -29,6 +31,27 @@ def request_of_a_call_with_options():
 
 def request_of_a_message_for_sqs():
     return end_of(tasks.spend.apply_async((1,), MessageGroupId="x"))
+
+
+def message_of_a_call_with_options_that_nobody_knows():
+    options = {"once": {"graceful": True}, "colour": 5, "delivery_mode": 1, "reply_to": "me"}
+    others = {"correlation_id": "c", "reply_to": "me"}
+    signed = asked.says_its_message.si().set(colour=6, reply_to="me")
+    steps = chain(asked.adds_one.s(4), asked.says_its_message.s().set(colour=7, reply_to="me"))
+    calls = [asked.says_its_message.apply_async(**each) for each in (options, others)]
+    return [end_of(each) for each in (*calls, signed.apply_async(), steps.apply_async())]
+
+
+def origin_of_a_call():
+    return end_of(asked.says_its_origin.delay())[1] == anon_nodename()
+
+
+def results_of_what_a_task_calls():
+    result = asked.calls_two.delay()
+    _, called = end_of(result)
+    lines(2, "called")
+    found = [result, AsyncResult(result.id, app=tasks.spend.app)]
+    return [sorted(child.id for child in each.children) == sorted(called) for each in found]
 
 
 def ids_of_what_a_task_calls():

@@ -78,7 +78,9 @@ def test_a_lazy_text_arrives_as_text():
     [
         ({"exchange": "e"}, "the option 'exchange' cannot be honoured for a job"),
         ({"priority": 100}, "a priority is a whole number from 0 to 9"),
-        ({"contdown": 3}, "the option 'contdown' cannot be honoured for a job"),
+        ({"contdown": 3}, "a call has no option 'contdown'; if countdown is not meant, take another name"),
+        ({"once": {1, 2}}, "a job keeps at most 8 KiB of JSON of options that Celery does not know: 'once'"),
+        ({"once": "x" * 9_000}, "a job keeps at most 8 KiB of JSON of options that Celery does not know: 'once'"),
     ],
 )
 def test_an_option_of_a_broker_or_a_misspelt_one_is_named(option, said):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 pytestmark = pytest.mark.process
-HELP = {"end_of", "lines", "settled", "indices"}
+HELP = {"end_of", "lines", "settled", "indices", "_caught"}
 DIFFER = {"received_of_five_calls", "retry_by_hand"}  # of test_differences
 MODULES = ("cases", "apps", "requests", "calls")
 

@@ -1,7 +1,8 @@
 """SIGNALBOX_ADOPT: plain Celery tasks become jobs without a changed line."""
 
 import pytest
-from celery import current_app, signature
+from celery import chord, current_app, signature
+from celery.backends.base import BaseBackend
 from celery.signals import task_failure
 
 from project import checks
@@ -74,6 +75,21 @@ def test_it_is_tried_again_as_celery_says():
     assert 5 < (failed.due_at - failed.created_at).total_seconds() < 9
     Job.objects.update(state="queued", due_at=None)
     assert perform(failed).result == [f"{HERE}.plain_unlucky", 5]
+
+
+def test_nothing_of_a_job_goes_to_the_result_backend_of_its_app(monkeypatch):
+    asked = []
+    monkeypatch.setattr(plain.theirs.backend, "store_result", lambda *found, **_: asked.append(found))
+    monkeypatch.setattr(BaseBackend, "set_chord_size", lambda *found: asked.append(found))
+    assert perform(Job.objects.get(uid=plain.plain_theirs.delay(1).id)).state == "succeeded"
+    assert plain.plain_theirs.backend is app.backend is not plain.theirs.backend
+    chord([plain.plain_theirs.s(1), plain.plain_theirs.s(2)], app=plain.theirs)(plain.plain_sum.s())
+    assert (asked, Job.objects.count()) == ([], 3)
+
+
+def test_orders_about_a_job_by_its_own_app_are_refused():
+    with pytest.raises(NotImplementedError, match="rate_limit"):
+        plain.theirs.control.rate_limit(f"{HERE}.plain_theirs", "1/s")
 
 
 def test_a_task_of_another_app_stays_the_object_that_code_holds():

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from celery import chain, signals
+from celery.utils.nodenames import anon_nodename
 
 from tasks.base import job
 from tasks.engine.models import Job
@@ -50,7 +51,7 @@ def test_it_fires_once_before_the_insert_with_the_real_arguments():
     assert seen == [(tenant.name, (5,), {}, uid, 0)]
     assert after == [(tenant.name, uid)]
     stored = Job.objects.get()
-    assert stored.headers == {"tenant": "acme"}
+    assert stored.headers == {"tenant": "acme", "signalbox_origin": anon_nodename()}
     assert "acme" not in str(stored.summary())
 
 

@@ -2,6 +2,7 @@
 
 import functools
 import logging
+import re
 import time
 from typing import Any
 
@@ -35,6 +36,25 @@ def asks_itself(self, *args, **kwargs):
     said["app"] = self.app.tasks[self.name].name
     said["log"] = [log.name, log.parent.name, log.isEnabledFor(logging.INFO), log.isEnabledFor(logging.DEBUG)]
     return said
+
+
+@job(name="habits_says_its_message", bind=True)
+def says_its_message(self, previous=None):
+    request = self.request
+    found = {name: request.properties.get(name) for name in ("once", "colour", "correlation_id", "reply_to")}
+    found["correlation_id"] = found["correlation_id"] == request.id
+    place = re.fullmatch(r"gen\d+@(.+)", request.origin)
+    return [found, request.correlation_id == request.id, request.reply_to == "me", place is not None]
+
+
+@job(name="habits_says_its_origin", bind=True)
+def says_its_origin(self):
+    return self.request.origin
+
+
+@job(name="habits_calls_two")
+def calls_two():
+    return [called.delay(False).id, called.delay(False).id]
 
 
 @job(name="habits_calls_another")

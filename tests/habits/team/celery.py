@@ -14,6 +14,7 @@ app = Celery(
 app.conf.update(
     include=[f"tests.habits.team.{name}" for name in ("tasks", "asked", "many")],
     broker_connection_retry_on_startup=True,
+    task_track_started=True,
     result_extended=True,
     task_routes={"habits_is_routed": {"queue": "routed"}},
     task_annotations={"habits_is_annotated": {"max_retries": 1}},

@@ -51,3 +51,8 @@ def raises_what_retry_gave(self):
 def raises_retry(*_):
     note("raises Retry")
     raise Retry("by hand", when=1)
+
+
+@job(name="habits_raises_special")
+def raises_special(n):
+    raise Special(f"no {n}")
