@@ -110,6 +110,8 @@ def test_with_results_everything_is_known_again(new_shop, tmp_path):
     App.objects.update(holder="")
     (tmp_path / "end").touch()  # while nobody watches
     soon(lambda: shop.diary()[task][-1] == "succeeded", 20)
+    inspect = shop.app.control.inspect(timeout=1)
+    soon(lambda: not any((inspect.active() or {"no answer": 1}).values()), 20, "its worker has said so, to nobody")
     with Watching({"shop": shop.broker}):
         job = wait_state(task, "succeeded")
         assert job.basis == "result"
