@@ -7,6 +7,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.line import Line, instant, job, stats, uid
 from tests.browser.watcher import Watcher
+from tests.support.processes import Product, wait_until
 
 pytestmark = pytest.mark.process
 
@@ -282,6 +283,21 @@ def test_what_waits_and_runs_is_counted_by_queue_and_by_kind(page: Page, line: L
     page.get_by_role("button", name="Resume").click()
     expect(chips).to_have_count(0)
     expect(kinds).to_have_count(0)
+
+
+def test_when_the_last_chip_that_the_server_painted_goes_a_sentence_takes_its_place(
+    page: Page, line: Line, product: Product
+) -> None:
+    submit = "from tasks.engine import lifecycle; print(lifecycle.submit('countdown', {'seconds': 600})[0].uid)"
+    uid = product.python(submit).strip()
+    chip = page.locator("[data-tally=kind] > li", has_text="countdown")
+    wait_until(lambda: page.reload() and chip.count(), what="a chip of the server's")
+    line.send("gauge", gauge="tallies", value={"queues": {}, "kinds": {}})
+    for by in ("queue", "kind"):
+        expect(page.locator(f"[data-tally={by}] > li")).to_have_count(0)
+        said = page.locator(f"[data-tally={by}]").evaluate("(list) => getComputedStyle(list, '::before').content")
+        assert said == '"nothing waiting or running"'
+    product.python(f"from uuid import UUID; from tasks.engine import lifecycle; lifecycle.cancel(UUID('{uid}'))")
 
 
 def test_a_chip_leads_to_its_jobs(page: Page, watcher: Watcher) -> None:
