@@ -32,8 +32,8 @@ export class List {
 
   /** Make the list these items, in this order, and write all of them. @param {T[]} items */
   show(items) {
-    this.arrange(items);
     for (const item of items) this.patch(item);
+    this.arrange(items);
   }
 
   /** Make the list these items, in this order. @param {T[]} items */
