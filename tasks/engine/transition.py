@@ -23,9 +23,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 PAUSES_S = (0.02, 0.1, 0.3)
 PATIENCE_S = 1.9  # a statement that took longer waited for a lock; it is not repeated, the caller gets the error
-
-
-PLAIN = (str, int)
+PLAIN = (str, int)  # and not ``str | int``, which Python would make anew for each value
 
 
 class Raw(NamedTuple):
@@ -52,7 +50,7 @@ def move(
     returned it, if it is the one that ``where`` names; what has not changed since is not read again.
     """
     link = connections[DEFAULT_DB_ALIAS]  # looked up once: what all go through finds it anew for each of its names
-    places = tuple([(name, value.sql if isinstance(value, Raw) else "%s") for name, value in sets.items()])
+    places = tuple((name, value.sql if isinstance(value, Raw) else "%s") for name, value in sets.items())
     values = [_adapt(name, value, link) for name, value in sets.items() if not isinstance(value, Raw)]
     values += [_adapt_argument(value, link) for value in args]
     with link.cursor() as cursor:
