@@ -19,7 +19,7 @@ from live.frame_cache import FrameCache
 from live.job_feeds import JobFeeds
 from live.listener import Listener
 from live.mailbox import Mailbox
-from live.socket_limits import TOO_MANY, Crowd
+from live.socket_limits import TOO_MANY, SocketCounter
 from live.state import Counters, Picture
 from live.topics import NOWHERE
 
@@ -38,7 +38,7 @@ class Hub:
 
     def __init__(self) -> None:
         self.mailboxes: dict[Mailbox, None] = {}
-        self._crowd = Crowd(self.mailboxes)
+        self._socket_counter = SocketCounter(self.mailboxes)
         self.clerk = DatabaseThread(
             "signalbox-clerk"
         )  # for what clients ask: however much that is, it delays no reconcile
@@ -72,7 +72,7 @@ class Hub:
         mailbox = Mailbox(send, visitor)
         mailbox.written = self.serve
         self.mailboxes[mailbox] = None
-        self._crowd.came(mailbox)
+        self._socket_counter.came(mailbox)
         self._wake()
         return mailbox
 
@@ -82,7 +82,7 @@ class Hub:
         self.watch_news(mailbox, frozenset())
         self.mailboxes.pop(mailbox, None)
         mailbox.left()
-        self._crowd.left(mailbox)
+        self._socket_counter.left(mailbox)
         self.linger()
 
     def linger(self) -> None:
@@ -95,7 +95,7 @@ class Hub:
             task.cancel()
         self._listener.stop()
         self._watches.stop()
-        self._crowd.stop()
+        self._socket_counter.stop()
         self.picture.stop()
         self.clerk.stop()
         _hubs.pop(asyncio.get_running_loop(), None)
@@ -254,7 +254,7 @@ class Hub:
         for mailbox in list(self.mailboxes):
             try:
                 action(mailbox)
-            except Exception:  # one socket's trouble is no other's
+            except Exception:  # an error of one socket must not reach the others
                 log.exception("a socket could not be served")
             if time.monotonic() > end:
                 await asyncio.sleep(0)

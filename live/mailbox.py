@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 WINDOW = 4
 PATIENCE_S = 30.0  # something waits and nothing is acknowledged: the reader is too slow
-FAREWELL_S = 5.0  # for a close frame to get through; then the connection is cut
+CLOSE_S = 5.0  # for a close frame to get through; then the connection is cut
 REASON = 123  # bytes, as a close frame has room; a longer one would be no close frame at all
 UNSENT = 50  # beats and errors behind a blocked write; a reader that causes more is not reading
 
@@ -95,7 +95,7 @@ class Mailbox:
         short = reason.encode()[:REASON].decode(errors="ignore")
         self._write({"type": "websocket.close", "code": code, "reason": short})
         if self.task is not None:
-            asyncio.get_running_loop().call_later(FAREWELL_S, self._cut)
+            asyncio.get_running_loop().call_later(CLOSE_S, self._cut)
 
     def left(self) -> None:
         """Stop a running write: the socket is gone."""
@@ -147,7 +147,7 @@ class Mailbox:
             await self.send({"type": "websocket.close", "code": 1011, "reason": "a frame could not be sent"})
 
     def _cut(self) -> None:
-        """ASGI has no word for it: uvicorn's ``send`` is a method of the protocol that owns the transport.
+        """Cut the connection. ASGI has no message for that: uvicorn's ``send`` is a method of what owns the transport.
 
         (Daphne's own close handshake gives up after a second, and never blocks a sender.)
         """

@@ -19,7 +19,7 @@ from live.mailbox import Mailbox
 
 TIMEOUT_S = 1.0
 TOO_MANY = "too many sockets of this user"
-# Of one person. ARGV: the process, its sockets now, seconds until that is forgotten. Answers the sum of all processes.
+# Keys of one user. ARGV: the process, its sockets now, seconds until that expires. Answers the sum of all processes.
 SAY = """
 local now, sum = tonumber(redis.call('TIME')[1]), 0
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2] .. ' ' .. now)
@@ -39,7 +39,7 @@ return sum
 log = logging.getLogger(__name__)
 
 
-class Crowd:
+class SocketCounter:
     """The counter of one process and loop. It has one connection and one request at a time for all changes."""
 
     def __init__(self, mailboxes: Collection[Mailbox]) -> None:

@@ -30,7 +30,7 @@ class ProjectConfig(AppConfig):
             worker,  # noqa: F401 - connects the signals
         )
         from tasks.engine import broker, celery_app, registry, routing
-        from tasks.worker import adopt, annotated, guests, imports
+        from tasks.worker import adopt, annotated, imports, other_apps
 
         celery_app.serve_all()
 
@@ -43,6 +43,6 @@ class ProjectConfig(AppConfig):
         adopt.adopt_all()
         app_settings.read_from_apps()
         annotated.settle_all()
-        guests.serve_all()
+        other_apps.serve_all()
         registry.further_queues |= routing.named_queues()
         celery.app.conf.task_queues = broker.declared(registry.queues())

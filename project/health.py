@@ -1,7 +1,7 @@
-"""Liveness and readiness, for supervisors and load balancers: a bare word without credentials, by whatever name or
-address they ask (project/guards.py).
+"""Liveness and readiness, for supervisors and load balancers: one word without credentials, under every host name
+(project/middleware.py).
 
-Who may see metrics gets the details of readiness too: a token in the Authorization header, or an admin's session.
+A client that may see metrics gets the details of readiness too: by its token, or by an admin's session.
 """
 
 import logging

@@ -9,7 +9,7 @@ from pathlib import Path
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from project import database, env, keys, observed, private, startup
+from project import database, env, keys, observe_settings, private, startup
 
 private.begin()
 
@@ -63,13 +63,13 @@ SIGNALBOX_RELEASE = env.matching(
 )
 SIGNALBOX_SOCKETS = env.number("SIGNALBOX_SOCKETS", 5_000, 1, 1_000_000, whole=True)
 SIGNALBOX_SOCKETS_PER_USER = env.number("SIGNALBOX_SOCKETS_PER_USER", 100, 1, 1_000_000, whole=True)
-SIGNALBOX_OBSERVE = observed.addresses("SIGNALBOX_OBSERVE")  # watched applications
-SIGNALBOX_OBSERVE_RESULTS = observed.addresses("SIGNALBOX_OBSERVE_RESULTS", off=True)
-observed.refuse_strangers(SIGNALBOX_OBSERVE_RESULTS, SIGNALBOX_OBSERVE, "SIGNALBOX_OBSERVE_RESULTS")
-SIGNALBOX_OBSERVE_OPTIONS = observed.options("SIGNALBOX_OBSERVE_OPTIONS", SIGNALBOX_OBSERVE)
+SIGNALBOX_OBSERVE = observe_settings.addresses("SIGNALBOX_OBSERVE")  # watched applications
+SIGNALBOX_OBSERVE_RESULTS = observe_settings.addresses("SIGNALBOX_OBSERVE_RESULTS", off=True)
+observe_settings.refuse_strangers(SIGNALBOX_OBSERVE_RESULTS, SIGNALBOX_OBSERVE, "SIGNALBOX_OBSERVE_RESULTS")
+SIGNALBOX_OBSERVE_OPTIONS = observe_settings.options("SIGNALBOX_OBSERVE_OPTIONS", SIGNALBOX_OBSERVE)
 SIGNALBOX_OBSERVE_ENABLE = env.flag("SIGNALBOX_OBSERVE_ENABLE", True)
 SIGNALBOX_OBSERVE_READONLY = env.flag("SIGNALBOX_OBSERVE_READONLY", False)
-SIGNALBOX_OBSERVE_REDACT = [word.lower() for word in env.words("SIGNALBOX_OBSERVE_REDACT", observed.REDACT)]
+SIGNALBOX_OBSERVE_REDACT = [word.lower() for word in env.words("SIGNALBOX_OBSERVE_REDACT", observe_settings.REDACT)]
 SIGNALBOX_OBSERVE_KINDS = env.words("SIGNALBOX_OBSERVE_KINDS", [])
 SIGNALBOX_OBSERVE_IGNORE = env.words("SIGNALBOX_OBSERVE_IGNORE", [])
 SIGNALBOX_KEEP_WATCHED_D = env.number("SIGNALBOX_KEEP_WATCHED_D", 7, 0.001, 36_500)
@@ -137,7 +137,7 @@ INSTALLED_APPS = [
     "knox",
 ]
 MIDDLEWARE = [
-    "project.guards.guard",
+    "project.middleware.guard",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -269,7 +269,7 @@ SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_NAME = "signalbox_session"
 CSRF_COOKIE_NAME = "signalbox_csrf"
-CSRF_FAILURE_VIEW = "project.guards.form_too_old"
+CSRF_FAILURE_VIEW = "project.middleware.form_too_old"
 SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = f"{PREFIX}/"
 CSRF_TRUSTED_ORIGINS = SIGNALBOX_ORIGINS
 if env.flag("SIGNALBOX_HTTPS", False):  # a proxy in front speaks TLS, and sets this header whatever the client sent

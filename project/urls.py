@@ -3,14 +3,14 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from project import health, metrics, problems, start
+from project import first_admin, health, metrics, problems
 from tasks.web import features
 
 urlpatterns = [
     path("healthz", health.healthz),
     path("readyz", health.readyz),
     path("metrics", metrics.metrics),
-    path("start/<str:token>/", start.first_admin, name="first-admin"),
+    path("start/<str:token>/", first_admin.page, name="first-admin"),
     path("admin/", admin.site.urls),
     path("problems/", problems.catalogue, name="problems"),
     path("problems/<slug:code>", problems.catalogue, name="problem"),
@@ -18,7 +18,7 @@ urlpatterns = [
     *features.addresses("pages"),
 ]
 
-handler400 = "project.guards.bad_request"
-handler403 = "project.guards.forbidden"
-handler404 = "project.guards.not_found"
-handler500 = "project.guards.broken"
+handler400 = "project.middleware.bad_request"
+handler403 = "project.middleware.forbidden"
+handler404 = "project.middleware.not_found"
+handler500 = "project.middleware.broken"

@@ -10,11 +10,11 @@ from django.dispatch import receiver
 
 from tasks.access import audit
 from tasks.access.models import Entry, ShareLink, Token
-from tasks.engine.admin import Kept
+from tasks.engine.admin import FixedRows
 
 
 @admin.register(Token)
-class TokenAdmin(Kept, admin.ModelAdmin):
+class TokenAdmin(FixedRows, admin.ModelAdmin):
     list_display = ("token_key", "name", "user", "scope", "created", "expiry", "last_used_at")
     list_filter = ("scope",)
     search_fields = ("token_key", "name", f"user__{get_user_model().USERNAME_FIELD}")
@@ -22,17 +22,17 @@ class TokenAdmin(Kept, admin.ModelAdmin):
 
 
 @admin.register(ShareLink)
-class ShareLinkAdmin(Kept, admin.ModelAdmin):
+class ShareLinkAdmin(FixedRows, admin.ModelAdmin):
     list_display = ("job", "owner", "created_at", "expires_at", "revoked_at")
 
 
 @admin.register(Entry)
-class EntryAdmin(Kept, admin.ModelAdmin):
+class EntryAdmin(FixedRows, admin.ModelAdmin):
     list_display = ("at", "who", "via", "action", "target", "outcome", "code", "address")
     list_filter = ("outcome", "action")
     search_fields = ("who", "target", "address", "request")
     show_full_result_count = False
-    has_delete_permission = Kept.has_add_permission
+    has_delete_permission = FixedRows.has_add_permission
 
 
 @receiver(post_save, sender=LogEntry)

@@ -9,16 +9,16 @@ from django.http import HttpRequest
 
 from tasks.engine.models import Attempt, Job, Queue, Worker
 
-MOST = 10_000  # rows that a list counts: nobody leafs further, and counting all would read a table of millions
+MOST = 10_000  # rows that a list counts: counting all would read a table of millions
 
 
-class Bounded(Paginator):
+class BoundedPaginator(Paginator):
     @property
     def count(self) -> int:
         return self.object_list[:MOST].count()
 
 
-class Kept(admin.options.BaseModelAdmin):
+class FixedRows(admin.options.BaseModelAdmin):
     """Rows that nobody adds or changes here."""
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -27,16 +27,16 @@ class Kept(admin.options.BaseModelAdmin):
     has_change_permission = has_add_permission
 
 
-class ReadOnlyAdmin(Kept, admin.ModelAdmin):
+class ReadOnlyAdmin(FixedRows, admin.ModelAdmin):
     """Read-only, for admins too."""
 
-    paginator = Bounded
+    paginator = BoundedPaginator
     show_full_result_count = False
     list_per_page = 50
-    has_delete_permission = Kept.has_add_permission
+    has_delete_permission = FixedRows.has_add_permission
 
 
-class Attempts(Kept, admin.TabularInline):
+class Attempts(FixedRows, admin.TabularInline):
     model = Attempt
     exclude = ("traceback",)
     extra = 0

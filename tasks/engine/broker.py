@@ -23,10 +23,10 @@ from tasks.engine.log_context import REQUEST, request_id
 log = logging.getLogger(__name__)
 
 PATIENCE_S = 0.25  # for each step of the broker's protocol
-ROOM = 64  # messages that wait in a queue: a further one would call no worker sooner
-DEPTH_S = 1.0  # for so long the depth of a queue on RabbitMQ is known
-SULK_S = 2.0  # after a failure nothing is sent for so long: the dispatcher sends what was missed
-_ring_lock = threading.Lock()
+ROOM = 64  # messages that may wait in a queue: a further one would start no job sooner
+DEPTH_S = 1.0  # for how long the depth of a queue on RabbitMQ, once asked for, is taken as known
+QUIET_S = 2.0  # for how long nothing is sent after a failure: the dispatcher sends what was missed
+_lock = threading.Lock()
 _producers: dict[int, Any] = {}  # by process id: a forked child must not share its parent's socket
 _depths: dict[str, tuple[int, float]] = {}  # of queues on RabbitMQ: messages, and until when that is known
 _quiet_until = 0.0
@@ -81,7 +81,7 @@ def notify_workers(messages: Iterable[Message]) -> int:
     """Send the messages and return how many were sent. Never raises. Waits half a second at most."""
     global _quiet_until
     sent = 0
-    with _ring_lock:
+    with _lock:
         if time.monotonic() < _quiet_until:
             return 0
         try:
@@ -91,7 +91,7 @@ def notify_workers(messages: Iterable[Message]) -> int:
                     sent += _send(producer, *alike)
         except Exception as error:
             _forget()
-            _quiet_until = time.monotonic() + SULK_S
+            _quiet_until = time.monotonic() + QUIET_S
             log.warning("The broker cannot be reached (%s); the dispatcher will send again.", type(error).__name__)
     return sent
 

@@ -38,7 +38,7 @@ def build_tree(value: Any, at: str = "", *, whole: bool = False, pointer: str = 
     """
     if at and not whole and json_size(value, ascii=True) > WHOLE:
         return {"href": f"{at}?at={quote(pointer)}", "size": size(json_size(value, ascii=True)), "preview": ""}
-    return _Planting(at, whole).node(value, pointer, 0)
+    return _TreeBuilder(at, whole).node(value, pointer, 0)
 
 
 def found(value: Any, pointer: str) -> Any:
@@ -74,7 +74,7 @@ def counted(value: Any) -> str:
     return number_of(len(value), "field")
 
 
-class _Planting:
+class _TreeBuilder:
     def __init__(self, at: str, whole: bool) -> None:
         self.at, self.whole, self.left = at, whole or not at, BUDGET
 
@@ -140,14 +140,14 @@ def _branch(node: Node) -> SafeString:
     if "href" in node:
         link = _button(node["href"], node["size"])
         return format_html('<span class="left-out">{} {}</span>', _leaf("string", node["preview"]), link)
-    inside = _twigs(node) if "entries" in node else _leaf(node["type"], node["text"])
+    inside = _entries(node) if "entries" in node else _leaf(node["type"], node["text"])
     if not node["fold"]:
         return inside
     is_open = mark_safe(" open") if node.get("open") else ""
     return format_html("<details{}><summary>{}</summary>{}</details>", is_open, node["size"], inside)
 
 
-def _twigs(node: Node) -> SafeString:
+def _entries(node: Node) -> SafeString:
     rows = [format_html("<dt>{}</dt><dd>{}</dd>", name, _branch(item)) for name, item in node["entries"]]
     if rest := node["rest"]:
         link = _button(rest["href"], f"all, {rest['words']}", mark_safe(" data-whole"))

@@ -1,4 +1,4 @@
-"""The manual: the pages of docs/ in the product itself, so that whoever runs jobs here needs no copy of the source."""
+"""The manual: the pages of docs/ in the product itself, for people who have no copy of the source."""
 
 import re
 from functools import cache
@@ -18,20 +18,20 @@ TABLE = '<div class="scroll" tabindex="0" role="group" aria-label="Table"><table
 IMAGES = {".svg": "image/svg+xml", ".png": "image/png"}
 
 
-class Sheet(NamedTuple):
+class ManualPage(NamedTuple):
     title: str
     html: SafeString
 
 
 @cache
 def files() -> dict[str, Path]:
-    """What there is, by its path below docs/. Nothing else can be asked for."""
+    """The files of the manual, by their paths below docs/. No other file is served."""
     found = (path for path in ROOT.rglob("*") if path.suffix in {".md", *IMAGES})
     return {path.relative_to(ROOT).as_posix(): path for path in found}
 
 
 @cache
-def sheet(name: str) -> Sheet:
+def sheet(name: str) -> ManualPage:
     """A page of the manual as HTML; its headings have the names that links in the texts call them by."""
     reader = MarkdownIt("commonmark", {"html": False}).enable("table")
     tokens = reader.parse(files()[name].read_text())
@@ -40,7 +40,7 @@ def sheet(name: str) -> Sheet:
         heading.attrSet("id", re.sub(r"[^\w\- ]", "", words.lower()).strip().replace(" ", "-"))
     html = reader.renderer.render(tokens, reader.options, {})
     html = html.replace("<table>", TABLE).replace("</table>", "</table></div>")
-    return Sheet(titles[0][1], mark_safe(html))  # noqa: S308 - our own texts, and no HTML in them
+    return ManualPage(titles[0][1], mark_safe(html))  # noqa: S308 - our own texts, and no HTML in them
 
 
 class ManualView(Page):

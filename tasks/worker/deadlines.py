@@ -1,4 +1,4 @@
-"""Time limits of attempts. A child writes into shared memory what it runs and until when it may; its parent ends it.
+"""Time limits of attempts. A child writes into shared memory which attempt it runs and until when; its parent ends it.
 
 A worker's process runs many jobs for one message, so Celery's timers, which go by messages, are not used. Moments are
 those of the monotonic clock, which is the same in all processes of a machine.
@@ -42,28 +42,28 @@ FORM = struct.Struct("qqqddd")
 NOTHING = Slot()
 
 
-class Board:
+class SharedSlots:
     """The slots of a worker's children, and whether its parent is about to end one of them."""
 
     def __init__(self, children: int) -> None:
         self.children = children
         self._slots = mmap.mmap(-1, FORM.size * children)
-        self._doomed = mmap.mmap(-1, children)
+        self._marked = mmap.mmap(-1, children)
         self._warned: dict[int, Slot] = {}
 
     def read(self, index: int) -> Slot:
-        """What a child runs. One that writes at this moment runs nothing that is overdue."""
+        """What a child runs; NOTHING while it writes its slot, since what it runs then is not overdue."""
         found = self._unpack(index)
         return found if found.pid and found == self._unpack(index) else NOTHING
 
     def write(self, index: int, slot: Slot) -> None:
-        """Write a slot. Its pid is written first and last, so that nobody takes a half for a whole."""
+        """Write a slot. Its pid is 0 until the rest is written, so that no reader takes half a slot for a whole one."""
         FORM.pack_into(self._slots, FORM.size * index, *slot._replace(pid=0))
         if slot.pid:
             struct.pack_into("q", self._slots, FORM.size * index, slot.pid)
 
-    def is_doomed(self, index: int) -> bool:
-        return bool(self._doomed[index])
+    def is_marked(self, index: int) -> bool:
+        return bool(self._marked[index])
 
     def look(self, children: Mapping[int, int]) -> None:
         """Signal and end what is overdue. ``children``: the place of each that lives, and its process id."""
@@ -80,7 +80,7 @@ class Board:
 
     def _end(self, index: int, slot: Slot) -> None:
         """End an attempt and then its process. Meanwhile the child claims no other job, which would end with it."""
-        self._doomed[index] = 1
+        self._marked[index] = 1
         failed = False
         try:
             failed = _fail(slot)
@@ -92,7 +92,7 @@ class Board:
             log.warning("An attempt of job %s ran for more than %g s: its process is stopped.", slot.key, slot.limit)
             self.write(index, NOTHING)
             _send(slot.pid, signal.SIGKILL)
-        self._doomed[index] = 0
+        self._marked[index] = 0
 
     def _unpack(self, index: int) -> Slot:
         return Slot(*FORM.unpack_from(self._slots, FORM.size * index))
@@ -113,7 +113,7 @@ def _send(pid: int, number: int) -> None:
 
 # --- a child's own ---------------------------------------------------------------------------------------------
 
-board: Board | None = None  # of this worker, made before its children are forked
+board: SharedSlots | None = None  # of this worker, made before its children are forked
 _index: int | None = None  # of this child; None where no process can be ended for one job
 _soft_until = 0.0  # of the code that runs now
 
@@ -121,7 +121,7 @@ _soft_until = 0.0  # of the code that runs now
 def share(children: int) -> None:
     """Make the memory that the children of this process will share with it, for so many at least."""
     global board
-    board = Board(max(children, PLACES))
+    board = SharedSlots(max(children, PLACES))
 
 
 def join(index: int) -> None:
@@ -152,7 +152,7 @@ def end() -> None:
         return
     board.write(_index, NOTHING)
     parent = os.getppid()
-    while board.is_doomed(_index) and os.getppid() == parent:
+    while board.is_marked(_index) and os.getppid() == parent:
         time.sleep(WAIT_S)
 
 

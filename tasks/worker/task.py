@@ -23,7 +23,7 @@ from tasks.engine.report import current_report
 from tasks.engine.uid import uuid7
 from tasks.engine.words import number_of
 from tasks.params.signature import Signature
-from tasks.worker import attempt, body, guests, publish, trace
+from tasks.worker import attempt, body, other_apps, publish, trace
 from tasks.worker.results import JobResult
 
 CHANGED = {"priority", "headers", "expires"}  # options of a retry that change a job
@@ -49,11 +49,11 @@ class JobTask(Task):
 
         What waits beyond ``expires`` is cancelled. ``headers`` are there in the request of the task.
         """
-        if self._get_app().conf.task_always_eager or guests.said("task_always_eager"):
+        if self._get_app().conf.task_always_eager or other_apps.said("task_always_eager"):
             self.kind.signature.bind(args or (), kwargs or {})
             content_type, encoding, data = dumps((args or (), kwargs or {}), "json")
             args, kwargs = loads(data, content_type, encoding)  # as a worker would get them
-            propagates = guests.said("task_eager_propagates") or None  # None: as our own app says
+            propagates = other_apps.said("task_eager_propagates") or None  # None: as our own app says
             return self.apply(args, kwargs, **({"task_id": task_id, "throw": propagates} | options))
         named = {name: options.pop(name, None) for name in ("idempotency_key", "owner")}
         chord, links = canvas.chord_of(options), [options.pop(name, None) for name in ("chain", "link", "link_error")]

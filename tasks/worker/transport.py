@@ -68,7 +68,7 @@ def copy_message(message: dict[str, Any], uid: str) -> dict[str, Any]:
     return message | {"headers": headers, "properties": own}
 
 
-class Letter(virtual.Message):
+class RedisMessage(virtual.Message):
     def __init__(self, payload: Any, channel: Any = None, **options: Any) -> None:
         super().__init__(opened(payload), channel=channel, **options)
 
@@ -79,7 +79,7 @@ class Channel(redis.Channel):
     Celery takes a quarter of a millisecond to make a message, and these messages differ in the id alone.
     """
 
-    Message = Letter
+    Message = RedisMessage
     also: Sequence[str] = ()
     _commands: Any = None
     room: int | None = None  # send only while fewer messages than this wait in the queue
@@ -114,7 +114,7 @@ class Channel(redis.Channel):
         try:
             return super()._brpop_read(**options)
         except MALFORMED:
-            log.warning("a message in the broker was none of ours, and is thrown away", exc_info=True)
+            log.warning("a message in the broker was not valid, and is thrown away", exc_info=True)
             raise redis.Empty from None
 
     def _has_queue(self, queue: str, **_: Any) -> bool:

@@ -3,7 +3,7 @@
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from project import observed
+from project import observe_settings
 from tasks.engine.applications import ALL, OWN
 
 
@@ -16,7 +16,7 @@ def test_names_and_addresses(given):
     given(
         "shop=redis://user:p%2Cw@host/1, crm=amqps://u:p@h//;amqps://u:p@h2//,s-3=redis+socket:///run/r.sock?virtual_host=2"
     )
-    found = observed.addresses("SIGNALBOX_OBSERVE")
+    found = observe_settings.addresses("SIGNALBOX_OBSERVE")
     assert {name: (each.url, each.transport) for name, each in found.items()} == {
         "shop": ("redis://user:p%2Cw@host:6379/1", "redis"),
         "crm": ("amqps://u:p@h//;amqps://u:p@h2//", "amqp"),
@@ -36,7 +36,7 @@ def test_names_and_addresses(given):
 def test_a_wrong_address_is_one_sentence_without_its_password(given, value):
     given(value)
     with pytest.raises(ImproperlyConfigured) as refused:
-        observed.addresses("SIGNALBOX_OBSERVE")
+        observe_settings.addresses("SIGNALBOX_OBSERVE")
     assert "SIGNALBOX_OBSERVE" in str(refused.value) and "secret" not in str(refused.value)
 
 
@@ -44,10 +44,10 @@ def test_a_wrong_address_is_one_sentence_without_its_password(given, value):
 def test_a_name_that_means_something_else_is_refused_in_one_sentence(given, name):
     given(f"shop=redis://h/0,{name}=redis://:secret@h/1")
     with pytest.raises(ImproperlyConfigured) as refused:
-        observed.addresses("SIGNALBOX_OBSERVE")
+        observe_settings.addresses("SIGNALBOX_OBSERVE")
     said = str(refused.value)
     assert f"SIGNALBOX_OBSERVE cannot name an application {name}" in said and said.count(".") == 1
-    assert set(observed.MEANT) == {OWN, ALL}
+    assert set(observe_settings.MEANT) == {OWN, ALL}
 
 
 @pytest.mark.parametrize(
@@ -60,15 +60,15 @@ def test_a_name_that_means_something_else_is_refused_in_one_sentence(given, name
 def test_wrong_options_are_refused(given, value):
     given(value, "SIGNALBOX_OBSERVE_OPTIONS")
     with pytest.raises(ImproperlyConfigured):
-        observed.options("SIGNALBOX_OBSERVE_OPTIONS", {"shop": None})
+        observe_settings.options("SIGNALBOX_OBSERVE_OPTIONS", {"shop": None})
 
 
 def test_options_and_results(given):
     given(
         '{"shop": {"global_keyprefix": "s:", "priority_steps": [0, 3], "queues": ["a"]}}', "SIGNALBOX_OBSERVE_OPTIONS"
     )
-    assert observed.options("SIGNALBOX_OBSERVE_OPTIONS", {"shop": None})["shop"]["priority_steps"] == [0, 3]
+    assert observe_settings.options("SIGNALBOX_OBSERVE_OPTIONS", {"shop": None})["shop"]["priority_steps"] == [0, 3]
     given("shop=off", "SIGNALBOX_OBSERVE_RESULTS")
-    assert observed.addresses("SIGNALBOX_OBSERVE_RESULTS", off=True) == {"shop": None}
+    assert observe_settings.addresses("SIGNALBOX_OBSERVE_RESULTS", off=True) == {"shop": None}
     with pytest.raises(ImproperlyConfigured, match="names shop"):
-        observed.refuse_strangers({"shop": None}, {}, "SIGNALBOX_OBSERVE_RESULTS")
+        observe_settings.refuse_strangers({"shop": None}, {}, "SIGNALBOX_OBSERVE_RESULTS")

@@ -21,11 +21,11 @@ from django.test import Client
 from tasks.access.permissions import Actor, role_of
 from tasks.access import actions
 from tasks.people import accounts, oidc, views
-from project import start
+from project import first_admin
 import os
 
 os.environ |= {"SIGNALBOX_ADMIN_USER": "ada@shop.example", "SIGNALBOX_ADMIN_PASSWORD": "a long enough pass phrase"}
-start.admin_from_environment(), start.admin_from_environment()
+first_admin.admin_from_environment(), first_admin.admin_from_environment()
 ada = get_user_model().objects.get()
 job, _ = actions.submit(Actor.of(ada), "noop", {})
 assert job.summary()["owner"] == ada.get_username() == "ada@shop.example"

@@ -273,7 +273,7 @@ def test_every_outcome_of_an_attempt():
 
 
 def test_the_numbers_of_the_page_are_those_of_the_code():
-    assert (broker.PATIENCE_S * 2, broker.SULK_S, sweep.FORGOTTEN.total_seconds()) == (0.5, 2, 600)
+    assert (broker.PATIENCE_S * 2, broker.QUIET_S, sweep.FORGOTTEN.total_seconds()) == (0.5, 2, 600)
     assert (pulse.STOP_S, registry.Kind.max_attempts) == (5, 4)
     assert pulse.CANCEL_CHECK_S + pulse.TICK_S < 1
     for words in ("after half a second at most", "for two seconds", "ten minutes", "five seconds later", "4 unless"):

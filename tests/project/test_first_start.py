@@ -10,7 +10,7 @@ from django.contrib.auth import get_user_model
 from django.core.exceptions import ImproperlyConfigured
 from django.test import Client
 
-from project import start
+from project import first_admin
 from tests.support.processes import Product, csrf, wait_until
 
 FORM = {"username": "ada", "password1": "a long enough pass phrase", "password2": "a long enough pass phrase"}
@@ -25,7 +25,7 @@ def home(tmp_path: Path, settings) -> Path:
 
 @pytest.fixture
 def token(db: None, home: Path) -> str:
-    return start.open_link(home)
+    return first_admin.open_link(home)
 
 
 def test_the_link_makes_an_admin_who_is_logged_in_and_then_it_is_dead(client: Client, token: str) -> None:
@@ -58,23 +58,23 @@ def test_a_wrong_token_is_not_found(client: Client, token: str) -> None:
 
 
 def test_only_a_digest_is_stored_and_only_for_the_owner(token: str, home: Path) -> None:
-    file = home / start.FILE
+    file = home / first_admin.FILE
     assert len(token) == 43  # 32 bytes
     assert token not in file.read_text()
     assert file.stat().st_mode & 0o777 == 0o600
 
 
 def test_it_ends_after_an_hour(client: Client, token: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    now = start.time.time()
-    monkeypatch.setattr(start.time, "time", lambda: now + 3590)
+    now = first_admin.time.time()
+    monkeypatch.setattr(first_admin.time, "time", lambda: now + 3590)
     assert client.get(f"/start/{token}/").status_code == 200
-    monkeypatch.setattr(start.time, "time", lambda: now + 3610)
+    monkeypatch.setattr(first_admin.time, "time", lambda: now + 3610)
     assert client.get(f"/start/{token}/").status_code == 404
     assert client.post(f"/start/{token}/", FORM).status_code == 404
 
 
 def test_a_restart_replaces_it(client: Client, token: str, home: Path) -> None:
-    second = start.open_link(home)
+    second = first_admin.open_link(home)
     assert second != token
     assert client.get(f"/start/{token}/").status_code == 404
     assert client.get(f"/start/{second}/").status_code == 200
@@ -84,17 +84,17 @@ def test_it_is_dead_once_an_admin_exists(client: Client, token: str, home: Path)
     User.objects.create_superuser("root", "", "x")
     assert client.get(f"/start/{token}/").status_code == 404
     assert client.post(f"/start/{token}/", FORM).status_code == 404
-    assert start.open_link(home) is None
-    assert not (home / start.FILE).exists()
+    assert first_admin.open_link(home) is None
+    assert not (home / first_admin.FILE).exists()
 
 
 def test_an_admin_who_was_switched_off_does_not_count(db: None, home: Path) -> None:
     User.objects.create_superuser("root", "", "x", is_active=False)
-    assert start.open_link(home)
+    assert first_admin.open_link(home)
 
 
 def test_of_two_who_use_it_at_the_same_time_one_wins(token: str, home: Path) -> None:
-    assert [start.use(home, token), start.use(home, token)] == [True, False]
+    assert [first_admin.use(home, token), first_admin.use(home, token)] == [True, False]
 
 
 def test_the_form_is_protected_against_other_sites(token: str) -> None:
@@ -113,15 +113,15 @@ def test_the_page_is_not_kept_by_caches_and_not_sent_to_other_sites(client: Clie
 def test_the_environment_makes_the_admin_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SIGNALBOX_ADMIN_USER", "ada")
     monkeypatch.setenv("SIGNALBOX_ADMIN_PASSWORD", "first")
-    start.admin_from_environment()
+    first_admin.admin_from_environment()
     monkeypatch.setenv("SIGNALBOX_ADMIN_PASSWORD", "second")
-    start.admin_from_environment()
+    first_admin.admin_from_environment()
     ada = User.objects.get()
     assert ada.is_superuser
     assert ada.check_password("first"), "a restart must not change a password"
     monkeypatch.delenv("SIGNALBOX_ADMIN_USER")
     with pytest.raises(ImproperlyConfigured, match="only work together"):
-        start.admin_from_environment()
+        first_admin.admin_from_environment()
 
 
 @pytest.mark.process

@@ -26,7 +26,7 @@ from django.db.models import F
 from kombu import Connection
 
 from project import valkey
-from project.observed import Address
+from project.observe_settings import Address
 from tasks.engine.models import Attempt, Job
 from tasks.observe import observer as observers
 from tests.support.processes import ROOT, wait_until

@@ -16,7 +16,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandParser, SystemCheckError
 from django.db import DatabaseError, connections
 
-from project import env, parts, start, valkey
+from project import env, first_admin, parts, valkey
 from project.supervisor import GaveUp, Supervisor
 from tasks.observe.observer import stop_watching
 
@@ -70,7 +70,7 @@ class Command(BaseCommand):
                     if demo:
                         supervisor.start(parts.demo())
                     supervisor.print(f"Signalbox is ready: {url}")
-                    if token := start.open_link(home):
+                    if token := first_admin.open_link(home):
                         supervisor.print(
                             f"Nobody can log in yet. Make the first admin within the hour: {url}start/{token}/"
                         )
@@ -162,7 +162,7 @@ def prepare_database() -> None:
     try:
         call_command("migrate", interactive=False, verbosity=0, skip_checks=True)
         stop_watching(set(settings.SIGNALBOX_OBSERVE))
-        start.admin_from_environment()
+        first_admin.admin_from_environment()
         env.forget_first_admin()
     except DatabaseError as error:
         reason = str(error).partition("\n")[0].rstrip(".")

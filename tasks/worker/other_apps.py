@@ -1,8 +1,8 @@
-"""Other Celery apps of the process, such as a team's own: what they are asked about jobs, rows answer.
+"""Lets other Celery apps of the process, such as a team's own, answer about jobs. The answers come from the rows.
 
 Code asks its own app, or Celery's current one: ``AsyncResult(id)``, ``app.send_task``,
-``app.control.revoke(id)``, ``app.control.inspect()``. For what is no job the app goes on as before, with its own broker
-and result backend.
+``app.control.revoke(id)``, ``app.control.inspect()``. For what is no job the app uses its own broker and result
+backend, as before.
 """
 
 from collections.abc import Iterator
@@ -38,7 +38,7 @@ def serve(other: Any) -> None:
 
 
 def said(name: str) -> Any:
-    """What code has set on such an app for a setting of Celery's, such as tests do for eager mode; None: nothing."""
+    """A setting of Celery's as code has set it on such an app; tests set eager mode so. None: it is not set."""
     for each in _served:
         value = (each._preconf if each._conf is None else each._conf.changes).get(name)
         if value is not None:

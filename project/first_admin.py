@@ -66,7 +66,7 @@ def use(home: Path, token: str) -> bool:
 
 @never_cache
 @require_http_methods(["GET", "POST"])
-def first_admin(request: HttpRequest, token: str) -> HttpResponse:
+def page(request: HttpRequest, token: str) -> HttpResponse:
     """The page behind the link; 404 for every link that is wrong, used, too old or no longer needed."""
     home = Path(settings.SIGNALBOX_HOME)
     if not is_valid(home, token):

@@ -17,7 +17,7 @@ from project.servers import Wrong
 
 NAME = r"[a-z0-9-]{1,32}"
 WANTED = "name=address,name=address with names of at most 32 lower-case letters, digits and -"
-MEANT = {"own": "our own jobs", "*": "all jobs"}  # what these mean in app=, webhooks and rules of alerts
+MEANT = {"own": "our own jobs", "*": "all jobs"}  # what these words mean in app=, webhooks and rules of alerts
 SCHEMES = (*servers.REDIS, "redis+socket", *servers.AMQP)
 TEXTS = {"global_keyprefix", "control_exchange", "event_exchange", "result_prefix", "sep"}
 NUMBERS = {"visibility_timeout"}

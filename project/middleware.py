@@ -1,6 +1,6 @@
-"""What happens to every request, whoever answers it: an id, the headers of all answers, refusals into the audit trail.
+"""What happens to every request: it gets an id, its answer gets our headers, a refusal gets an audit entry.
 
-Also the handlers for what Django itself refuses or breaks on. No answer shows anything of our insides.
+Also the handlers for what Django itself refuses or breaks on. No answer shows internals.
 """
 
 import logging
@@ -75,7 +75,7 @@ def begin(request: HttpRequest) -> float:
 
 
 def note(request: HttpRequest, response: HttpResponseBase) -> None:
-    """An attempt that was not allowed, into the trail. What was acted on is said by the address."""
+    """Write an audit entry for a request that was refused. Its target is the address."""
     match = request.resolver_match
     action = getattr(request, "acted", "") or (match and match.url_name) or "open"
     code = getattr(request, "refusal", "") or REFUSED[response.status_code]
