@@ -24,9 +24,12 @@ NAME, QUEUE = 200, 100  # characters, as the columns of a job have room
 MEANINGS = {"on_lost": ("retry", "fail"), "effects": ("none", "idempotent", "once")}
 
 
-@dataclass(frozen=True)
+@dataclass
 class Kind:
-    """The settings of a kind of job: its queue, its number of attempts, whether it may be repeated."""
+    """The settings of a kind of job: its queue, its number of attempts, whether it may be repeated.
+
+    While kinds are registered, names that clash and Celery's settings complete them. Nothing changes them afterwards.
+    """
 
     name: str
     signature: Signature
@@ -128,7 +131,7 @@ def register(kind: Kind) -> None:
 def _add(kind: Kind, name: str) -> None:
     if name != kind.name:
         _shared.setdefault(kind.name, set()).add(kind.dotted)
-        object.__setattr__(kind, "name", name)  # its task holds this very object
+        kind.name = name  # its task holds this very object
     _kinds[name] = kind
     if kind.dotted == kind.celery_name or kind.dotted not in _dotted:
         _dotted[kind.dotted] = kind
@@ -137,7 +140,7 @@ def _add(kind: Kind, name: str) -> None:
 def stand_for(name: str, kind: Kind) -> None:
     """Let a kind do the work of one of Celery's own tasks. Only code submits it, as it calls any other kind."""
     _dotted[name] = kind
-    object.__setattr__(kind, "open", False)
+    kind.open = False
 
 
 def find(name: str) -> Kind | None:

@@ -61,7 +61,7 @@ def settle(kind: registry.Kind) -> None:
     if kind.routed:
         routes = (router(kind.celery_name) for router in _routers() if isinstance(router, MapRoute))
         found = next((route for route in routes if route is not None), {})
-        object.__setattr__(kind, "queue", queue_name(found.get("queue")) or default_queue())
+        kind.queue = queue_name(found.get("queue")) or default_queue()
 
 
 def named_queues() -> set[str]:

@@ -30,9 +30,9 @@ def settle_common(limits: dict[str, object]) -> None:
 
 def settle(kind: registry.Kind, name: str, value: object) -> None:
     if name == "max_retries":
-        object.__setattr__(kind, "max_attempts", 1_000_000 if value is None else 1 + value)
+        kind.max_attempts = 1_000_000 if value is None else 1 + value
     elif name in ("time_limit", "soft_time_limit", "rate_limit", "priority"):
-        object.__setattr__(kind, name, value)
+        setattr(kind, name, value)
     elif name == "queue":
-        object.__setattr__(kind, "queue", str(value))
-        object.__setattr__(kind, "routed", False)
+        kind.queue = str(value)
+        kind.routed = False
