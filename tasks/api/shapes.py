@@ -10,8 +10,6 @@ from rest_framework import serializers as s
 
 from tasks.engine.models import Job, LogLine, Outcome
 
-UUID = "0199c1f2-7d3a-7e61-8b5c-1f2e3d4c5b6a"
-
 
 class AppName(s.RegexField):
     """Whose jobs: the name of a watched application, ``own`` or ``*``."""

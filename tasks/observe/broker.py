@@ -5,7 +5,6 @@ RabbitMQ is asked for counts alone: getting a message and putting it back marks 
 """
 
 import json
-import logging
 from base64 import b64decode
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -21,8 +20,6 @@ from tasks.observe.events import ID, NAME, TEXT, is_shallow
 from tasks.observe.fold import epoch
 from tasks.observe.looks import Held
 
-log = logging.getLogger(__name__)
-
 PEEKED = 1_000  # messages of a queue, those that run next
 UNACKED = 2_000
 SCANS, SCANNED = 10, 1_000  # of one look: commands, and keys of each, among which bindings are sought
@@ -33,10 +30,10 @@ TIMEOUT_S = 5.0
 
 
 class QoS(kombu_redis.QoS):
-    """Kombu's, which puts no message of the application back into its queue: that is for its own workers to judge."""
+    """Kombu's QoS, but it restores no message of the application into a queue: its own workers do that."""
 
     def restore_visible(self, *_: Any, **__: Any) -> None:
-        """Every client of Redis does this by its own visibility timeout. The application's may be longer."""
+        """Each client of Redis restores messages by its own visibility timeout. The application's may be longer."""
 
 
 class Channel(kombu_redis.Channel):
@@ -90,7 +87,7 @@ def glob(text: str) -> str:
 
 
 def is_ours(queue: str) -> bool:
-    """Our own queues on a shared broker, and what Celery makes for itself, are none of the application's."""
+    """Whether a queue is not the application's: one of our own on a shared broker, or one that Celery makes itself."""
     own = queue.startswith(f"{settings.SIGNALBOX_NAME}.")
     return own or queue.endswith(".pidbox") or queue.startswith(("celeryev", "reply.", "signalbox-observe."))
 

@@ -4,7 +4,6 @@ Always by destination, so that it returns as soon as all have answered. What com
 taken as JSON of a bounded depth, and only what is known is read.
 """
 
-import logging
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from typing import Any
@@ -16,8 +15,6 @@ from tasks.observe import broker
 from tasks.observe.events import ID, NAME, is_shallow
 from tasks.observe.fold import epoch
 from tasks.observe.looks import Held
-
-log = logging.getLogger(__name__)
 
 ANSWER_S = 1.0  # that each of them may take
 CONF = (

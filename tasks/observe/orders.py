@@ -118,7 +118,7 @@ def command_of(order: Order) -> tuple[str, dict[str, Any]]:
         case "cancel":
             return "revoke", {"task_id": values["task"]}
         case "terminate":
-            return "revoke", {"task_id": values["task"], "terminate": True, "signal": values.get("signal", "SIGTERM")}
+            return "revoke", {"task_id": values["task"], "terminate": True, "signal": "SIGTERM"}
     raise ValueError(f"There is no order named {order.order!r}.")
 
 
@@ -130,14 +130,14 @@ def _close(order: Order, state: str, answers: list[dict[str, str]], said: str) -
 
 
 def confirm(cancelled: Collection[UUID]) -> None:
-    """These tasks were cancelled: somebody confirmed it."""
+    """Confirm the orders that cancelled these tasks."""
     if cancelled:
         asked = Order.objects.filter(job__in=cancelled, order__in=("cancel", "terminate"))
         asked.exclude(stage=OrderState.CONFIRMED).update(stage=OrderState.CONFIRMED)
 
 
 def repeat(app: App, remote: Any, hosts: Collection[str]) -> None:
-    """Workers forget at a restart what they were told to drop: tell it those that have come up."""
+    """Send cancels again to workers that have come up: a worker forgets them at a restart."""
     told = Order.objects.filter(
         app=app, order="cancel", stage__in=(OrderState.ANSWERED, OrderState.NO_ANSWER),
         asked_at__gte=timezone.now() - REPEATED,

@@ -1,6 +1,5 @@
 """Keeps the rows of watched tasks within an age and a number: the oldest successes go first."""
 
-import logging
 import time
 from datetime import timedelta
 
@@ -10,8 +9,6 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from tasks.engine.models import Job
-
-log = logging.getLogger(__name__)
 
 EVERY_S = 30.0
 AT_ONCE = 500  # rows of one transaction

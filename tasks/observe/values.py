@@ -11,7 +11,6 @@ from uuid import uuid4
 from tasks.observe.events import NAME, is_shallow
 
 RATE = re.compile(r"\d{1,6}(\.\d{1,3})?(/[smh])?")
-SIGNALS = ("SIGTERM", "SIGKILL", "SIGINT", "SIGQUIT")
 CELERYS = {"task_name": "kind", "rate_limit": "rate", "destination": "worker"}  # its own words for the same
 
 

@@ -15,8 +15,6 @@ from tasks.engine.models import Job, instant
 from tasks.observe import counting
 from tasks.observe.models import GAPS_SHOWN, App, Gap, Order, WatchedQueue, WatchedWorker
 
-__all__ = ["about", "app", "apps", "facts", "gaps_in", "orders_of", "queues", "stats", "with_apps", "workers"]
-
 SILENT_S = 15.0  # rows that are further behind are watched by nobody
 
 

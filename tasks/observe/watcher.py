@@ -4,7 +4,6 @@ One thread folds and writes; the streams and the controller only put things into
 """
 
 import fnmatch
-import logging
 import time
 from collections import Counter, deque
 from collections.abc import Callable
@@ -23,8 +22,6 @@ from tasks.observe.left_out import LeftOut
 from tasks.observe.looks import Look, apply_look, apply_result
 from tasks.observe.models import App, Gap
 from tasks.observe.tally import Beat, Tally
-
-log = logging.getLogger(__name__)
 
 WRITE_S = 0.1  # between two writes; the first change is written at once
 KEPT_S = 10.0  # a task that ended stays in memory for late events

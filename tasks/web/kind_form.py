@@ -19,7 +19,6 @@ from tasks.engine.registry import Kind
 from tasks.params.signature import Field, ParamError
 
 PARAM = "p-"  # before a parameter's name, so that it never meets a name of the form's own
-SHORT = 4  # so many choices are all shown at once
 TEXTS = ("text", "list", "json")  # empty text is a value of these
 EMPTY_CHOICE = ("", "–")
 HELP = {

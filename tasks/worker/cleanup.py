@@ -33,8 +33,6 @@ from django.utils import timezone, translation
 
 from tasks.worker import connections
 
-log = logging.getLogger(__name__)
-
 SIGNALS = [
     int(getattr(signal, f"SIG{name}")) for name in ("TERM", "INT", "HUP", "QUIT", "USR1", "USR2", "CHLD", "ALRM")
 ]
