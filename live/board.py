@@ -18,7 +18,7 @@ SECTIONS = {"running": "running", "queued": "queued", "retrying": "retrying"} | 
 )
 EXTRAS = ("stats", "workers", "queues")
 ROOM = 2_000  # rows in all: between two reconciles hints may add rows, but not without end
-REMEMBERED = 2_000  # removed rows that a reader may have missed; who missed more gets a snapshot
+REMEMBERED = 2_000  # removed rows that a reader may have missed; a reader that missed more gets a snapshot
 
 Summary = dict[str, Any]
 

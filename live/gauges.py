@@ -1,6 +1,6 @@
-"""Numbers that only some pages show, such as a chart's bars: read every few seconds for whoever asked, sent when they
-differ. Pure: it is handed what was read. ``tasks.queries.gauges`` says which there are,
-``live.state`` when they are read.
+"""Numbers that only some pages show, such as a chart's bars. They are sent to readers that asked, when they differ.
+
+Pure: it is handed what was read. ``tasks.queries.gauges`` has the list of gauges, and ``live.state`` reads them.
 """
 
 from collections.abc import Container, Iterable

@@ -62,7 +62,7 @@ class Listener:
                     if message.get("type") == "jobs" and hints.trusted(message):
                         self._take(message)
             except Exception as error:
-                if asyncio.current_task().cancelling():  # the layer's farewell on a dead link has hidden the cancel
+                if asyncio.current_task().cancelling():  # the layer's own error on a dead link has hidden the cancel
                     raise asyncio.CancelledError from error
                 self._sick(error)
                 self._channel = None
@@ -87,7 +87,7 @@ class Listener:
                 self._ear = asyncio.create_task(self._listen())
 
     async def _hang_up(self) -> None:
-        """Connections first: a pubsub receiver that is cancelled would politely unsubscribe, on a link that is dead."""
+        """Close connections first: a pubsub receiver that is cancelled would try to unsubscribe on the dead link."""
         self._channel = None
         if self._layer is not None:
             await channel_layer.drop(self._layer)

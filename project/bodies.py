@@ -1,7 +1,7 @@
 """Bodies of requests, within bounds: none is kept in memory, and one that is larger than may be is refused unread.
 
-Twisted takes each posted form apart before anybody is asked, in thirteen times its size of memory, and daphne puts a
-body into a queue whole. Daphne is taught to do neither: what it queues are places in the file that holds the body.
+Twisted parses each posted form before a view runs, in thirteen times its size of memory, and daphne queues a body
+whole. ``project.daphne`` stops both: daphne queues places in the file that holds the body.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ Application = Callable[[Any, Any, Any], Awaitable[None]]
 
 
 def limit(path: str, cookies: bytes) -> int:
-    """Bytes that a request to this path may bring; an archive only who has opened the page for it."""
+    """Bytes that a request to this path may have. Only a session with an upload ticket may send an archive."""
     if path != UPLOAD or not upload_ticket.is_valid(cookies):
         return MOST
     return int(settings.SIGNALBOX_UPLOAD_MB * 1_000_000) + MOST
@@ -73,7 +73,7 @@ def bounded(application: Application) -> Application:
             try:
                 async with asyncio.timeout(ANSWER_S):
                     await send(message)
-            except TimeoutError:  # ASGI has no word for it: uvicorn's send is a method of what owns the transport
+            except TimeoutError:  # ASGI has no message for that: uvicorn's send is a method of what owns the transport
                 if transport := getattr(getattr(send, "__self__", None), "transport", None):
                     transport.abort()
                 raise

@@ -1,4 +1,4 @@
-"""A team's package or app with the name of one of ours is one sentence at the start, with the way out."""
+"""Refuses the start if a team's package or app has the name of one of ours, with a sentence that says what to do."""
 
 from importlib import import_module
 from pathlib import Path

@@ -1,10 +1,8 @@
-"""What daphne is taught: to keep bodies in files and within bounds, and to close sockets as they were meant.
-
-Close frames as they were meant, under daphne too.
+"""Patches of daphne: bodies are kept in files and within bounds, and sockets are closed with code and reason.
 
 Daphne 4.2 drops the reason, and Autobahn lets an application close with 1000 and 3000 to 4999 only: 1009 (too large)
-and 1013 (try again later) would raise and leave the socket open. RFC 6455 and its registry allow a server both. And
-Autobahn cuts the line of whoever sends too much, without the close frame that would say so.
+and 1013 (try again later) would raise and leave the socket open. RFC 6455 and its registry allow a server both.
+Autobahn also cuts the connection of a client that sends too much, without a close frame that says so.
 """
 
 import sys
@@ -15,7 +13,7 @@ from project.prefix import within
 
 
 def teach() -> None:
-    """Teach daphne all of it, if this process has daphne. Harmless when repeated."""
+    """Apply all patches, if this process has daphne. Harmless when repeated."""
     teach_bodies()
     teach_closing()
 
@@ -56,7 +54,7 @@ def teach_bodies() -> None:
         self.channel.loseConnection()
 
     def received(self: Any, command: bytes, path: bytes, version: bytes) -> None:
-        """Twisted looks into a body if it knows its type."""
+        """Keep Twisted from parsing the body, which it does if it knows the type."""
         if self._refused:
             return
         self._types = self.requestHeaders.getRawHeaders(b"content-type")

@@ -1,7 +1,7 @@
 """The head of every request has a length: nothing looks at an address or a header that is longer.
 
-It stands before all else, for pages, the API and sockets alike. What a field may hold is for the field to say; what is
-here is the bound of all of them, so that one that was forgotten is no way in.
+It stands before all else, for pages, the API and sockets alike. Each field has a length of its own. These bounds hold
+where that was forgotten.
 """
 
 from typing import Any

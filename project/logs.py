@@ -41,7 +41,7 @@ class Context(logging.Filter):
 
 
 class LineFormatter(logging.Formatter):
-    """For people. What others typed cannot begin a line of its own; tracebacks follow indented."""
+    """For people. A text that others typed cannot begin a new line; tracebacks follow indented."""
 
     def format(self, record: logging.LogRecord) -> str:
         at = datetime.fromtimestamp(record.created, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]

@@ -1,4 +1,4 @@
-"""A path under which everything lies, on a host that is not all ours: SIGNALBOX_PREFIX, or a server's ``--root-path``.
+"""A path under which everything lies, on a host that serves other sites too: SIGNALBOX_PREFIX, or ``--root-path``.
 
 Proxies pass the prefix on or strip it, servers put it in front or do not. Inside, each request looks as ASGI wants it:
 ``root_path`` is the prefix, ``path`` begins with it, once.

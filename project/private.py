@@ -1,4 +1,4 @@
-"""What Signalbox writes is nobody else's: other users of the machine can neither enter its home nor read it."""
+"""Keeps what Signalbox writes private: other users of the machine can neither enter its home nor read its files."""
 
 import os
 from pathlib import Path
@@ -14,7 +14,7 @@ OTHERS = 0o077  # group and world
 def begin() -> None:
     """From now on this process, and whatever it starts, makes files and folders for its own user only.
 
-    Not in another project's process, whose files are that project's affair.
+    Does nothing in another project's process, whose files belong to that project.
     """
     if startup.is_own_process:
         os.umask(OTHERS)

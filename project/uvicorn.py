@@ -1,6 +1,6 @@
-"""What uvicorn is taught: to close a connection on which no whole head of a request comes, or none that ever ends.
+"""A patch of uvicorn: it closes a connection on which no whole head of a request comes, or one that never ends.
 
-It waits for ever, and keeps whatever comes in memory. (Bodies that stall are `bodies`' affair, under every server.)
+Unpatched, it waits for ever and keeps whatever comes in memory. (`bodies` closes stalled bodies, under every server.)
 """
 
 import sys

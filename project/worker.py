@@ -72,7 +72,7 @@ used_memory = pool.mem_rss
 
 
 def used_memory_unless_broken() -> int:
-    """Asked by a pool's child between two jobs: it ends here, in order, when a job left it in pieces."""
+    """Called by a pool's child between two jobs. It ends here if a job left something that cannot be put back."""
     if (beating := pulse.current()) and beating.is_spent():
         raise SystemExit(0)
     return used_memory()

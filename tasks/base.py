@@ -1,8 +1,8 @@
-"""What people import who write jobs: the decorator, what the code of a job may use, and ``take`` for a Celery app.
+"""What code that writes jobs imports: the decorator, what a job may use, and ``take`` for a Celery app.
 
 from tasks.base import job
 
-Each name is loaded when it is asked for: a project's ``celery.py`` takes its app before Django is set up.
+Each name is loaded at its first use, since a project's ``celery.py`` calls ``take`` before Django is set up.
 """
 
 from importlib import import_module

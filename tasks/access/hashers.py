@@ -1,4 +1,4 @@
-"""Passwords are hashed a few at a time: hashing is slow by design, and everybody else wants the processor too.
+"""Hashes passwords a few at a time: hashing is slow by design, and would take the processor from everything else.
 
 The algorithm is Django's, and so is what is stored.
 """
@@ -19,7 +19,7 @@ class Busy(Exception):
 
 
 class Turns:
-    """Lets a few through at a time. Whoever waits keeps no connection to the database meanwhile."""
+    """Lets a few callers through at a time. A caller that waits keeps no connection to the database meanwhile."""
 
     def __init__(self, at_once: int = AT_ONCE, waiting: int = WAITING) -> None:
         self._turns = threading.BoundedSemaphore(at_once)

@@ -1,7 +1,7 @@
 """How many jobs one person, and one token, may submit in a minute.
 
-Counted from the rows themselves, so every process counts the same and nothing has to be kept: the newest rows are asked
-when the one that would be too many was made.
+Counted from the rows themselves, so every process counts the same and no counter is kept: with a quota of N, the N-th
+newest row must be older than a minute.
 """
 
 from collections.abc import Iterable

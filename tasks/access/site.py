@@ -1,4 +1,4 @@
-"""Django's admin: only for whoever has the role, and with the one login page there is."""
+"""Django's admin: only for admins, and with the login page of all other pages."""
 
 from typing import Any
 

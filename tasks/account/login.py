@@ -30,8 +30,8 @@ from tasks.access.sessions import end_all
 
 BY_NAME, NAME_WINDOW = 5, timedelta(minutes=5)
 BY_PLACE, PLACE_WINDOW = 30, timedelta(minutes=15)  # over all names that have not logged in there before
-STALE = timedelta(minutes=1)  # after which a guess that a dead process left counts no more
-JUDGED = timedelta(seconds=5)  # in which those that are under way will have been judged
+STALE = timedelta(minutes=1)  # after which a guess that a dead process left behind no longer counts
+JUDGED = timedelta(seconds=5)  # within which the guesses under way will have been checked
 LOGINS = 100  # of a name that are looked through for a place
 LONGEST = 1_000  # characters of a name that anything looks at
 COOKIE, KNOWN_FOR = "signalbox_known", timedelta(days=365)

@@ -1,6 +1,6 @@
-"""Messages to people: one of a rule to its channels, about all alerts that opened, closed or last since the one before.
+"""Messages to people: one for each rule, about all of its alerts that opened, closed or went on since the last message.
 
-Every worker and beat may come here at once. Whoever moves ``Rule.said_at`` by its guarded UPDATE writes the message,
+Every worker and beat may run this at once. The process whose guarded UPDATE moves ``Rule.said_at`` writes the message,
 in the same transaction; the others write nothing.
 """
 

@@ -1,7 +1,7 @@
-"""Alerts: what the rules find opens one alert and closes it when it is over; pages show it, messages follow.
+"""Opens an alert for each condition that a rule finds, and closes it when the condition is over.
 
-Evaluated by every worker's sweep and by every beat, side by side: of one key one alert is open at a time, and opening
-and closing are guarded, so each happens once. Reads only, but for its own rows.
+Every worker's sweep and every beat call this, side by side. One alert of a key is open at a time, and opening and
+closing are guarded, so each happens once.
 """
 
 from datetime import datetime, timedelta
@@ -98,7 +98,7 @@ def open_alert(
 
 
 def keep_open(alert: Alert, finding: Finding) -> None:
-    """Write the figure of now, if another sentence comes of it, and that it is not well."""
+    """Write the present figure, if it changes the sentence, and that the condition still holds."""
     changed: dict[str, object] = {}
     if alert.sentence != finding.sentence[:500]:
         peak = max((each for each in (alert.peak, finding.figure) if each is not None), default=None)
@@ -136,7 +136,7 @@ def dismiss(alert: Alert, by: str) -> None:
 
 
 def snooze(alert: Alert, minutes: int) -> None:
-    """Take it from the pages, and send no message about it or the next of its key, for so long. 0: not any more."""
+    """Hide it from the pages, and send no message about it or the next alert of its key, for so long. 0 ends that."""
     until = timezone.now() + timedelta(minutes=minutes) if minutes else None
     Alert.objects.filter(pk=alert.pk).update(snoozed_until=until)
 

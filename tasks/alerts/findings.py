@@ -17,7 +17,7 @@ from tasks.schedules.models import Run, Schedule
 from tasks.webhooks.models import Endpoint
 
 FORGOTTEN = timedelta(days=1)  # a worker that has been lost for so long is history
-SENDING = "send_notification"  # whose own failures would make more of it
+SENDING = "send_notification"  # an alert about its failures would send more notifications
 WEBHOOK = "webhook"
 
 
@@ -33,7 +33,7 @@ Found = dict[str, Finding]  # by what keeps alerts apart
 
 
 def find(rule: Rule, now: datetime) -> Found:
-    """All subjects whose figure is over the rule's ``floor``, which may lie under its limit."""
+    """All subjects whose figure is above the rule's ``floor``, which may be lower than its limit."""
     return FINDERS[rule.watch](rule, now)
 
 

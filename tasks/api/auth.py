@@ -1,6 +1,6 @@
 """Who sends a request to the API: the owner of the token in its Authorization header, or the user of its session.
 
-A token counts only as long as its owner is active and it has not expired; when it was last used is kept to the minute.
+A token counts only as long as its owner is active and it has not expired. Its last use is kept to the minute.
 """
 
 import logging

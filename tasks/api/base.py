@@ -34,7 +34,7 @@ from tasks.params.types import UNSTORABLE
 T = TypeVar("T")
 M = TypeVar("M", bound=Model)
 BODY_LIMIT = 1024 * 1024
-LONGEST, MOST = 1_000, 100  # characters of one value of a parameter of the query, and how often it may be given
+LONGEST, MOST = 1_000, 100  # characters of one query parameter, and how often it may be given
 GONE = "It was deleted meanwhile."
 
 
@@ -138,7 +138,7 @@ class ResourceView(APIView):
         return checked.validated_data
 
     def asked(self, *names: str) -> dict[str, list[str]]:
-        """The query's parameters; a name that is not among these is refused: a typing error must not widen a search."""
+        """The query's parameters. An unknown name is refused: a typing error must not widen a search."""
         query = {name: values for name, values in self.request.query_params.lists() if name != "version"}
         unknown = [name for name in query if name not in names]
         if unknown:
@@ -235,7 +235,7 @@ class Flag(serializers.BooleanField):
 
 
 class Web(Text):
-    """A web address; whether it leads anywhere is for who takes it to say."""
+    """A web address. Whether it leads anywhere is not checked here."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)

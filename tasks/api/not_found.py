@@ -1,4 +1,4 @@
-"""The root of the API, and every address below it where there is nothing."""
+"""The root of the API, and the answer for every address below it that does not exist."""
 
 import re
 from typing import Any
@@ -35,7 +35,7 @@ class Missing(ResourceView):
     permission_classes = ()
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """An address without its last slash leads there, as everywhere in Django; a body is sent again, to there."""
+        """Redirect an address without its last slash, as everywhere in Django; the client sends a body again."""
         if not request.path.endswith("/") and exists(f"{request.path_info}/"):
             to = f"{request.path}/{'?' * bool(query(request))}{query(request)}"
             return HttpResponsePermanentRedirect(to, preserve_request=request.method not in ("GET", "HEAD"))

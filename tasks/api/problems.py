@@ -1,6 +1,6 @@
 """Every way in which the API says no, as RFC 9457 problems. Sockets use the same codes.
 
-CATALOGUE is the whole list; ``answer`` turns any exception into one of them, and shows nothing of our insides.
+CATALOGUE is the whole list. ``answer`` turns any exception into one of them, and shows no internals.
 """
 
 import logging

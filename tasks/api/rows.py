@@ -24,7 +24,7 @@ class Rows(ResourceView):
 
     noun: ClassVar[str]
     see: ClassVar[str]  # the action that reading needs
-    edit: ClassVar[str]  # and the one that creating, changing and deleting need
+    edit: ClassVar[str]  # the action that creating, changing and deleting need
     rows: ClassVar[QuerySet[Any]]
     shape: ClassVar[type[Serializer]]
     new_shape: ClassVar[type[Serializer] | None] = None  # with what only the answer to POST shows

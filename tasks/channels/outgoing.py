@@ -42,6 +42,6 @@ def notify(channels: Iterable[Channel], title: str, body: str, about: str = "inf
 
 
 def test(channel: Channel, by: str) -> Notification:
-    """One message that says nothing but that it arrives."""
+    """Send a test message to one channel."""
     (row,) = notify([channel], "Signalbox: test", f"{by} tests the channel {channel.name}. Alerts arrive like this.")
     return row

@@ -1,9 +1,9 @@
-"""The program that calls a service: one message, one process, nothing but this on its mind.
+"""The program that calls a service: one process for each message.
 
 ``python -m tasks.channels.outside`` reads one JSON object from stdin and writes one to stdout. Apprise runs only here:
-a hook of the interpreter, which nothing can take off, judges each network address at the moment of connecting, so
-neither a name that changes its answer nor a redirect leads further in; files and programs stay shut. The parent kills
-the process when its time is over.
+a hook of the interpreter, which nothing can remove, judges each network address at the moment of connecting. So neither
+a name that resolves to another address nor a redirect reaches a forbidden one. The hook refuses files and programs too.
+The parent kills the process when its time is over.
 """
 
 import json
@@ -111,7 +111,7 @@ def host_of(service: Any, scheme: str) -> tuple[str, int]:
 
 
 def main() -> None:
-    signal.alarm(SECONDS + 1)  # a parent that died kills nobody
+    signal.alarm(SECONDS + 1)  # in case that the parent has died and cannot kill this process
     asked = json.load(sys.stdin)
     lines, answer = Lines(), {"ok": False, "said": ""}
     log = logging.getLogger("apprise")

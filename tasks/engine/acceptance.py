@@ -1,6 +1,6 @@
-"""The insert of new jobs with their webhook deliveries, in one transaction; workers and browsers hear of it afterwards.
+"""Inserts new jobs with their webhook deliveries in one transaction, and notifies workers and browsers afterwards.
 
-Each can be repeated after a lost answer of the database: it finds its own rows.
+Each function can be repeated when the answer to a commit was lost: it finds its own rows.
 """
 
 from django.db import IntegrityError, transaction

@@ -12,10 +12,10 @@ from tasks.params.signature import size
 
 MOST_HEADERS = 8 * 1024  # bytes of JSON
 LIMITS = "signalbox_limits"  # in a job's headers: hard and soft time limit of the call, in seconds
-GROUP = "signalbox_group"  # there too: the id of the group that the job was called in, and its place in it
-PROPERTIES = "signalbox_properties"  # there too: options that nobody here knows, properties of the message for Celery
-ORIGIN = "signalbox_origin"  # there too: the process that called
-OF_THE_CALL = (LIMITS, GROUP, PROPERTIES, ORIGIN)  # what no job that follows inherits
+GROUP = "signalbox_group"  # likewise: the id of the group that the job was called in, and its place in it
+PROPERTIES = "signalbox_properties"  # likewise: unknown options, which Celery makes properties of the message
+ORIGIN = "signalbox_origin"  # likewise: the process that made the call
+OF_THE_CALL = (LIMITS, GROUP, PROPERTIES, ORIGIN)  # what the next jobs of a chain do not inherit
 CALLERS = {
     "priority", "countdown", "eta", "expires", "headers", "queue", "time_limit", "soft_time_limit", "group_id",
     "group_index", "task_id", "link", "link_error", "chain", "idempotency_key", "owner", "args", "kwargs",
@@ -26,7 +26,7 @@ HARMLESS = {
     "confirm_timeout", "delivery_mode", "immediate", "mandatory", "timeout",
     "retry", "retry_policy", "root_id", "parent_id", "serializer", "compression", "connection", "publisher",
     "router", "stamped_headers", "replaced_task_nesting",
-    "MessageGroupId", "MessageDeduplicationId",  # read by SQS, and by no broker that workers of ours have
+    "MessageGroupId", "MessageDeduplicationId",  # for SQS, which is not one of our brokers
 }  # fmt: skip
 
 
@@ -59,7 +59,7 @@ def split_options(kind: registry.Kind, options: dict[str, Any]) -> dict[str, Any
 
 
 def _properties(kind: registry.Kind, options: dict[str, Any]) -> dict[str, Any] | None:
-    """Options that are left: Celery makes properties of the message of those that it does not know."""
+    """The options that are left. Celery turns options that it does not know into properties of the message."""
     left = {name: value for name, value in options.items() if value not in (None, [], ()) and name not in HARMLESS}
     for name in left:
         if instead := describe_option(name):
@@ -83,7 +83,7 @@ def split_expires(expires: Any) -> dict[str, Any]:
 
 
 def expiry(asked: Mapping[str, Any]) -> datetime | None:
-    """The moment after which a job that begins to wait now is not to run."""
+    """The moment at which a job that is queued now expires; None: never."""
     seconds = asked.get("expires")
     return asked.get("expires_at") if seconds is None else due.after(seconds)
 

@@ -30,7 +30,7 @@ def has_own_messages(name: str) -> bool:
 
 
 def called() -> list[str]:
-    """The names of the kinds whose jobs any worker process may start that has nothing else to do."""
+    """The names of the kinds whose jobs any idle worker process may start."""
     return [kind.name for kind in registry.kinds() if not has_own_messages(kind.name)]
 
 
@@ -62,8 +62,8 @@ def heads(queues: Sequence[str]) -> list[Head]:
 def next_of(queues: Sequence[str], kinds: Sequence[str], clock: datetime) -> tuple[str, list[Any]]:
     """The subselect that finds the id of the next job of these kinds at this moment, and its arguments.
 
-    Among the queues the one whose head is the most urgent; among equal ones the first in ``queues``. If another process
-    takes that very job in the same moment, the next one of that queue is found, or none.
+    It takes the queue whose head is the most urgent; among equal ones, the first in ``queues``. If another process
+    takes that very job in the same moment, it finds the next one of that queue, or none.
     """
     several = [value for name in queues for value in (name, clock, name)] if len(queues) > 1 else list(queues)
     return _next_of(len(queues), tuple(kinds)), [*several, clock]

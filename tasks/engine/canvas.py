@@ -1,4 +1,4 @@
-"""Plans: what Celery's canvas asks for as ``Job.then``, checked when it is asked for. What begins stands in chains.
+"""Turns what Celery's canvas asks for into ``Job.then``, and checks it at the call. ``chains`` starts what follows.
 
 ``then`` is a list of branches, which all begin at once. A branch is a list of steps, which run one after the other.
 The last step of a branch may be a group: ``{"group": [branch, …]}``, or a chord, a group with a body that waits for all
@@ -86,7 +86,7 @@ def chord_of(options: Mapping[str, Any]) -> str | None:
 
 
 def plan_replacement(signature: Mapping[str, Any], then: list[Branch] | None) -> tuple[list[Branch], str]:
-    """What follows a job whose code has put ``signature`` in its place, and the id of the job that ends for it.
+    """What follows a job whose code has put ``signature`` in its place, and the id of the job whose end is its end.
 
     ``then`` is what followed the job before: it follows that one now.
     """
@@ -105,7 +105,7 @@ def plan_replacement(signature: Mapping[str, Any], then: list[Branch] | None) ->
 
 
 def _given_nothing(signature: Mapping[str, Any]) -> dict[str, Any]:
-    """The signature, of which the first jobs take no result of a job before."""
+    """The signature, with first jobs that take no result of an earlier job."""
     inside = dict(signature.get("kwargs") or {})
     match signature.get("subtask_type"):
         case "chain":
@@ -209,7 +209,7 @@ def _branch(signature: Mapping[str, Any], counted: bool = True) -> Branch:
 
 
 def _knowing(tasks: Iterable[Mapping[str, Any]], group: str | None) -> list[Mapping[str, Any]]:
-    """The tasks of a group, which know it and their places in it, as in Celery: of a chain, the last step does."""
+    """The tasks of a group, each with the group's id and its place in it, as in Celery; of a chain, its last step."""
     uid, known = group or str(uuid7()), []
     for index, each in enumerate(tasks):
         steps = (each.get("kwargs") or {}).get("tasks") if each.get("subtask_type") == "chain" else None
@@ -221,7 +221,7 @@ def _knowing(tasks: Iterable[Mapping[str, Any]], group: str | None) -> list[Mapp
 
 
 def _with(signature: Mapping[str, Any], options: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The signature with the options of the canvas around it, which count more, as Celery hands them on."""
+    """The signature with the options of the canvas around it, which override its own, as in Celery."""
     more = {name: value for name, value in options.items() if name not in CANVAS_OWN and value not in (None, [], ())}
     return {**signature, "options": {**(signature.get("options") or {}), **more}} if more else signature
 

@@ -93,7 +93,7 @@ def _named(step: Step) -> str:
 
 
 def _begun_if_readable(branch: Branch, before: Job, failed: str | None = None) -> list[Job]:
-    """What follows, unless it was stored by somebody else and says nothing: the job that succeeded has succeeded.
+    """The jobs that follow; none, with a line in the log, if the branch cannot be read. The success before it stands.
 
     ``failed``: the id that takes the place of the result.
     """

@@ -47,7 +47,7 @@ class Outcome(models.TextChoices):
 class OwnJobs(models.Manager):
     """The jobs of Signalbox itself, without the tasks of watched applications.
 
-    The empty name stands in the SQL itself: with a parameter, no planner dares to use the partial index ``job_own``.
+    The empty name stands in the SQL itself: with a parameter, no planner uses the partial index ``job_own``.
     """
 
     def get_queryset(self) -> models.QuerySet["Job"]:

@@ -1,7 +1,7 @@
 """The words that ``@job`` takes: Celery's, ours, and a task's own attributes; what to do instead of those it refuses.
 
-An attribute of the task's own (``@job(team="billing")``, as Celery permits) is taken, unless it looks like a slip of
-the pen for a word that means something: that one would be ignored in silence.
+An attribute of the task's own (``@job(team="billing")``, as Celery permits) is taken, unless it looks like a typing
+error for a known word: that word would be ignored in silence.
 """
 
 from collections.abc import Iterable, Mapping
@@ -48,7 +48,7 @@ ATTRIBUTES = (
     "retry_backoff",
 )
 ATTRIBUTES += ("retry_backoff_max", "retry_jitter", "default_retry_delay", "time_limit", "soft_time_limit", "expires")
-unused_requests: set[str] = set()  # names of classes of tasks whose own ``Request`` no worker of ours makes
+unused_requests: set[str] = set()  # names of classes of tasks whose own ``Request`` is not used by our workers
 REFUSED = {"abstract", "apply_async", "backend", "kind", "perform", "request", "retry", "run"}
 
 

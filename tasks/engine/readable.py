@@ -1,7 +1,7 @@
-"""Rows that can be read, when not all of them can: one bad row of somebody else's is named, and stops no walk.
+"""Reads rows of which some cannot be read: a bad row is named in a sentence, and the others are returned.
 
-A column may hold what nobody here has written: a time zone that does not exist, a date that is none. Django raises
-while it reads such a row, and with it the whole answer is lost.
+A column that others write to may hold a time zone that does not exist, or a date that is none. Django raises while it
+reads such a row, and the whole answer is lost.
 """
 
 import logging

@@ -78,6 +78,6 @@ def _text(value: Any) -> str:
     elif isinstance(value, bool):
         value = str(value).lower()
     elif isinstance(value, int) and value.bit_length() > 1000:
-        return "…"  # its digits would take longer than a title is worth
+        return "…"  # it has more digits than a title has room for
     text = str(value[: VALUE + 1] if isinstance(value, str) else value)
     return text if len(text) <= VALUE else f"{text[: VALUE - 1]}…"

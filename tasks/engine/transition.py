@@ -23,7 +23,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 PAUSES_S = (0.02, 0.1, 0.3)
 PATIENCE_S = 1.9  # a statement that took longer waited for a lock; it is not repeated, the caller gets the error
-PLAIN = (str, int)  # and not ``str | int``, which Python would make anew for each value
+PLAIN = (str, int)  # and not ``str | int``, which Python would build again for each value
 
 
 class Raw(NamedTuple):
@@ -49,7 +49,7 @@ def move(
     ``sets`` maps columns to values or Raw; ``args`` fill the ``%s`` of ``where``. ``known``: the job as an earlier move
     returned it, if it is the one that ``where`` names; what has not changed since is not read again.
     """
-    link = connections[DEFAULT_DB_ALIAS]  # looked up once: what all go through finds it anew for each of its names
+    link = connections[DEFAULT_DB_ALIAS]  # looked up once: ``connection`` looks it up at each use of an attribute
     places = tuple((name, value.sql if isinstance(value, Raw) else "%s") for name, value in sets.items())
     values = [_adapt(name, value, link) for name, value in sets.items() if not isinstance(value, Raw)]
     values += [_adapt_argument(value, link) for value in args]
@@ -134,7 +134,7 @@ def _returning() -> str:
 def _converters(vendor: str) -> list[tuple[int, list[Callable[..., Any]], Any, bool]]:
     """The converters from driver values to Python values, by position, from Django's own SQL compiler.
 
-    The last is whether the value is one that nobody can change in place.
+    The last is whether the value is immutable.
     """
     columns = [field.get_col(Job._meta.db_table) for field in Job._meta.concrete_fields]
     found = Job.objects.all().query.get_compiler(connection=connection).get_converters(columns)

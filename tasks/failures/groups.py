@@ -35,7 +35,7 @@ class CannotMerge(Refused):
 
 
 class NoSuchGroup(Refused):
-    """Nothing fails like that, or not lately."""
+    """There is no such group among the newest failures."""
 
     code = "not-found"
 

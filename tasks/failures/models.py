@@ -1,4 +1,4 @@
-"""Which groups of failures somebody has dealt with, and up to when. Shapes only."""
+"""Which groups of failures were handled, merged or snoozed. Columns only."""
 
 from datetime import datetime, timedelta
 

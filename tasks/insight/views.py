@@ -1,4 +1,4 @@
-"""Pages that answer how one kind, one queue or one worker is doing; and the list of kinds, sorted by what one asks."""
+"""Pages about one kind, one queue or one worker, and the list of kinds, which sorts by any column."""
 
 import json
 from collections import Counter
@@ -37,7 +37,7 @@ SORTS = {
 
 
 class OverTime(Page):
-    """A page with a chart of a period, beside another day's if one asks: ``?period=24h&against=week``."""
+    """A page with a chart of a period, and of an earlier one to compare with: ``?period=24h&against=week``."""
 
     periods = PERIODS
 

@@ -83,7 +83,7 @@ class JobView(Page):
 
 
 class OutcomeView(Page):
-    """What became of the jobs that a bulk action has changed: the part of its page that is asked for again."""
+    """What became of the jobs that a bulk action has changed: the part of its page that the script reloads."""
 
     template_name = "jobs/_outcome.html"
 
@@ -92,7 +92,7 @@ class OutcomeView(Page):
 
 
 class JobPartView(Allowed, View):
-    """Something of a job that its page did not bring along."""
+    """A part of a job that its page loads on request."""
 
     http_method_names = ["get", "head"]
 
@@ -131,7 +131,7 @@ class ValueView(JobPartView):
 
 
 class TraceView(JobPartView):
-    """How one attempt ended, whole."""
+    """The whole traceback of one attempt."""
 
     def get(self, request: HttpRequest, uid: UUID, number: int) -> HttpResponse:
         attempt = get_visible_job(request, uid, "params", "result").attempts.filter(number=number).first()

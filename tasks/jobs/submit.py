@@ -49,7 +49,7 @@ class SubmitKindView(SubmitView):
         return self.shown(self.form(copied=copied.params if copied else None), str(uuid4()), copied)
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        # The zone the form was painted in, which is not the reader's own on the very first page.
+        # The zone in which the form was drawn. On the very first page it is not yet the reader's own.
         self.activate_zone(request.POST.get("zone", ""))
         form, once = self.form(request.POST), request.POST.get("once", "")
         copied = self.original(request.POST.get("copy", ""))

@@ -1,6 +1,6 @@
-"""How a kind asks another server: hearing cancels while it waits, and knowing which failures may pass.
+"""How a kind makes one request to another server: it sees cancels while it waits, and knows which failures may pass.
 
-Shared by the kinds that make one request at a time. Whom they may reach is the fetcher's to say.
+Which addresses it may reach is for the fetcher to decide.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ class Refused(Exception):
 
 
 def ask(request: Coroutine[Any, Any, T], go_on: Callable[[], None]) -> T:
-    """Run one request to its end. ``go_on`` is called all the while; what it raises ends the request."""
+    """Run one request to its end. ``go_on`` is called several times a second; what it raises ends the request."""
     return asyncio.run(_heard(request, go_on))
 
 

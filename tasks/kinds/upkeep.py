@@ -27,7 +27,7 @@ from tasks.web import features
 
 JOBS, LINES, ROWS = 20, 200, 200  # deleted in one transaction
 AT_ONCE = timedelta(minutes=15)  # counted by one query
-REST = 4  # times as long as one of them took, until the next: SQLite has one writer at a time, and others want to write
+REST = 4  # times as long as a transaction took is the pause after it, so that other writers of SQLite get their turn
 MINUTES_KEPT = timedelta(days=35)  # the longest chart shows 30 days
 WORKERS_KEPT = timedelta(days=7)  # since one that is gone was last seen
 
@@ -100,7 +100,7 @@ def expired_jobs(now: datetime) -> Iterator[QuerySet[Job]]:
 def deleted(old: QuerySet[Job]) -> Iterator[tuple[int, int]]:
     """Delete jobs with all that belongs to them, a few at a time; yields how many, and how many log lines.
 
-    A job that somebody tries again in this very moment is none of ``old`` any more, and stays.
+    A job that somebody retries in this very moment no longer belongs to ``old``, and stays.
     """
     while ids := list(old.values_list("pk", flat=True)[:JOBS]):
         began = time.monotonic()
@@ -112,7 +112,7 @@ def deleted(old: QuerySet[Job]) -> Iterator[tuple[int, int]]:
             held = list(old.filter(pk__in=ids).select_for_update(skip_locked=True).values_list("pk", flat=True))
             done = Job.objects.filter(pk__in=held).delete()[1].get(Job._meta.label, 0)
         yield done, 0
-        if not done:  # all of them are held by somebody else: the next run will see
+        if not done:  # all of them are locked by others: the next run deletes them
             return
         rested(began)
 
@@ -175,7 +175,7 @@ def roll_up(
 
 
 def to_count(window: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
-    """The window, a quarter of an hour at a time; before it what was missed, but for times in which nothing ended."""
+    """The window, a quarter of an hour at a time; before it, minutes that were missed and in which jobs ended."""
     last = Minute.objects.filter(at__lt=end).aggregate(at=Max("at"))["at"]
     at = min(last + MINUTE if last else window - MINUTES_KEPT, window)
     while at < window:

@@ -1,8 +1,7 @@
-"""The self test: one real job through the whole line, each leg of it timed by whoever did it; and, when a leg does not
-come, which one and why.
+"""The self test: one real job through the whole product, with the time of each step; if a step does not come, why.
 
-The moments of the row are its own: it was created, claimed (``started_at``) and finished. When its commit was over and
-when its message was handed to the broker, only the process knows that did it: this one.
+The job's row says when it was created, claimed (``started_at``) and finished. When the commit was over, and when the
+broker had the message, only the process that did it can measure: this one.
 """
 
 from datetime import UTC, datetime
@@ -64,7 +63,7 @@ class SelfTestView(Page):
         try:
             with (
                 transaction.atomic()
-            ):  # so that what is noted after the commit stands around what the submit does there
+            ):  # one transaction: the times are taken before and after what the submit does on commit
                 transaction.on_commit(lambda: at.update(accepted=datetime.now(UTC)))
                 job, _ = actions.submit(Actor.of(request), KIND, {}, priority=9)
                 transaction.on_commit(lambda: at.update(notified=datetime.now(UTC) if broker.reached() else None))

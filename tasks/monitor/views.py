@@ -73,7 +73,7 @@ class ChartsView(Page):
 
 
 class PauseView(Allowed, View):
-    """Nothing of a queue starts any more, until somebody resumes it; what runs goes on."""
+    """Pause a queue: none of its jobs starts until somebody resumes it. Running jobs go on."""
 
     action = "pause"
     http_method_names = ["post"]

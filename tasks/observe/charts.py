@@ -10,7 +10,7 @@ from tasks.observe.models import App
 from tasks.queries import series, stats
 from tasks.web import bars
 
-KINDS = 50  # those of which most ended
+KINDS = 50  # those with the most endings
 
 
 def of(app: App, period: str, text: str = "", kind: str = "", **drawn: Any) -> dict[str, Any]:
@@ -23,7 +23,7 @@ def of(app: App, period: str, text: str = "", kind: str = "", **drawn: Any) -> d
 
 
 def kinds(app: App, period: str) -> list[dict[str, Any]]:
-    """Of each kind what ended and how long it waited and ran, those first of which most ended."""
+    """What ended of each kind, and how long it waited and ran; the kinds with the most endings first."""
     found = series.totals(period, source=counting.Bars(app))
     rows = [
         {

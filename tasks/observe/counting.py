@@ -71,7 +71,7 @@ def _times(job: Job) -> tuple[int | None, int | None]:
 
 
 def add(app: str, new: Iterable[Ended], old: Iterable[Ended] = ()) -> None:
-    """Count what has just come to an end, and take ``old`` out again: what ended otherwise than was known.
+    """Count what has just ended, and take ``old`` out again: attempts that have ended otherwise than was counted.
 
     Call it in the transaction that writes the rows.
     """

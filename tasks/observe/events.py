@@ -1,7 +1,7 @@
 """Reads events of a foreign broker without trust: bytes come in, ``Event`` comes out, and everything else is counted.
 
-Pure. Only JSON is read, after its content type was checked. Only fields that are known are kept, each with its type and
-its greatest length. Whoever can write to that broker can run code in the watched application; here he gains nothing.
+Pure. Only JSON is read, after its content type was checked. Only known fields are kept, each with its type and its
+greatest length. A client that can write to that broker can run code in the watched application, and must not here.
 """
 
 import json
@@ -30,7 +30,7 @@ class Event(NamedTuple):
     pid: int
     clock: int
     at: float
-    task: str  # the task's id, or "" for what is about a worker
+    task: str  # the task's id, or "" for an event about a worker
     facts: dict[str, Any]
 
 

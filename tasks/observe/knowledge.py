@@ -1,4 +1,4 @@
-"""In plain sentences: how a fact about a watched task is known, and what of an application is seen and what is not."""
+"""Sentences for pages: how a fact about a watched task is known, what of an application is seen, and what is not."""
 
 from datetime import datetime
 

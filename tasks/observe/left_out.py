@@ -13,7 +13,7 @@ UNBEGUN_TOO = frozenset({"task-rejected", "task-revoked"})  # ends of what may n
 
 
 class LeftOut:
-    """Only their first event names them, so the tasks are remembered, with where they run."""
+    """Remembers these tasks and where they run, since only their first event has the name of the kind."""
 
     def __init__(self) -> None:
         self.tasks: dict[str, Process | None] = {}  # where it runs; None: it does not

@@ -1,7 +1,7 @@
 """What a look found, and what follows from it for each task: it is held, it waits, it has ended, or it is nowhere.
 
-Pure. A look is newer than what came before it was asked for, and older than what came since. Who is in no worker that
-answered, in no queue, not unacknowledged and has no result, in two looks some seconds apart, is gone.
+Pure. A look is newer than what came before it was asked for, and older than what came since. A task is gone if two
+looks some seconds apart find it in no worker that answered, in no queue, in no unacknowledged message and no result.
 """
 
 from dataclasses import dataclass, field
@@ -106,7 +106,7 @@ def _fill(task: Task, held: Held, by: str) -> bool:
 
 
 def _confirm(task: Task) -> bool:
-    """Somebody vouches for the task as it is shown."""
+    """Take the doubt away: a look has confirmed the task as it is shown."""
     doubted = task.doubt is not None or task.gone or bool(task.missing) or bool(task.note)
     task.doubt, task.gone, task.missing, task.note = None, False, [], ""
     return doubted

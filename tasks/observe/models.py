@@ -182,7 +182,7 @@ def expired_tasks(now: datetime) -> models.QuerySet[Job]:
 
 
 def expired_gaps(now: datetime) -> models.QuerySet[Gap]:
-    """Gaps of which no chart and no row tells any more, for ``prune``."""
+    """Gaps that no chart shows any more, for ``prune``."""
     return Gap.objects.filter(until__lt=now - timedelta(days=35))
 
 

@@ -1,7 +1,7 @@
 """The observer's process: for each watched application its streams, its controller and its watcher; one thread writes.
 
-A lease in the application's row makes one observer the leader. Others read along, and keep the last seconds of what
-they heard: whoever takes over says it again, which changes nothing that is known already.
+A lease in the application's row makes one observer the leader. The others read along and keep the last seconds of what
+they heard. One that takes over applies it again, which changes nothing that is known already.
 """
 
 import logging
@@ -91,7 +91,7 @@ class Watched:
                 self.lead()
 
     def lead(self) -> None:
-        """Become the one who writes: remember what is open, say again what was heard, look at everything."""
+        """Become the leader: read the open tasks, apply again what was heard, look at everything."""
         self.app.refresh_from_db()
         before = self.app.as_of
         self.app.since = timezone.now()
@@ -274,7 +274,7 @@ def stop_watching(but: set[str]) -> list[str]:
 
 
 def settle_unwatched() -> None:
-    """Nobody knows how the open tasks of applications end that are no longer watched: they become unknown."""
+    """Make open tasks unknown whose application is no longer watched, since nobody learns how they end."""
     for app in App.objects.filter(watched=False):
         while rows := list(Job.every.filter(app=app.name, state__in=OPEN).order_by("id")[:500]):
             watcher = Watcher(app, lambda hosts: None)

@@ -1,5 +1,6 @@
-"""Asks for the truth: what each worker holds, what waits in the broker, what the result backend says; and carries out
-orders. One thread for each application, with connections of its own.
+"""Asks what is true: what each worker holds, what waits in the broker, what the result backend has. Carries out orders.
+
+One thread for each application, with connections of its own.
 """
 
 import logging
@@ -25,7 +26,7 @@ LOOK_S = 30.0  # between two looks that nobody asked for
 AGAIN_S = 3.2  # between two looks when the first did not find everything
 ORDERS_S = 0.4
 STATS_S = 30.0  # between two questions of a worker for its pool, its queues and its settings
-GREETINGS, GREET_S = 3, 2.0  # a worker that has just come up may not listen yet: so often it is asked, and when
+GREETINGS, GREET_S = 3, 2.0  # times that a new worker is asked, and seconds between: at first it may not listen
 CALM_S = 0.3  # after a look, so that many reasons make one
 
 
@@ -73,14 +74,14 @@ class Controller(threading.Thread):
         self._bell.set()
 
     def seek(self, begin: float, until: float) -> None:
-        """Nobody listened in that time: what ended then may be among the results."""
+        """Search the results for what ended in a time in which nobody listened."""
         with self._lock:
             before = self._gap or (begin, until)
             self._gap = min(before[0], begin), max(before[1], until)
         self._bell.set()
 
     def greet(self, host: str) -> None:
-        """A worker has come up: get to know it, switch its events on, tell it what the one before it was told."""
+        """Ask a worker that has come up what it is, switch its events on, and send it the cancels again."""
         with self._lock:
             self._known.pop(host, None)
             self._greeted[host] = GREETINGS

@@ -1,4 +1,4 @@
-"""What a row says, as evidence: how an observer that has just come remembers a task."""
+"""Turns a row back into evidence, for an observer that has just started."""
 
 import time
 from contextlib import suppress

@@ -70,7 +70,7 @@ class Stream(threading.Thread):
 
 
 class RedisPattern(Stream):
-    """Reads the messages of a pattern of channels. A subscription that is confirmed again means that some were lost."""
+    """Reads the messages of a pattern of channels. If a subscription is confirmed again, some were lost."""
 
     def __init__(self, name: str, put: Put, url: str, patterns: list[str]) -> None:
         super().__init__(name, put)

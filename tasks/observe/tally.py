@@ -50,15 +50,15 @@ class Tally:
         self.moves.append((clock, 1, 1))
 
     def found(self) -> None:
-        """A look has seen a task run whose start nobody has said: that comes later than what was heard, or never."""
+        """Count a start that a look has found: its event comes later than those heard so far, or never."""
         self.moves.append((self.clock + 1, 1, 1))
 
     def said(self, clock: int, found: int) -> None:
-        """The start of what a look has ``found``, when that clock was heard, is said now."""
+        """The event has come of a start that a look ``found`` at that clock, so it is not counted twice."""
         self.moves += [(clock, 1, 1), (found + 1, -1, -1)]
 
     def heard_after_all(self, clock: int, found: int) -> None:
-        """Of what was counted when its result was found an event comes still, which is counted like all others."""
+        """An event has come of a start that was counted by its result, and is counted like all others."""
         self.moves.append((max(clock, found), -1, 0))
 
     def ended(self, clock: int, unseen_start: bool = False) -> None:

@@ -44,7 +44,7 @@ class Workers:
             self.tallies[process] = Tally(base=row.base, starts=row.starts, unseen=row.unseen, heard=now)
 
     def hosts(self) -> frozenset[str]:
-        """Workers that can be asked: a longer silence would cost each question its time. For any thread."""
+        """Workers that can be asked. One that is silent for long would cost each question a timeout. For any thread."""
         now = timezone.now().timestamp()
         return frozenset(
             name
@@ -53,7 +53,7 @@ class Workers:
         )
 
     def beat(self, process: Process, event: Event, arrived: float, was_watched: bool) -> bool:
-        """A worker says that it is there. True: nobody had heard of this process."""
+        """Take a worker's heartbeat. True: this process was not known."""
         row = self.rows.get(process)
         new = row is None or row.stopped_at is not None
         tally = self.tally(process)
@@ -78,13 +78,13 @@ class Workers:
         return new
 
     def stop(self, process: Process, arrived: float) -> None:
-        """It said that it stops, or another process has its name."""
+        """Note that a process stopped: it said so, or another process has its name."""
         if (row := self.rows.get(process)) is not None and row.stopped_at is None:
             row.stopped_at = at(arrived)
             self.changed.add(process)
 
     def sends_events(self, process: Process, event: Event, arrived: float, was_watched: bool) -> bool:
-        """An event about a task has come from it. True: nobody had heard of this process."""
+        """Note that a process sends events of tasks. True: this process was not known."""
         new = process not in self.rows and self.beat(process, event, arrived, was_watched)
         row = self.rows[process]
         if row.events != "on":
@@ -93,7 +93,7 @@ class Workers:
         return new
 
     def count(self, process: Process, kind: str) -> None:
-        """An event about a task was new: its worker has done one more of that kind."""
+        """Count a new event of a task for its worker."""
         row, name = self.rows.get(process), COUNTED.get(kind)
         if row is None:
             return
@@ -107,7 +107,7 @@ class Workers:
         return row.queues[0] if row is not None and len(row.queues) == 1 and isinstance(row.queues[0], str) else ""
 
     def listen(self, since: float) -> None:
-        """Nothing could be heard until then, so silence is counted from there."""
+        """Count silence from this moment, since nothing could be heard before."""
         for tally in self.tallies.values():
             tally.heard = max(tally.heard, since)
 
@@ -135,7 +135,7 @@ class Workers:
         return self.tally(process).clock
 
     def found_running(self, process: Process) -> None:
-        """A task runs there whose start nobody has said: it is a start that was seen."""
+        """Count the start of a task that a look found running there before its event came."""
         self.tally(process).found()
         if process in self.rows:
             self.changed.add(process)

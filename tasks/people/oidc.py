@@ -1,6 +1,6 @@
 """Signing in by OpenID Connect: mozilla-django-oidc does the protocol, the provider's own document says its addresses.
 
-The provider is asked when somebody signs in, never before: while it is away, everybody who is in stays in.
+The provider is asked only when somebody signs in: while it is away, people who are logged in stay so.
 """
 
 import logging
@@ -64,7 +64,7 @@ def setting(name: str, *default: Any) -> Any:
 
 
 class Backend(OIDCAuthenticationBackend):
-    """Made again for each request that has a session, so making it asks nobody anything."""
+    """Django makes a new one for each request with a session, so its constructor sends no request."""
 
     OIDC_OP_TOKEN_ENDPOINT = property(lambda self: setting("OIDC_OP_TOKEN_ENDPOINT"))
     OIDC_OP_USER_ENDPOINT = property(lambda self: setting("OIDC_OP_USER_ENDPOINT"))

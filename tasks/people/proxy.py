@@ -1,7 +1,7 @@
 """Signing in by a proxy in front that has signed people in already: a header that only the proxy may set.
 
 Off unless SIGNALBOX_PROXY_HEADER names one. The header counts only on requests of the proxy: from its network, with
-its secret, or both, as the settings say. On all others it is a refusal, not an oversight.
+its secret, or both, as the settings say. On any other request the header is refused.
 """
 
 import hmac

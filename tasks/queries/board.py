@@ -25,8 +25,8 @@ from tasks.queries import stats as history
 
 RUNNING, QUEUED, RETRYING, FINISHED = 300, 100, 50, 50
 WORKERS = 200
-HEADS = 20  # of a queue, that are asked since when they wait
-SHOWN_FOR = timedelta(days=1)  # a worker that has not called since is history
+HEADS = 20  # first jobs of a queue whose waiting time is read
+SHOWN_FOR = timedelta(days=1)  # a worker that has not called in for so long is not shown
 LINES, ENTRIES = 500, 50
 REMEMBERED_S = 60.0  # a version tells of every change but a user's new name
 UNSHOWN = (
@@ -40,7 +40,7 @@ _shown: tuple[dict[UUID, dict[str, Any]], float] = ({}, 0.0)
 def board(apps: bool = False) -> dict[str, Any]:
     """``{"jobs": [summary…], "stats": {"now", "last_hour"}, "workers": […], "queues": […]}``, in a bounded read."""
     waiting = _waiting(apps)
-    # Asked in the order in which jobs move: one that moves meanwhile is met twice, not missed.
+    # Read in the order in which jobs move: a job that moves meanwhile is read twice, and never missed.
     keys = _next_queued(waiting)
     keys += state("running", apps=apps).order_by("started_at", "id").values_list("uid", "version")[:RUNNING]
     retrying = state("scheduled", "retrying", apps=apps).filter(state=_literal("retrying"))  # the words of the index
@@ -162,7 +162,7 @@ def waiting_of(apps: Iterable[str]) -> list[dict[str, Any]]:
 
 
 def state(*names: str, apps: bool = False) -> QuerySet[Job]:
-    """Jobs in these states, named in the SQL itself: with a parameter, no planner dares to use a partial index."""
+    """Jobs in these states, named in the SQL itself: with a parameter, no planner uses a partial index."""
     literals, jobs = [_literal(name) for name in names], Job.every if apps else Job.objects
     return jobs.filter(state=literals[0]) if len(literals) == 1 else jobs.filter(state__in=literals)
 
@@ -211,7 +211,7 @@ def _busy(apps: bool = False) -> Counter[str]:
 def _next_queued(waiting: dict[str, dict[str, Any]]) -> list[tuple[UUID, int]]:
     """The next to run of all queues: the most urgent first; within a priority queues take turns; paused ones last.
 
-    Asked queue by queue, or a million waiting jobs would be sorted each time. Browsers sort alike (job_text.js).
+    Read queue by queue, or a million waiting jobs would be sorted each time. Browsers sort alike (job_text.js).
     """
     paused = set(Queue.objects.filter(paused=True).values_list("name", flat=True))
     heads: list[tuple[tuple[Any, ...], UUID, int]] = []
@@ -227,7 +227,7 @@ def _next_queued(waiting: dict[str, dict[str, Any]]) -> list[tuple[UUID, int]]:
 def _newest_finished(apps: bool = False) -> list[tuple[UUID, int]]:
     """The newest finished, without the successes of chores (what failed is shown whatever it was).
 
-    Asked app by app, since the index has them so.
+    Read app by app, in the order of the index.
     """
     quiet = {kind.name for kind in registry.kinds() if kind.quiet}
     newest = Job.objects.filter(finished_at__isnull=False).order_by("-finished_at", "-id")

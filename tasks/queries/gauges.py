@@ -19,8 +19,8 @@ COUNTED = 20_000  # jobs of a state that are looked at: a million waiting ones a
 def kinds(apps: bool = False) -> dict[str, dict[str, int]]:
     """Kind → ``running`` and ``waiting`` (queued, scheduled, to be tried again), of what has not ended.
 
-    Of a backlog the first jobs are counted: then ``waiting`` is a number that is not less than what is said. ``apps``:
-    with the tasks of watched applications.
+    Of a long backlog only the first jobs are counted, so ``waiting`` may be too small. ``apps``: with the tasks of
+    watched applications.
     """
     found: dict[str, dict[str, int]] = {}
     for word, states in (("running", ["running"]), ("waiting", ["queued"]), ("waiting", ["scheduled", "retrying"])):

@@ -48,7 +48,7 @@ class Series:
 
 
 class Source(Protocol):
-    """Where counts and the rows that nobody has counted yet are read from: ``stats``, for our own jobs."""
+    """Where counts, and rows that are not counted yet, are read from. For our own jobs it is ``stats``."""
 
     def levels(self, width: timedelta) -> Sequence[tuple[timedelta, Any, datetime]]: ...
     def ended_rows(self, since: datetime, until: datetime | None = None) -> Sequence[Any]: ...
@@ -154,7 +154,7 @@ def _time(bucket: Bucket, ready: datetime, started: datetime, ended: datetime) -
 
 
 def _add_rows(series: Series, source: Source, since: datetime, only: dict[str, str]) -> None:
-    """Counts from all rows that nobody has counted yet, times from the newest of them."""
+    """Counts from all rows that are not counted yet, times from the newest of them."""
     for rows in _narrowed(source, since, only):
         counted = rows.order_by().annotate(minute=stats.MinuteOf("at")).values_list("minute", "outcome")
         for minute, outcome, n in counted.annotate(n=Count("id")):

@@ -28,10 +28,10 @@ WIDTHS = [720, 15]  # minutes: of the bars that are kept counted, the widest fir
 OUTCOMES = ("succeeded", "failed", "cancelled")
 # Upper edges in seconds of the buckets that Minute.waiting and Minute.running count in; the last bucket is open.
 EDGES = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600, 4 * 3600, 24 * 3600)
-SETTLED = 2 * MINUTE  # a minute is remembered only when the last of its commits must have been seen
+SETTLED = 2 * MINUTE  # a minute's count is kept only when all of its commits must be visible
 REMEMBERED_S = 300.0  # a retried failure changes an old minute
-SAMPLE = 5_000  # newest jobs that nobody has counted yet, that times are made from
-TAIL = timedelta(hours=1)  # how much that nobody has counted yet is counted from rows
+SAMPLE = 5_000  # newest jobs from which times are computed where roll_up has not counted yet
+TAIL = timedelta(hours=1)  # the longest time not counted by roll_up that is counted from the jobs' rows
 
 
 class Recent(NamedTuple):

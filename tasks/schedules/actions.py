@@ -26,10 +26,10 @@ from tasks.schedules import crontab as fields
 from tasks.schedules import entries, slots
 from tasks.schedules.models import Run, Schedule
 
-GRACE = timedelta(seconds=60)  # a slot found so late was missed; until then it is run, and shown as late
+GRACE = timedelta(seconds=60)  # a slot that is found later than this was missed; sooner, it is run and shown as late
 RUNS_KEPT = 200  # of each schedule
 SHORTEST_S = 1
-STRANGE = 20  # rows of tasks that are no kinds, which are named
+STRANGE = 20  # rows whose tasks are no kinds that are named on the page
 PLAN = {"interval", "crontab", "clocked", "start_time", "one_off"}  # columns of PeriodicTask that say when
 
 
@@ -71,12 +71,12 @@ def once(at: datetime) -> dict[str, Any]:
 
 
 def draft(timing: Mapping[str, Any]) -> Schedule:
-    """A schedule that nobody keeps: to see when it would run."""
+    """An unsaved schedule, to show when it would run."""
     return Schedule(periodic=PeriodicTask(**timing))
 
 
 def _kept(timing: Mapping[str, Any]) -> dict[str, Any]:
-    """The same with rows that are saved. Their tables have no unique keys: take the first such row, or make it."""
+    """The same timing with saved rows. Their tables have no unique keys: take the first equal row, or make it."""
     kept = dict(timing)
     for name in ("interval", "crontab", "clocked"):
         if (row := kept.get(name)) is not None and row.pk is None:
@@ -141,7 +141,7 @@ def change(
 
 @retry_on_lock
 def pause(schedule: Schedule, paused: bool) -> Schedule:
-    """From now on no slot is run; or again, from now on: what passed meanwhile is not made up for."""
+    """Pause a schedule, or go on with it: slots that passed meanwhile are not run later."""
     with transaction.atomic():
         periodic = PeriodicTask.objects.get(pk=schedule.periodic_id)
         if periodic.enabled == paused:

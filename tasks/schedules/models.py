@@ -23,7 +23,7 @@ UNITS = (("week", 604_800), ("day", 86_400), ("hour", 3_600), ("minute", 60), ("
 
 
 class Schedule(models.Model):
-    """What a PeriodicTask has beside it."""
+    """What a schedule adds to its PeriodicTask: owner, overlap, missed runs, and up to when all slots are settled."""
 
     class Overlap(models.TextChoices):
         SKIP = "skip", "skip the new run"
@@ -54,7 +54,7 @@ class Schedule(models.Model):
 
     @property
     def timing(self) -> slots.Timing | None:
-        """None for what cannot be kept: ``trouble`` says why."""
+        """When it runs; None if its times cannot be read: ``trouble`` says why."""
         try:
             return self._timing()
         except Exception:  # whatever somebody else wrote into these rows
@@ -74,7 +74,7 @@ class Schedule(models.Model):
 
     @property
     def trouble(self) -> str:
-        """Why this can never be kept, or its jobs never be made, in one sentence; empty: it can."""
+        """Why it can never run, or its jobs can never be made, in one sentence; empty: it can."""
         try:
             timing = self._timing()
         except crontab.WrongField as wrong:
@@ -122,7 +122,7 @@ class Schedule(models.Model):
 
     @property
     def owner_is_off(self) -> bool:
-        """Its owner may not log in any more. It goes on in that name all the same, and its page says so."""
+        """Whether its owner was switched off. It goes on in that name all the same, and its page says so."""
         return self.owner is not None and not self.owner.is_active
 
     @property
@@ -257,7 +257,7 @@ def every_in_words(every: timedelta) -> str:
 
 
 def beats() -> bool:
-    """Whether some beat keeps time."""
+    """Whether some beat process is alive."""
     lately = timezone.now() - timedelta(seconds=settings.SIGNALBOX_LEASE_S)
     return Beat.objects.filter(seen_at__gte=lately).exists()
 

@@ -14,11 +14,11 @@ from zoneinfo import ZoneInfo
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 FAR = 8 * 366 + 1  # days: from one 29th of February to the next, over a century
 ALL_HOURS = frozenset(range(24))
-COUNTED = 1_000  # missed slots are counted so far
+COUNTED = 1_000  # missed slots are counted up to this many
 
 
 class Timing(Protocol):
-    """What every kind of schedule can tell."""
+    """What every kind of timing answers."""
 
     def latest(self, now: datetime) -> datetime | None:
         """The newest slot that is not after ``now``."""

@@ -74,7 +74,7 @@ def in_app(query: Query) -> Q | None:
 
 
 def in_states(names: Iterable[str]) -> Q:
-    """The states stand in the SQL itself, in their order: with a parameter, no planner dares to use a partial index."""
+    """The states stand in the SQL itself, in their order: with a parameter, no planner uses a partial index."""
     literals = [RawSQL(f"'{State(name)}'", ()) for name in names]  # noqa: S611 - State knows them all
     return Q(state=literals[0]) if len(literals) == 1 else Q(state__in=literals)
 
@@ -187,7 +187,7 @@ class HasArgument(Func):
 
     def __init__(self, column: Any, path: tuple[str, ...], *texts: str, **more: Any) -> None:
         super().__init__(column, *(Value(text) for text in texts), **more)
-        self.path = path  # identifiers only: tasks.search.language sees to it
+        self.path = path  # identifiers only: tasks.search.language checks it
 
     def as_sqlite(self, compiler: Any, connection: Any, **more: Any) -> Any:
         path = "$" + "".join(f'."{name}"' for name in self.path)

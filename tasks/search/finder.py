@@ -1,6 +1,6 @@
-"""Finding jobs, newest first, at a known price: a search looks at rows for LOOK_S seconds, then says how far it came.
+"""Finds jobs, newest first, in bounded time: a search looks at rows for LOOK_S seconds, then says how far it came.
 
-What is not yet looked at is said, and the next page goes on from there. ``language`` says what is looked for.
+The next page goes on from there. ``language`` reads what is searched for.
 """
 
 import time
@@ -24,7 +24,7 @@ LOOK_S = 0.2  # of the database, for one page; the last step may take half as lo
 STEP, GROWS = 1_000, 8  # rows that are looked at first, and how much more each next time
 BUDGET = 20_000
 FIRST = 3_000  # rows of a window that must answer at once
-DISORDER = timedelta(minutes=10)  # rows lie in the order of creation, but for clocks that differ and long transactions
+DISORDER = timedelta(minutes=10)  # keys follow the time of creation but for this much: clocks, long transactions
 LATE = timedelta(seconds=15)  # by which the row of a watched task may come after the task
 FEW = 1_000  # live jobs whose keys are read beforehand: their indexes are in another order than the pages
 ORDERED = (State.FAILED, State.CANCELLED)  # states whose index is in the order of the pages; as its own words have them
@@ -207,8 +207,8 @@ def _shown(jobs: QuerySet[Job]) -> QuerySet[Job]:
 def key_of(uid: UUID) -> int:
     """Where a job of that public id lies in the order of keys.
 
-    Of one that is no more its id tells when it was made: then it is after all that are of the same millisecond or, if
-    there are none, of the last one before, so that nothing older is passed over.
+    For a job that was deleted, the id tells when it was made. The key is then the last of the same millisecond, or of
+    the last one before, so that nothing older is passed over.
     """
     if key := Job.every.filter(uid=uid).values_list("pk", flat=True).first():
         return key
@@ -227,7 +227,7 @@ def created(key: int) -> datetime | None:
 
 
 def _in_time(query: Query, jobs: QuerySet[Job]) -> QuerySet[Job]:
-    """By the time of creation, exactly; and by the keys that lie about there, since no index knows the time."""
+    """By the exact time of creation, and by the keys near that time, since no index has the time."""
     if query.since:
         jobs = jobs.filter(created_at__gte=query.since, pk__gte=_key_at(_moved(query.since, -DISORDER)))
     if query.until:

@@ -33,7 +33,7 @@ OTHERS = {  # names that other tools have for our filters
     "status": "state", "user": "owner", "task": "kind", "after": "since", "before": "until", "runtime": "took",
     "duration": "took", "exception": "error", "hostname": "worker",
 }  # fmt: skip
-LIKE = 0.8  # of 1: a name so much like a filter's was meant to be it
+LIKE = 0.8  # of 1: a name so similar to a filter's counts as a typing error
 
 SETS: dict[str, Callable[[Iterable[str], str], list[str]]] = {
     "state": value_of.states,
@@ -161,7 +161,7 @@ def is_argument(name: str) -> bool:
 
 
 def _short(given: Mapping[str, Iterable[str]]) -> None:
-    """Lengths before anything else looks at a value: whoever asks must not choose how long that takes."""
+    """Check lengths before anything else looks at a value, so that no client chooses how long that takes."""
     values = [(name, value) for name, each in given.items() for value in each]
     for name, value in values:
         if len(str(value)) > LONGEST:

@@ -1,4 +1,4 @@
-"""What one may want to type into the search box, with what it means; it comes with the page, so typing asks nobody."""
+"""Suggestions of the search box, each with its meaning. They come with the page, so typing sends no requests."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -113,7 +113,7 @@ class JobsView(Page):
         return [name for name in ("older", "newer") if self.request.GET.get(name)][:1]
 
     def onward(self, text: str, found: finder.SearchResult) -> dict[str, Any]:
-        """Where this page is left: to more of what was found, or to rows that nobody has looked at yet."""
+        """Links onward: to more of what was found, or to rows that this search has not looked at yet."""
         last = found.jobs[-1].pk if found.jobs else None
         uids = dict(Job.every.filter(pk__in=[key for key in found[1:3] if key]).values_list("pk", "uid"))
         older = self.address(text, older=uids[found.older]) if found.older in uids else ""
@@ -161,7 +161,7 @@ def spelt(value: str) -> str:
 
 
 def matching(query: Query) -> str:
-    """The search as JSON, if a page can hold a new job's summary against it; else nothing."""
+    """The search as JSON, if a page can compare it with a new job's summary; else nothing."""
     unseen = (query.words, query.args, query.error, query.took, query.worker, query.release, query.without)
     unseen += (
         query.until,

@@ -22,7 +22,7 @@ SIGNER = Signer(sep=".", salt="signalbox.share")
 
 
 class NotShared(Refused):
-    """The job is none that a link shows."""
+    """A link cannot show this job."""
 
     code = "conflict"
 
@@ -52,7 +52,7 @@ def make(link: ShareLink) -> None:
 
 
 def end(link: ShareLink) -> None:
-    """Take it back; once is enough."""
+    """Revoke a link. A second call changes nothing."""
     ShareLink.objects.filter(pk=link.pk, revoked_at__isnull=True).update(revoked_at=timezone.now())
 
 

@@ -27,7 +27,7 @@ CANCELLED = "cancelled"  # in the session: jobs that may be taken back on the ne
 
 @cache
 def modules() -> list[str]:
-    """All scripts, so that a page asks for them before it finds out that it needs them, and never later."""
+    """All scripts. A page preloads them, so that none is requested only when another one imports it."""
     static = settings.BASE_DIR / "static"
     return sorted(f"{path.relative_to(static)}" for path in static.glob("js/**/*.js") if path.parent.name != "alone")
 

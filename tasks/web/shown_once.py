@@ -8,7 +8,7 @@ SHOWN = "shown_once"
 
 
 def show_once(request: HttpRequest, of: str, secret: str) -> None:
-    """Keep ``secret`` for the page of the object ``of``."""
+    """Keep ``secret`` until the page of the object ``of`` shows it."""
     request.session[SHOWN] = f"{of} {sealing.seal({'secret': secret})}"
 
 

@@ -17,7 +17,7 @@ SIGNER = TimestampSigner(salt="signalbox.upload")
 
 
 def give(request: HttpRequest, answer: HttpResponse) -> None:
-    """To whoever sees the form; it goes to the form's own address only."""
+    """Set the ticket on the answer that shows the form. The browser sends it to the form's own address only."""
     value = SIGNER.sign(_digest(request.session.session_key or ""))
     answer.set_cookie(
         COOKIE, value, max_age=VALID_S, path=request.path, httponly=True, samesite="Strict", secure=request.is_secure()

@@ -1,7 +1,7 @@
 """The rows of deliveries: which are due, who takes them, how a try ended, and what becomes of the endpoint.
 
-Every move is a guarded UPDATE: two senders never make the same try, and one that comes late writes nothing but its
-attempt. Sends nothing itself.
+Every change is a guarded UPDATE: two senders never make the same try, and a late one writes its attempt and nothing
+else. Sends nothing itself.
 """
 
 import random
@@ -179,7 +179,7 @@ def pause_after(tries: int, retry_after: float | None = None) -> timedelta | Non
 
 @retry_on_lock
 def replay(uid: UUID) -> Delivery:
-    """Send a delivery again, now, under its old id; the calendar of tries begins again. DoesNotExist, NotSent."""
+    """Send a delivery again, now, under its old id; the schedule of tries begins again. DoesNotExist, NotSent."""
     delivery = Delivery.objects.select_related("endpoint").get(uid=uid)
     if not delivery.endpoint.enabled:
         raise NotSent("The webhook is off.")

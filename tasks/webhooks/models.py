@@ -98,10 +98,10 @@ class Endpoint(models.Model):
 
 
 class Delivery(models.Model):
-    """One telling. ``body`` is what is sent, byte for byte, at every try; ``uid`` is the message's id for good."""
+    """One message to one endpoint. Every try sends the same ``body``, byte for byte. ``uid`` is the message's id."""
 
     class Status(models.TextChoices):
-        """What has become of it."""
+        """How far it has come."""
 
         PENDING = "pending"
         SENDING = "sending"

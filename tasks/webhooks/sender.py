@@ -159,7 +159,7 @@ _sender: Sender | None = None
 
 
 def keep_sending(stopping: Callable[[], bool]) -> None:
-    """See that this process has a living sender. Called again and again by the pulse."""
+    """Start a sender unless this process has a living one. The pulse calls this again and again."""
     global _sender
     if _sender is None or _sender.pid != os.getpid() or not _sender.is_alive():
         _sender = Sender(stopping)
@@ -167,6 +167,6 @@ def keep_sending(stopping: Callable[[], bool]) -> None:
 
 
 def finish(seconds: float) -> None:
-    """While the process stops: give what is under way so much time."""
+    """While the process stops: wait at most so long for the tries under way."""
     if _sender is not None and _sender.pid == os.getpid():
         _sender.join(seconds)

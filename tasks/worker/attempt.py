@@ -88,11 +88,11 @@ class Held:
         pid, before = getpid(), cleanup.begin(str(self.job.uid), kept=self.beating is not None)
         returned, error = self._run(call)
         if getpid() != pid:
-            os._exit(0)  # a fork of the job's own that came back from it: the job is its parent's
+            os._exit(0)  # a process that the job's code has forked: the job belongs to its parent
         left = cleanup.end(before)
         ended = self._judge(returned, error)
         if error is not None or not _is_plain(returned):
-            connections.clean(before.inside)  # it was asked for its words, which may have asked the database
+            connections.clean(before.inside)  # an exception was turned into text, and may have queried the database
         if left.put_back:
             self.report.note(f"The job left this behind, and it was put back: {', '.join(left.put_back)}.", "warning")
         if self.beating:
@@ -204,7 +204,7 @@ class Held:
         return pulse.stopping() or interrupted
 
     def _what_follows(self) -> dict[str, Any]:
-        """``then`` if the code took something out of its request's chain or callbacks. Celery shall start neither."""
+        """``then`` if the code took something out of its request's chain or callbacks, which Celery must not start."""
         request = self.task.request
         if self.follows is None and request.id == str(self.job.uid) and not request.called_directly:
             then = chain_of.kept(self.job.then, request.chain, request.callbacks)

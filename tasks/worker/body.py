@@ -18,7 +18,7 @@ from tasks.worker import slices
 from tasks.worker.attempt import HELD
 
 LOAD = "signalbox_load"  # in a request, until the function runs: what makes its values of the job's
-elsewhere: list[bool] = []  # not empty in the worker of another Celery app: its messages are calls and name no job
+elsewhere: list[bool] = []  # not empty in the worker of another Celery app: its messages are plain calls, no jobs
 
 
 class Outermost:
@@ -53,7 +53,7 @@ class Outermost:
         return super().__call__(*args, **kwargs)
 
     def _first_call(self, request: Context, load: Callable[..., Any], args: Any, kwargs: Any) -> Any:
-        """What Celery's tracer calls a task for. Every further call is a plain one."""
+        """The call that Celery's tracer makes. Every further call of the task is a plain one."""
         setattr(request, LOAD, load)
         super().before_start(request.id, request.args, request.kwargs)
         return super().__call__(*args, **kwargs)

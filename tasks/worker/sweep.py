@@ -37,7 +37,7 @@ class Reaper:
         columns = ("id", "attempt", "beat", "kind", "worker", "pid")
         rows = list(Job.objects.filter(state=State.RUNNING).values_list(*columns))
         clock = time.monotonic()
-        # While nobody could look, as in an outage of the database, nobody could beat either: that counts as a moment.
+        # While the database was away nobody could beat: a longer time without a look counts as a short one.
         passed, self._looked = min(clock - self._looked, confirm_after()), clock
         before, self._seen = self._seen, {}
         lost = []
@@ -57,7 +57,7 @@ class Reaper:
 
 
 def lease(kind: str) -> float:
-    """Seconds after which an attempt whose beat stands still is lost."""
+    """Seconds after which an attempt is lost if its beat does not change."""
     try:
         return registry.get(kind).lease or settings.SIGNALBOX_LEASE_S
     except registry.UnknownKind:

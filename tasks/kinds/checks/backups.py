@@ -70,12 +70,12 @@ def name_for(job: UUID) -> str:
 
 
 def listed() -> list[Path]:
-    """Our backups, oldest first. Other files in the folder are nobody's business here."""
+    """Our backups, oldest first. Other files in the folder are left alone."""
     return sorted(path for path in folder().iterdir() if NAME.fullmatch(path.name))
 
 
 def delete_old(keep: int, made: Path) -> list[str]:
-    """All but the newest; never the one just made, though a clock may have called others newer."""
+    """Delete all but the newest; never the one just made, even if the clock was wrong and others seem newer."""
     old = [path for path in listed()[:-keep] if path != made]
     for path in old:
         path.unlink(missing_ok=True)

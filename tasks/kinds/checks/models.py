@@ -37,7 +37,7 @@ class Service(models.Model):
         return self.url
 
     def observe(self, job: UUID, at: datetime, up: bool, **seen: Any) -> "Observation":
-        """Keep what a job saw, once for each job. An older look that arrives late does not change the status."""
+        """Keep what a job saw, once for each job. An older check that ends late does not change the status."""
         with transaction.atomic():
             service = Service.objects.select_for_update().get(pk=self.pk)
             observation, _ = Observation.objects.update_or_create(
@@ -55,7 +55,7 @@ class Service(models.Model):
         return list(self.observations.order_by("-at", "-id")[:most])[::-1]
 
     def forget_old(self) -> None:
-        """Keep the newest KEPT observations; a bounded step, so a long history goes in several."""
+        """Keep the newest KEPT observations. Each call deletes a bounded number, so a long history takes several."""
         old = list(self.observations.order_by("-at", "-id").values_list("pk", flat=True)[KEPT : KEPT + 200])
         Observation.objects.filter(pk__in=old).delete()
 

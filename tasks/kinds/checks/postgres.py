@@ -94,7 +94,7 @@ def run(command: list[str], report: Report | None = None, size: object = None) -
 
 @contextlib.contextmanager
 def started(command: list[str], out: object, err: object) -> Iterator[subprocess.Popen]:
-    """The program, and none any more when this ends, however it ends."""
+    """Start the program; whatever happens inside the block, it has ended when the block ends."""
     _, more = connection.client.settings_to_cmd_args_env(connection.settings_dict, [])
     process = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=os.environ | (more or {}), start_new_session=True

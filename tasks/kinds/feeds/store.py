@@ -1,7 +1,7 @@
 """What one answer changes in the database: the feed's row and its entries, together or not at all.
 
-Two things keep writers apart: the row's lock where the database has row locks, its version everywhere. Who lost finds
-that the version has moved, writes nothing and begins again with what is true now.
+Two things keep writers apart: the row's lock where the database has row locks, its version everywhere. A writer that
+finds another version writes nothing, and begins again with the present row.
 """
 
 from collections.abc import Mapping
@@ -59,7 +59,7 @@ def mark_gone(feed: Feed, reason: str) -> None:
 
 
 def failed(feed: Feed, problem: str) -> None:
-    """Beside the job's own error, for the feed's page. Not worth a second try when somebody else writes."""
+    """Write what went wrong for the feed's page. It is not tried again when another writer was quicker."""
     if feed.problem != problem:
         Feed.objects.guarded_update(feed, problem=storable.text(problem, 500))
 

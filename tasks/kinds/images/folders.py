@@ -17,7 +17,7 @@ from tasks.kinds.asking import Refused
 FILES = 200_000
 DEEPEST = 30
 STEP = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # a pipe must not hold us up
+READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # opening a pipe must not block
 
 # Bytes of a name that are no UTF-8 are half characters in Python, which no database stores: each has a stand-in of
 # Unicode's private area.
@@ -42,7 +42,7 @@ def allowed(folder: str) -> Path:
         real = Path(folder).resolve(strict=True) if Path(folder).is_absolute() else None
     except (OSError, RuntimeError, ValueError):
         real = None
-    # One sentence for all: whether a folder elsewhere exists is nobody's business.
+    # One sentence for all cases: it must not tell whether a folder elsewhere exists.
     if real is None or not any(real.is_relative_to(root) for root in roots) or not real.is_dir():
         shown = ", ".join(map(str, roots))
         raise Refused("not-allowed", f"Give the whole path of a folder below one of these: {shown}.")

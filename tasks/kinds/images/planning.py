@@ -64,7 +64,7 @@ def begin_waiting(run: uuid.UUID, collection: Collection) -> int:
 
 
 def finish(collection: Collection) -> None:
-    """If everything is done: say so, and leave no originals behind."""
+    """If everything is done: mark the collection as done, and delete the originals."""
     if collection.finish():
         storing.forget_originals(collection)
 

@@ -1,5 +1,7 @@
-"""What templates say of a job, in the same words as static/js/parts/job_text.js and time.js: a page that is painted by
-the server and then kept up by the browser must not change its wording when the browser takes over."""
+"""What templates say of a job, in the same words as static/js/parts/job_text.js and time.js.
+
+The server draws a page and the browser keeps it current, so the wording must not change when the browser takes over.
+"""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -186,7 +188,7 @@ def tally_name(name: str) -> str:
 
 @register.filter
 def tries(job: Job) -> str:
-    """Who tries a failed job again by hand gives it more attempts than it had."""
+    """Attempts of how many. A person's retry gives a failed job more attempts than it had."""
     attempt, most = job["attempt"], job["max_attempts"]
     if job["app"]:  # nobody told how many it may have
         return str(attempt or "")
