@@ -53,13 +53,15 @@ def submit(
     return _make(actor, "submit", known.name, params, detail, idempotency_key=key, **order)
 
 
-def bulk(actor: Actor, action: str, filters: dict[str, list[str]], *, key: str | None = None) -> Job:
-    """Submit the job that does ``action`` to everything that ``filters`` find, on behalf of ``actor``."""
+def bulk(actor: Actor, action: str, filters: dict[str, list[str]], *, key: str | None = None) -> tuple[Job, bool]:
+    """Submit the job that does ``action`` to everything that ``filters`` find, on behalf of ``actor``.
+
+    Returns the job, and whether it is new: the same ``key`` gives the same job.
+    """
     if not (may(actor, "bulk") and may(actor, action)):
         raise NotAllowed("This bulk action is not yours to take.")
     params = {"action": action, "filter": filters}
-    job, _ = _make(actor, "bulk", BULK, params, params, idempotency_key=key)
-    return job
+    return _make(actor, "bulk", BULK, params, params, idempotency_key=key)
 
 
 def cancel(actor: Actor, job: Job, reason: str = "") -> Job:

@@ -34,10 +34,11 @@ class Operations(list[URLPattern]):
         return self._add("GET", route, action, shape, name, lambda view: asked(view, query), parameters=[*query])
 
     def post(
-        self, route: str, action: str, shape: Any, body: type[Strict] = Nothing, *, name: str
+        self, route: str, action: str, shape: Any, body: type[Strict] = Nothing, *headers: OpenApiParameter, name: str
     ) -> Callable[[Work], Work]:
-        """The function gets the checked body."""
-        return self._add("POST", route, action, shape, name, lambda view: view.given(body), request=body)
+        """The function gets the checked body. Headers it reads itself."""
+        said = {"request": body, "parameters": [*headers]}
+        return self._add("POST", route, action, shape, name, lambda view: view.given(body), **said)
 
     def delete(self, route: str, action: str, *, name: str) -> Callable[[Work], Work]:
         return self._add("DELETE", route, action, {204: None}, name, lambda view: {})

@@ -18,9 +18,8 @@ from tasks.api.base import ResourceView, Strict, Text
 from tasks.api.operations import Operations
 from tasks.api.pagination import CURSOR, LIMIT
 from tasks.api.problems import wrong
-from tasks.engine.applications import ALL, OWN
 from tasks.failures import groups
-from tasks.observe import watched
+from tasks.observe.api import APP, named
 
 
 class FailureShape(s.Serializer):
@@ -125,14 +124,14 @@ def split_failures(view: ResourceView, given: dict[str, Any], group: str) -> dic
 @urlpatterns.get(
     "failures/", "see_rows", FailureList,
     OpenApiParameter("kind", str),
-    OpenApiParameter("app", str, description="a watched application; `*`: all; none: our own"),
+    APP,
     OpenApiParameter("handled", str, enum=["true", "false"], description="none: both"),
     LIMIT, CURSOR, name="failures",
 )  # fmt: skip
 def list_failures(view: ResourceView, asked: dict[str, list[str]]) -> dict[str, Any]:
     """Failed jobs in groups: one kind, errors that differ only in numbers and names. The newest group first."""
     kind, handled = asked.get("kind", [""])[-1], asked.get("handled", [None])[-1]
-    apps = apps_of(asked.get("app", [OWN])[-1])
+    apps = named(asked)
     at, most = pagination.place(asked, "failures"), pagination.limit(asked)
 
     def cut(rows: list[Any]) -> list[Any]:
@@ -145,13 +144,6 @@ def list_failures(view: ResourceView, asked: dict[str, list[str]]) -> dict[str, 
     )
     looked = min((each.looked for each in found), key=lambda each: (each["complete"], each["back_to"] or ""))
     return page | {"looked": looked}
-
-
-def apps_of(asked: str) -> list[str]:
-    names = watched.names()
-    if asked not in (OWN, ALL, *names):
-        raise wrong(app="No application of that name is watched.")
-    return [OWN, *names] if asked == ALL else [asked]
 
 
 @urlpatterns.post("failures/handle/", "change_rows", FailureShape, HandledIn, name="failures-handle")

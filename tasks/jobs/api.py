@@ -1,6 +1,5 @@
 """Jobs: submitted, listed, looked at, cancelled, tried again."""
 
-import re
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -14,6 +13,7 @@ from tasks.access import actions
 from tasks.access.permissions import may, visible
 from tasks.api import pagination, shapes, versions
 from tasks.api.base import Id, ResourceView, Strict, Text, Whole
+from tasks.api.idempotency import IDEMPOTENCY, key_of
 from tasks.api.operations import Operations
 from tasks.api.pagination import CURSOR, LIMIT, LIMIT_OF_ALL
 from tasks.api.problems import wrong
@@ -27,14 +27,6 @@ from tasks.queries import board
 from tasks.search import finder, unseen
 from tasks.search.language import FILTERS, is_argument, taken_for_words
 from tasks.search.parameters import SEARCH, query_of
-
-KEY = re.compile(r"[\x21-\x7e]{1,255}")
-IDEMPOTENCY = OpenApiParameter(
-    "Idempotency-Key",
-    {"type": "string", "minLength": 1, "maxLength": 255, "pattern": r"^[\x21-\x7e]+$"},
-    OpenApiParameter.HEADER,
-    description="The same key and body again: 200 and the same job. Another body: 422.",
-)
 
 
 @extend_schema_field({"type": "string", "format": "uri", "maxLength": 2000, "pattern": "^https?://"})
@@ -100,7 +92,7 @@ class Jobs(ResourceView):
     def post(self, request: Any) -> Response:
         """Submit a job. Once this answers 201, the job exists whatever fails next."""
         given = self.given(JobIn)
-        key = self._key()
+        key = key_of(request)
         original = self._original(given.get("copy_of"))
         if original and original.app:
             return self._run_again(original, given, key)
@@ -123,12 +115,6 @@ class Jobs(ResourceView):
         )  # fmt: skip
         place = versions.link(self.request, "job", uid=uid)
         return Response(new.summary(), status=201 if created else 200, headers={"Location": place})
-
-    def _key(self) -> str | None:
-        key = self.request.headers.get("Idempotency-Key")
-        if key is not None and not KEY.fullmatch(key):
-            raise wrong(**{"Idempotency-Key": "Give 1 to 255 printable ASCII characters without spaces."})
-        return actions.key_of_request(key)
 
     def _original(self, uid: UUID | None) -> Job | None:
         job = Job.every.filter(uid=uid).first() if uid else None

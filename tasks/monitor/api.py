@@ -11,14 +11,19 @@ from tasks.api.operations import Operations
 from tasks.api.pagination import CURSOR, LIMIT_OF_ALL
 from tasks.api.problems import Problem
 from tasks.engine import notify
+from tasks.observe import served
+from tasks.observe.api import APP, named
 from tasks.queries import board, stats
 
 urlpatterns = Operations()
 
 
-@urlpatterns.get("queues/", "board", shapes.page(shapes.QueueShape, "QueueList"), LIMIT_OF_ALL, CURSOR, name="queues")
+@urlpatterns.get(
+    "queues/", "board", shapes.page(shapes.QueueShape, "QueueList"), APP, LIMIT_OF_ALL, CURSOR, name="queues"
+)
 def list_queues(view: ResourceView, asked: dict[str, list[str]]) -> dict[str, Any]:
-    return pagination.listed(view.request, "queues", board.queues(), asked)
+    """Our queues, or those of a watched application: `queued` is then what its broker counts."""
+    return pagination.listed(view.request, "queues", served.queues(named(asked)), asked)
 
 
 @urlpatterns.post("queues/<name:name>/pause/", "pause", shapes.QueueShape, name="queue-pause")
@@ -41,17 +46,17 @@ def switch(view: ResourceView, name: str, call: Callable[[], Any], paused: bool)
 
 
 @urlpatterns.get(
-    "workers/", "board", shapes.page(shapes.WorkerShape, "WorkerList"), LIMIT_OF_ALL, CURSOR, name="workers"
+    "workers/", "board", shapes.page(shapes.WorkerShape, "WorkerList"), APP, LIMIT_OF_ALL, CURSOR, name="workers"
 )
 def list_workers(view: ResourceView, asked: dict[str, list[str]]) -> dict[str, Any]:
     """The workers that have called in today."""
-    return pagination.listed(view.request, "workers", board.workers(), asked)
+    return pagination.listed(view.request, "workers", served.workers(named(asked)), asked)
 
 
 @urlpatterns.get(
-    "stats/", "board", shapes.Stats, OpenApiParameter("period", str, enum=list(stats.PERIODS), default="1h"),
+    "stats/", "board", shapes.Stats, OpenApiParameter("period", str, enum=list(stats.PERIODS), default="1h"), APP,
     name="stats",
 )  # fmt: skip
 def get_stats(view: ResourceView, asked: dict[str, list[str]]) -> dict[str, Any]:
     """What waits and runs now, what ended in the last hour, and both over a period."""
-    return board.stats(asked["period"][-1])
+    return served.counts(named(asked), asked["period"][-1])

@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import UUID
 
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers as s
 from rest_framework.response import Response
 
@@ -11,10 +12,12 @@ from tasks.api.base import Number, ResourceView, Strict, Text, Whole, find
 from tasks.api.operations import Operations
 from tasks.api.pagination import CURSOR, LIMIT, LIMIT_OF_ALL
 from tasks.api.problems import Problem, wrong
+from tasks.engine.applications import ALL, OWN
 from tasks.observe import asking, values, watched
 from tasks.observe.models import App, Order, OrderState
 
 MISSING = "There is no such watched application."
+APP = OpenApiParameter("app", str, description="name of a watched app; `*`: all; without it, our own")
 
 
 class AppShape(s.Serializer):
@@ -78,6 +81,14 @@ def placed(actor: Any, app: str, order: str, given: dict[str, Any]) -> Order:
     except asking.Invalid as invalid:
         raise wrong(**invalid.errors) from None
     return Order.objects.select_related("app").get(uid=made["id"])
+
+
+def named(asked: dict[str, list[str]]) -> list[str]:
+    """The applications that the parameter APP means, ``own`` among them. Raises Problem."""
+    choice, names = asked.get("app", [OWN])[-1], watched.names()
+    if choice not in (OWN, ALL, *names):
+        raise wrong(app="No application of that name is watched.")
+    return [OWN, *names] if choice == ALL else [choice]
 
 
 urlpatterns = Operations()

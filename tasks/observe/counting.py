@@ -48,10 +48,10 @@ class Bars:
         return ()
 
 
-def last_hour() -> Counter[str]:
-    """Outcome → how many tasks of watched applications ended so, in the time that ``stats.recent`` counts."""
+def last_hour(apps: QuerySet[App]) -> Counter[str]:
+    """Outcome → how many tasks of these applications ended so, in the time that ``stats.recent`` counts."""
     since = floor(timezone.now(), MINUTE) - 60 * MINUTE
-    rows = EndedBar.objects.filter(app__watched=True, minutes=1, at__gte=since).order_by().values_list("outcome")
+    rows = EndedBar.objects.filter(app__in=apps, minutes=1, at__gte=since).order_by().values_list("outcome")
     return Counter(dict(rows.annotate(sum=Sum("n"))))
 
 

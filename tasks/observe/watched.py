@@ -92,7 +92,7 @@ def stats() -> list[dict[str, Any]]:
 
 def with_apps(counted: dict[str, Any]) -> dict[str, Any]:
     """The board's counts of all jobs, with what ended of watched applications in the last hour, and their ``stats``."""
-    ended = counting.last_hour()
+    ended = counting.last_hour(App.objects.filter(watched=True))
     last_hour = {outcome: n + ended[outcome] for outcome, n in counted["last_hour"].items()}
     return counted | {"last_hour": last_hour, "apps": stats()}
 

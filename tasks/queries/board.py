@@ -25,6 +25,7 @@ from tasks.queries import stats as history
 
 RUNNING, QUEUED, RETRYING, FINISHED = 300, 100, 50, 50
 WORKERS = 200
+NOW = ("scheduled", "queued", "running", "retrying")
 HEADS = 20  # first jobs of a queue whose waiting time is read
 SHOWN_FOR = timedelta(days=1)  # a worker that has not called in for so long is not shown
 LINES, ENTRIES = 500, 50
@@ -130,15 +131,9 @@ def summaries(uids: Iterable[str]) -> list[dict[str, Any]]:
     return [job.summary() for job in _summaries(Job.every.filter(uid__in=list(uids)))]
 
 
-def stats(period: str = "1h") -> dict[str, Any]:
-    """``now``, ``last_hour``, and the ``buckets`` and ``kinds`` of a period: ``1h``, ``24h`` or ``30d``."""
-    counted = history.chart(period)
-    return {
-        "now": _now(_waiting(), _busy()),
-        "last_hour": history.recent().last_hour,
-        "buckets": counted["buckets"],
-        "kinds": counted["kinds"],
-    }
+def now() -> dict[str, int]:
+    """State of NOW → how many of our own jobs are in it."""
+    return _now(_waiting(), _busy())
 
 
 def workers() -> list[dict[str, Any]]:

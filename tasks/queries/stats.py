@@ -65,6 +65,20 @@ class Counts(NamedTuple):
     times: dict[str, Times]
     missing: tuple[datetime, datetime] | None
 
+    def times_of(self, name: str) -> Times:
+        return self.times.setdefault(name, Times(Counter(), Counter()))
+
+    def to_dict(self) -> dict[str, Any]:
+        """``buckets``: ``at, succeeded, failed, cancelled``, oldest first, also where nothing ended.
+
+        ``kinds``: ``kind, wait_p50_s, wait_p95_s, run_p50_s, run_p95_s``, by name.
+        """
+        bars = self.bars.items()
+        return {
+            "buckets": [{"at": instant(at)} | {name: bar[name] for name in OUTCOMES} for at, bar in bars],
+            "kinds": [{"kind": kind} | quantiles(times) for kind, times in sorted(self.times.items())],
+        }
+
 
 _known: dict[datetime, tuple[Counter[str], float]] = {}
 _parts: dict[tuple[Any, ...], tuple[tuple[Any, ...], StatsPart]] = {}
@@ -87,17 +101,9 @@ def recent() -> Recent:
 
 
 def chart(period: str) -> dict[str, Any]:
-    """The bars of a period and the times of each kind.
-
-    ``buckets``: ``at, succeeded, failed, cancelled``, oldest first, also where nothing ended; ``kinds``: ``kind``,
-    ``wait_p50_s, wait_p95_s, run_p50_s, run_p95_s``; ``missing``: two instants between which nobody counted, or None.
-    """
+    """As ``Counts.to_dict``, and ``missing``: two instants between which nobody counted, or None."""
     counts = count(period)
-    return {
-        "buckets": [{"at": instant(at)} | {name: bar[name] for name in OUTCOMES} for at, bar in counts.bars.items()],
-        "kinds": [{"kind": kind} | quantiles(times) for kind, times in sorted(counts.times.items())],
-        "missing": counts.missing and [instant(end) for end in counts.missing],
-    }
+    return {**counts.to_dict(), "missing": counts.missing and [instant(end) for end in counts.missing]}
 
 
 def queues() -> dict[str, dict[str, float | None]]:
@@ -201,7 +207,7 @@ def _add(counts: Counts, part: StatsPart) -> None:
     for bar, ended in part.bars.items():
         counts.bars[bar].update(ended)
     for key, both in part.times.items():
-        for histogram, more in zip(counts.times.setdefault(key, Times(Counter(), Counter())), both, strict=True):
+        for histogram, more in zip(counts.times_of(key), both, strict=True):
             histogram.update(dict(enumerate(more)))
 
 
@@ -215,7 +221,7 @@ def _count_rows(counts: Counts, since: datetime, width: timedelta, by: str) -> N
         times = rows.filter(started_at__isnull=False).values_list(by, "ready", "started_at", "at")
         newest += times.order_by("-at")[:SAMPLE]
     for name, ready, started, finished in newest:
-        waiting, running = counts.times.setdefault(name, Times(Counter(), Counter()))
+        waiting, running = counts.times_of(name)
         waiting[bucket((started - ready).total_seconds())] += 1
         running[bucket((finished - started).total_seconds())] += 1
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.http import HttpResponseBase
 from django.urls import path
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, PolymorphicProxySerializer, extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
@@ -12,9 +12,11 @@ from tasks.access import actions
 from tasks.access.permissions import visible
 from tasks.api import shapes, versions
 from tasks.api.base import Flag, Negotiation, ResourceView, Strict
+from tasks.api.idempotency import IDEMPOTENCY, key_of
 from tasks.api.operations import Operations
 from tasks.api.problems import wrong
 from tasks.engine.models import Job
+from tasks.observe import asking
 from tasks.search import bulk, export
 from tasks.search.language import FILTERS, SearchError, is_argument
 from tasks.search.parameters import SEARCH, query_of
@@ -64,12 +66,16 @@ def at(name: str) -> str:
     return name if name == "filter" else f"filter.{name}"
 
 
+COUNTED_OR_AGAIN = OpenApiResponse(
+    PolymorphicProxySerializer("CountedOrJob", [shapes.Counted, shapes.JobSummary], resource_type_field_name=None),
+    description="the count of a dry run, or the job that the same key has made before",
+)
+
 urlpatterns = Operations(path("jobs/export/", Export.as_view(), name="export"))
 
 
 @urlpatterns.post(
-    "bulk/", "bulk", {200: OpenApiResponse(shapes.Counted, description="dry run"), 201: shapes.JobSummary}, BulkIn,
-    name="bulk",
+    "bulk/", "bulk", {200: COUNTED_OR_AGAIN, 201: shapes.JobSummary}, BulkIn, IDEMPOTENCY, name="bulk",
 )  # fmt: skip
 def bulk_action(view: ResourceView, given: dict[str, Any]) -> Response:
     """Cancel, try again or take back all that matches. A dry run counts; otherwise a job does it, with progress.
@@ -85,6 +91,8 @@ def bulk_action(view: ResourceView, given: dict[str, Any]) -> Response:
     if given["dry_run"]:
         found, exact = bulk.count(view.actor, action, query)
         return Response({"count": found, "exact": exact})
-    job = actions.bulk(view.actor, action, filters)
+    key = key_of(view.request)
+    asking.refuse_used_key(view.actor, key)
+    job, created = actions.bulk(view.actor, action, filters, key=key)
     place = versions.link(view.request, "job", uid=job.uid)
-    return Response(job.summary(), status=201, headers={"Location": place})
+    return Response(job.summary(), status=201 if created else 200, headers={"Location": place})

@@ -34,7 +34,7 @@ class BulkView(Page):
         filters = pin_times(request.POST["q"].strip(), query)
         key = actions.key_of_form(request.POST.get("once", ""), {"action": asked, "filter": filters})
         try:
-            job = actions.bulk(Actor.of(request), asked, filters, key=key)
+            job, _ = actions.bulk(Actor.of(request), asked, filters, key=key)
         except TooMany as many:
             messages.error(request, f"Not started: {many} Try again in {many.wait_s} s.")
             return redirect(jobs_url(request.POST["q"].strip()))

@@ -7,8 +7,10 @@ from django.db import connection
 from django.utils import timezone
 
 from tasks.engine import attempts, lifecycle, notify
+from tasks.engine.applications import OWN
 from tasks.engine.models import Job, LogLine, Minute, Worker
 from tasks.engine.uid import uuid7
+from tasks.observe import served
 from tasks.queries import board
 from tasks.queries import stats as history
 from tests.support.analyzed import analyzed
@@ -99,7 +101,7 @@ def test_bars_count_rolled_up_minutes_and_the_rest_once(period):
         at=long_ago, kind="noop", queue="default", outcome="failed", n=5, waiting=histogram, running=histogram
     )
     make(3, "succeeded")
-    bars = board.stats(period)["buckets"]
+    bars = served.counts([OWN], period)["buckets"]
     assert len(bars) == length // width
     assert sum(bar["succeeded"] for bar in bars) == 3
     assert sum(bar["failed"] for bar in bars) == 5
@@ -108,7 +110,7 @@ def test_bars_count_rolled_up_minutes_and_the_rest_once(period):
 def test_waiting_and_running_times():
     now = timezone.now()
     make(100, "succeeded", created_at=now - timedelta(seconds=20), started_at=now - timedelta(seconds=4))
-    [kind] = board.stats()["kinds"]
+    [kind] = served.counts([OWN], "1h")["kinds"]
     assert kind["kind"] == "noop"
     assert 10 <= kind["wait_p50_s"] <= 20
     assert 2 <= kind["run_p50_s"] <= kind["run_p95_s"] <= 5

@@ -16,10 +16,12 @@ from tasks.access.permissions import Actor
 from tasks.alerts import findings
 from tasks.alerts.models import Rule
 from tasks.engine import lifecycle, notify
+from tasks.engine.applications import OWN
 from tasks.engine.errors import Failure, Refused
 from tasks.engine.models import Job
 from tasks.engine.transition import move
 from tasks.kinds import upkeep
+from tasks.observe import served
 from tasks.observe.models import App, Order
 from tasks.queries import board, gauges, stats
 from tasks.search import bulk
@@ -60,7 +62,7 @@ def everything(client: Client) -> dict[str, str]:
             if answer.status_code == 200 and not answer.streaming:
                 found[route + query] = AGES.sub(r"\1", answer.getvalue().decode())
     found["board"] = AGES.sub(r"\1", json.dumps(board.board(), separators=(",", ":")))
-    found["counts"] = str(board.stats())
+    found["counts"] = str(served.counts([OWN], "1h"))
     found["gauges"] = str(gauges.kinds())
     return found
 
@@ -135,7 +137,7 @@ def test_a_bulk_cancel_that_names_an_application_is_asked_of_its_workers():
         assert (refused.status_code, list(refused.json()["errors"])) == (400, ["filter.app"])
         assert "our own jobs" in bob.client.get(f"/jobs/bulk/?action={action}&q=app:shop").content.decode()
     filters = {"app": ["shop"]}
-    own = actions.bulk(Actor.of(person("bob")), "cancel", filters)
+    own, _ = actions.bulk(Actor.of(person("bob")), "cancel", filters)
     Job.every.exclude(app="").update(created_at=own.created_at)
     assert [*bulk.act(own, "cancel", bulk.query_for("cancel", filters, "bob"))][-1] == (4, 0)
     asked = Order.objects.values_list("job", "order")
@@ -151,7 +153,7 @@ def test_a_watched_task_that_cannot_be_cancelled_is_counted_as_refused():
     app = App.objects.create(name="shop", transport="redis", as_of=timezone.now())
     watched("queued")
     filters = {"app": ["*"], "state": ["queued"]}
-    own = actions.bulk(Actor.of(person("bob")), "cancel", filters)
+    own, _ = actions.bulk(Actor.of(person("bob")), "cancel", filters)
     App.objects.filter(pk=app.pk).update(watched=False)
     job = lifecycle.submit("noop", {}, owner=person("alice"))[0]
     Job.every.exclude(pk=own.pk).update(created_at=own.created_at)

@@ -17,7 +17,7 @@ DOORS = {"live.push", "tasks.webhooks.outbox"}  # through which the engine speak
 FEATURES: dict[str, set[str]] = {  # each, and the other features that it may import
     "tasks.jobs": {"tasks.observe", "tasks.search", "tasks.schedules", "tasks.monitor"},
     "tasks.search": {"tasks.observe"},
-    "tasks.monitor": set(),
+    "tasks.monitor": {"tasks.observe"},
     "tasks.webhooks": set(),
     "tasks.schedules": set(),
     "tasks.channels": set(),

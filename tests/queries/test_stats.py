@@ -11,10 +11,12 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from tasks.engine import attempts, lifecycle
+from tasks.engine.applications import OWN
 from tasks.engine.errors import Failure
 from tasks.engine.models import Bar, Ending, Job, Minute
 from tasks.kinds import upkeep
-from tasks.queries import board, stats
+from tasks.observe import served
+from tasks.queries import stats
 from tasks.search import finder
 from tasks.search.language import Query
 from tests.support.runs import run
@@ -125,7 +127,7 @@ def test_card_chart_search_and_database_say_the_same_before_and_after_a_retry():
     jobs = stored(ended(first + timedelta(seconds=n % 60), "failed") for n in range(179))
 
     def said() -> dict[str, list[int]]:
-        shown, chart = board.stats(), stats.chart("1h")["buckets"]
+        shown, chart = served.counts([OWN], "1h"), stats.chart("1h")["buckets"]
         return {
             outcome: [
                 shown["last_hour"][outcome],
@@ -190,7 +192,7 @@ def test_waiting_is_counted_from_when_a_job_was_queued_for_the_attempt_that_ran(
     job.queued_at = job.started_at - timedelta(seconds=1.5)
     job.save()
     for _ in range(2):  # from the row, then from its minute
-        [noop] = [row for row in board.stats("1h")["kinds"] if row["kind"] == "noop"]
+        [noop] = [row for row in served.counts([OWN], "1h")["kinds"] if row["kind"] == "noop"]
         assert 1 <= noop["wait_p95_s"] <= 2
         Job.objects.update(finished_at=stats.floor(now, stats.MINUTE) - 3 * stats.MINUTE)
         Job.objects.update(started_at=now - timedelta(minutes=4), queued_at=now - timedelta(minutes=4, seconds=1.5))

@@ -119,6 +119,21 @@ def test_whoever_loses_the_right_stops_in_the_middle():
     assert Job.objects.filter(pk__in=[job.pk for job in jobs], state="queued").count() == 250
 
 
+def test_a_bulk_request_that_is_sent_again_with_its_key_is_the_same_bulk_action():
+    lifecycle.submit("noop", {}, owner=person("bob"))
+    bob, body = call("bob"), {"action": "cancel", "filter": {"kind": "noop", "since": "2h"}}
+    first, again = (bob.post("bulk/", body, Idempotency_Key="stop-all") for _ in range(2))
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert first.json() == again.json() and Job.objects.filter(kind="bulk_action").count() == 1
+    other = bob.post("bulk/", body | {"action": "retry"}, Idempotency_Key="stop-all")
+    assert (other.status_code, other.problem) == (422, "key-reused")
+    assert bob.post("jobs/", {"kind": "noop"}, Idempotency_Key="stop-all").status_code == 422
+    assert bob.post("bulk/", body | {"dry_run": True}, Idempotency_Key="stop-all").json()["count"] == 1
+    wrong = bob.post("bulk/", body, Idempotency_Key="a b")
+    assert (wrong.status_code, list(wrong.json()["errors"])) == (400, ["Idempotency-Key"])
+    assert bob.post("bulk/", body).status_code == 201
+
+
 def test_exactly_what_a_bulk_action_cancelled_is_taken_back():
     by_hand, running, waiting = queued(3), queued(2), queued(4)
     later = lifecycle.submit("countdown", {}, owner=person("alice"), due_at=datetime(2999, 1, 1, tzinfo=UTC))[0]
