@@ -17,7 +17,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 
-from tasks.api import examples
+from tasks.api import examples, idempotency
 from tasks.api.base import ResourceView
 from tasks.api.problems import CATALOGUE, MEDIA_TYPE
 from tasks.api.versions import NEWEST
@@ -30,7 +30,6 @@ CONFLICTS = {  # operations that can answer 409
     "test_webhook", "replay_delivery", "create_schedule", "change_schedule", "replace_schedule", "give_order",
     "create_channel", "merge_failures", "split_failures", "run_schedule",
 }  # fmt: skip
-WITH_KEY = {"submit_job"}
 
 
 class TokenScheme(OpenApiAuthenticationExtension):
@@ -68,7 +67,8 @@ def with_problems(result: dict[str, Any], generator: Any, request: Any, public: 
         for operation in operations.values():
             examples.show(operation)
             codes = [*ALWAYS, *(WITH_BODY if "requestBody" in operation else ())]
-            codes += [409] * (operation["operationId"] in CONFLICTS) + [422] * (operation["operationId"] in WITH_KEY)
+            takes_key = any(each["name"] == idempotency.HEADER for each in operation.get("parameters", ()))
+            codes += [409] * (operation["operationId"] in CONFLICTS) + [422] * takes_key
             for status in sorted(codes):
                 titles = [kind.title for kind in CATALOGUE.values() if kind.status == status]
                 operation["responses"].setdefault(
