@@ -8,6 +8,7 @@ from django.utils import timezone
 from tasks.engine import lifecycle
 from tasks.engine.models import Worker
 from tasks.observe.models import App, WatchedQueue, WatchedWorker
+from tasks.queries import stats
 from tests.observe.test_api import shop
 from tests.observe.test_charts import lives
 from tests.observe.test_guard import watcher
@@ -16,6 +17,11 @@ from tests.support.watched_rows import watched
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PARTS = ("stats/", "queues/", "workers/")
+
+
+@pytest.fixture(autouse=True)
+def without_memory():
+    stats.forget()
 
 
 def asked(path: str, app: str | None = None):
