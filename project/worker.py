@@ -5,6 +5,7 @@ The only place that knows how a worker is built. Another application's worker is
 
 import logging
 from functools import partial
+from importlib import import_module
 from typing import Any
 
 from billiard import current_process, pool
@@ -129,6 +130,9 @@ def begin(instance: Any, options: dict[str, Any], **_: Any) -> None:
     if not is_ours(instance.app):
         body.elsewhere[:] = [True]
         return
+    import_module(
+        "tasks.fetch.sessions"
+    )  # here, once: the pool's children share what was loaded before they are forked
     check_pool(options.get("pool") or options.get("pool_cls") or instance.app.conf.worker_pool)
     env.forget_first_admin()
     asynpool.AsynPool._create_timelimit_handlers = lambda self, hub: None  # they go by messages

@@ -9,20 +9,13 @@ connection and every hop; time, memory and redirects are bounded. Knows no model
 
 import asyncio
 import re
-import socket
 import ssl
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import aiohttp
-from aiohttp.abc import AbstractResolver
-from aiohttp.client_proto import ResponseHandler
-from aiohttp.http_exceptions import HttpProcessingError
-from django.conf import settings
 from yarl import URL
 
 from tasks.fetch import addresses
@@ -31,12 +24,12 @@ from tasks.fetch.errors import (
     BadAnswer,
     BadUrl,
     BodyTooLarge,
-    DnsFailed,
     FetchError,
-    RefusedAddress,
     TooManyRedirects,
-    translate_error,
 )
+
+if TYPE_CHECKING:
+    from aiohttp import ClientResponse, ClientSession
 
 REDIRECTS = 5
 CAP = 5_000_000  # bytes of a body, counted after decompression
@@ -111,29 +104,13 @@ class Fetcher:
         self.total, self.connect, self.cap = total, connect, cap
         self._lookup, self._tls = lookup, tls
         self._places = asyncio.Semaphore(at_once)
-        self._session: aiohttp.ClientSession
+        self._session: ClientSession
 
     async def __aenter__(self) -> "Fetcher":
-        connector = aiohttp.TCPConnector(
-            resolver=PermittedAddresses(self._lookup),
-            socket_factory=permitted_socket,
-            use_dns_cache=False,
-            force_close=True,
-            limit=0,
-            ssl=self._tls or True,
-        )
-        connector._factory = partial(HeadFirst, loop=asyncio.get_running_loop())
-        self._session = aiohttp.ClientSession(
-            connector=connector,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-            trust_env=False,
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=self.connect),
-            max_line_size=8190,
-            max_field_size=8190,
-            max_headers=100,
-            headers=HEADERS,
-        )
+        from tasks.fetch.sessions import session, translate_error
+
+        self._translate_error = translate_error
+        self._session = session(self._lookup, self._tls, self.connect, HEADERS)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -168,7 +145,7 @@ class Fetcher:
         async with self._places:
             started = time.monotonic()
             try:
-                with translate_error(self.total, self.connect):
+                with self._translate_error(self.total, self.connect):
                     async with asyncio.timeout(self.total) as limit:
                         while True:
                             async with self._session.request(
@@ -193,24 +170,6 @@ class Fetcher:
         return FetchedPage(url, str(target), answer.status, answer.headers, body, size, seconds, tuple(hops), cut)
 
 
-class HeadFirst(ResponseHandler):
-    """aiohttp throws away the head of an answer if the body that came in the same packet is faulty.
-
-    If a faulty body comes later, it says so to nobody: whoever reads the body would wait for its deadline.
-    """
-
-    def data_received(self, data: bytes) -> None:
-        head, end, body = data.partition(b"\r\n\r\n")
-        super().data_received(head + end)
-        if body:
-            super().data_received(body)
-
-    def set_exception(self, exc: Any, *cause: Any) -> None:
-        super().set_exception(exc, *cause)
-        if self._payload is not None and not self._payload.is_eof() and self._payload.exception() is None:
-            self._payload.set_exception(aiohttp.ClientPayloadError(f"The body is faulty: {exc}"))
-
-
 def checked(url: str) -> URL:
     try:
         return addresses.parse(url)
@@ -218,7 +177,7 @@ def checked(url: str) -> URL:
         raise BadUrl(str(error)) from None
 
 
-def redirect(answer: aiohttp.ClientResponse) -> URL | None:
+def redirect(answer: "ClientResponse") -> URL | None:
     """Where an answer leads, or None when it is no redirect."""
     # Bytes that are no UTF-8 arrive as lone surrogates; their server knows them by their numbers.
     place = NOT_UTF8.sub(lambda byte: f"%{ord(byte[0]) - 0xDC00:02X}", answer.headers.get("Location", "").strip())
@@ -230,45 +189,7 @@ def redirect(answer: aiohttp.ClientResponse) -> URL | None:
         raise BadUrl("The redirect leads to no valid address.") from None
 
 
-class PermittedAddresses(AbstractResolver):
-    """aiohttp's resolver: one lookup for each connection, and only its permitted answers are connected to."""
-
-    def __init__(self, lookup: Lookup) -> None:
-        self._lookup = lookup
-
-    async def resolve(self, host: str, port: int = 0, family: int = socket.AF_INET) -> list[Any]:
-        try:
-            found = await self._lookup(host, port)
-        except TimeoutError:
-            raise
-        except OSError:
-            found = []
-        if not found:
-            raise DnsFailed(f"The name {host} leads to no address.")
-        permitted = [ip for ip in found if objection(ip) is None]
-        if not permitted:
-            raise RefusedAddress(f"{host} leads to {found[0]}, {objection(found[0])}, which jobs may not reach.")
-        return [
-            {"hostname": host, "host": ip, "port": port, "family": family, "proto": 0, "flags": 0} for ip in permitted
-        ]
-
-    async def close(self) -> None:
-        pass
-
-
-def permitted_socket(info: tuple[Any, ...]) -> socket.socket:
-    """aiohttp's socket factory: the last word on every connection, also to literals, which no resolver sees."""
-    family, kind, protocol, _, address = info
-    if what := objection(address[0]):
-        raise RefusedAddress(f"{address[0]} is {what}, which jobs may not reach.")
-    return socket.socket(family, kind, protocol)
-
-
-def objection(ip: str) -> str | None:
-    return addresses.objection(ip, settings.SIGNALBOX_ALLOW_NETWORKS)
-
-
-async def read(answer: aiohttp.ClientResponse, wanted: Body) -> tuple[bytes, int, bool]:
+async def read(answer: "ClientResponse", wanted: Body) -> tuple[bytes, int, bool]:
     """The body, its size, and that it is whole; holds at most `wanted.cap` bytes and one piece more."""
     kept: list[bytes] = []
     size = 0
@@ -282,8 +203,10 @@ async def read(answer: aiohttp.ClientResponse, wanted: Body) -> tuple[bytes, int
     return b"".join(kept), size, False
 
 
-async def glanced(answer: aiohttp.ClientResponse, wanted: Body) -> tuple[bytes, int, bool]:
+async def glanced(answer: "ClientResponse", wanted: Body) -> tuple[bytes, int, bool]:
     """What came of the body, its size, and whether more was left unread."""
+    from tasks.fetch.sessions import ERRORS
+
     kept, cut = b"", False
     try:
         async with asyncio.timeout(wanted.glance), aclosing(pieces(answer, wanted.cap)) as body:
@@ -291,18 +214,18 @@ async def glanced(answer: aiohttp.ClientResponse, wanted: Body) -> tuple[bytes, 
                 kept += piece
                 if cut := len(kept) > wanted.cap:
                     break
-    except (FetchError, TimeoutError, aiohttp.ClientError, HttpProcessingError, OSError):
+    except (FetchError, TimeoutError, *ERRORS, OSError):
         cut = True
     return kept[: wanted.cap], min(len(kept), wanted.cap), cut
 
 
-def listed(answer: aiohttp.ClientResponse, header: str) -> str:
+def listed(answer: "ClientResponse", header: str) -> str:
     """The values of a header, which may stand in several lines; without those that say nothing."""
     values = ",".join(answer.headers.getall(header, [])).lower().split(",")
     return ",".join(value for part in values if (value := part.strip()) not in ("", "identity"))
 
 
-async def pieces(answer: aiohttp.ClientResponse, cap: int) -> AsyncGenerator[bytes]:
+async def pieces(answer: "ClientResponse", cap: int) -> AsyncGenerator[bytes]:
     """The body as it was before compression, bit by bit."""
     if answer.status == 101:
         raise BadAnswer("The server switched to another protocol.")

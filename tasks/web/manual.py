@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.safestring import SafeString, mark_safe
-from markdown_it import MarkdownIt
 
 from tasks.web.pages import Page
 
@@ -33,6 +32,8 @@ def files() -> dict[str, Path]:
 @cache
 def sheet(name: str) -> ManualPage:
     """A page of the manual as HTML; its headings have the names that links in the texts call them by."""
+    from markdown_it import MarkdownIt
+
     reader = MarkdownIt("commonmark", {"html": False}).enable("table")
     tokens = reader.parse(files()[name].read_text())
     titles = [(tokens[i], tokens[i + 1].content) for i, token in enumerate(tokens) if token.type == "heading_open"]

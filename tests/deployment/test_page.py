@@ -20,7 +20,6 @@ import pytest
 import requests
 
 from project import valkey
-from project.valkey import get_binary_path
 from tests.deployment import page
 from tests.deployment.machine import Machine
 from tests.deployment.traffic import Jobs, Page
@@ -117,7 +116,7 @@ class Site:
         return self.run(f"set -a; . /etc/signalbox.env; set +a\n.venv/bin/python manage.py {' '.join(words)}")
 
     def start_redis(self) -> None:
-        server = shutil.which("redis-server") or str(get_binary_path())
+        server = shutil.which("redis-server") or str(valkey.binary())
         config = self.write("redis.conf", page.block("Redis", "conf"))
         self.servers.keep([server, str(config)])
         wait_until(lambda: listens(self.ports["6379"]), what="Redis")

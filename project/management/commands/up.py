@@ -149,7 +149,7 @@ def refuse_taken_port(host: str, port: int) -> None:
 def embedded_valkey(home: Path) -> tuple[list[str], str]:
     try:
         return valkey.configure(home)
-    except valkey.ValkeyBinaryNotFoundError:
+    except valkey.NotFound:
         raise StartRefused(
             "There is no embedded Valkey for this system; set REDIS_URL to a Redis or Valkey server."
         ) from None

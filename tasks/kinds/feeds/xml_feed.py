@@ -11,8 +11,6 @@ from typing import Any
 from urllib.parse import urljoin
 from xml.parsers import expat
 
-import feedparser
-
 from tasks.kinds.feeds import references
 from tasks.kinds.feeds.dates import moment
 from tasks.kinds.feeds.refusals import DEEPEST, MOST_ATTRIBUTES, MOST_ELEMENTS, MOST_ENTRIES, RefusedDocument, too_many
@@ -30,6 +28,8 @@ BARE_DOCTYPE = re.compile(
 
 def read(text: str, base: str) -> dict[str, Any]:
     """What the feed says, as ``documents`` wants it; RefusedDocument if it is none, or costs too much."""
+    from feedparser import parse
+
     text = text.lstrip()
     if declared := DECLARATION.match(text):
         text = text[declared.end() :].lstrip()
@@ -44,9 +44,7 @@ def read(text: str, base: str) -> dict[str, Any]:
     is_atom = root == "feed"
     headers = {"content-type": "application/xml; charset=utf-8", "content-location": base if is_atom else ""}
     try:
-        found = feedparser.parse(
-            io.BytesIO(data), response_headers=headers, resolve_relative_uris=False, sanitize_html=False
-        )
+        found = parse(io.BytesIO(data), response_headers=headers, resolve_relative_uris=False, sanitize_html=False)
     except (RecursionError, ValueError, AssertionError, KeyError, IndexError, AttributeError, TypeError) as error:
         raise RefusedDocument("malformed", f"The feed cannot be read ({type(error).__name__}).") from None
     if not found.get("version"):
