@@ -15,6 +15,7 @@ is_own_process = False  # begun by a command, server or worker of ours; in anoth
 
 def set_up(check: bool = True) -> None:
     """A wrong setting or kind, and an error of the security checks, is a sentence on stderr and exit 2."""
+    collects = gc.isenabled()
     gc.disable()  # nearly all of what is loaded here stays: looking for garbage in it takes a tenth of a start
     read_settings()
     try:
@@ -25,7 +26,8 @@ def set_up(check: bool = True) -> None:
     if errors:
         refuse("\n".join(" ".join(filter(None, (found.msg, found.hint))) for found in errors))
     gc.freeze()  # never looked at again: a worker's children go on sharing these pages
-    gc.enable()
+    if collects:
+        gc.enable()
 
 
 def read_settings() -> None:

@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import time
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +30,17 @@ POSTGRES = """SELECT current_setting('statement_timeout'), current_setting('sear
     (SELECT count(*) FROM pg_class WHERE relname = 'junk')"""
 
 
+@cache
+def freeze() -> None:
+    """The process as its first job finds it, or each collection would take longer than all else here."""
+    gc.freeze()
+
+
 @job(effects="none", max_retries=0)
 def ordinary(report) -> dict[str, Any]:
     """Work as usual, and say what is true here."""
     gc.collect()  # what the job before left lying about ends now
-    if not gc.get_freeze_count():
-        gc.freeze()  # the process as it is, or each collection would take longer than all else here
+    freeze()
     report.progress(1, 2, "looking")
     logging.getLogger("shop").warning("an ordinary line")
     print("an ordinary word")
