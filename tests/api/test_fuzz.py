@@ -19,6 +19,7 @@ from schemathesis.config import SchemathesisConfig
 
 from tests.support.calls import call
 
+pytest_plugins = ["schemathesis.pytest.plugin"]  # for failures that can be read; loaded here, and not by every run
 pytestmark = pytest.mark.django_db
 
 ACTORS = [("ada", "manage"), ("alice", "submit"), ("vera", "read"), ("charlie", "manage"), (None, None)]
