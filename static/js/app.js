@@ -3,6 +3,7 @@
 
 import * as actions from "./parts/actions.js";
 import * as alerts from "./live/alerts.js";
+import * as axis from "./parts/axis.js";
 import { Announcer } from "./live/announce.js";
 import { Board } from "./pages/board.js";
 import { ChartsPage } from "./pages/charts.js";
@@ -32,6 +33,7 @@ prefs.start();
 time.start();
 search.start();
 span.start();
+axis.start();
 actions.start((words) => announcer?.say(words));
 trees.start((words) => announcer?.say(words));
 keys.start((words) => announcer?.say(words));

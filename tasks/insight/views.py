@@ -132,7 +132,7 @@ class QueueView(OverTime):
             **self.last_jobs(text),
             match=json.dumps({"queue": [[name]]}),
             may_pause=may(self.request.user, "pause"),
-            troubles=[each for each in diagnosis.diagnosis_context(picture)["troubles"] if each["about"] == name],
+            troubles=diagnosis.troubles_of_queue(picture, name),
             **self.over_time(text, queue=name),
             **context,
         )
@@ -185,7 +185,7 @@ class KindsView(OverTime):
     here = "kinds"
 
     def get_context_data(self, **context: Any) -> dict[str, Any]:
-        sort = self.request.GET.get("sort", "kind")
+        sort = self.request.GET.get("sort", "ended")
         if sort not in SORTS:
             raise Http404("There is no such column.")
         found = series.totals(self.period)

@@ -64,6 +64,7 @@ class ChartsView(Page):
             chart=chart,
             drawn=chart["drawn"],
             width=len(chart["buckets"]),
+            step_s=int(stats.PERIODS[period][1].total_seconds()),
             releases=plots.release_marks(chart["buckets"], releases_since(chart["buckets"][0]["at"])),
             period=period,
             periods=self.periods.items(),

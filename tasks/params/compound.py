@@ -162,7 +162,7 @@ class Record(JsonType):
         given = read_object(value)
         for name, part in self.parts.items():
             if part.required and name not in given:
-                raise Wrong(f"{name}: Give a value.")
+                raise Wrong(f"{name}: Required.")
         for name in given:
             if name not in self.parts:
                 raise Wrong(f"{stored(name, 100)}: There is no such name.")

@@ -26,7 +26,7 @@ from tasks.queries import stats as history
 RUNNING, QUEUED, RETRYING, FINISHED = 300, 100, 50, 50
 WORKERS = 200
 NOW = ("scheduled", "queued", "running", "retrying")
-HEADS = 20  # first jobs of a queue whose waiting time is read
+HEADS = 2_000  # first jobs of a queue whose waiting time is read
 SHOWN_FOR = timedelta(days=1)  # a worker that has not called in for so long is not shown
 LINES, ENTRIES = 500, 50
 REMEMBERED_S = 60.0  # a version tells of every change but a user's new name
@@ -301,10 +301,16 @@ def _queues(waiting: dict[str, dict[str, Any]], busy: Counter[str], started: Cou
 
 
 def _oldest(queue: str, first: int) -> datetime | None:
-    """When the longest waiting job of a queue was queued. A retried job counts from its last move to queued."""
-    heads = state("queued").filter(queue=queue).order_by("-priority", "id").values_list("id", flat=True)[:HEADS]
+    """When the longest waiting job of a queue was queued. A retried job counts from its last move to queued.
+
+    An outage that is retried puts many old jobs before what has waited all along, so many are asked.
+    """
+    heads = state("queued").filter(queue=queue).order_by("-priority", "id").values("id")[:HEADS]
     since = Min(Coalesce("queued_at", "created_at"))
-    return state("queued").filter(id__in=[first, *heads]).aggregate(since=since)["since"]
+    asked = [
+        state("queued").filter(**which).aggregate(since=since)["since"] for which in ({"id__in": heads}, {"id": first})
+    ]
+    return min(filter(None, asked), default=None)
 
 
 def _started_and_running(now: datetime) -> Counter[str]:

@@ -25,6 +25,7 @@ from tasks.search.models import BulkPart
 
 ACTIONS = ("cancel", "retry", "take_back")
 WORDS = {"cancel": "Cancel", "retry": "Retry", "take_back": "Undo cancel"}
+DOING = {"cancel": "Cancelling", "retry": "Retrying", "take_back": "Undoing the cancel of"}
 STATES = {
     "cancel": Job.LIVE,
     "retry": frozenset({State.FAILED, State.CANCELLED}),

@@ -38,7 +38,7 @@ class BulkView(Page):
         except TooMany as many:
             messages.error(request, f"Not started: {many} Try again in {many.wait_s} s.")
             return redirect(jobs_url(request.POST["q"].strip()))
-        messages.info(request, f"This job does it: {bulk.WORDS[asked].lower()} {wording.describe_query(query)}.")
+        messages.info(request, f"{bulk.DOING[asked]} {wording.describe_query(query)}.")
         return redirect("job", job.uid)
 
     def asked(self, given: Any) -> tuple[str, Query | None, list[str]]:

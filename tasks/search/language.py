@@ -120,7 +120,7 @@ class Query:
         asked = {name: [str(value) for value in values] for name, values in given.items() if name != "q"}
         if wrong := next((name for name in asked if not is_filter(name)), None):
             raise SearchError(**{wrong[:40]: unknown(wrong)})
-        found: dict[str, Any] = {"words": words}
+        found, told = dict[str, Any](words=words), dict[str, str]()
         for name in dict.fromkeys((*typed, *asked)):
             sources = [values for values in (typed.get(name), asked.get(name)) if values]
             if name.startswith("-"):
@@ -135,7 +135,9 @@ class Query:
                 single = [value_of.plain(value) for source in sources for value in source]
                 if len(set(single)) > 1:
                     raise SearchError(**{name: f"{name}: may be given once only."})
-                found[name] = SINGLE[name](single[0], now)
+                found[name], told[name] = SINGLE[name](single[0], now), single[0].strip()
+        if "until" in found:
+            found["until"] = value_of.following("until", found.get("since"), found["until"], told["until"])
         return cls(**found)
 
 

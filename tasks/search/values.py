@@ -168,9 +168,19 @@ def span(name: str) -> Callable[[str, datetime], tuple[datetime | None, datetime
         begin, dots, end = (part.strip() for part in text.partition(".."))
         if not dots or not (begin or end):
             raise SearchError(**{name: f"{name}: takes a span such as 14:05..14:20, with two dots between its ends."})
-        return read(begin, now) if begin else None, read(end, now) if end else None
+        since, until = read(begin, now) if begin else None, read(end, now) if end else None
+        return since, following(name, since, until, end)
 
     return read_span
+
+
+def following(name: str, since: datetime | None, until: datetime | None, text: str) -> datetime | None:
+    """The end of a span as typed in ``text``: a time of day is the next one after its beginning."""
+    if since and until and until <= since and CLOCK.fullmatch(text):
+        until += timedelta(days=1)
+    if since and until and until <= since:
+        raise SearchError(**{name: f"{name}: ends before it begins."})
+    return until
 
 
 def id_range(text: str, now: datetime) -> tuple[UUID, UUID]:

@@ -11,11 +11,16 @@ from django.utils import timezone
 
 from tasks.engine.models import instant
 from tasks.queries import stats
-from tasks.queries.plots import LEAST, position, top
+from tasks.queries.plots import LEAST, QUICKEST_S, SLOWEST_S, position, top
 from tasks.queries.series import Series
 from tasks.web.links import jobs_url
 
 PARTS = ("succeeded", "cancelled", "failed")
+TIMES = ("wait_p50_s", "wait_p95_s", "run_p50_s", "run_p95_s")
+ROUND_S = {
+    0.01: "10 ms", 0.1: "100 ms", 1.0: "1 s", 10.0: "10 s", 60.0: "1 min", 600.0: "10 min", 3600.0: "1 h",
+    86_400.0: "1 d",
+}  # fmt: skip
 
 
 def draw(series: Series, text: str, against: Series | None = None, shown: Sequence[str] = PARTS) -> dict[str, Any]:
@@ -38,6 +43,7 @@ def draw(series: Series, text: str, against: Series | None = None, shown: Sequen
         }
         for i, (at, bucket) in enumerate(series.buckets.items())
     ]
+    low, high = scale([bar[name] for bar in bars for name in TIMES if bar[name] is not None])
     return {
         "bars": bars,
         "width": len(bars),
@@ -47,8 +53,11 @@ def draw(series: Series, text: str, against: Series | None = None, shown: Sequen
         "line": steps(compared, highest) if against else "",
         "totals": {name: series.ended[name] for name in PARTS},
         "shown": shown,
-        "waited": {name: polyline([bar[f"wait_{name}_s"] for bar in bars]) for name in ("p50", "p95")},
-        "ran": {name: polyline([bar[f"run_{name}_s"] for bar in bars]) for name in ("p50", "p95")},
+        "times": scale_marks(low, high),
+        **{
+            title: {name: polyline([bar[f"{what}_{name}_s"] for bar in bars], low, high) for name in ("p50", "p95")}
+            for title, what in (("waited", "wait"), ("ran", "run"))
+        },
     }
 
 
@@ -97,14 +106,33 @@ def steps(counts: Sequence[int], most: int) -> str:
     )
 
 
-def polyline(values: Sequence[float | None]) -> str:
+def scale(seconds: Sequence[float]) -> tuple[float, float]:
+    """The round times between which all of these are, at least a decade apart: the ends of a scale."""
+    least, most = min(seconds, default=0.1), max(seconds, default=1.0)
+    low = max((each for each in ROUND_S if each <= least), default=min(ROUND_S))
+    return low, next((each for each in ROUND_S if each >= most and each > low), max(ROUND_S))
+
+
+def scale_marks(low: float, high: float) -> list[dict[str, str]]:
+    """Round times of a scale but its lowest, no more than four: ``y`` and ``words``."""
+    within = [each for each in ROUND_S if low < each <= high]
+    shown = within[:: -1 if len(within) <= 4 else -2][::-1]
+    return [{"y": f"{100 - place(each, low, high):.1f}", "words": ROUND_S[each]} for each in shown]
+
+
+def place(seconds: float, low: float, high: float) -> float:
+    """Where a duration is between the ends of a scale, from 0 to 100."""
+    return min(100.0, max(0.0, 100 * (position(seconds) - position(low)) / (position(high) - position(low))))
+
+
+def polyline(values: Sequence[float | None], low: float = QUICKEST_S, high: float = SLOWEST_S) -> str:
     """A line through the middles of bars on the scale of times; broken where nothing is known."""
     path, pen = "", "M"
     for i, seconds in enumerate(values):
         if seconds is None:
             pen = "M"
             continue
-        y = 100 - position(seconds)
+        y = 100 - place(seconds, low, high)
         path += f"{pen}{i + 0.1:.1f} {y:.2f}H{i + 0.9:.1f}"
         pen = "L"
     return path

@@ -79,7 +79,7 @@ class HookCreate(HookPage, NewRow):
 class HookUpdate(HookPage, ChangeRow):
     action = "change_webhooks"
     form_class = HookForm
-    extra_context = {"heading": "Change the webhook", "button": "Change it"}
+    extra_context = {"heading": "Change the webhook", "button": "Save"}
 
 
 class HookDelete(HookPage, DeleteRow):

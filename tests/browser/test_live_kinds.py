@@ -98,7 +98,7 @@ def test_an_archive_is_uploaded_and_images_stand_beside_their_references(
     page.get_by_label("Name").fill("Trip")
     for file in (bad, archive):
         page.get_by_label("Archive").set_input_files(file)
-        press(page, "Add it and compare")
+        press(page, "Add collection and compare")
         if file is bad:
             expect(page.get_by_label("Archive")).to_have_attribute("aria-invalid", "true")
             expect(page.locator(".errorlist")).to_contain_text("Give a zip, or a tar")

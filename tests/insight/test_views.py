@@ -125,6 +125,8 @@ def test_the_list_of_kinds_is_sorted_by_what_one_asks():
         return re.findall(r'data-kind="(noop|countdown)"', text)
 
     assert order("kind") == order("ended") == ["countdown", "noop"]
+    kinds = re.findall(r'<tr role="row" data-kind="([^"]+)"', page("/kinds/?period=1h"))
+    assert set(kinds[:2]) == {"noop", "countdown"}, "what nobody ran comes last, unless one asks for names"
     for sort in ("failed", "rate", "run_p50_s", "run_p95_s"):
         assert order(sort) == ["noop", "countdown"], sort
 
@@ -183,3 +185,19 @@ def test_the_page_of_a_worker_draws_what_it_ended_in_the_last_hour():
     text = page("/workers/w1@here/")
     assert re.search(r"Succeeded <b[^>]*>2</b>", text) and re.search(r"Failed <b[^>]*>1</b>", text)
     assert "worker%3Aw1%40here" in text or "worker:w1@here" in text  # a bar narrows the search
+
+
+def test_the_scale_of_times_fits_what_is_shown_on_it():
+    assert bars.scale([0.3, 0.4]) == (0.1, 1.0)
+    assert bars.scale([0.05, 400]) == (0.01, 600.0)
+    assert bars.scale([]) == (0.1, 1.0)
+    assert bars.scale([1.0]) == (1.0, 10.0)
+    assert bars.scale([1e6]) == (86_400.0, 86_400.0) or bars.place(1e6, *bars.scale([1e6])) == 100
+    assert bars.scale_marks(0.1, 10.0) == [{"y": "50.0", "words": "1 s"}, {"y": "0.0", "words": "10 s"}]
+
+
+def test_each_line_of_times_lies_on_its_marks():
+    ended(timedelta(minutes=5), ran=0.3)
+    shown = page("/kinds/noop/?period=1h")
+    ran = shown[shown.index('id="head-ran"') : shown.index('id="head-waited"')]
+    assert re.findall(r"<text[^>]*>([^<]+)</text>", ran) == ["1 s", "10 s"]

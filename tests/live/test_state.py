@@ -165,5 +165,8 @@ def test_the_oldest_waits_since_it_was_queued_for_its_newest_attempt():
     tried = make(1, "failed", created_at=now - timedelta(days=2))[0]
     lifecycle.retry(tried.uid)
     assert next(q for q in board.queues() if q["name"] == "default")["oldest_s"] < 20
+    again = {"queued_at": now - timedelta(seconds=5), "created_at": now - timedelta(days=1)}
+    make(600, "queued", **again)  # as after an outage: all of them are retried
     make(3, "queued", created_at=now - timedelta(seconds=100))
+    make(3, "queued", priority=1, created_at=now - timedelta(seconds=70))
     assert 100 <= next(q for q in board.queues() if q["name"] == "default")["oldest_s"] < 130

@@ -11,7 +11,7 @@ from tasks.access.models import Entry
 from tasks.engine import attempts, lifecycle
 from tasks.engine.models import Job, Queue, Worker
 from tasks.queries import plots, stats
-from tasks.queries.diagnosis import troubles
+from tasks.queries.diagnosis import troubles, troubles_of
 from tests.support.people import person
 
 pytestmark = pytest.mark.django_db
@@ -67,6 +67,31 @@ CASES = [
     ([queue(queued=9, oldest_s=61)], [worker("io", running=2)], ["Its workers are all busy"]),
     ([queue("a", queued=1, workers=0), queue("b", queued=1, workers=0)], [worker("x")], ["queue a,", "queue b,"]),
 ]
+
+
+def test_queues_with_the_same_trouble_are_told_of_in_one_sentence():
+    stuck = [queue(f"q{n}", queued=n, oldest_s=90) for n in range(1, 9)]
+    alone = [queue("lone", queued=4, paused=True), queue("a", queued=1, workers=0), queue("b", queued=2, workers=0)]
+    found = troubles_of({
+        "queues": [*stuck, *alone],
+        "workers": [worker(*(each["name"] for each in stuck), running=2)],
+    })  # fmt: skip
+    assert [each["look"] for each in found] == ["danger", "caution", "caution"]
+    served, busy, paused = (each["words"] for each in found)
+    assert served.startswith("No worker serves 2 queues: b (2 waiting), a (1 waiting). Start one: ")
+    assert served.endswith(".b,signalbox.a.")
+    assert busy == (
+        "Nothing started in the last minute in 8 queues: q8 (8 waiting), q7 (7 waiting), q6 (6 waiting), "
+        "q5 (5 waiting), q4 (4 waiting), q3 (3 waiting) and 2 more. "
+        "Their workers are all busy. Wait, cancel a long job, or start another worker."
+    )
+    assert paused.startswith("Queue lone is paused: 4 jobs wait.")
+    assert len({each["about"] for each in found}) == 3
+
+
+def test_the_page_of_a_queue_says_so_when_no_worker_runs_at_all():
+    lifecycle.submit("noop", {})
+    assert "No worker is running: 1 job waits." in browser("vera").get("/queues/default/").content.decode()
 
 
 @pytest.mark.parametrize(("queues", "workers", "wanted"), CASES)

@@ -128,6 +128,29 @@ def test_what_ended_within_a_span():
         found("ended:14:05")
 
 
+def test_a_span_of_times_of_day_goes_on_to_the_next_such_time():
+    now = datetime(2026, 11, 28, 14, 30, tzinfo=UTC)
+
+    def read(text: str) -> Query:
+        return Query.of({"q": [text]}, now=now)
+
+    day = datetime(2026, 11, 28, tzinfo=UTC)
+    open_still = day + timedelta(hours=14), day + timedelta(hours=15)
+    assert read("ended:14:00..15:00").ended == open_still, "the hour that is not over yet"
+    assert (read("since:14:00 until:15:00").since, read("since:14:00 until:15:00").until) == open_still
+    night = day - timedelta(minutes=10), day + timedelta(minutes=10)
+    assert read("ended:23:50..00:10").ended == night
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["since:1h until:2h", "until:2026-11-01 since:2026-11-02", "ended:2026-11-02..2026-11-01", "ended:today..today"],
+)
+def test_a_time_that_ends_before_it_begins_is_refused_and_not_searched(text):
+    with pytest.raises(SearchError, match=r"(until|ended): ends before it begins"):
+        Query.of({"q": [text]}, now=datetime(2026, 11, 28, 14, 30, tzinfo=UTC))
+
+
 def test_what_is_left_out():
     noop, io = row(), row(kind="site_sizes", queue="io", owner=person("alice"))
     failed = row(state="failed", owner=person("bob"))

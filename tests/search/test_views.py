@@ -244,6 +244,7 @@ def test_a_bulk_action_is_counted_and_described_before_it_is_made() -> None:
         assert answer["Location"] == f"/jobs/{bulk.uid}/"
     assert bulk.params == {"action": "cancel", "filter": {"q": ["owner:alice"]}}
     assert bulk.owner == person("bob")
+    assert "Cancelling jobs owned by alice." in client.get(answer["Location"]).content.decode()
 
 
 def test_a_bulk_action_on_everything_or_on_nonsense_is_refused() -> None:

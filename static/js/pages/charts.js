@@ -4,6 +4,7 @@
  * time goes on. One slider looks at any bar: by pointer, by keyboard, and for a screen reader.
  */
 
+import * as axis from "../parts/axis.js";
 import { brief } from "../parts/duration.js";
 import { List } from "../parts/list.js";
 import { hide, put } from "../parts/put.js";
@@ -40,7 +41,10 @@ export class ChartsPage {
   draw(chart) {
     const { tops, totals, paths } = chart.drawn;
     for (const plot of /** @type {NodeListOf<HTMLElement>} */ (this.root.querySelectorAll("[data-plot]"))) {
-      put(plot.querySelector("[data-top]"), tops[plot.dataset.plot ?? ""].toLocaleString("en"));
+      const top = tops[plot.dataset.plot ?? ""];
+      put(plot.querySelector("[data-top]"), top.toLocaleString("en"));
+      put(plot.querySelector("[data-half]"), top % 2 ? "" : (top / 2).toLocaleString("en"));
+      set(plot.querySelector("svg"), "data-first", chart.buckets[0].at);
     }
     for (const outcome of OUTCOMES) {
       set(this.root.querySelector(`path[data-of="${outcome}"]`), "d", paths[outcome]);
@@ -49,6 +53,7 @@ export class ChartsPage {
     }
     chart.buckets.forEach((bucket, i) => show(this.rows[i], bucket.at));
     show(this.root.querySelector(".chart-ends"), chart.buckets[0].at);
+    axis.start(this.root);
     for (const mark of /** @type {NodeListOf<SVGElement>} */ (this.root.querySelectorAll("[data-release-at]"))) {
       const place = chart.buckets.filter((bucket) => bucket.at <= (mark.dataset.releaseAt ?? "")).length - 1;
       set(mark, "d", place < 0 ? "" : `M${place} 0V100`);

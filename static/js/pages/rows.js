@@ -6,6 +6,7 @@
  */
 
 import * as alerts from "../live/alerts.js";
+import * as axis from "../parts/axis.js";
 import { Link } from "../live/link.js";
 import * as time from "../parts/time.js";
 
@@ -84,6 +85,7 @@ function start(main) {
       if (fresh) merge(part, document.importNode(fresh, true), said);
     }
     for (const element of main.querySelectorAll("time")) time.show(element);
+    axis.start(main);
     expect();
   }
 

@@ -34,7 +34,9 @@ function fill(row, attempt, job) {
   row.querySelector("use")?.setAttribute("href", `#lamp-${outcome}`);
   put(row.querySelector("[data-number]"), String(attempt.number));
   put(row.querySelector("[data-outcome]"), WORDS[outcome] ?? outcome);
-  put(row.querySelector("[data-worker]"), attempt.worker ? `on ${inside(attempt.worker, job.app)}${attempt.release ? `, release ${attempt.release}` : ""}` : "");
+  const where = /** @type {HTMLElement} */ (row.querySelector("[data-worker]"));
+  where.title = attempt.worker ?? "";
+  put(where, attempt.worker ? `on ${inside(attempt.worker, job.app)}${attempt.release ? `, release ${attempt.release}` : ""}` : "");
   const time = row.querySelector("time");
   if (time) show(time, attempt.started_at, "clock");
   const ended = attempt.started_at && attempt.finished_at;

@@ -61,7 +61,7 @@ class FeedCreate(FeedPage, NewRow):
 
     action = "change_rows"
     form_class = FeedForm
-    extra_context = {"heading": "Add a feed", "button": "Add it and fetch it"}
+    extra_context = {"heading": "Add a feed", "button": "Add feed and fetch"}
 
     def form_valid(self, form: FeedForm) -> HttpResponse:
         answer = super().form_valid(form)
@@ -73,7 +73,7 @@ class FeedCreate(FeedPage, NewRow):
 class FeedUpdate(FeedPage, ChangeRow):
     action = "change_rows"
     form_class = ChangeForm
-    extra_context = {"heading": "Change the feed", "button": "Change it"}
+    extra_context = {"heading": "Change the feed", "button": "Save"}
 
 
 class FeedDelete(FeedPage, DeleteRow):

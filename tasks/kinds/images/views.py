@@ -79,7 +79,7 @@ class CollectionDetail(CollectionPage, DetailView):
 class CollectionCreate(CollectionPage, NewRow):
     action = "change_rows"
     form_class = CollectionForm
-    extra_context = {"heading": "Add a collection", "button": "Add it and compare its images"}
+    extra_context = {"heading": "Add a collection", "button": "Add collection and compare"}
 
     def render_to_response(self, context: dict[str, Any], **options: Any) -> HttpResponse:
         answer = super().render_to_response(context, **options)

@@ -302,6 +302,12 @@ def thousands(n: int) -> str:
     return f"{n:,}"
 
 
+@register.filter
+def half(n: int) -> str:
+    """The middle of a scale, where it is a whole number."""
+    return "" if n % 2 else f"{n // 2:,}"
+
+
 register.filter("in_search", quoted)
 register.simple_tag(json_tree.shown, name="tree")
 register.simple_tag(diagnosis.verdict)
