@@ -95,12 +95,16 @@ def read_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("url", help="address of the product, with a slash at its end")
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--pages", nargs="+", choices=PAGES, default=list(PAGES), metavar="NAME")
+    parser.add_argument("--pages", nargs="*", choices=PAGES, default=list(PAGES), metavar="NAME")
+    parser.add_argument("--also", nargs="+", default=[], metavar="NAME=ADDRESS", help="such as kind=kinds/countdown/")
     parser.add_argument("--themes", nargs="+", choices=THEMES, default=THEMES)
     parser.add_argument("--widths", nargs="+", type=int, default=WIDTHS)
     parser.add_argument("--height", type=int, default=900)
     parser.add_argument("--full", action="store_true", help="the whole page, not only what a window shows")
-    return parser.parse_args()
+    options = parser.parse_args()
+    PAGES.update(also := dict(each.split("=", 1) for each in options.also))
+    options.pages += also
+    return options
 
 
 if __name__ == "__main__":
