@@ -73,7 +73,8 @@ OVERLAPS = """() => {
 
 CLIPPED = """() => [...document.querySelectorAll("body *")]
     .filter((e) => e.checkVisibility() && getComputedStyle(e).display !== "inline" && e.scrollWidth > e.clientWidth + 1)
-    .filter((e) => !e.closest(".row-note, .one-line, .row-name a, .row-meta, .attempt-more, .tally, .log, .trace, .scroll, .sr-only, .skip"))
+    .filter((e) => !e.closest(".row-note, .one-line, .row-name a, .row-meta, .attempt-more, .tally"))
+    .filter((e) => !e.closest(".log, .trace, .scroll, .sr-only, .skip"))
     .filter((e) => !e.closest("svg, input, textarea, select, .times-axis"))
     .map((e) => e.outerHTML.slice(0, 120))"""
 
