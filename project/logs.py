@@ -22,7 +22,7 @@ from celery.signals import (
 
 from tasks.engine.celery_app import is_ours
 from tasks.engine.log_context import REQUEST, forget, job_id, mask_secrets, request_id
-from tasks.engine.report import current_report
+from tasks.engine.report import LINE_CHARACTERS, current_report
 from tasks.engine.visible import in_lines, in_one_line
 
 OWN = ("celery", "kombu", "amqp", "redis", "django", "live", "tasks", "project", "signalbox")  # what runs jobs
@@ -103,7 +103,11 @@ class Printed(io.TextIOBase):
     def write(self, text: str) -> int:
         if getattr(self._here, "busy", False):  # it is logging that complains
             return self.instead_of.write(in_lines(text))
-        *lines, self._here.rest = (getattr(self._here, "rest", "") + text).split("\n")
+        *lines, rest = (getattr(self._here, "rest", "") + text).split("\n")
+        if len(rest) > LINE_CHARACTERS:  # or each further piece of a line without an end would copy all of it again
+            _, returned, now = rest.rpartition("\r")  # a bar that is drawn over itself: what stands there now
+            lines, rest = (lines, now) if returned else ([*lines, rest], "")
+        self._here.rest = rest
         self._here.busy = True
         try:
             for line in filter(None, lines):

@@ -45,3 +45,20 @@ def test_a_line_that_cannot_be_formatted_is_a_complaint_and_no_error(monkeypatch
         log.warning("%d apples", 10)
     assert [line.text for line in report.take().lines] == ["10 apples"]
     assert "Logging error" in complaints.getvalue()
+
+
+def test_a_line_that_never_ends_is_many_and_a_bar_is_what_it_shows_at_last(
+    printed: Printed, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Or each piece would cost as much as all before it: a bar of an hour would cost minutes."""
+    for _ in range(20_000):
+        printed.write(".")
+    printed.write("\n")
+    lines = [record.getMessage() for record in caplog.records]
+    assert "".join(lines) == "." * 20_000 and max(map(len, lines)) < 9_000
+    caplog.clear()
+    for n in range(20_000):
+        printed.write(f"\r{n} of 20000")
+    printed.flush()
+    (bar,) = [record.getMessage() for record in caplog.records]
+    assert bar.endswith("19999 of 20000") and len(bar) < 9_000
