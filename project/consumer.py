@@ -10,7 +10,7 @@ from celery.worker.request import create_request_cls
 from kombu.message import Message
 
 from tasks.engine import registry
-from tasks.worker import deadlines, rates, request, slices
+from tasks.worker import alive, deadlines, rates, request, slices
 
 LIMITS_S = 0.25  # between two looks at time limits
 
@@ -45,7 +45,10 @@ class Consumer(consumer.Consumer):
 
     def _look_at_limits(self) -> None:
         if deadlines.board is not None and hasattr(self.pool, "_pool"):
-            deadlines.board.look({child.index: child.pid for child in self.pool._pool._pool})
+            children = {child.index: child.pid for child in self.pool._pool._pool}
+            deadlines.board.look(children)
+            for index, stood in list(alive.board.still(children)):
+                deadlines.board.end_still(index, children[index], stood)
         self._plan_calls()
 
     def _plan_calls(self) -> None:

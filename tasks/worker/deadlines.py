@@ -20,6 +20,7 @@ from tasks.engine import lifecycle, registry
 from tasks.engine.call_options import limits_of
 from tasks.engine.errors import Failure
 from tasks.engine.models import Job
+from tasks.worker import alive
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +39,10 @@ class Slot(NamedTuple):
     limit: float = 0.0  # seconds
 
 
+STILL = (
+    "The process that ran the job was ended: it had not moved for {:.0f} s. The job's code kept the interpreter, "
+    "stopped the process, or put another program in its place."
+)
 FORM = struct.Struct("qqqddd")
 NOTHING = Slot()
 
@@ -73,23 +78,29 @@ class SharedSlots:
             if slot.pid != pid:
                 continue
             if 0 < slot.hard_until <= now:
-                self._end(index, slot)
+                self._end(index, slot, lambda slot=slot: _fail(slot), f"ran for more than {slot.limit:g} s")
             elif 0 < slot.soft_until <= now and self._warned.get(index) != slot:
                 self._warned[index] = slot
                 _send(slot.pid, signal.SIGUSR1)
 
-    def _end(self, index: int, slot: Slot) -> None:
+    def end_still(self, index: int, pid: int, stood: float) -> None:
+        """End a child that does not move any more; its attempt is lost, as it would be with its worker."""
+        found = self.read(index)
+        slot = found if found.pid == pid else Slot(pid)
+        self._end(index, slot, lambda: _lose(slot, stood), f"has not moved for {stood:.0f} s")
+
+    def _end(self, index: int, slot: Slot, record: Callable[[], bool], why: str) -> None:
         """End an attempt and then its process. Meanwhile the child claims no other job, which would end with it."""
         self._marked[index] = 1
-        failed = False
+        done = not slot.key
         try:
-            failed = _fail(slot)
+            done = done or record()
         except Exception:
-            log.warning("A time limit could not be recorded; the reaper will see the lost attempt.", exc_info=True)
+            log.warning("The end of an attempt could not be recorded; the reaper will see it.", exc_info=True)
         finally:
             connection.close()  # children forked from here must not share it
-        if failed or self.read(index) == slot:  # else it has just ended by itself
-            log.warning("An attempt of job %s ran for more than %g s: its process is stopped.", slot.key, slot.limit)
+        if done or self.read(index) == slot:  # else it has just ended by itself
+            log.warning("A process of the worker %s (job %s): it is stopped.", why, slot.key or "none")
             self.write(index, NOTHING)
             _send(slot.pid, signal.SIGKILL)
         self._marked[index] = 0
@@ -102,6 +113,11 @@ def _fail(slot: Slot) -> bool:
     job = Job.objects.filter(pk=slot.key, attempt=slot.attempt, state=Job.State.RUNNING).first()
     sentence = f"Time limit: the job was stopped after {slot.limit:g} s."
     return job is not None and lifecycle.fail(job, Failure.said(sentence)) is not None
+
+
+def _lose(slot: Slot, stood: float) -> bool:
+    job = Job.objects.filter(pk=slot.key, attempt=slot.attempt, state=Job.State.RUNNING).first()
+    return job is not None and lifecycle.rescue(job, sentence=STILL.format(stood)) is not None
 
 
 def _send(pid: int, number: int) -> None:
@@ -122,6 +138,7 @@ def share(children: int) -> None:
     """Make the memory that the children of this process will share with it, for so many at least."""
     global board
     board = SharedSlots(max(children, PLACES))
+    alive.share(board.children)
 
 
 def join(index: int) -> None:
@@ -129,12 +146,14 @@ def join(index: int) -> None:
     global _index
     _index = index if board and index < board.children else None
     end()
+    alive.join(index, os.getpid())
 
 
 def begin(job: Job, kind: registry.Kind) -> None:
     """Say which attempt this process runs from now on."""
     soft, hard = limits(job, kind)
-    if board and _index is not None and (soft or hard):
+    alive.allow(kind.lease)
+    if board and _index is not None:
         now = time.monotonic()
         until = [limit and now + limit for limit in (soft, hard)]
         board.write(_index, Slot(os.getpid(), job.pk, job.attempt, *until, hard))

@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import re
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +15,12 @@ from tasks.engine.models import Job
 from tests.misbehaviour import connections, errors, processes, values
 from tests.misbehaviour.ordinary import ordinary
 
-WAYS = {**connections.WAYS, **processes.WAYS, **values.WAYS, **{name: code for name, (_, code) in errors.WAYS.items()}}
+WAYS = {
+    **connections.WAYS,
+    **processes.WAYS,
+    **values.WAYS,
+    **{name: code for name, (_, code) in errors.WAYS.items()},
+}
 
 __all__ = ["crashes", "misbehaves", "ordinary", "works_in_a_thread"]
 
@@ -30,6 +36,10 @@ def crashes(how: str) -> None:
     match how:
         case "exit":
             os._exit(3)
+        case "a regular expression":
+            re.match("(a+)+$", "a" * 60 + "b")
+        case "another program":
+            os.execv("/bin/sleep", ["sleep", "300"])
         case "segmentation fault":
             ctypes.string_at(0)
         case signal_name:

@@ -32,6 +32,18 @@ def test_a_crash_is_reported_at_once_and_how(start_worker) -> None:
     assert max(took.values()) < 2, took
 
 
+@pytest.mark.parametrize("how", ["SIGSTOP", "a regular expression", "another program"])
+def test_a_process_that_does_not_move_any_more_is_ended_and_its_place_is_free_again(start_worker, how) -> None:
+    """Though it is the only one of the only worker, and so nobody's reaper runs."""
+    start_worker("w1", concurrency=1, SIGNALBOX_LEASE_S="2")
+    job, _ = lifecycle.submit("crashes", {"how": how})
+    done = wait_until(lambda: Job.objects.filter(pk=job.pk, state="failed").first(), 60, f"the end of {how}")
+    assert "had not moved for " in done.error
+    assert [each.outcome for each in done.attempts.all()] == ["lost", "lost"]
+    after, _ = lifecycle.submit("noop", {})
+    wait_until(lambda: Job.objects.filter(pk=after.pk, state="succeeded").exists(), 20, "the next job")
+
+
 def test_a_job_whose_process_gets_sigterm_again_and_again_stops_at_its_limit(start_worker) -> None:
     start_worker("w1", concurrency=1, **SLOW)
     job, _ = lifecycle.submit("crashes", {"how": "SIGTERM"})
