@@ -17,7 +17,7 @@ from live.db_thread import DatabaseThread
 from live.job_feed import LINES, NEVER, Follow, JobFeed
 from live.mailbox import Mailbox
 from tasks.engine.models import State
-from tasks.queries import board
+from tasks.queries import details
 from tasks.web import json_tree
 
 PERIOD_S = 0.25
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 def whole(job: str, after: int | None, lines: int) -> dict[str, Any] | None:
     """The job as its page wants it: with its result as the page shows it, by links relative to that page."""
-    detail = board.detail(job, after, lines, people=True)
+    detail = details.detail(job, after, lines, people=True)
     if detail and detail["state"] == State.SUCCEEDED and detail["result"] is not None:
         detail["result_tree"] = json_tree.shown(detail["result"], "result/")
     return detail
@@ -163,7 +163,7 @@ class JobFeeds:
     async def _fetch_older(self, mailbox: Mailbox, watch: JobFeed, follow: Follow) -> None:
         """Read and send log lines that are no longer in memory, then go on as usual."""
         try:
-            older = await self._reader.run(board.log_after, watch.job, follow.seq, LINES)
+            older = await self._reader.run(details.log_after, watch.job, follow.seq, LINES)
         except (DatabaseError, InterfaceError) as error:
             log.info("older log lines could not be read: %r", error)
             await asyncio.sleep(PERIOD_S)

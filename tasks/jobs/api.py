@@ -23,7 +23,7 @@ from tasks.jobs import verbs
 from tasks.observe import asking
 from tasks.params.signature import LARGEST, TooLarge, Url, size
 from tasks.params.types import Wrong
-from tasks.queries import board
+from tasks.queries import details
 from tasks.search import finder, unseen
 from tasks.search.language import FILTERS, is_argument, taken_for_words
 from tasks.search.parameters import SEARCH, query_of
@@ -146,7 +146,7 @@ urlpatterns = Operations(path("jobs/", Jobs.as_view(), name="jobs"))
 @urlpatterns.get("jobs/<uuid:uid>/", "see", shapes.JobDetail, name="job")
 def get_job(view: ResourceView, asked: dict[str, list[str]], uid: UUID) -> dict[str, Any]:
     """A job whole: its summary, parameters, result, attempts and the end of its log."""
-    return board.detail(view.job(uid))
+    return details.detail(view.job(uid))
 
 
 @urlpatterns.get(
@@ -159,7 +159,7 @@ def get_job_log(view: ResourceView, asked: dict[str, list[str]], uid: UUID) -> d
     if not (after.isascii() and after.isdigit() and int(after[:20]) < 2**63):
         raise wrong(after="Give the number of a line, or 0.")
     job, limit = view.job(uid), pagination.limit(asked, default=100)
-    lines = board.log_after(job, int(after), limit + 1)
+    lines = details.log_after(job, int(after), limit + 1)
     address = view.request.build_absolute_uri(view.request.path)
     onward = f"{address}?after={lines[limit - 1]['seq']}&limit={limit}" if len(lines) > limit else None
     upto = min(int(after), job.log_seq)

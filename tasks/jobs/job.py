@@ -21,7 +21,7 @@ from tasks.engine import chains, registry
 from tasks.engine.models import Job, LogLine, State
 from tasks.jobs import related
 from tasks.observe import again, knowledge, shown
-from tasks.queries import board
+from tasks.queries import details
 from tasks.search import bulk
 from tasks.web import json_tree
 from tasks.web.links import bulk_url
@@ -50,7 +50,7 @@ class JobView(Page):
         user, kind = self.request.user, registry.find(job.kind)
         may_run = kind is None or may_make_run(user, kind)
         return super().get_context_data(
-            job=board.detail(job, people=True),
+            job=details.detail(job, people=True),
             doc=kind.signature.help if kind else "",
             may_copy=kind is not None and not job.app and kind.name not in ELSEWHERE and may_submit(user, kind),
             has_secrets=bool(job.secrets),
@@ -173,6 +173,6 @@ class LogView(JobPartView):
 async def pieces(job: Job) -> AsyncIterator[str]:
     """A thousand lines at a time, each read when the one before it was sent."""
     after = 0
-    while lines := await sync_to_async(board.log_after)(job, after, CHUNK):
+    while lines := await sync_to_async(details.log_after)(job, after, CHUNK):
         yield "".join(f"{line['at']} {line['level']:<7} {line['text']}\n" for line in lines)
         after = lines[-1]["seq"]

@@ -1,4 +1,4 @@
-"""Queries of what pages, API and socket show: board, job detail, statistics, queues, workers.
+"""Queries of what pages, API and socket show of all jobs: board, statistics, queues, workers.
 
 They mean our own jobs. With ``apps``, rows and ``now`` have the tasks of watched applications too.
 Read-only. Each query is bounded, however long the history: partial indexes count live states, ``tasks.queries.stats``
@@ -18,9 +18,8 @@ from django.db.models.expressions import RawSQL
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from tasks.access.models import Entry
 from tasks.engine import registry, storable
-from tasks.engine.models import Job, LogLine, Queue, State, Worker, instant
+from tasks.engine.models import Job, Queue, State, Worker
 from tasks.queries import stats as history
 
 RUNNING, QUEUED, RETRYING, FINISHED = 300, 100, 50, 50
@@ -28,7 +27,6 @@ WORKERS = 200
 NOW = ("scheduled", "queued", "running", "retrying")
 HEADS = 2_000  # first jobs of a queue whose waiting time is read
 SHOWN_FOR = timedelta(days=1)  # a worker that has not called in for so long is not shown
-LINES, ENTRIES = 500, 50
 REMEMBERED_S = 60.0  # a version tells of every change but a user's new name
 UNSHOWN = (
     "params", "secrets", "result", "traceback", "idempotency_key", "idempotency_digest", "then", "callback_url",
@@ -82,50 +80,6 @@ def watched() -> list[str]:
         found.append(name)
 
 
-def detail(
-    job: Job | UUID | str, after: int | None = None, lines: int = LINES, *, people: bool = False
-) -> dict[str, Any] | None:
-    """A whole job: its summary, ``params``, ``result``, ``attempts`` and ``log``; None when there is no such job.
-
-    The log is its last lines; or, with ``after``, the first ones that follow that number. ``people``: ``trail`` too.
-    """
-    if not isinstance(job, Job):
-        job = Job.every.select_related("owner").filter(uid=job).first()
-    if job is None:
-        return None
-    return job.summary() | {
-        "params": registry.in_order(job.kind, job.params),
-        "result": job.result,
-        "attempts": job.attempt_list(),
-        **({"trail": trail(job)} if people else {}),
-        "log": log_end(job, lines) if after is None else log_after(job, after, lines),
-    }
-
-
-def trail(job: Job) -> list[dict[str, Any]]:
-    """What people did to a job, oldest first: ``at, who, action, note``. Address and token are for admins only.
-
-    A cancel by a bulk action or a schedule has no audit entry for this job, so it is read from the job's row.
-    """
-    entries = list(Entry.objects.done_to(job.uid).order_by("-id")[:ENTRIES])[::-1]
-    activity = [entry.activity() for entry in entries]
-    asked = job.cancel_requested_at
-    if asked and not any(entry.action == "cancel" and entry.at >= asked for entry in entries):
-        who = job.cancel_requested_by and job.cancel_requested_by.get_username()
-        activity.append({"at": instant(asked), "who": who, "action": "cancel", "note": job.cancel_reason})
-    return activity
-
-
-def log_after(job: Job | UUID | str, seq: int, limit: int = LINES) -> list[dict[str, Any]]:
-    """The first log lines after a number: ``seq, at, level, text``."""
-    return [line.to_dict() for line in _log(job).filter(seq__gt=seq).order_by("seq")[:limit]]
-
-
-def log_end(job: Job | UUID | str, limit: int = LINES) -> list[dict[str, Any]]:
-    """The last log lines, oldest first."""
-    return [line.to_dict() for line in _log(job).order_by("-seq")[:limit]][::-1]
-
-
 def summaries(uids: Iterable[str]) -> list[dict[str, Any]]:
     """The summaries of these jobs, those that exist."""
     return [job.summary() for job in _summaries(Job.every.filter(uid__in=list(uids)))]
@@ -168,10 +122,6 @@ def _literal(name: str) -> RawSQL:
 
 def _summaries(jobs: QuerySet[Job]) -> QuerySet[Job]:
     return jobs.select_related("owner").defer(*UNSHOWN)
-
-
-def _log(job: Job | UUID | str) -> QuerySet[LogLine]:
-    return LogLine.objects.filter(job=job) if isinstance(job, Job) else LogLine.objects.filter(job__uid=job)
 
 
 def _counted(waiting: dict[str, dict[str, Any]], held: dict[str, list[str]]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from tasks.engine import lifecycle
 from tasks.engine.models import Job
 from tasks.engine.ordered_json import TEXT, is_kept
 from tasks.kinds.basic import noop
-from tasks.queries import board
+from tasks.queries import details
 from tests.tasks import plain_task
 from tests.web.test_pages import browser, made
 
@@ -49,7 +49,7 @@ def test_a_result_comes_back_as_it_was(result: Any) -> None:
     assert written(moved.result) == written(result), "of the row that the move returned"
     assert written(Job.objects.get(pk=moved.pk).result) == written(result)
     assert written(Job.objects.values_list("result", flat=True).get(pk=moved.pk)) == written(result)
-    assert written(board.detail(moved.uid)["result"]) == written(result)
+    assert written(details.detail(moved.uid)["result"]) == written(result)
     api = browser("vera").get(f"/api/v1/jobs/{moved.uid}/").content.decode()
     assert written(json.loads(api)["result"]) == written(result)
 
@@ -83,10 +83,10 @@ def test_parameters_come_in_the_order_of_the_signature_and_what_they_hold_in_its
     job, _ = lifecycle.submit("plain_task", {"a": ORDERED})
     job = Job.objects.get(pk=job.pk)
     assert written(job.params["a"]) == written(ORDERED)
-    countdown = board.detail(made(kind="countdown", steps=2, seconds=3).uid)
+    countdown = details.detail(made(kind="countdown", steps=2, seconds=3).uid)
     assert list(countdown["params"]) == ["seconds", "steps", "fail"]
     Job.objects.update(params={"unknown": 1, "fail": False, "steps": 2})
-    assert list(board.detail(countdown["id"])["params"]) == ["steps", "fail", "unknown"]
+    assert list(details.detail(countdown["id"])["params"]) == ["steps", "fail", "unknown"]
 
 
 def test_a_step_of_a_chain_gets_what_it_was_given_and_what_came_before_it() -> None:

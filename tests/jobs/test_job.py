@@ -15,7 +15,7 @@ from tasks.engine import lifecycle
 from tasks.engine.errors import Failure
 from tasks.engine.models import Attempt, Job, LogLine
 from tasks.engine.report import Report
-from tasks.queries import board
+from tasks.queries import details
 from tasks.web import json_tree
 from tests.support.people import person
 from tests.web.test_pages import browser, made
@@ -198,7 +198,7 @@ def test_what_people_did_stands_on_the_page() -> None:
     client.post(f"/jobs/{job.uid}/share/", {"hours": "24"})
     client.post(f"/jobs/{job.uid}/share/{ShareLink.objects.get().uid}/delete/")
     client.post(f"/jobs/{job.uid}/retry/")  # refused: it waits
-    reported = board.detail(job, people=True)["trail"]
+    reported = details.detail(job, people=True)["trail"]
     assert [(verb["who"], verb["action"], verb["note"]) for verb in reported] == [
         ("bob", "submit", ""), ("bob", "cancel", "<wrong>"), ("bob", "take_back", ""), ("bob", "share", ""),
         ("bob", "end_share", ""),
@@ -213,7 +213,7 @@ def test_what_people_did_stands_on_the_page() -> None:
 
 def test_a_cancel_without_an_entry_is_known_from_the_row() -> None:
     job = lifecycle.cancel(made().uid, person("bob"), "part of a bulk action")
-    reported = board.detail(job, people=True)["trail"]
+    reported = details.detail(job, people=True)["trail"]
     assert [(verb["who"], verb["action"], verb["note"]) for verb in reported] == [
         ("bob", "cancel", "part of a bulk action")
     ]

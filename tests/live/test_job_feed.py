@@ -9,7 +9,7 @@ from live.auth import Visitor
 from tasks.access import permissions
 from tasks.engine import lifecycle
 from tasks.engine.models import Job, LogLine
-from tasks.queries import board
+from tasks.queries import details
 from tests.support.live_hub import Tab, claim, paced, running, submit
 from tests.support.live_parts import uid, until
 from tests.support.people import person
@@ -51,8 +51,10 @@ async def test_a_watched_job_comes_whole_and_then_what_changes(rows):
 
 
 async def test_a_watched_job_is_read_once_for_all_and_four_times_a_second(rows, monkeypatch):
-    reads, real = [], board.detail
-    monkeypatch.setattr(board, "detail", lambda *args, **more: (reads.append(time.monotonic()), real(*args, **more))[1])
+    reads, real = [], details.detail
+    monkeypatch.setattr(
+        details, "detail", lambda *args, **more: (reads.append(time.monotonic()), real(*args, **more))[1]
+    )
     async with running() as hub:
         [job] = await rows(submit)
         tabs = [Tab(hub) for _ in range(20)]

@@ -11,7 +11,7 @@ from asgiref.sync import sync_to_async
 from tasks.access.models import Entry, Session, Token
 from tasks.access.sessions import SessionStore
 from tasks.engine import lifecycle, registry
-from tasks.queries import board
+from tasks.queries import board, details
 from tests.conftest import database_url_of_the_test
 from tests.support.live_hub import claim, submit
 from tests.support.live_parts import SUBPROTOCOL, Page, Served, follow, next_frame, say, session, uid
@@ -76,7 +76,7 @@ async def test_a_program_with_a_token_watches_a_job(served):
     text = await rows(token)()
     async with served.connect(token=text) as socket:
         await say(socket, type="watch", job=job, after=0)
-        assert (await next_frame(socket, "job"))["job"] == await rows(board.detail)(job, people=True)
+        assert (await next_frame(socket, "job"))["job"] == await rows(details.detail)(job, people=True)
         await rows(claim)(job)
         frame = await next_frame(socket, "job")
         assert frame["job"]["state"] == "running"

@@ -11,7 +11,7 @@ from tasks.engine.applications import OWN
 from tasks.engine.models import Job, LogLine, Minute, Worker
 from tasks.engine.uid import uuid7
 from tasks.observe import served
-from tasks.queries import board
+from tasks.queries import board, details
 from tasks.queries import stats as history
 from tests.support.analyzed import analyzed
 from tests.support.live_parts import uid
@@ -84,11 +84,11 @@ def test_queues_and_workers():
 def test_a_detail_and_its_log():
     [job] = make(1, "failed", error="no", log_seq=700)
     LogLine.objects.bulk_create(LogLine(job=job, seq=i, at=job.created_at, text=str(i)) for i in range(1, 701))
-    detail = board.detail(str(job.uid))
+    detail = details.detail(str(job.uid))
     assert [line["seq"] for line in detail["log"]] == list(range(201, 701))
-    assert [line["seq"] for line in board.detail(job, after=10, lines=3)["log"]] == [11, 12, 13]
+    assert [line["seq"] for line in details.detail(job, after=10, lines=3)["log"]] == [11, 12, 13]
     assert detail.keys() == job.summary().keys() | {"params", "result", "attempts", "log"}
-    assert board.detail(uid(404)) is None
+    assert details.detail(uid(404)) is None
 
 
 @pytest.mark.parametrize("period", history.PERIODS)

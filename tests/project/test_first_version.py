@@ -17,9 +17,9 @@ READ = """
 from collections import Counter
 from tasks.engine import lifecycle
 from tasks.engine.models import Job
-from tasks.queries import board
+from tasks.queries.details import detail
 from tasks.schedules.models import Schedule
-details = [board.detail(job) for job in Job.objects.all()]
+details = [detail(job) for job in Job.objects.all()]
 print(sorted(Counter(found["state"] for found in details).items()))
 print(sum(len(found["attempts"]) for found in details), sum(len(found["log"]) for found in details))
 print([schedule.to_dict()["kind"] for schedule in Schedule.objects.order_by("id")])
