@@ -11,7 +11,10 @@ from django.db import models
 from django.db.models import Manager, Q
 from django.db.models.expressions import RawSQL
 
-from tasks.engine.chords import Chord as Chord  # a table of this app
+from tasks.engine.chords import Chord as Chord  # tables of this app too
+from tasks.engine.counts import Bar as Bar
+from tasks.engine.counts import Counted as Counted
+from tasks.engine.counts import Minute as Minute
 from tasks.engine.ordered_json import OrderedJSONField
 from tasks.engine.uid import uuid7
 
@@ -346,38 +349,3 @@ class Queue(models.Model):
 
     def __str__(self) -> str:
         return self.name
-
-
-class Counted(models.Model):
-    """Counts of jobs that finished in a period, by kind and outcome. They can be counted again from the rows."""
-
-    at = models.DateTimeField()
-    kind = models.CharField(max_length=200)
-    outcome = models.CharField(max_length=9)
-    n = models.IntegerField(default=0)
-    waiting = models.JSONField(default=list)  # counts by bucket of tasks.queries.stats.EDGES
-    running = models.JSONField(default=list)
-
-    class Meta:
-        abstract = True
-
-    def __str__(self) -> str:
-        return f"{self.at} {self.kind} {self.outcome}"
-
-
-class Minute(Counted):
-    """One minute, from rows of jobs."""
-
-    queue = models.CharField(max_length=100)
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["at", "kind", "queue", "outcome"], name="minute_once")]
-
-
-class Bar(Counted):
-    """One bar of a chart that is over, from its minutes: a long chart reads as many rows as a short one."""
-
-    minutes = models.SmallIntegerField()
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["minutes", "at", "kind", "outcome"], name="bar_once")]
