@@ -64,7 +64,8 @@ LOADED_LATE = {
 
 
 def sources(*folders: str) -> list[Path]:
-    listed = subprocess.run(["git", "ls-files", "--", *folders], cwd=ROOT, capture_output=True, text=True, check=True)
+    found = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "--"]
+    listed = subprocess.run([*found, *folders], cwd=ROOT, capture_output=True, text=True, check=True)
     return [ROOT / name for name in listed.stdout.split() if name.endswith(".py") and (ROOT / name).exists()]
 
 
@@ -82,8 +83,10 @@ def nodes(path: Path) -> list[ast.AST]:
 def imports(path: Path) -> set[str]:
     found = set()
     for node in nodes(path):
-        if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        if isinstance(node, ast.ImportFrom):
+            package = path.relative_to(ROOT).parts[: -node.level] if node.level else ()
+            origin = ".".join([*package, *filter(None, [node.module])])
+            found |= {origin, *(f"{origin}.{alias.name}" for alias in node.names)}
         elif isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
     return found
