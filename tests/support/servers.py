@@ -20,7 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -137,16 +137,25 @@ class Servers:
         it for later runs until a migration, a model or a requirement changes.
         """
         made = self.shared / "migrated"
-        KEPT.mkdir(parents=True, exist_ok=True)
-        with open(KEPT / "lock", "w") as lock:
+        folder = self.kept_folder()
+        with open(folder / "lock", "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not made.exists():
-                made.write_text(self.fill_postgres() if self.database_url else str(self.make_sqlite()))
+                made.write_text(self.fill_postgres(folder) if self.database_url else str(self.make_sqlite(folder)))
         return made.read_text()
 
-    def make_sqlite(self) -> Path:
+    def kept_folder(self) -> Path:
+        """Where migrated databases stay for later runs; a folder of this run where the clone is read-only."""
+        for folder in (KEPT, self.shared / "kept"):
+            with suppress(OSError):
+                folder.mkdir(parents=True, exist_ok=True)
+            if os.access(folder, os.W_OK):
+                return folder
+        raise PermissionError(f"{self.shared} cannot be written")
+
+    def make_sqlite(self, folder: Path) -> Path:
         """The file of this run, copied from the one that was kept if there is one."""
-        kept, file = KEPT / f"{schema_digest()}.sqlite3", self.shared / "migrated.sqlite3"
+        kept, file = folder / f"{schema_digest()}.sqlite3", self.shared / "migrated.sqlite3"
         if not kept.exists():
             migrate(f"sqlite:///{file}")
             keep(kept, lambda draft: shutil.copyfile(file, draft))
@@ -156,9 +165,9 @@ class Servers:
                 link.executescript(AS_IF_NOW)
         return file
 
-    def fill_postgres(self) -> str:
+    def fill_postgres(self, folder: Path) -> str:
         """The name of the database, filled from the dump that was kept if there is one."""
-        name, kept = "migrated", KEPT / f"{schema_digest()}.dump"
+        name, kept = "migrated", folder / f"{schema_digest()}.dump"
         url = self.database_url.rpartition("/")[0] + f"/{name}"
         subprocess.run([*self.createdb, name], check=True)
         binaries, server = Path(self.createdb[0]).parent, self.createdb[1:]
@@ -205,7 +214,8 @@ def schema_digest() -> str:
     paths = [ROOT / "requirements.txt", *(ROOT / "project").glob("*.py"), ROOT / "tasks/engine/uid.py"]
     for folder, name in product(("live", "tasks", "tests"), ("migrations/*.py", "models.py", "apps.py")):
         paths += (ROOT / folder).rglob(name)
-    for path in sorted(paths):
+    paths += [path for path in (ROOT / "tasks").rglob("*.py") if b"(models.Model)" in path.read_bytes()]
+    for path in sorted(set(paths)):
         found.update(str(path.relative_to(ROOT)).encode() + path.read_bytes())
     return found.hexdigest()[:16]
 
