@@ -1,4 +1,4 @@
-"""The door: every address, for every role and every scope of a token, held to the table; none without a line."""
+"""Every address, for every role and every scope of a token, compared with the table; none without a line."""
 
 import re
 from collections.abc import Iterator

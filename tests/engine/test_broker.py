@@ -1,4 +1,4 @@
-"""Bells never hold up who rings them: not when nobody listens at the broker, and not when it never answers."""
+"""Messages never hold up a submit: not when the broker is away, and not when it never answers."""
 
 import json
 import socket

@@ -1,4 +1,4 @@
-"""Whoever can write to the broker can ring, and no more: foreign messages run nothing, pickled ones too."""
+"""A client that can write to the broker can call workers, and no more: foreign messages run nothing, nor do pickles."""
 
 import base64
 import json

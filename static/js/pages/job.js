@@ -73,7 +73,7 @@ export class JobPage {
     this.#part("asked").hidden = !job.cancel_requested || FINAL.has(job.state);
   }
 
-  /** What may be done now. Who pressed a button that is gone is led to the one that came instead. @param {Detail} job */
+  /** What may be done now. When the pressed button goes away, the one in its place gets the focus. @param {Detail} job */
   #actions(job) {
     const actions = /** @type {HTMLElement} */ (this.root.querySelector(".job-actions"));
     const focused = actions.contains(document.activeElement) ? document.activeElement : null;

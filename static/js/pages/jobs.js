@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * The Jobs page: rows that are shown stay true, whatever page of the past they are from; the next page is fetched when
- * its link comes near. New jobs that match are counted and never push in.
+ * The Jobs page: shown rows stay current, however old their jobs are; the next page is fetched when its link comes
+ * near. New jobs that match are counted in a button and not inserted.
  */
 
 import { put } from "../parts/put.js";
@@ -133,7 +133,7 @@ export class JobsPage {
     this.#wait();
   }
 
-  /** Whoever scrolls wants to see more, also after many searches that found nothing. */
+  /** A reader who scrolls wants to see more, also after many searches that found nothing. */
   #scrolled() {
     if (this.#empty < UNFRUITFUL) return;
     this.#empty = 0;

@@ -99,7 +99,7 @@ export function inside(name, app) {
   return app && name.startsWith(`${app}:`) ? name.slice(app.length + 1) : name;
 }
 
-/** Who tries a failed job again by hand gives it more attempts than it had. @param {Summary} job */
+/** Attempts of how many. A person's retry gives a failed job more attempts than it had. @param {Summary} job */
 export function tries(job) {
   if (!job.attempt) return "";
   if (job.app) return String(job.attempt); // nobody told how many it may have

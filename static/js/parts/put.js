@@ -1,6 +1,6 @@
 // @ts-check
-/** Words into an element. What is the same stays; what differs changes inside its text node: to the browser that is
- * no new child, so no selector that asks for children or their absence has to be judged again. */
+/** Writes words into an element, if they differ. The text node stays: a new child would make the browser match again
+ * every selector that asks for children. */
 
 /** @param {Element|null|undefined} element @param {string} words */
 export function put(element, words) {
@@ -13,7 +13,7 @@ export function put(element, words) {
   }
 }
 
-/** What is hidden already is not hidden again: the browser would judge its styles anew. @param {Element|null|undefined} element @param {boolean} hidden */
+/** Hides or shows an element, if that changes it: the browser would compute its styles again. @param {Element|null|undefined} element @param {boolean} hidden */
 export function hide(element, hidden) {
   if (element instanceof HTMLElement && element.hidden !== hidden) element.hidden = hidden;
 }

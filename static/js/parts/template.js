@@ -1,5 +1,5 @@
 // @ts-check
-/** Copies of what the page's templates hold: the markup of rows that come later is the server's, too. */
+/** Copies the templates of the page, so that the server writes the markup of later rows too. */
 
 /** @type {Map<string, DocumentFragment>} */
 const known = new Map();

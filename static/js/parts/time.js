@@ -2,7 +2,7 @@
 /**
  * Moments and lengths of time in the reader's zone, by the server's clock. Elements say what they want:
  * <time datetime data-format="since|until|ago|clock|minute|words">. The page has one timer for all that changes as time
- * passes: it rings when some words would differ, and what then differs changes together, so the browser draws once.
+ * passes: it fires when some words would differ, and what then differs changes together, so the browser draws once.
  */
 
 import { ago, rough } from "./duration.js";
@@ -91,10 +91,10 @@ const others = new Set();
 let timer;
 let due = Infinity;
 
-/** Call back when times are shown anew; what is called says with expect() when it will differ next. @param {() => void} other */
+/** Call back whenever times are updated; what is called says with expect() when it will differ next. @param {() => void} other */
 export const also = (other) => others.add(other);
 
-/** Show times anew when about this many milliseconds have passed: at a whole step. @param {number} ms */
+/** Update times when about this many milliseconds have passed: at a whole step. @param {number} ms */
 export function expect(ms) {
   const now = performance.now() / STEP_MS;
   const at = Math.max(Math.floor(now) + 1, Math.round(now + ms / STEP_MS)) * STEP_MS;
@@ -104,7 +104,7 @@ export function expect(ms) {
   timer = setTimeout(tick, at - performance.now());
 }
 
-/** In a hidden page times rest: all are shown anew when it is looked at. */
+/** In a hidden page no time is updated; all are when the page is shown again. */
 function tick() {
   clearTimeout(timer);
   due = Infinity;
