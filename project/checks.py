@@ -68,7 +68,7 @@ def debug_in_public(app_configs: Iterable[AppConfig] | None, **_) -> list[CheckM
 def engine(app_configs: Iterable[AppConfig] | None, **_) -> list[CheckMessage]:
     """The moves of a job are one text for two databases; no other one has been tried."""
     wrong = settings.DATABASES["default"]["ENGINE"]
-    if wrong in ("project.sqlite3", "django.db.backends.postgresql"):
+    if wrong in ("project.sqlite3", "project.postgresql", "django.db.backends.postgresql"):
         return []
     return [Error(f"DATABASE_URL means {wrong}, but only SQLite and PostgreSQL are supported.", id="signalbox.E003")]
 

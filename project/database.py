@@ -32,7 +32,8 @@ def settings(base: dict[str, Any], *, web: bool, worker: bool, pooler: bool, con
         "connect_timeout": 5, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3,
         "tcp_user_timeout": 20_000,
     }  # fmt: skip
-    return base | kept | {"OPTIONS": patience | options, "DISABLE_SERVER_SIDE_CURSORS": pooler}
+    ours = {"ENGINE": "project.postgresql", "OPTIONS": patience | options}
+    return base | kept | ours | {"DISABLE_SERVER_SIDE_CURSORS": pooler}
 
 
 def _pool(connections: int) -> dict[str, Any]:

@@ -7,15 +7,22 @@ versions. The lookup ``params__name`` finds both. Types that JSON does not have 
 """
 
 import json
+import logging
+import re
 from itertools import pairwise
-from math import copysign
+from math import copysign, isfinite
 from typing import Any
 
 from django.db import models
 
 from tasks.params.typed import pack, unpack
 
+log = logging.getLogger(__name__)
+
 TEXT = "⋮"
+ODD = re.compile(r"NaN|Infinity|[eE]\+?[0-9]{3}|\\u[dD][89a-fA-F]")  # perhaps what cannot be written again
+MOST_NAMED = 1_000
+_named: set[str] = set()  # what this process has complained of
 
 
 class OrderedJSONField(models.JSONField):
@@ -43,14 +50,38 @@ class OrderedJSONField(models.JSONField):
         return value
 
     def from_db_value(self, value: Any, expression: Any, connection: Any) -> Any:
-        found = super().from_db_value(value, expression, connection)
-        text = found.get(TEXT) if connection.vendor == "postgresql" and isinstance(found, dict) else None
-        return unpack(json.loads(text, cls=self.decoder) if isinstance(text, str) else found)
+        """What was written; instead of what cannot be read, which somebody else has written, a text that says so."""
+        if not isinstance(value, str):
+            return value
+        try:
+            found = read(value, self.decoder)
+            text = found.get(TEXT) if connection.vendor == "postgresql" and isinstance(found, dict) else None
+            return unpack(read(text, self.decoder) if isinstance(text, str) else found)
+        except json.JSONDecodeError:
+            return value  # as Django does: a part that the database took out of a value may be a bare text
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:
+            why = f"{type(error).__name__}: {error}"[:100]
+            if (what := f"{self.model._meta.db_table}.{self.column}: {why}") not in _named:
+                _named.add(what) if len(_named) < MOST_NAMED else _named.clear()
+                log.error("A value of %s cannot be read: %s", *what.split(": ", 1))
+            return f"(JSON that cannot be read: {why})"
 
     def _is_kept(self, value: Any) -> bool:
         if not self.outermost and isinstance(value, dict):
             return TEXT not in value and all(map(is_kept, value.values()))
         return is_kept(value)
+
+
+def read(text: str, decoder: Any = None) -> Any:
+    """The value of a JSON text, as JSON can be written again: a number that is none (NaN, 1e999) is a text."""
+    if not ODD.search(text):
+        return json.loads(text, cls=decoder)
+    found = json.loads(text, cls=decoder, parse_constant=str, parse_float=_finite)
+    return json.loads(json.dumps(found, ensure_ascii=False).encode(errors="replace"), cls=decoder)  # no lone surrogates
+
+
+def _finite(text: str) -> float | str:
+    return number if isfinite(number := float(text)) else text
 
 
 def is_kept(value: Any) -> bool:

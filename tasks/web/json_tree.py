@@ -133,7 +133,10 @@ def leaf(value: Any) -> tuple[str, str]:
 
 def shown(value: Any, at: str = "", **more: Any) -> SafeString:
     """Write the tree as HTML. No template: an include takes a dozen stack frames for each level."""
-    return _branch(build_tree(value, at, **more))
+    try:
+        return _branch(build_tree(value, at, **more))
+    except RecursionError:  # none of ours is so deep: a result has 200 levels at most
+        return format_html('<span class="left-out">{}</span>', "nested too deeply to be shown")
 
 
 def _branch(node: Node) -> SafeString:
