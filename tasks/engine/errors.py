@@ -24,6 +24,7 @@ REPEATED = re.compile(r"…(?:[\s.:,/_-]?…)+")
 OURS = [["tasks", "worker"], ["celery", "app"], ["asyncio", "runners"]]
 MESSAGE = 10_000  # characters of an exception's text; what comes before it in a traceback is worth more
 DEEPEST = 20  # exceptions that led to each other
+MOST = 500  # of them, and of those in groups, that are written out
 
 
 class Refused(Exception):
@@ -100,8 +101,11 @@ def _place(error: BaseException) -> str:
 
 
 def traceback(error: BaseException) -> str:
-    """Return the traceback from the job's own code on. An exception that breaks this gets a plainer one."""
+    """Return the traceback from the job's own code on. An exception that breaks this gets a plainer one, as does one
+    with too many others behind it."""
     try:
+        if _is_vast(error):
+            raise OverflowError
         return "".join(tracebacks.format_exception(type(error), error, _own_code(error)))
     except BaseException:  # formatting calls methods of the exception, which are code of the job and may raise anything
         return "\nwhich led to\n\n".join(reversed([*_plainly(error)]))
@@ -115,6 +119,20 @@ def _plainly(error: BaseException | None) -> Iterator[str]:
         frames = "".join(tracebacks.format_tb(_own_code(error)))
         yield f"Traceback (most recent call last):\n{frames}{name_of(error)}: {storable.describe_value(error)}\n"
         error = _of(error, "__cause__") or (None if _of(error, "__suppress_context__") else _of(error, "__context__"))
+
+
+def _is_vast(error: BaseException) -> bool:
+    """Whether more exceptions led to this one, or stand in it as a group, than anybody would read: each is written."""
+    found, seen = [error], {id(error)}
+    for each in found:
+        inside = BaseExceptionGroup.exceptions.__get__(each) if issubclass(type(each), BaseExceptionGroup) else ()
+        for other in (_of(each, "__cause__"), _of(each, "__context__"), *inside[: MOST + 1]):
+            if other is not None and id(other) not in seen:
+                found.append(other)
+                seen.add(id(other))
+        if len(found) > MOST:
+            return True
+    return False
 
 
 def _own_code(error: BaseException) -> TracebackType | None:
