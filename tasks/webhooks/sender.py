@@ -75,6 +75,8 @@ class Sender(threading.Thread):
         super().__init__(name="signalbox-webhooks", daemon=True)
         self.pid = os.getpid()
         self._stopping = stopping
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self.ends = False  # this process ends, whether its worker stops or not
         self._rows = ThreadPoolExecutor(1, thread_name_prefix="signalbox-deliveries")
         self._busy: Counter[str] = Counter()
         self._troubled: set[str] = set()
@@ -87,6 +89,12 @@ class Sender(threading.Thread):
             log.exception("The sender of webhooks ended; another one will be started.")
         finally:
             self._rows.shutdown(wait=False)
+
+    def look(self) -> None:
+        """Look at the table now. From any thread."""
+        with contextlib.suppress(RuntimeError):  # it has just ended
+            if self._loop is not None:
+                self._loop.call_soon_threadsafe(self._bell.set)
 
     def room(self, busy: Counter[str], lane: str) -> int:
         """How many more tries of a lane may begin beside these."""
@@ -101,18 +109,18 @@ class Sender(threading.Thread):
 
     async def _main(self) -> None:
         self._bell, under_way = asyncio.Event(), set()
-        loop = asyncio.get_running_loop()
-        outbox.listen(lambda: loop.call_soon_threadsafe(self._bell.set))
+        self._loop = asyncio.get_running_loop()
+        outbox.listen(self.look)
         try:
             async with Fetcher(total=TOTAL_S, connect=CONNECT_S, at_once=MOST) as fetcher:
-                while not self._stopping():
+                while not (self.ends or self._stopping()):
                     for delivery in await self._turn(self.room):
                         self._busy[delivery.lane] += 1
                         task = asyncio.create_task(self._deliver(fetcher, delivery))
                         under_way.add(task)
                         task.add_done_callback(under_way.discard)
                     with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(self._bell.wait(), PERIOD_S)
+                        await asyncio.wait_for(self._bell.wait(), 0 if self.ends else PERIOD_S)
                     await asyncio.sleep(GATHER_S)
                 if under_way:
                     await asyncio.wait(under_way, timeout=PATIENCE_S)
@@ -161,12 +169,14 @@ _sender: Sender | None = None
 def keep_sending(stopping: Callable[[], bool]) -> None:
     """Start a sender unless this process has a living one. The pulse calls this again and again."""
     global _sender
-    if _sender is None or _sender.pid != os.getpid() or not _sender.is_alive():
+    if _sender is None or _sender.pid != os.getpid() or not (_sender.ends or _sender.is_alive()):
         _sender = Sender(stopping)
         _sender.start()
 
 
 def finish(seconds: float) -> None:
-    """While the process stops: wait at most so long for the tries under way."""
+    """The process ends: take nothing more, and wait at most so long for the tries under way."""
     if _sender is not None and _sender.pid == os.getpid():
+        _sender.ends = True
+        _sender.look()
         _sender.join(seconds)

@@ -110,3 +110,13 @@ def test_a_stopping_worker_finishes_what_is_under_way(start_worker):
         site.wait(1)
         assert worker.stop() == 0
     assert Delivery.objects.get().status == "delivered"
+
+
+def test_a_process_that_ends_does_not_wait_for_a_sender_that_sends_nothing(monkeypatch):
+    """As one does that has run its share of jobs: its worker goes on, and its place is empty until it has gone."""
+    monkeypatch.setattr(sender, "_sender", None)
+    sender.keep_sending(lambda: False)
+    sender.finish(10.0)
+    assert not sender._sender.is_alive()
+    sender.keep_sending(lambda: False)
+    assert not sender._sender.is_alive(), "the pulse starts no other one"
