@@ -195,8 +195,9 @@ def add(x: int, y: int = 1) -> int:
 
 
 @job(effects="none", max_retries=0)
-def breaks() -> None:
+def breaks(seconds: float = 0.0) -> None:
     """Fail."""
+    time.sleep(seconds)
     raise RuntimeError("broken")
 
 

@@ -20,13 +20,14 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 from django.db.models import F
 
-from tasks.engine import lease, lifecycle, registry, releases
+from tasks.engine import lease, lifecycle, notify, registry, releases
 from tasks.engine.models import Job, Worker
 from tasks.engine.report import Cancelled, Fenced, Report
 
 log = logging.getLogger(__name__)
 
 TICK_S = 0.25
+LONG_S = 0.05  # a job that runs on keeps its process: what else waits is for another one, which is called
 CANCEL_CHECK_S = 0.5  # a running job sees a cancel within a second
 STOP_S = 5.0  # from SIGTERM until what still runs is given back
 LEAVES = {True: "This process ends, and another one takes its place.", False: "Restart this worker when you can."}
@@ -94,7 +95,10 @@ class Pulse(threading.Thread):
             self._wake.wait(TICK_S if self.running else min(settings.SIGNALBOX_HEARTBEAT_S, 1.0))
             if self._wake.is_set():
                 self._wake.clear()
-                time.sleep(min(TICK_S, 0.05))  # most jobs end within that: no write for them
+                begun = set(self.running)
+                time.sleep(LONG_S)  # most jobs end within that: nothing is written for them
+                if begun & self.running.keys():
+                    self._safely(lambda: notify.call_workers(queues()))
             for running in list(self.running.values()):
                 self._safely(lambda running=running: self._attend(running))
             if self.kills and stopping() and self._since_stop() >= IDLE_STOP_S:

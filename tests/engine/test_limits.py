@@ -46,7 +46,6 @@ def test_the_limit_of_the_second_job_of_a_slice_is_its_own(start_worker, servers
     assert 0.95 < took < 2.5, took
     done = wait_until(lambda: ended(after), 20, "the job after it")
     assert (done.state, done.attempt) == ("succeeded", 1)
-    assert (done.started_at - second.finished_at).total_seconds() < 3  # a new process takes its time to start
     assert (done.pid == second.pid) == (kind == "softly_limited")
 
 

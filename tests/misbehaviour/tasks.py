@@ -31,8 +31,9 @@ def misbehaves(how: str) -> Any:
 
 
 @job(effects="none", max_retries=1)
-def crashes(how: str) -> None:
+def crashes(how: str, seconds: float = 0.0) -> None:
     """Take the process down, in a way that Python cannot prevent."""
+    time.sleep(seconds)
     match how:
         case "exit":
             os._exit(3)
