@@ -21,9 +21,12 @@ MALFORMED = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
 NO_ARGUMENTS = '[[], {}, {"callbacks": null, "errbacks": null, "chain": null, "chord": null}]'
 OURS = "signalbox_"  # headers of our own, such as the id of the request that asked for the job
 
-IF_ROOM = """local waiting = 0
+WAITING = """local waiting = 0
 for i = 2, #KEYS do waiting = waiting + redis.call('LLEN', KEYS[i]) end
-if waiting < tonumber(ARGV[1]) then redis.call('LPUSH', KEYS[1], ARGV[2]) end"""
+"""
+COUNT = f"{WAITING}return waiting"
+IF_ROOM = f"""{WAITING}for i = 2, math.min(#ARGV, tonumber(ARGV[1]) - waiting + 1) do
+redis.call('LPUSH', KEYS[1], ARGV[i]) end"""
 
 log = logging.getLogger(__name__)
 
@@ -92,22 +95,25 @@ class Channel(redis.Channel):
         yield client or self._commands
 
     def _put(self, queue: str, message: dict[str, Any], **options: Any) -> None:
+        if self.room is not None:
+            self._put_while_room(queue, message, **options)
+            return
         for each in (message, *(copy_message(message, uid) for uid in self.also)):
-            if self.room is None:
-                super()._put(queue, each, **options)
-            else:
-                self._put_if_room(queue, each, **options)
+            super()._put(queue, each, **options)
 
-    def _put_if_room(self, queue: str, message: dict[str, Any], _publish_batch: Any = None, **_: Any) -> None:
-        """In one step on the server, since others send at the same time."""
+    def _put_while_room(self, queue: str, message: dict[str, Any], _publish_batch: Any = None, **_: Any) -> None:
+        """In one step on the server, since others send at the same time. Only copies that may find room are made."""
         keys = [f"{self.global_keyprefix}{self._q_for_pri(queue, step)}" for step in self.priority_steps]
         own = f"{self.global_keyprefix}{self._q_for_pri(queue, self._get_message_priority(message, reverse=False))}"
-        command = (IF_ROOM, len(keys) + 1, own, *keys, self.room, dumps(message))
-        if _publish_batch is not None:
-            _publish_batch.add("eval", *command)
-            return
+        keys = [own, *keys]
         with self.conn_or_acquire() as client:
-            client.eval(*command)
+            also = self.also and self.also[: max(0, self.room - 1 - client.eval(COUNT, len(keys), *keys))]
+            copies = [dumps(copy_message(message, uid)) for uid in also]
+            command = (IF_ROOM, len(keys), *keys, self.room, dumps(message), *copies)
+            if _publish_batch is not None:
+                _publish_batch.add("eval", *command)
+            else:
+                client.eval(*command)
 
     def _brpop_read(self, **options: Any) -> Any:
         """Read the next message. One without a valid envelope is dropped: it has left the queue already."""

@@ -1,9 +1,7 @@
 """A message calls a worker's process, which goes on with the next jobs: few messages, the database's order."""
 
 import os
-import signal
 import statistics
-import time
 from itertools import pairwise
 
 import pytest
@@ -17,7 +15,6 @@ from tasks.engine.models import Job
 from tasks.queries import board
 from tests.support.analyzed import analyzed
 from tests.support.processes import wait_until
-from tests.worker.test_worker import ended
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ME = ("w1@here", os.getpid())
@@ -68,6 +65,20 @@ def test_what_the_broker_holds_does_not_grow_with_the_jobs(servers):
             lifecycle.submit_many("noop", [{}] * 500)
         assert link.info("memory")["used_memory_dataset"] - few < 200_000  # 2,000 messages are 2 MB
         assert link.llen(f"{settings.SIGNALBOX_NAME}:{broker.broker_name('default')}\x06\x164") <= broker.ROOM
+
+
+def test_where_enough_messages_wait_many_jobs_cost_the_broker_few_commands():
+    def scripts() -> int:
+        with redis.from_url(settings.SIGNALBOX_BROKER_URL) as link:
+            return link.info("commandstats").get("cmdstat_eval", {}).get("calls", 0)
+
+    lifecycle.submit_many("noop", [{}] * 40)
+    lifecycle.submit_many("noop", [{}] * 40)
+    assert broker.ready("default") == broker.ROOM
+    before = scripts()
+    lifecycle.submit_many("noop", [{}] * 500)
+    assert scripts() - before <= 2
+    assert broker.ready("default") == broker.ROOM
 
 
 def test_a_job_that_only_its_own_message_starts_has_one_however_many_wait():
@@ -206,21 +217,6 @@ def test_a_process_runs_no_more_jobs_than_its_share(start_worker):
     shares = [len([job for job in done if job.pid == pid]) for pid in dict.fromkeys(job.pid for job in done)]
     assert max(shares) == 10 and len(shares) == 3, shares
     assert {(job.state, job.attempt) for job in done} == {("succeeded", 1)}
-
-
-@pytest.mark.process
-def test_when_a_process_is_killed_the_next_job_starts_at_once(start_worker):
-    """The killed process had the only message: its worker calls the next one, long before a sweep."""
-    start_worker("w1", concurrency=1, SIGNALBOX_SWEEP_S="600")
-    first, _ = lifecycle.submit("holds", {})
-    held = wait_until(lambda: Job.objects.filter(pk=first.pk, state="running").first(), what="the first job")
-    second, _ = lifecycle.submit("noop", {})
-    with redis.from_url(settings.SIGNALBOX_BROKER_URL) as link:
-        link.flushdb()
-    os.kill(held.pid, signal.SIGKILL)
-    killed_at = time.time()
-    done = wait_until(lambda: ended(second), 20, "the second job")
-    assert done.started_at.timestamp() - killed_at < 2.5  # half a second, and what a new process takes to start
 
 
 @pytest.mark.process
