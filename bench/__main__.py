@@ -13,8 +13,13 @@ from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent
 NO_MEASUREMENTS = {"__init__", "__main__", "fanout_clients", "installed"}
-ON_BOTH = ("bulk", "feeds", "images", "million", "prune", "push_hung", "screen", "silent", "submit", "throughput")
+ON_BOTH = {
+    "backlog", "before", "bulk", "feeds", "images", "million", "prune", "push_hung", "screen", "silent", "submit",
+    "throughput",
+}  # fmt: skip
 QUICK = {
+    "backlog": ["--jobs", "20000", "--rounds", "1", "--quick"],
+    "before": ["--jobs", "500", "--rounds", "1", "--idle", "5"],
     "bulk": ["--rows", "5000"],
     "fanout": ["--sockets", "100", "--seconds", "3"],
     "feeds": ["--feeds", "30"],

@@ -13,8 +13,11 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 @contextmanager
-def installed(postgres: bool, **more: str) -> Iterator[tuple[Servers, dict[str, str]]]:
-    """The servers, and the environment in which the product's commands find them; ``more`` settings on top."""
+def installed(postgres: bool, code: Path = ROOT, **more: str) -> Iterator[tuple[Servers, dict[str, str]]]:
+    """The servers, and the environment in which the product's commands find them; ``more`` settings on top.
+
+    ``code``: the folder of another version of the product.
+    """
     servers = Servers()
     try:
         servers.start_valkey()
@@ -23,7 +26,9 @@ def installed(postgres: bool, **more: str) -> Iterator[tuple[Servers, dict[str, 
         if postgres:
             servers.start_postgres()
             environment["DATABASE_URL"] = servers.new_database()
-        subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=ROOT, env=environment, check=True)
+        if code != ROOT:
+            environment["PYTHONPATH"] = str(code)
+        subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=code, env=environment, check=True)
         yield servers, environment
     finally:
         servers.stop()
