@@ -67,42 +67,47 @@ def insert(jobs: Sequence[Job], sent: tuple[str, ...], conflict: str = "") -> di
 
 def _insert(jobs: Sequence[Job], sent: tuple[str, ...], conflict: str) -> dict[UUID, int]:
     fields, values_of = _fields(sent), attrgetter(*sent)
+    are_json = [isinstance(field, JSONField) for field in fields]
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":  # one text, which its own reader takes apart
             names = [field.column for field in fields]
-            rows = [dict(zip(names, map(_as_json, fields, values_of(job)), strict=True)) for job in jobs]
+            rows = [dict(zip(names, map(_as_json, fields, are_json, values_of(job)), strict=True)) for job in jobs]
             cursor.execute(_postgres(sent, conflict), [json.dumps(rows)])
             return dict(cursor.fetchall())
         found: list[tuple[str, int]] = []
         start = 0
         while start < len(jobs):  # statements of few sizes, so that each is prepared once
             size = next(size for size in SIZES if size <= len(jobs) - start)
-            values = [each for job in jobs[start : start + size] for each in map(_as_text, fields, values_of(job))]
+            some = jobs[start : start + size]
+            values = [each for job in some for each in map(_as_text, fields, are_json, values_of(job))]
             cursor.execute(_sqlite(size, sent, conflict), values)
             found += cursor.fetchall()
             start += size
         return {UUID(uid): key for uid, key in found}
 
 
-def _as_json(field: Field, value: Any) -> Any:
+def _as_json(field: Field, is_json: bool, value: Any) -> Any:
     if value is None:
         return None
-    if isinstance(field, JSONField):
+    if is_json:
         return field.plain(value, connection)
     if type(value) is UUID:
         return str(value)
     return value.isoformat() if type(value) is datetime else value
 
 
-def _as_text(field: Field, value: Any) -> Any:
+def _as_text(field: Field, is_json: bool, value: Any) -> Any:
     """As Django's adapters write it, which take as long as the database."""
     if value is None:
         return None
-    if isinstance(field, JSONField):
-        return json.dumps(field.plain(value, connection))
+    if is_json:
+        return "{}" if value == {} and type(value) is dict else json.dumps(field.plain(value, connection))
     if type(value) is UUID:
         return value.hex
-    return str(value.astimezone(UTC).replace(tzinfo=None)) if type(value) is datetime else value
+    if type(value) is datetime:
+        value = value if value.tzinfo is UTC else value.astimezone(UTC)
+        return value.isoformat(" ").removesuffix("+00:00")
+    return value
 
 
 @cache

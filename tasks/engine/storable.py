@@ -18,7 +18,8 @@ BITS = 14_000  # of a whole number; Python reads and writes 4,300 digits
 
 def text(value: str, limit: int) -> str:
     """``value`` without characters that PostgreSQL refuses, cut to ``limit`` characters with a mark."""
-    value = value.replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+    if not value.isascii() or "\x00" in value:  # most texts need no copy
+        value = value.replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
     return value if len(value) <= limit else value[: limit - 1] + "…"
 
 

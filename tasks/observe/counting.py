@@ -75,15 +75,19 @@ def add(app: str, new: Iterable[Ended], old: Iterable[Ended] = ()) -> None:
 
     Call it in the transaction that writes the rows.
     """
-    found: dict[Name, EndedBar] = {}
+    alike: Counter[tuple[Any, ...]] = Counter()  # of one minute most are
     for times, each in chain(zip(repeat(1), new), zip(repeat(-1), old)):
+        minute = each.at.replace(second=0, microsecond=0)
+        alike[minute, each.kind, each.outcome, each.waiting, each.running] += times
+    found: dict[Name, EndedBar] = {}
+    for (minute, kind, outcome, waiting, running), times in alike.items():
         for minutes in WIDTHS:
-            name = minutes, floor(each.at, minutes * MINUTE), each.kind, each.outcome
+            name = minutes, floor(minute, minutes * MINUTE), kind, outcome
             bar = found.get(name)
             if bar is None:
                 bar = found[name] = EndedBar(**dict(zip(NAMES, name, strict=True)), **_empty())
             bar.n += times
-            for histogram, place in ((bar.waiting, each.waiting), (bar.running, each.running)):
+            for histogram, place in ((bar.waiting, waiting), (bar.running, running)):
                 if place is not None:
                     histogram[place] += times
     if found and (pk := App.objects.filter(name=app).values_list("pk", flat=True).first()):

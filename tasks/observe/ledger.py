@@ -44,19 +44,19 @@ def write(app: str, entries: Sequence[Entry]) -> list[Job]:
             strangers = [entry for entry in some if entry.uid not in written]
             if strangers:
                 written |= _elsewhere(app, strangers)
-        _write_beside(app, written)
+        ends = _write_beside(app, written)
         jobs = [job for job, _, _ in written.values()]
         notify.push_changes(jobs)
-        transaction.on_commit(lambda: _remember(written))
+        transaction.on_commit(lambda: _remember(written, ends))
     return jobs
 
 
-def _remember(written: Written) -> None:
+def _remember(written: Written, ends: dict[UUID, counting.Ended]) -> None:
     """What the rows of these tasks say now."""
-    for job, entry, shown in written.values():
+    for uid, (job, entry, shown) in written.items():
         newest = shown.newest if shown.newest and shown.newest.ended is None else None
         entry.version, entry.stage, entry.process = job.version, shown.stage, newest and newest.process
-        entry.counted = counting.ended(job) or entry.counted
+        entry.counted = ends.get(uid) or entry.counted
 
 
 def _upsert(app: str, entries: Iterable[Entry]) -> Written:
@@ -84,10 +84,11 @@ def _elsewhere(app: str, entries: list[Entry]) -> Written:
     return _upsert(app, moved)
 
 
-def _write_beside(app: str, written: Written) -> None:
-    """The attempts that ended otherwise than well, the endings, and what charts count."""
+def _write_beside(app: str, written: Written) -> dict[UUID, counting.Ended]:
+    """The attempts that ended otherwise than well, the endings, and what charts count. Returns as what they count."""
     _write_attempts(written)
-    ends = [(job, entry.counted, new) for job, entry, _ in written.values() if (new := counting.ended(job))]
+    found = {uid: new for uid, (job, _, _) in written.items() if (new := counting.ended(job))}
+    ends = [(written[uid][0], written[uid][1].counted, new) for uid, new in found.items()]
     ends = [(job, old, new) for job, old, new in ends if old != new]
     again = [(job, old) for job, old, new in ends if old and (old.attempt == new.attempt or old.at == new.at)]
     counting.add(app, [new for _, _, new in ends], [old for _, old in again])
@@ -97,6 +98,7 @@ def _write_beside(app: str, written: Written) -> None:
     write_endings(job for job, _, _ in ends)
     # to webhooks that name this application
     outbox.queue_deliveries([job for job, entry, shown in written.values() if entry.stage != shown.stage])
+    return found
 
 
 def _write_attempts(written: Written) -> None:

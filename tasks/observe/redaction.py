@@ -32,8 +32,12 @@ def redact_text(text: str, words: Sequence[str] = WORDS) -> str:
     """
     if not text:
         return text
-    text = ADDRESS.sub(rf"\1{MASK}@", text)
-    return _pattern(tuple(words)).sub(_masked, text) if words else text
+    if "://" in text:
+        text = ADDRESS.sub(rf"\1{MASK}@", text)
+    folded = text.casefold()
+    if not any(word.casefold() in folded for word in words):  # most texts: the pattern takes ten times as long
+        return text
+    return _pattern(tuple(words)).sub(_masked, text)
 
 
 def is_secret(name: str, words: Sequence[str] = WORDS) -> bool:
