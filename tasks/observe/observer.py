@@ -42,6 +42,7 @@ class Watched:
         self.name, self.url, self.holder, self.inbox = name, url, holder, inbox
         self.app, _ = App.objects.update_or_create(name=name, defaults={"transport": transport, "watched": True})
         self.put = inbox.putter(name)
+        self.pruner = pruning.Pruner(name)
         self.options: Mapping[str, Any] = settings.SIGNALBOX_OBSERVE_OPTIONS.get(name, {})
         self.kept: deque[tuple[str, Any, float]] = deque()
         self.watcher: Watcher | None = None
@@ -241,13 +242,13 @@ class Observer:
             each.write()
         if time.monotonic() - self.settled > SETTLED_S:  # an observer with the setting of before may have written since
             self.settled = time.monotonic()
+            close_old_connections()
             settle_unwatched()
         if time.monotonic() - self.pruned > pruning.EVERY_S:
             self.pruned = time.monotonic()
-            close_old_connections()
             for each in self.watched.values():
                 if each.leads:
-                    pruning.prune(each.name)
+                    each.pruner.visit()
 
     def _take(self, longest: float) -> None:
         taken = 0
