@@ -154,7 +154,9 @@ class RedisQueues:
             depths[queue] = sum(lengths)
             complete &= all(length <= PEEKED for length in lengths)
             for raw in (each for some in found for each in some):
-                if message := read_message(raw):
+                message = read_message(raw)
+                complete &= message is not None  # whose it is, nobody knows
+                if message:
                     messages[message[0]] = message[1]
                     message[1].queue = queue
         return messages, depths, complete

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from tasks.observe.events import Event
 
 Process = tuple[str, int]  # a worker's name, and the id of its main process
+LATEST = 253_402_300_000  # seconds: the end of the year 9999, after which Python has no dates
 MOST_MARKS = 120  # events of one process about one task; of more than that the oldest are forgotten
 ROUNDED_S = 2e-6  # a moment in a row may differ by so much from the same moment in an event
 ENDS = {
@@ -123,7 +124,7 @@ def epoch(text: Any) -> float | None:
         found = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
         return None
-    return found if 0 < found < 4_000_000_000 else None
+    return found if 0 < found < LATEST else None
 
 
 def apply(task: Task, event: Event, at: float | None = None) -> bool:

@@ -1,5 +1,6 @@
 """Sentences for pages: how a fact about a watched task is known, what of an application is seen, and what is not."""
 
+from collections import Counter
 from datetime import datetime
 
 from django.conf import settings
@@ -9,6 +10,7 @@ from tasks.engine.models import Job, State
 from tasks.engine.words import number_of
 from tasks.observe import pruning, watched
 from tasks.observe.models import App, WatchedWorker
+from tasks.observe.tally import SILENT_S
 
 LISTED = 1_000  # waiting messages of a queue that are read
 STATE = {
@@ -81,13 +83,14 @@ def coverage(app: App, workers: list[WatchedWorker]) -> list[str]:
         sentence
         for sentence in (
             _currency(app),
-            _events(there),
+            _events(there) if _is_heard(app) else "",
+            _shared(there),
             _tally(app, there),
             _waiting(app),
             _arguments(app),
             _kept(app),
             _dropped(app),
-            app.note,
+            app.note if _is_heard(app) else "",
         )
         if sentence
     ]
@@ -99,11 +102,31 @@ def _currency(app: App) -> str:
         return "It is no longer watched: it was taken out of SIGNALBOX_OBSERVE. Its tasks stay, as they were last seen."
     if lag is None:
         return "Nothing was read yet. An observer must run: manage.py observe, or manage.py up."
+    if not _is_heard(app):
+        return f"Its broker cannot be heard: what is shown is {lag:,.0f} s old. {app.note}"
     if lag > watched.SILENT_S:
         return f"Nobody watches it now: what is shown is {lag:,.0f} s old. Is manage.py observe running?"
     if lag < 0.1:
         return "What is shown is less than 0.1 s behind what happens there."
     return f"What is shown is {lag:.1f} s behind what happens there."
+
+
+def _is_heard(app: App) -> bool:
+    """False: its observer runs, and has said why it hears nothing."""
+    return not app.note or app.as_of is None or (watched.lag_s(app) or 0) <= watched.SILENT_S
+
+
+def _shared(workers: list[WatchedWorker]) -> str:
+    """Celery asks workers by their names, and of several with one name any of them answers."""
+    now = timezone.now()
+    names = Counter(worker.name for worker in workers if (now - worker.seen_at).total_seconds() <= SILENT_S)
+    shared = sorted(name for name, n in names.items() if n > 1)
+    if not shared:
+        return ""
+    return (
+        f"Several workers have the name {shared[0]}, and only one of them answers when it is asked what it holds. "
+        "Start each with a name of its own (-n)."
+    )
 
 
 def _events(workers: list[WatchedWorker]) -> str:

@@ -41,7 +41,9 @@ class LeftOut:
     def running(self, look: Look) -> Counter[Process]:
         """How many of them run at each process. What a worker that answered does not run has ended."""
         for task, process in self.tasks.items():
-            if process is not None and process[0] in look.active and task not in look.active[process[0]]:
+            if process is None or process[0] in look.shared or process[0] not in look.active:
+                continue
+            if task not in look.active[process[0]]:
                 self.tasks[task] = None
                 self.ended.add(task)
         return Counter(process for process in self.tasks.values() if process is not None)

@@ -39,6 +39,7 @@ class Look:
     at: float = 0.0
     hosts: frozenset[str] = frozenset()  # that were asked
     every: bool = False  # all workers that are known
+    shared: frozenset[str] = frozenset()  # names that several workers have: an answer is that of one of them
     active: dict[str, dict[str, Held]] = field(default_factory=dict)
     reserved: dict[str, dict[str, Held]] = field(default_factory=dict)
     scheduled: dict[str, dict[str, Held]] = field(default_factory=dict)
@@ -53,7 +54,8 @@ class Look:
         return {*self.queued, *self.unacked}.union(*held)
 
     def answered(self, host: str) -> bool:
-        return host in self.active and host in self.reserved and host in self.scheduled
+        said = host in self.active and host in self.reserved and host in self.scheduled
+        return said and host not in self.shared
 
     def name_of(self, task: str) -> str:
         places = [self.queued, self.unacked, *self.active.values(), *self.reserved.values(), *self.scheduled.values()]
@@ -116,6 +118,8 @@ def _held(task: Task, held: Held, host: str, runs: bool, look: Look, workers: Wo
     process = workers.process_of(host)
     doubted = _confirm(task)
     newest = view(task).newest
+    if host in look.shared and newest is not None and newest.process[0] == host:
+        process = newest.process
     here = newest is not None and newest.process == process and newest.ended is None
     if here and (newest.started is not None) == runs:
         return doubted
@@ -164,7 +168,9 @@ def _unacknowledged(task: Task, message: Held, shown: View, look: Look, workers:
     if newest is None:
         doubted = _confirm(task)
         return send(task, Waiting(message.retries or 0, look.asked, message.eta, "queue"), task.born) or doubted
-    if newest.ended is not None or not workers.may_be_dead(newest.process, look.at):
+    if newest.ended is not None:
+        return False
+    if not (look.answered(newest.process[0]) or workers.may_be_dead(newest.process, look.at)):
         return False
     when = f" after {_iso(message.again)[:19].replace('T', ' ')} UTC" if message.again else ""
     note = f"The broker still holds its message for {newest.process[0]}, and hands it out again{when}."

@@ -36,34 +36,49 @@ class Tally:
     running: int = 0  # as the rows said at that beat
     heard: float = 0.0  # our own clock
     clock: int = 0
+    told: float = 0.0  # its own clock, when it was last heard of
+    offset: int = 0  # what its clock is behind: it was started again, and counts anew
     skew: float | None = None  # the least of arrival − timestamp that was seen
     moves: list[tuple[int, int, int]] = field(default_factory=list)  # (clock, starts, running) since then
+    ahead: int = 0  # starts among them
     waiting: Beat | None = None
     differed: int = 0  # judged beats in a row in which ``running`` was wrong
 
     def hear(self, clock: int, arrived: float, at: float) -> None:
-        self.heard, self.clock = max(self.heard, arrived), max(self.clock, clock)
+        self.heard, self.told, self.clock = max(self.heard, arrived), max(self.told, at), max(self.clock, clock)
         late = arrived - at
         self.skew = late if self.skew is None else min(late, self.skew)
 
+    def restart(self, clock: int) -> None:
+        """It was started again: it counts from 0, and runs nothing of what it ran. ``clock``: as it says it now."""
+        if self.waiting is not None:  # else what was heard since this observer came is of the new one already
+            self.starts, self.ahead, self.moves, self.waiting = self.seen(), 0, [], None
+        self.base, self.is_guess, self.running, self.differed = -(self.starts + self.unseen), False, 0, 0
+        self.offset = self.clock if clock <= self.clock else 0
+
     def started(self, clock: int) -> None:
-        self.moves.append((clock, 1, 1))
+        self._move(clock, 1, 1)
 
     def found(self) -> None:
         """Count a start that a look has found: its event comes later than those heard so far, or never."""
-        self.moves.append((self.clock + 1, 1, 1))
+        self._move(self.clock + 1, 1, 1)
 
     def said(self, clock: int, found: int) -> None:
         """The event has come of a start that a look ``found`` at that clock, so it is not counted twice."""
-        self.moves += [(clock, 1, 1), (found + 1, -1, -1)]
+        self._move(clock, 1, 1)
+        self._move(found + 1, -1, -1)
 
     def heard_after_all(self, clock: int, found: int) -> None:
         """An event has come of a start that was counted by its result, and is counted like all others."""
-        self.moves.append((max(clock, found), -1, 0))
+        self._move(max(clock, found), -1, 0)
 
     def ended(self, clock: int, unseen_start: bool = False) -> None:
         """``unseen_start``: nobody saw it start, so that start is seen now, and it does not run any more."""
-        self.moves.append((clock, 1, 0) if unseen_start else (clock, 0, -1))
+        self._move(clock, *((1, 0) if unseen_start else (0, -1)))
+
+    def _move(self, clock: int, starts: int, running: int) -> None:
+        self.moves.append((clock, starts, running))
+        self.ahead += starts
 
     def beat(self, beat: Beat) -> Judgement | None:
         """Take a beat. Judges the one before it."""
@@ -77,7 +92,8 @@ class Tally:
             return None
         until = [move for move in self.moves if move[0] <= before.clock]
         self.moves = [move for move in self.moves if move[0] > before.clock]
-        self.starts += sum(starts for _, starts, _ in until)
+        judged = sum(starts for _, starts, _ in until)
+        self.starts, self.ahead = self.starts + judged, self.ahead - judged
         self.running += sum(running for _, _, running in until)
         if self.is_guess or self.base is None:
             self.base, self.is_guess = self._base(before), False
@@ -94,7 +110,7 @@ class Tally:
 
     def seen(self) -> int:
         """Starts that were seen, those since the last judged beat too."""
-        return self.starts + sum(starts for _, starts, _ in self.moves)
+        return self.starts + self.ahead
 
     def looked(self, running: int) -> None:
         """A look at the worker has put the rows right: ``running`` of them run there now."""

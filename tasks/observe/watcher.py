@@ -60,6 +60,7 @@ class Watcher:
         """Events, in the order in which they came. ``arrived``: seconds since 1970, by our clock. ``again``: an
         observer may have heard them before."""
         for event in found:
+            event = event if event.kind == "task-sent" else self.workers.in_order(event)
             if event.task:
                 self._take_task(event, arrived, again)
             else:
@@ -174,6 +175,7 @@ class Watcher:
     def take_look(self, look: Look) -> None:
         """What workers, queues and results said when they were asked."""
         self.workers.take(look)
+        look.shared = self.workers.shared(look.at)
         found = look.tasks()
         for task in found - self.entries.keys():
             if self._may_see(look.name_of(task)) and len(self.entries) < MOST_TASKS:
@@ -186,7 +188,7 @@ class Watcher:
                 self.changed[name] = entry
         left_out = self.left_out.running(look)
         for process, tally in self.workers.tallies.items():
-            if process[0] in look.active:
+            if process[0] in look.active and process[0] not in look.shared:
                 running = left_out[process] + sum(
                     1
                     for entry in self.entries.values()

@@ -1,5 +1,6 @@
 """The workers of one watched application: their tallies, since when they are silent, and their rows."""
 
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 from django.utils import timezone
@@ -13,6 +14,7 @@ from tasks.observe.tally import Tally
 
 FORGOTTEN = timedelta(minutes=10)
 ASKED_S = 60.0  # of silence, after which a worker is not asked any more until it says something
+BEATS = frozenset({"worker-online", "worker-heartbeat"})
 COUNTED = {"task-succeeded": "succeeded", "task-failed": "failed", "task-retried": "retried"}  # event → column
 FIELDS = [field.name for field in WatchedWorker._meta.concrete_fields if field.name not in ("id", "app", "name", "pid")]
 
@@ -30,6 +32,7 @@ class Workers:
         self.rows: dict[Process, WatchedWorker] = {}
         self.newest: dict[str, Process] = {}  # by name
         self.changed: set[Process] = set()
+        self.replaced: set[Process] = set()  # another process has come up with their name
 
     def tally(self, process: Process) -> Tally:
         return self.tallies.setdefault(process, Tally())
@@ -41,7 +44,8 @@ class Workers:
             process = (row.name, row.pid)
             self.rows[process] = row
             self.newest[row.name] = process
-            self.tallies[process] = Tally(base=row.base, starts=row.starts, unseen=row.unseen, heard=now)
+            told = row.seen_at.timestamp() - row.skew_ms / 1000
+            self.tallies[process] = Tally(base=row.base, starts=row.starts, unseen=row.unseen, heard=now, told=told)
 
     def hosts(self) -> frozenset[str]:
         """Workers that can be asked. One that is silent for long would cost each question a timeout. For any thread."""
@@ -51,6 +55,20 @@ class Workers:
             for (name, pid), row in self.rows.copy().items()
             if row.stopped_at is None and now - self.tally((name, pid)).heard < ASKED_S
         )
+
+    def in_order(self, event: Event) -> Event:
+        """The event, by a clock that never goes back: in a container a worker that is started again has the name and
+        the process id of the one before it, and its clock begins anew."""
+        process = (event.host, event.pid)
+        tally, row = self.tallies.get(process), self.rows.get(process)
+        if tally is None:
+            return event
+        if row is not None and event.kind in BEATS and event.at > tally.told:  # not said again, or late
+            clock, processed = event.clock + tally.offset, event.facts.get("processed", row.processed)
+            if processed < row.processed or (event.kind == "worker-online" and clock <= tally.clock):
+                tally.restart(event.clock)
+                row.since = row.stopped_at = at(event.at if tally.skew is None else event.at + tally.skew)
+        return event._replace(clock=event.clock + tally.offset) if tally.offset else event
 
     def beat(self, process: Process, event: Event, arrived: float, was_watched: bool) -> bool:
         """Take a worker's heartbeat. True: this process was not known."""
@@ -63,8 +81,11 @@ class Workers:
                 tally.base = 0
         if new:
             before = self.newest.get(process[0])
-            if before is not None and before != process:
+            lives = process in self.replaced  # it was not: two workers have the same name
+            if before is not None and before != process and not lives:
                 self.stop(before, arrived)
+                self.replaced.add(before)
+            self.replaced.discard(process)
             self.newest[process[0]] = process
             row.stopped_at, row.events, row.events_why = None, "", ""
         facts = event.facts
@@ -91,6 +112,12 @@ class Workers:
             row.events, row.events_why = "on", ""
             self.changed.add(process)
         return new
+
+    def shared(self, now: float) -> frozenset[str]:
+        """Names that several workers have at once. Of an answer under such a name nobody knows whose it is."""
+        names = Counter(name for (name, pid), row in self.rows.items()
+                        if row.stopped_at is None and not self.tally((name, pid)).is_silent(now))  # fmt: skip
+        return frozenset(name for name, n in names.items() if n > 1)
 
     def count(self, process: Process, kind: str) -> None:
         """Count a new event of a task for its worker."""
@@ -202,6 +229,7 @@ class Workers:
         before = timezone.now() - FORGOTTEN
         for process in [each for each, row in self.rows.items() if row.stopped_at and row.stopped_at < before]:
             del self.rows[process]
+            self.replaced.discard(process)
             self.tallies.pop(process, None)
             if self.newest.get(process[0]) == process:
                 del self.newest[process[0]]

@@ -137,6 +137,22 @@ def test_messages_that_were_not_acknowledged_are_left_to_the_application(foreign
     assert (client.zcard("unacked_index"), client.llen("celery")) == (1, 0)
 
 
+@pytest.mark.parametrize("unread", ["x" * 2_000_000, "[1, 2]"], ids=["too long", "of another form"])
+def test_a_queue_with_a_message_that_is_not_read_may_hold_any_task(foreign, unread):
+    """Else a task that waits in it would be called unknown."""
+    client = foreign.client(7)
+    client.flushdb()
+    queues = broker.queues(foreign.url(7), {})
+    known = {"headers": {"id": "known", "task": "shop.add"}, "properties": {}, "body": "", "content-type": "text"}
+    client.lpush("celery", json.dumps(known))
+    messages, depths, complete = queues.read(["celery"])
+    assert (set(messages), depths, complete) == ({"known"}, {"celery": 1}, True)
+    client.lpush("celery", unread)
+    messages, depths, complete = queues.read(["celery"])
+    assert (set(messages), depths, complete) == ({"known"}, {"celery": 2}, False)
+    queues.close()
+
+
 def test_the_rights_that_the_manual_names_are_enough(new_shop, foreign):
     page = (ROOT / "docs/observe.md").read_text()
     words = re.search(r"^(ACL SETUSER .*?)^```", page, re.MULTILINE | re.DOTALL)[1].split()

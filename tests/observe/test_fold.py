@@ -147,8 +147,9 @@ def test_a_rejected_task_waits_again_or_has_failed(requeue, stage):
     assert view(folded(life.events)).stage == stage
 
 
-def test_a_task_with_an_eta_is_scheduled_until_it_starts():
-    life = Life().say(0, "received", eta="2030-01-01T00:00:00+00:00")
+@pytest.mark.parametrize("year", [2030, 2199, 9999])
+def test_a_task_with_an_eta_is_scheduled_until_it_starts(year):
+    life = Life().say(0, "received", eta=f"{year}-01-01T00:00:00+00:00")
     assert view(folded(life.events)).stage == "scheduled"
     life.say(0, "started")
     assert view(folded(life.events)).stage == "running"

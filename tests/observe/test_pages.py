@@ -111,6 +111,17 @@ def test_an_application_that_nobody_watches_says_so():
     assert knowledge.coverage(app, [])
 
 
+def test_a_broker_that_cannot_be_heard_is_said_with_the_reason_and_nothing_is_claimed_of_its_workers():
+    app = shop()
+    App.objects.filter(pk=app.pk).update(
+        as_of=timezone.now() - timedelta(seconds=40), note="AuthenticationError: invalid username-password pair"
+    )
+    said = page("vera", "/apps/shop/")
+    assert "Its broker cannot be heard: what is shown is 39 s old. AuthenticationError: invalid" in said
+    assert "Is manage.py observe running?" not in said and "send events" not in said
+    assert said.count("AuthenticationError") == 1
+
+
 def test_an_admin_asks_for_an_order_on_the_page():
     shop()
     client = Client()
