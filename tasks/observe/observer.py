@@ -96,7 +96,8 @@ class Watched:
         self.app.refresh_from_db()
         before = self.app.as_of
         self.app.since = timezone.now()
-        self.app.save(update_fields=["since"])
+        self.app.reads = {"results": len(self.threads) > 1}
+        self.app.save(update_fields=["since", "reads"])
         watcher = Watcher(self.app, self._ask)
         watcher.was_watched = before is not None
         watcher.reload()
@@ -131,7 +132,7 @@ class Watched:
         if what == "gap" or (what == "state" and value == "" and self.listening is None):
             self.listening = arrived
         if self.watcher is None:
-            if what in ("events", "result"):
+            if what in ("events", "heard"):
                 self.kept.append((what, value, arrived))
             while self.kept and arrived - self.kept[0][2] > REPLAYED_S:
                 self.kept.popleft()
@@ -141,7 +142,10 @@ class Watched:
                 self.watcher.take(value, arrived, what == "again")
             case "read":
                 self.read = value
-            case "result":
+            case "heard" if not self.watcher.is_surely_ours(value["task"]):
+                if self.controller is not None:
+                    self.controller.read_result(value["task"])
+            case "heard" | "result":
                 self.watcher.take_result(value.pop("task", ""), value, arrived)
             case "found":
                 self.watcher.take_found(value, arrived)
@@ -164,6 +168,7 @@ class Watched:
                 thread = streams.RedisResults(self.name, self.put, value, prefix)
                 self.threads.append(thread)
                 thread.start()
+                App.objects.filter(pk=self.app.pk).update(reads={"results": True})
 
     def write(self) -> None:
         if self.watcher is None:

@@ -73,6 +73,12 @@ class Controller(threading.Thread):
             self._again = self._again or time.monotonic() + AGAIN_S
         self._bell.set()
 
+    def read_result(self, task: str) -> None:
+        """Somebody's result was heard: see whether it stands in the database of this application."""
+        with self._lock:
+            self._missing.add(task)
+        self._bell.set()
+
     def seek(self, begin: float, until: float) -> None:
         """Search the results for what ended in a time in which nobody listened."""
         with self._lock:

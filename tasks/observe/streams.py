@@ -35,7 +35,7 @@ Put = Callable[[str, Any, float], None]
 
 class Stream(threading.Thread):
     """``put(what, value, arrived)``: "events", "again" (events that an observer may have read before), "read" (up to
-    which message), "result", "gap" (since when, why) or "state" ("" or why nothing is heard).
+    which message), "heard" (a result), "gap" (since when, why) or "state" ("" or why nothing is heard).
 
     ``hears``: whether anything that is said now is heard. ``last``: when the broker was last heard of, by time.time().
     """
@@ -130,12 +130,12 @@ class RedisResults(RedisPattern):
     """States that a Redis result backend stores: it publishes each of them."""
 
     def __init__(self, app: str, put: Put, url: str, prefix: str) -> None:
-        super().__init__(f"{app}-results", lambda what, value, at: what != "result" or put(what, value, at), url,
+        super().__init__(f"{app}-results", lambda what, value, at: what != "heard" or put(what, value, at), url,
                          [f"{broker.glob(prefix)}celery-task-meta-*"])  # fmt: skip
 
     def message(self, channel: bytes, data: bytes) -> None:
         if meta := read_meta(data, self.dropped):
-            self.put("result", meta, time.time())
+            self.put("heard", meta, time.time())
 
 
 class AmqpEvents(Stream):

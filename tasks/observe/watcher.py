@@ -209,6 +209,12 @@ class Watcher:
         if apply_result(entry.task, meta, arrived):
             self.changed[task] = entry
 
+    def is_surely_ours(self, task: str) -> bool:
+        """Whether a result that Redis publishes under this id is of this application. Everybody hears it, whatever
+        database it stands in; an id that is no UUID may be used by two applications."""
+        entry = self.entries.get(task)
+        return entry is not None and str(entry.uid) == task
+
     def take_found(self, metas: list[dict[str, Any]], arrived: float) -> None:
         """What ended while nobody listened, as the result backend has it. Of what has no row a start is seen now."""
         wanted = {meta.pop("task"): meta for meta in metas if self._may_see(meta.get("name", ""))}

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from project.valkey import free_port
 from tasks.access.permissions import Actor
-from tasks.observe import asking, broker
+from tasks.observe import asking, broker, knowledge
 from tasks.observe.models import App, EndedBar, Gap, Order
 from tests.support.people import person
 from tests.support.processes import ROOT
@@ -46,6 +46,26 @@ def test_several_applications_at_once_one_of_them_by_a_socket(new_shop, foreign)
         soon(lambda: state(theirs, "crm") == "failed", what="crm")
         assert (state(mine, "crm"), state(theirs, "shop")) == (None, None)
     assert set(App.objects.values_list("name", flat=True)) == {"shop", "crm"}
+
+
+def test_a_result_is_of_the_application_in_whose_database_it_stands(new_shop, settings):
+    """Redis publishes what is stored in any of its databases to all that listen."""
+    settings.SIGNALBOX_OBSERVE_ENABLE = False  # so that results are all that is heard of a task that ran at once
+    shop, crm = new_shop(1, results=True, result_extended=True), new_shop(2, results=True, result_extended=True)
+    shop.start()
+    crm.start("w2")
+    with Watching({"shop": shop.broker, "crm": crm.broker}) as watching:
+        apps = watching.observer.watched.values()
+        soon(lambda: all(len(each.threads) == 2 and each.threads[1].hears for each in apps),
+             40, "both results")  # fmt: skip
+        same = {shop.send("add", 1, 2, task_id="order-1"), crm.send("fail", task_id="order-1")}
+        mine, theirs = shop.send("add", 1, 2), crm.send("fail")
+        soon(lambda: (state(mine), state(theirs, "crm")) == ("succeeded", "failed"), 30, "both")
+        soon(lambda: (state("order-1"), state("order-1", "crm")) == ("succeeded", "failed"), 30, "both of one id")
+        assert same == {"order-1"}
+        assert (state(theirs), state(mine, "crm")) == (None, None)
+        said = knowledge.coverage(App.objects.get(name="shop"), [])
+        assert not any("The result backend is not read" in sentence for sentence in said)
 
 
 def test_a_connection_that_is_cut_is_a_gap_with_the_number_of_tasks_that_nobody_saw(new_shop, foreign):
