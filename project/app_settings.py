@@ -5,16 +5,22 @@ Workers and beat of Signalbox run the tasks of that app, so what ``project.celer
 Names that Celery does not know belong to libraries, whose base classes ask the app of a task: ``app.conf.ONCE``.
 """
 
+from types import SimpleNamespace
 from typing import Any
 
 from celery import _state
 
-from project.celery_settings import HONOURED, NAMES
+from project.celery_settings import HONOURED, NAMES, PICKLES, REFUSED, refusals, spelt
 from tasks.engine import adoption, broker, registry, routing
 from tasks.engine.celery_app import app
 
 # Modules are imported by tasks.worker.imports. Eager mode is looked up at each call, as tests change it.
 READ = HONOURED - {"imports", "include", "task_always_eager", "task_eager_propagates", "beat_schedule"}
+
+
+def _as_settings(other: Any) -> SimpleNamespace:
+    """What an app says of those settings that may be refused, as a project's settings would say it."""
+    return SimpleNamespace(**{spelt(name): other.conf[name] for name in {*REFUSED, *PICKLES, "task_queues"}})
 
 
 def read_from_apps() -> None:
@@ -32,6 +38,8 @@ def read_from_apps() -> None:
                 said, by = taken.setdefault(name, (value, other.main))
                 if said != value:
                     adoption.wrong.append(f"The apps {by} and {other.main} differ in {name}; that of {by} counts.")
+        if any(registry.knows(name) for name in other.tasks):
+            adoption.wrong += [f"Of the app {other.main}: {said}" for said in refusals(_as_settings(other))]
         foreign = {name: value for name, value in other.conf.changes.items() if name not in NAMES} | foreign
         entries |= {name: each for name, each in other.conf.beat_schedule.items() if registry.knows(each["task"])}
     foreign = {name: value for name, value in foreign.items() if name not in app.conf}

@@ -10,6 +10,7 @@ from typing import Any
 
 from celery.app.defaults import NAMESPACES, flatten
 from django.conf import settings
+from kombu.common import Broadcast
 
 PREFIX = "CELERY_"
 NAMES: dict[str, Any] = dict(flatten(NAMESPACES))  # name → option
@@ -102,7 +103,15 @@ def refusals(source: Any = settings) -> list[str]:
             found.append(f"{spelt(name)} is set, and cannot be honoured: {REFUSED[name]}.")
         elif name in PICKLES and UNSAFE & set([value] if isinstance(value, str) else value or ()):
             found.append(f"{spelt(name)} names pickle. What a job is given and returns is JSON: take pickle out.")
+        elif name == "task_queues" and (
+            all_get := [each.alias for each in _queues(value) if isinstance(each, Broadcast)]
+        ):
+            found.append(f"{spelt(name)} has a Broadcast, {all_get[0]}: a job runs once, and not in every worker.")
     return found
+
+
+def _queues(value: Any) -> list[Any]:
+    return list(value.values() if isinstance(value, dict) else value or ())
 
 
 def notes(source: Any = settings) -> list[str]:

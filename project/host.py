@@ -8,6 +8,8 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any
 
+from django.conf import global_settings
+
 from project import database
 from project import settings as ours
 
@@ -19,7 +21,6 @@ THEIRS = (
     "DATABASES",
     "SECRET_KEY",
     "SECRET_KEY_FALLBACKS",
-    "DEFAULT_AUTO_FIELD",
     "DATABASE_ROUTERS",
 )
 NEEDED = ("REDIS_URL", "OWN_REDIS", "PREPARE", "PREFIX", "KNOX_TOKEN_MODEL")  # beside all that begin with SIGNALBOX_
@@ -57,6 +58,8 @@ def add_team(settings: dict[str, Any], theirs: ModuleType | str) -> None:
     for name in dir(theirs):
         if name.isupper() and (name in THEIRS or name not in settings):
             settings[name] = getattr(theirs, name)
+    keys = getattr(theirs, "DEFAULT_AUTO_FIELD", global_settings.DEFAULT_AUTO_FIELD)  # of their models; our apps say it
+    settings["DEFAULT_AUTO_FIELD"] = keys
     settings["MIGRATION_MODULES"] = getattr(theirs, "MIGRATION_MODULES", {}) | ours.MIGRATION_MODULES
     settings["DATABASES"] = {
         **settings["DATABASES"],

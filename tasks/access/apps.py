@@ -6,6 +6,7 @@ from django.contrib.admin import apps as djangos
 
 class DoorConfig(AppConfig):
     name = "tasks.access"
+    default_auto_field = "django.db.models.BigAutoField"  # whatever the settings of a team say
     label = "door"  # names tables and migrations of installations that exist, so it stays
     verbose_name = "Door"
     default = True

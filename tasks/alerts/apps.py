@@ -7,6 +7,7 @@ from tasks.web.features import Link, Topic
 
 class AlarmsConfig(AppConfig):
     name = "tasks.alerts"
+    default_auto_field = "django.db.models.BigAutoField"  # whatever the settings of a team say
     label = "alarms"  # names tables and migrations of installations that exist, so it stays
     verbose_name = "Alerts"
     links = [Link("alerts", "see_rows", first=True, place=12)]

@@ -7,6 +7,7 @@ from tasks.web.features import Link, Topic
 
 class ChannelsConfig(AppConfig):
     name = "tasks.channels"
+    default_auto_field = "django.db.models.BigAutoField"  # whatever the settings of a team say
     label = "signalbox_channels"  # the label must not clash with an app of a team
     verbose_name = "Channels"
     links = [Link("channels", "channels", place=45)]

@@ -7,6 +7,7 @@ from django.db.models.signals import pre_delete
 
 class TasksConfig(AppConfig):
     name = "tasks.engine"
+    default_auto_field = "django.db.models.BigAutoField"  # whatever the settings of a team say
     label = "tasks"  # names tables and migrations of installations that exist, so it stays
 
     def ready(self) -> None:

@@ -5,8 +5,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from tasks.engine import due, registry, routing
+from tasks.engine import due, registry, routing, storable
 from tasks.engine.options import describe_option, misspelt
+from tasks.engine.titles import LONGEST
 from tasks.params.json_types import carried
 from tasks.params.signature import size
 
@@ -15,19 +16,33 @@ LIMITS = "signalbox_limits"  # in a job's headers: hard and soft time limit of t
 GROUP = "signalbox_group"  # likewise: the id of the group that the job was called in, and its place in it
 PROPERTIES = "signalbox_properties"  # likewise: unknown options, which Celery makes properties of the message
 ORIGIN = "signalbox_origin"  # likewise: the process that made the call
-OF_THE_CALL = (LIMITS, GROUP, PROPERTIES, ORIGIN)  # what the next jobs of a chain do not inherit
+STAMPS = "signalbox_stamps"  # likewise: what Celery's ``stamp`` has put on the call
+SHADOW = "signalbox_shadow"  # likewise: the call's own name for people, which is the job's title
+RETRIES = "signalbox_retries"  # there until the row is made: how often the call was tried before
+OF_THE_CALL = (LIMITS, GROUP, PROPERTIES, ORIGIN, STAMPS, SHADOW, RETRIES)  # not inherited in a chain
+MOST_RETRIES = 1_000_000
 CALLERS = {
     "priority", "countdown", "eta", "expires", "headers", "queue", "time_limit", "soft_time_limit", "group_id",
     "group_index", "task_id", "link", "link_error", "chain", "idempotency_key", "owner", "args", "kwargs",
+    "shadow", "retries", "stamped_headers",
 }  # fmt: skip
 # Options that Celery's own callers (delay, canvas, beat) pass along and that mean nothing here.
 HARMLESS = {
     "add_to_parent", "chord", "chord_size", "ignore_result", "producer",
     "confirm_timeout", "delivery_mode", "immediate", "mandatory", "timeout",
     "retry", "retry_policy", "root_id", "parent_id", "serializer", "compression", "connection", "publisher",
-    "router", "stamped_headers", "replaced_task_nesting",
+    "router", "replaced_task_nesting",
     "MessageGroupId", "MessageDeduplicationId",  # for SQS, which is not one of our brokers
 }  # fmt: skip
+
+
+def check_call(task: str, args: Any, kwargs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The arguments of a call. TypeError as in Celery: a text would be taken for a list of letters."""
+    if args and not isinstance(args, list | tuple):
+        raise TypeError(f"{task}: the arguments of a call are a list or a tuple, and not {type(args).__name__}")
+    if kwargs and not isinstance(kwargs, Mapping):
+        raise TypeError(f"{task}: the keyword arguments of a call are a dict, and not {type(kwargs).__name__}")
+    return tuple(args or ()), dict(kwargs or {})
 
 
 def split_options(kind: registry.Kind, options: dict[str, Any]) -> dict[str, Any]:
@@ -47,8 +62,12 @@ def split_options(kind: registry.Kind, options: dict[str, Any]) -> dict[str, Any
         if any(limits := [check_limit(options.pop(name, None)) for name in ("time_limit", "soft_time_limit")]):
             found["headers"] = {**(found["headers"] or {}), LIMITS: limits}
         group = [options.pop(name, None) for name in ("group_id", "group_index")]
-        if group[0]:
-            found["headers"] = {**(found["headers"] or {}), GROUP: group}
+        said = {GROUP: group if group[0] else None, SHADOW: _shadow(options), RETRIES: _retries(options)}
+        said[STAMPS] = check_headers(
+            {name: options.pop(name, None) for name in options.pop("stamped_headers", None) or ()}
+        )
+        if said := {name: value for name, value in said.items() if value}:
+            found["headers"] = {**(found["headers"] or {}), **said}
     except (TypeError, ValueError) as wrong:
         raise type(wrong)(f"{kind.name}: {wrong}.") from None
     if found["priority"] is not None and found["priority"] not in range(10):
@@ -56,6 +75,17 @@ def split_options(kind: registry.Kind, options: dict[str, Any]) -> dict[str, Any
     if properties := _properties(kind, options):
         found["headers"] = {**(found["headers"] or {}), PROPERTIES: properties}
     return found
+
+
+def _shadow(options: dict[str, Any]) -> str:
+    return storable.text(str(options.pop("shadow", None) or ""), LONGEST)
+
+
+def _retries(options: dict[str, Any]) -> int:
+    retries = options.pop("retries", None) or 0
+    if not isinstance(retries, int) or retries not in range(MOST_RETRIES + 1):
+        raise TypeError(f"retries is a whole number of tries before this one, and not {retries!r}")
+    return retries
 
 
 def _properties(kind: registry.Kind, options: dict[str, Any]) -> dict[str, Any] | None:

@@ -46,6 +46,8 @@ def _begun_by_failure(branches: list[Branch], job: Job) -> Iterator[Job]:
     """Errbacks of the job, which begin each time it fails, and those of chords that wait for it, which begin once."""
     for branch in branches:
         if not waits_for_failure(branch):
+            if job.state == State.FAILED:
+                chords.tell_of_steps(branch, job.uid)
             yield from _break_off(branch, job)
         elif job.state == State.FAILED:
             for each in _begun_if_readable(branch, job, str(job.uid)):
@@ -147,7 +149,7 @@ def _build_step(head: Step, rest: Branch, before: Job, result: Any, reference: T
     moment = head.get("expires_at")
     job.expires_at = expiry({**head, "expires_at": moment and datetime.fromisoformat(moment)})
     handed_on = {name: value for name, value in (before.headers or {}).items() if name not in (STATE, *OF_THE_CALL)}
-    job.headers = {ORIGIN: anon_nodename(), **handed_on, **(unpack(head.get("headers")) or {})}
+    creation.set_headers(job, {ORIGIN: anon_nodename(), **handed_on, **(unpack(head.get("headers")) or {})})
     job.owner_id, job._owner_name, job.parent = before.owner_id, before.owner_name, before.uid
     job.root = before.root or before.uid
     job.then = [*([rest] if rest else []), *head.get("then", [])] or None

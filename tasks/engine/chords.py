@@ -61,6 +61,14 @@ def break_off(uid: str, job: UUID) -> Chord | None:
     return Chord.objects.filter(uid=uid, waiting__gt=0).first()
 
 
+def tell_of_steps(branch: Any, job: UUID) -> None:
+    """A job has failed before these steps of its chain. Callers who ask by the id of one of them find it by a row that
+    waits for that job alone."""
+    ids = [step["id"] for step in branch if "id" in step and "kind" in step]
+    made = [Chord(uid=uid, waiting=0, children=[], body=[{"id": uid}], last=uid, broken=job) for uid in ids]
+    Chord.objects.bulk_create(made, update_conflicts=True, unique_fields=["uid"], update_fields=["broken"])
+
+
 def counted_by(branch: Any) -> Iterator[str]:
     """The ids of the chords for which the ends of a branch count."""
     for step in branch:

@@ -12,11 +12,12 @@ from django.utils.crypto import salted_hmac
 
 from tasks.engine import due, registry, routing, sealing
 from tasks.engine.bulk_insert import make
-from tasks.engine.call_options import OF_THE_CALL
+from tasks.engine.call_options import OF_THE_CALL, RETRIES, SHADOW
 from tasks.engine.errors import Failure, KeyReused
 from tasks.engine.models import Chord, Job, State
 from tasks.engine.transition import retry_on_lock
 from tasks.engine.uid import uuid7
+from tasks.engine.visible import in_one_line
 from tasks.params.signature import MASK, ParamError, Params, size
 
 # Types of parameters that refer by an id: to results, and to request, error and traceback of a job that has failed.
@@ -78,6 +79,15 @@ def build_checked(
     if owner is not None:
         job.owner = owner
     return job
+
+
+def set_headers(job: Job, headers: dict[str, Any]) -> None:
+    """Give a new job its headers, and what they say of its columns: its title, and how often it was tried before."""
+    job.failures = headers.pop(RETRIES, 0)
+    job.headers = headers
+    if shadow := headers.get(SHADOW):
+        secrets = sealing.unseal(job.secrets).values() if job.secrets else ()
+        job.title = in_one_line(sealing.hide(shadow, [each for each in secrets if isinstance(each, str)])).strip()
 
 
 def open_params(job: Job) -> tuple[dict[str, Any], list[str]]:

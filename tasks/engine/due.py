@@ -1,5 +1,6 @@
 """When something is due: only moments that Python and every database can hold."""
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,7 +20,11 @@ def after(seconds: Any) -> datetime:
 
 
 def at(moment: Any) -> datetime:
-    """The moment in UTC. A naive one is in CELERY_TIMEZONE, as in Celery. TypeError and ValueError as above."""
+    """The moment in UTC. A naive one is in CELERY_TIMEZONE, as in Celery, and a text is one of ISO 8601. TypeError and
+    ValueError as above."""
+    if isinstance(moment, str):
+        with suppress(ValueError):
+            moment = datetime.fromisoformat(moment)
     if not isinstance(moment, datetime):
         raise TypeError(f"an eta is a datetime, and not {type(moment).__name__}")
     try:

@@ -70,8 +70,7 @@ def submit(
     job.copy_of, job.parent, job.root, job.callback_url = copy_of and copy_of.uid, parent, root, callback_url
     job.schedule, job.slot, job.then = schedule, slot, then
     job.expires_at = expires_at
-    asked_in = {REQUEST: request_id.get()} if request_id.get() else {}
-    job.headers = {ORIGIN: anon_nodename(), **asked_in, **(headers or {})}
+    creation.set_headers(job, {**_asked_in(), **(headers or {})})
     job.asked = creation.asked(job, due_at, params) if idempotency_key else ""
     job.idempotency_digest = creation.digest(job.asked) if idempotency_key else ""
     return acceptance.accept(job, repeatable=bool(idempotency_key or slot or (uid and chosen)))
@@ -84,7 +83,13 @@ def submit_many(kind: str, many: Sequence[Mapping[str, Any]], *, owner: Any = No
     for job in jobs:
         for column, value in common.items():
             setattr(job, column, value)
+        job.headers = {**_asked_in(), **(job.headers or {})}
     return acceptance.accept_all(jobs)
+
+
+def _asked_in() -> dict[str, Any]:
+    """The process and, where there is one, the request in which a job is asked for."""
+    return {ORIGIN: anon_nodename(), **({REQUEST: request_id.get()} if request_id.get() else {})}
 
 
 @retry_on_lock

@@ -29,7 +29,6 @@ LIKE = 0.8  # of 1: a word so much like a known one was meant to be that one
 HIDDEN = "a secret is sealed and shown nowhere if the parameter says so, `Annotated[str, Secret]`"
 INSTEAD = {  # beside the names of a task's own machinery, for which there is nothing to say
     "backend": "a job's result is in its row",
-    "shadow": "a job goes by the name of its kind",
     "routing_key": "a job waits in a queue: give queue=",
     "argsrepr": HIDDEN,
     "kwargsrepr": HIDDEN,
@@ -60,7 +59,7 @@ def describe_option(name: str) -> str:
 def check_options(options: Iterable[str]) -> None:
     """TypeError with one sentence for an option of ``@job`` that would mean nothing, or looks misspelt."""
     for name in options:
-        if name in REFUSED:
+        if name in REFUSED or name in INSTEAD:
             raise TypeError(f"a job has no option {name!r}{describe_option(name)}")
         if name not in KNOWN and (meant := misspelt(name, KNOWN)):
             raise TypeError(f"a job has no option {name!r}; if {meant} is not meant, take another name")

@@ -7,6 +7,7 @@ from tasks.web.features import Link, Topic
 
 class FailuresConfig(AppConfig):
     name = "tasks.failures"
+    default_auto_field = "django.db.models.BigAutoField"  # whatever the settings of a team say
     verbose_name = "Failures"
     links = [Link("failures", "see_rows", first=True, place=10)]
     topics = {"failures": Topic("see_rows", "tasks.failures.groups.read_mark")}

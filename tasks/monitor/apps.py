@@ -7,6 +7,7 @@ from tasks.web.features import Link
 
 class MonitorConfig(AppConfig):
     name = "tasks.monitor"
+    default_auto_field = "django.db.models.BigAutoField"  # whatever the settings of a team say
     label = "signalbox_monitor"  # the label must not clash with an app of a team
     links = [
         Link("charts", "page", first=True, place=20),

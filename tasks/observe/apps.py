@@ -7,6 +7,7 @@ from tasks.web.features import Link, Topic
 
 class ObserveConfig(AppConfig):
     name = "tasks.observe"
+    default_auto_field = "django.db.models.BigAutoField"  # whatever the settings of a team say
     label = "signalbox_observe"  # the label must not clash with an app of a team
     verbose_name = "Watched apps"
     links = [Link("apps", "board", "watched apps", place=25)]

@@ -211,11 +211,15 @@ class Signature:
         args = [loaded.pop(each.name, each.default) for each in positions[:first]]
         return args + rest, loaded
 
+    @property
+    def names_by_position(self) -> list[str]:
+        return [each.name for each in self.call.parameters.values() if each.kind in BY_POSITION]
+
     def put_secrets(
         self, args: Iterable[Any], kwargs: Mapping[str, Any], secrets: Mapping[str, Any]
     ) -> tuple[list[Any], dict[str, Any]]:
         """The arguments of a call with the secrets in the place of their masks, by position and by name."""
-        names = [each.name for each in self.call.parameters.values() if each.kind in BY_POSITION]
+        names = self.names_by_position
 
         def put(name: str, given: Any) -> Any:
             return secrets[name] if name in secrets and isinstance(given, str) and given == MASK else given

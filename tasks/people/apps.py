@@ -7,6 +7,7 @@ from tasks.web.features import Link
 
 class PeopleConfig(AppConfig):
     name = "tasks.people"
+    default_auto_field = "django.db.models.BigAutoField"  # whatever the settings of a team say
     label = "signalbox_people"  # the label must not clash with an app of a team
     verbose_name = "People"
     links = [Link("people", "people", place=95)]

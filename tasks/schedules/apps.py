@@ -7,6 +7,7 @@ from tasks.web.features import Link, Topic
 
 class TimetableConfig(AppConfig):
     name = "tasks.schedules"
+    default_auto_field = "django.db.models.BigAutoField"  # whatever the settings of a team say
     label = "timetable"  # names tables and migrations of installations that exist, so it stays
     verbose_name = "Timetable"
     links = [Link("schedules", "see_schedules", first=True, place=14)]

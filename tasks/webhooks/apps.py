@@ -7,6 +7,7 @@ from tasks.web.features import Link, Topic
 
 class HooksConfig(AppConfig):
     name = "tasks.webhooks"
+    default_auto_field = "django.db.models.BigAutoField"  # whatever the settings of a team say
     label = "hooks"  # names tables and migrations of installations that exist, so it stays
     verbose_name = "Webhooks"
     links = [Link("webhooks", "see_webhooks", place=80)]

@@ -5,14 +5,17 @@ import importlib
 import re
 import sys
 from ast import literal_eval
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from typing import Any
 
 from celery import states
-from celery.exceptions import TaskRevokedError
+from celery.contrib.abortable import ABORTED, AbortableTask
+from celery.exceptions import SoftTimeLimitExceeded, TaskRevokedError, TimeLimitExceeded, WorkerLostError
 
-from tasks.engine import registry
+from tasks.engine import creation, registry
+from tasks.engine.celery_app import app
 from tasks.engine.models import Job, State
 from tasks.engine.report import STATE
 from tasks.params.typed import restored
@@ -21,6 +24,14 @@ WORDS = {
     State.RUNNING: states.STARTED, State.RETRYING: states.RETRY, State.SUCCEEDED: states.SUCCESS,
     State.FAILED: states.FAILURE, State.CANCELLED: states.REVOKED,
 }  # fmt: skip
+SAID: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Exception]], ...] = (  # errors in our words, in Celery's
+    (re.compile(r"Time limit: the job was stopped after (\S+) s"), lambda found: TimeLimitExceeded(_number(found[1]))),
+    (re.compile(r"Time limit: it ran for more than"), lambda found: SoftTimeLimitExceeded()),
+    (
+        re.compile(r"The process that ran the job died.*|The worker died\.", re.DOTALL),
+        lambda found: WorkerLostError(found[0]),
+    ),
+)
 IGNORED, REJECTED = "ignored by the task", "rejected by the task"  # reasons of a cancel
 
 
@@ -28,16 +39,25 @@ def state_of(job: Job | None) -> str:
     """PENDING for a job that waits, or that is not there."""
     if job is None:
         return states.PENDING
+    if own := state_of_its_own(job):
+        return own[0]
     if job.state == State.CANCELLED and job.cancel_reason in (IGNORED, REJECTED):
         return states.IGNORED if job.cancel_reason == IGNORED else states.REJECTED
-    own = state_of_its_own(job)
-    return own[0] if own else WORDS.get(job.state, states.PENDING)
+    return WORDS.get(job.state, states.PENDING)
 
 
 def state_of_its_own(job: Job) -> tuple[str, Any] | None:
-    """State and meta that the running attempt has given to ``update_state``."""
+    """State and meta that the code has given to ``update_state``: of an attempt that runs, or that said ``Ignore``."""
     attempt, *own = (job.headers or {}).get(STATE) or [None]
-    return (str(own[0]), restored(own[1])) if job.state == State.RUNNING and attempt == job.attempt else None
+    if job.state == State.RUNNING and job.cancel_requested_at and _can_be_aborted(job):
+        return ABORTED, None
+    stays = job.state == State.RUNNING or (job.state == State.CANCELLED and job.cancel_reason == IGNORED)
+    return (str(own[0]), restored(own[1])) if stays and attempt == job.attempt else None
+
+
+def _can_be_aborted(job: Job) -> bool:
+    """Whether its code asks by ``is_aborted()``, as Celery's AbortableTask does, if it shall stop."""
+    return isinstance(app.tasks.get(registry.celery_name(job.kind)), AbortableTask)
 
 
 def meta_of(job: Job | None) -> dict[str, Any]:
@@ -45,21 +65,27 @@ def meta_of(job: Job | None) -> dict[str, Any]:
     status = state_of(job)
     if job is None:
         return {"status": status, "result": None}
-    if job.state in (State.FAILED, State.CANCELLED):
-        result = raised(job)
-    elif job.state == State.RUNNING and (own := state_of_its_own(job)):
+    if own := state_of_its_own(job):
         result = own[1]
+    elif job.state in (State.FAILED, State.CANCELLED):
+        result = raised(job)
     else:
         result = raised(job) if job.error else restored(job.result)
     shown = {"status": status, "result": result, "traceback": job.traceback or None, "task_id": str(job.uid)}
     about = {
         "name": registry.celery_name(job.kind),
-        "args": [],
-        "kwargs": job.params,
+        **call_of(job),
         "queue": job.queue,
         "worker": job.worker,
     }
     return {**shown, **about, "retries": job.failures, "date_done": job.finished_at}
+
+
+def call_of(job: Job) -> dict[str, Any]:
+    """``args`` and ``kwargs`` of a job as its call gave them. Secrets are masked."""
+    kind = registry.find(job.kind)
+    args, kwargs = kind.signature.arguments(creation.referred(job.params)) if kind else ([], dict(job.params))
+    return {"args": args, "kwargs": kwargs}
 
 
 def raised(job: Job) -> Exception:
@@ -67,6 +93,9 @@ def raised(job: Job) -> Exception:
     argument. Else a RuntimeError with the class's name before the text."""
     if job.state == State.CANCELLED and not job.error:
         return TaskRevokedError(job.cancel_reason or "The job was cancelled.")
+    for sentence, made_of in SAID:
+        if found := sentence.match(job.error):
+            return made_of(found)
     name, _, message = job.error.partition(": ")
     found = _class_of(name, job.traceback, job.kind) if name.isidentifier() else None
     made: Exception | None = None
@@ -80,6 +109,11 @@ def raised(job: Job) -> Exception:
                         return candidate
                     made = made or (candidate if text else None)
     return made or RuntimeError(job.error or f"The job was {job.state}.")
+
+
+def _number(text: str) -> float:
+    """Seconds as they were given: a whole number is one."""
+    return int(seconds) if (seconds := float(text)).is_integer() else seconds
 
 
 def _args_of(kind: type[Exception], message: str) -> tuple[Any, ...]:

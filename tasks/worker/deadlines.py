@@ -20,7 +20,7 @@ from tasks.engine import lifecycle, registry
 from tasks.engine.call_options import limits_of
 from tasks.engine.errors import Failure
 from tasks.engine.models import Job
-from tasks.worker import alive
+from tasks.worker import alive, lost
 
 log = logging.getLogger(__name__)
 
@@ -89,35 +89,39 @@ class SharedSlots:
         slot = found if found.pid == pid else Slot(pid)
         self._end(index, slot, lambda: _lose(slot, stood), f"has not moved for {stood:.0f} s")
 
-    def _end(self, index: int, slot: Slot, record: Callable[[], bool], why: str) -> None:
+    def _end(self, index: int, slot: Slot, record: Callable[[], Job | None], why: str) -> None:
         """End an attempt and then its process. Meanwhile the child claims no other job, which would end with it."""
         self._marked[index] = 1
-        done = not slot.key
+        done, ended = not slot.key, None
         try:
-            done = done or record()
+            ended = None if done else record()
         except Exception:
             log.warning("The end of an attempt could not be recorded; the reaper will see it.", exc_info=True)
         finally:
             connection.close()  # children forked from here must not share it
-        if done or self.read(index) == slot:  # else it has just ended by itself
+        if done or ended or self.read(index) == slot:  # else it has just ended by itself
             log.warning("A process of the worker %s (job %s): it is stopped.", why, slot.key or "none")
             self.write(index, NOTHING)
             _send(slot.pid, signal.SIGKILL)
         self._marked[index] = 0
+        if ended and ended.state == Job.State.FAILED:
+            lost.tell_of_failure(ended)
+        if failed:
+            lost.tell_of_failure(failed, handlers=True)
 
     def _unpack(self, index: int) -> Slot:
         return Slot(*FORM.unpack_from(self._slots, FORM.size * index))
 
 
-def _fail(slot: Slot) -> bool:
+def _fail(slot: Slot) -> Job | None:
     job = Job.objects.filter(pk=slot.key, attempt=slot.attempt, state=Job.State.RUNNING).first()
     sentence = f"Time limit: the job was stopped after {slot.limit:g} s."
-    return job is not None and lifecycle.fail(job, Failure.said(sentence)) is not None
+    return job and lifecycle.fail(job, Failure.said(sentence))
 
 
-def _lose(slot: Slot, stood: float) -> bool:
+def _lose(slot: Slot, stood: float) -> Job | None:
     job = Job.objects.filter(pk=slot.key, attempt=slot.attempt, state=Job.State.RUNNING).first()
-    return job is not None and lifecycle.rescue(job, sentence=STILL.format(stood)) is not None
+    return job and lifecycle.rescue(job, sentence=STILL.format(stood))
 
 
 def _send(pid: int, number: int) -> None:

@@ -8,13 +8,13 @@ from typing import Any
 
 from celery.app.task import Context
 
-from tasks.engine import creation, registry
+from tasks.engine import registry
 from tasks.engine.call_options import group_of
 from tasks.engine.creation import FAILURE
 from tasks.engine.models import Attempt, Chord, Job, Outcome
 from tasks.params.typed import Typed
 from tasks.worker import results
-from tasks.worker.celery_states import raised
+from tasks.worker.celery_states import call_of, raised
 
 FAILED = (Outcome.FAILED, Outcome.LOST, Outcome.FENCED)
 
@@ -63,13 +63,10 @@ def _of_body(value: Typed) -> Any:
 
 def request_of(job: Job) -> Context:
     """``self.request`` of a job, as far as its row knows it. Secrets are masked."""
-    kind = registry.find(job.kind)
-    args, kwargs = kind.signature.arguments(creation.referred(job.params)) if kind else ([], dict(job.params))
     return Context(
         id=str(job.uid),
         task=registry.celery_name(job.kind),
-        args=args,
-        kwargs=kwargs,
+        **call_of(job),
         group=group_of(job.headers)[0],
         retries=job.failures,
         root_id=str(job.root or job.uid),

@@ -6,16 +6,20 @@ backend, as before.
 """
 
 from collections.abc import Iterator
+from contextvars import ContextVar
 from functools import partial
 from typing import Any
 
-from celery import _state
+from celery import Celery, _state
+from celery.contrib.abortable import ABORTED
 
 from tasks.engine import maps, registry
 from tasks.engine.celery_app import app, is_ours
 from tasks.worker import control, results
 
+OUR_KINDS = "tasks.kinds."  # other programs rely on the names of the kinds there
 _served: list[Any] = []
+_senders: list[Any] = []  # of these, the apps with a ``send_task`` of their own, through which Celery's calls go
 
 
 def serve_all() -> None:
@@ -33,8 +37,55 @@ def serve(other: Any) -> None:
     other._get_backend = partial(_backend, other._get_backend)
     other._backend_cache = None  # one without ours, that was asked for already
     vars(other._local).pop("backend", None)
+    if type(other).send_task is not Celery.send_task:
+        _senders.append(other)
+        other.__class__ = type(type(other).__name__, (type(other), Sender), {"__module__": type(other).__module__})
     other.send_task = partial(_by_name, other.send_task)
     other.control = _mixed(Control, other.control)(app=other)
+
+
+class Call:
+    """A call of a task on its way through ``send_task`` of an app; ``given`` when it has come through."""
+
+    def __init__(self, name: str) -> None:
+        self.name, self.given = name, None
+
+
+_call: ContextVar[Call | None] = ContextVar("signalbox_call", default=None)
+
+
+class Sender(Celery):
+    """Behind the class of an app with a ``send_task`` of its own, and before Celery's, which would send a message."""
+
+    def send_task(self, name: str, args: Any = None, kwargs: Any = None, **options: Any) -> Any:
+        call = _call.get()
+        if call is None or call.name != name:
+            return super().send_task(name, args, kwargs, **options)
+        options.pop("task_type", None)
+        call.given = args, kwargs, options
+        return call
+
+
+def pass_on(task: Any, args: Any, kwargs: Any, options: dict[str, Any]) -> tuple[Any, Any, dict[str, Any]]:
+    """A call as ``send_task`` of the team's app hands it on to Celery, such as with the tenant in its headers."""
+    of = [each for each in _senders if each is task.app] or _senders
+    if len(of) > 1:
+        raise TypeError(
+            f"{task.name}: several Celery apps of this process have a send_task of their own; adopt the task."
+        )
+    call = Call(task.name)
+    token = _call.set(call)
+    try:
+        type(of[0]).send_task(of[0], task.name, args, kwargs, task_type=task, **options)
+    finally:
+        _call.reset(token)
+    if call.given is None:
+        raise TypeError(f"{task.name}: send_task of {type(of[0]).__name__} did not hand the call on to Celery.")
+    return call.given
+
+
+def passes_on(task: Any) -> bool:
+    return bool(_senders) and not task.__module__.startswith(OUR_KINDS)
 
 
 def said(name: str) -> Any:
@@ -114,6 +165,11 @@ class Backend:
         if group_id not in self.chords_of_jobs:
             return super().set_chord_size(group_id, chord_size)
         return self.chords_of_jobs.discard(group_id)
+
+    def store_result(self, task_id: str, result: Any, state: str, *args: Any, **options: Any) -> Any:
+        if state == ABORTED and results.known(task_id) is not None:
+            return app.backend.store_result(task_id, result, state)
+        return super().store_result(task_id, result, state, *args, **options)
 
     def forget(self, task_id: str) -> None:
         if results.known(task_id) is None:

@@ -9,13 +9,14 @@ from collections.abc import Callable
 from typing import Any
 
 from billiard.exceptions import WorkerLostError
+from celery.exceptions import Ignore
 from celery.worker.request import Request
 from django.db import connection
 from kombu.transport import virtual
 
 from tasks.engine import lifecycle, notify
 from tasks.engine.models import Job
-from tasks.worker import pulse
+from tasks.worker import lost, pulse
 
 log = logging.getLogger(__name__)
 
@@ -51,10 +52,13 @@ class JobRequest(Request):
 
     def on_failure(self, exc_info: Any, send_failed_event: bool = True, return_ok: bool = False) -> Any:
         error = getattr(exc_info.exception, "exc", exc_info.exception)  # billiard wraps what does not come from a child
-        if isinstance(error, WorkerLostError) and pulse.stopping() and "(SIGTERM)" in str(error):
-            self._report(lifecycle.release)  # worker and children both got a signal to end
-        elif isinstance(error, WorkerLostError):
-            self._report(lambda job: lifecycle.rescue(job, sentence=how_it_died(str(error))))
+        if isinstance(error, WorkerLostError):
+            if pulse.stopping() and "(SIGTERM)" in str(error):
+                self._report(lifecycle.release)  # worker and children both got a signal to end
+            else:
+                self._report(lambda job: lifecycle.rescue(job, sentence=how_it_died(str(error))))
+            log.error("%s", error)
+            exc_info.exception = Ignore()  # what failed is no job of this message
         elif isinstance(error, MemoryError):  # Celery would end the whole worker for it
             exc_info.exception = RuntimeError(f"MemoryError: {error}")
         return super().on_failure(exc_info, send_failed_event=send_failed_event, return_ok=return_ok)
@@ -64,7 +68,8 @@ class JobRequest(Request):
             # One process runs one job at a time: the one of this message, or a later one of its slice.
             held = Job.objects.filter(state=Job.State.RUNNING, pid=self.worker_pid, worker=self.hostname)
             for job in held:
-                tell(job)
+                if (left := tell(job)) is not None and left.state == Job.State.FAILED:
+                    lost.tell_of_failure(left)
             notify.call_workers(pulse.queues())  # the slice is over, and nobody has passed its call on
         except Exception:
             log.warning("A dead process could not be reported; the reaper will see it.", exc_info=True)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import Any, NoReturn
 from uuid import UUID
 
@@ -9,12 +10,14 @@ from celery import states
 from celery._state import task_join_will_block
 from celery.backends.base import BaseBackend as Backend
 from celery.backends.base import DisabledBackend
+from celery.contrib.abortable import ABORTED
 from celery.exceptions import ChordError
 from celery.exceptions import TimeoutError as CelerysTimeoutError
 from celery.result import AsyncResult, ResultSet
 
-from tasks.engine import canvas
+from tasks.engine import canvas, lifecycle
 from tasks.engine.creation import RESULT_OF
+from tasks.engine.errors import NotInState
 from tasks.engine.models import Chord, Job
 from tasks.engine.report import current_report
 from tasks.params.typed import restored
@@ -75,6 +78,10 @@ class JobResult(AsyncResult):
                 if propagate:
                     raise raised(broken)
                 return self.result
+            if job is None and (said := broken_chord(self.id)) is not None:
+                if propagate:
+                    raise said["result"]
+                return said["result"]
             if until is not None and time.monotonic() > until:
                 raise JobTimeoutError(f"The job was still {self.state} after {timeout:g} s.")
             time.sleep(interval)
@@ -116,6 +123,9 @@ def broken_chord(body_id: str) -> dict[str, Any] | None:
     child = Job.objects.filter(uid__in=list(waits_for), state__in=ended).first() if chord else None
     if child is None:
         return None
+    if not chord.children:  # a step of a chain, not a chord
+        failed = {"status": "FAILURE", "result": raised(child), "traceback": child.traceback or None}
+        return failed if child.state == Job.State.FAILED else None
     why = f"Dependency {child.uid} raised {raised(child)!r}"
     return {"status": "FAILURE", "result": ChordError(why), "traceback": child.traceback or None}
 
@@ -146,6 +156,12 @@ class NoResults(DisabledBackend):
 
     def forget(self, task_id: str) -> None:
         """The result stays: it is the job's own record."""
+
+    def store_result(self, task_id: str, result: Any, state: str, *args: Any, **options: Any) -> None:
+        """A result is in its row. ``abort()`` of Celery's AbortableAsyncResult is a state of that name: a cancel."""
+        if state == ABORTED and is_uuid(task_id):
+            with suppress(Job.DoesNotExist, NotInState):
+                lifecycle.cancel(UUID(task_id), reason="aborted by the program")
 
     def _get_task_meta_for(self, task_id: str) -> dict[str, Any]:
         """For ``celery.result.AsyncResult(id)``, in Celery's words for states, as code written for it compares them."""

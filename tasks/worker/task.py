@@ -12,6 +12,7 @@ from uuid import UUID
 
 from celery import Task, _state, chunks, xmap, xstarmap
 from celery.exceptions import ImproperlyConfigured, MaxRetriesExceededError, Retry
+from celery.local import PromiseProxy
 from django.apps import apps
 from kombu.serialization import dumps, loads
 from kombu.utils.imports import symbol_by_name
@@ -23,11 +24,9 @@ from tasks.engine.report import current_report
 from tasks.engine.uid import uuid7
 from tasks.engine.words import number_of
 from tasks.params.signature import Signature
-from tasks.worker import attempt, body, other_apps, publish, trace
+from tasks.worker import again, attempt, body, other_apps, publish, trace
 from tasks.worker.results import JobResult
 
-CHANGED = {"priority", "headers", "expires"}  # options of a retry that change a job
-OUR_KINDS = "tasks.kinds."  # other programs rely on the names of the kinds there
 TAKEN = "a job with this task_id exists and is {}, and a job is one call. Leave task_id out to run it again."
 ENDLESS = 1_000_000  # attempts, where Celery says max_retries=None
 
@@ -55,15 +54,20 @@ class JobTask(Task):
             args, kwargs = loads(data, content_type, encoding)  # as a worker would get them
             propagates = other_apps.said("task_eager_propagates") or None  # None: as our own app says
             return self.apply(args, kwargs, **({"task_id": task_id, "throw": propagates} | options))
+        if other_apps.passes_on(self):
+            args, kwargs, options = other_apps.pass_on(self, args, kwargs, {"task_id": task_id, **options})
+            task_id = options.pop("task_id", None)
         named = {name: options.pop(name, None) for name in ("idempotency_key", "owner")}
         chord, links = canvas.chord_of(options), [options.pop(name, None) for name in ("chain", "link", "link_error")]
         then = canvas.plan_chain(links[0], links[1], chord, links[2])
+        args, kwargs = call_options.check_call(self.name, args, kwargs)
+        options["shadow"] = options.get("shadow") or self.shadow_name(args, kwargs, options)
         asked = call_options.split_options(self.kind, options)
         asked["expires_at"] = call_options.expiry(asked)
         asked.pop("expires")
         if (countdown := asked.pop("countdown")) is not None:
             asked["due_at"] = due.after(countdown)
-        args, kwargs, headers = tuple(args or ()), dict(kwargs or {}), asked.pop("headers")
+        headers = asked.pop("headers")
         self.kind.signature.bind(args, kwargs)  # a wrong call is refused before anything is written or sent
         uid = call_options.parse_task_id(self.name, task_id) or uuid7()
         call = publish.before(self, str(uid), args, kwargs, headers, asked.get("queue"))
@@ -147,7 +151,7 @@ class JobTask(Task):
         if self.request.called_directly or self.request.is_eager:
             return super().retry(args, kwargs, exc, throw, eta, countdown, max_retries, **options)
         if body.elsewhere:
-            return self._retry_as_a_job(args, kwargs, exc, throw, eta, countdown)
+            return again.as_a_job(self, args, kwargs, exc, throw, eta, countdown)
         when = eta if eta is not None else self.default_retry_delay if countdown is None else countdown
         try:
             due.in_seconds(when)
@@ -155,52 +159,17 @@ class JobTask(Task):
             raise type(wrong)(f"{self.name}: {wrong}.") from exc
         most = self.max_retries if max_retries is None else max_retries
         if most is not None and self.request.retries >= most:
-            raise exc or MaxRetriesExceededError(f"{self.name} was tried {number_of(most + 1, 'time')}.")
+            if exc is not None:
+                raise exc
+            call = {"task_args": self.request.args, "task_kwargs": self.request.kwargs}
+            raise MaxRetriesExceededError(f"{self.name} was tried {number_of(most + 1, 'time')}.", **call)
         reason = Retry(exc=exc, when=when)
-        reason.changed = self._changed(args, kwargs, options)
+        reason.changed = again.changed(self, args, kwargs, options)
         reason.__cause__ = exc  # as it was: ``reason.exc`` may be a wrapper that can be pickled
         setattr(self.request, attempt.AGAIN, reason)
         if throw:
             raise reason
         return reason
-
-    def _retry_as_a_job(self, args: Any, kwargs: Any, exc: Any, throw: bool, eta: Any, countdown: Any) -> Retry:
-        """What another app's worker runs is no job yet. The next attempt is one, with the id that callers know."""
-        request = self.request
-        when = eta if eta is not None else self.default_retry_delay if countdown is None else countdown
-        self.apply_async(
-            request.args if args is None else args,
-            request.kwargs if kwargs is None else kwargs,
-            task_id=request.id,
-            link=request.callbacks,
-            link_error=request.errbacks,
-            chain=request.chain,
-            **({"countdown": when} if eta is None else {"eta": eta}),
-        )
-        reason = Retry(exc=exc, when=when)
-        if throw:
-            raise reason
-        return reason
-
-    def _changed(self, args: Any, kwargs: Any, options: dict[str, Any]) -> dict[str, Any]:
-        """What the next attempt finds changed: the call, as Params, and columns. What no job can change is in its log:
-        an error here would hide the one for which the code asks for another attempt."""
-        changed: dict[str, Any] = {}
-        known = {name: options.pop(name) for name in CHANGED & options.keys()}
-        try:
-            asked = call_options.split_options(self.kind, dict(known))
-            changed = {name: asked[name] for name in ("priority", "headers") if asked[name] is not None}
-            if known.get("expires") is not None:
-                changed["expires_at"] = call_options.expiry(asked)
-            if args is not None or kwargs is not None:
-                args = (self.request.args or ()) if args is None else args
-                kwargs = (self.request.kwargs or {}) if kwargs is None else kwargs
-                changed["call"] = self.kind.signature.bind(tuple(args), dict(kwargs))
-        except (TypeError, ValueError) as wrong:
-            current_report().note(f"retry: {wrong}", "warning")
-        if named := ", ".join(name for name, value in options.items() if value is not None):
-            current_report().note(f"retry cannot change {named} of a job, so that stays as it was.", "warning")
-        return changed
 
     # --- running ---
 
@@ -213,6 +182,14 @@ class JobTask(Task):
     def perform(self, job: Job, foreground: bool = False) -> Any:
         """Run a claimed job here by Celery's tracer and record how it ends. Raises only what ends a process."""
         return trace.trace(self, job, {"hostname": job.worker}, foreground)
+
+
+class TaskProxy(PromiseProxy):
+    # What @job returns while apps are loaded. Celery's own hides ``__module__`` of the task, which that of
+    # ``shared_task`` does not: a decorator above it may make a name of it.
+    __slots__ = ()
+    __module__ = property(lambda self: self._get_current_object().__module__)  # type: ignore[assignment]
+    __doc__ = property(lambda self: self._get_current_object().__doc__)  # type: ignore[assignment]
 
 
 def job(*plain: Callable[..., Any], **given: Any) -> Any:
@@ -242,7 +219,9 @@ def job(*plain: Callable[..., Any], **given: Any) -> Any:
 
 def _class_of_the_app(module: str) -> Any:
     """The class for all tasks of the team's own Celery app, ``Celery(task_cls=…)``, if the process has one by now."""
-    others = [each for each in _state._get_active_apps() if each is not app and not module.startswith(OUR_KINDS)]
+    others = [
+        each for each in _state._get_active_apps() if each is not app and not module.startswith(other_apps.OUR_KINDS)
+    ]
     classes = {symbol_by_name(each.task_cls) for each in others} - {Task}
     if len(classes) > 1:
         names = " and ".join(sorted(each.__name__ for each in classes))
@@ -277,7 +256,7 @@ def _make_task(function: Callable[..., Any], given: dict[str, Any]) -> Any:
         bound=bound,
         celery_name=celery["name"],
         dotted=dotted,
-        named=chosen is not None or dotted.startswith(OUR_KINDS),
+        named=chosen is not None or dotted.startswith(other_apps.OUR_KINDS),
         where=where,
         place=registry.place(function),
         doc=inspect.getdoc(function) or "",
@@ -295,8 +274,14 @@ def _make_task(function: Callable[..., Any], given: dict[str, Any]) -> Any:
     )
     registry.register(kind)
     routing.settle(kind)
-    for name in ("queue", "priority", "typing"):  # ours; of the first two, Celery warns that they end with 6.0
-        celery.pop(name, None)
+    celery.pop("typing", None)
+    for name in {"queue", "priority"} & celery.keys():  # as options of a task, Celery warns that they end with 6.0
+        setattr(base, name, celery.pop(name))
     celery["bind"] = True
     run = body.run_of(function, bound, signature.takes_report)
-    return app.task(base=base, typing=False, kind=kind, **celery)(run)
+    made = app.task(base=base, typing=False, kind=kind, **celery)(run)
+    if type(made) is not PromiseProxy:
+        return made
+    proxy = TaskProxy(made._get_current_object)
+    made.__then__(proxy._get_current_object)  # receivers of signals wait for it
+    return proxy

@@ -11,14 +11,15 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from billiard.einfo import ExceptionInfo
-from celery import states
+from celery import signals, states
 from celery.app.trace import TraceInfo, build_tracer, trace_ok_t
-from celery.exceptions import Ignore
+from celery.exceptions import Ignore, Reject
 from celery.utils.saferepr import saferepr
 from django.db import close_old_connections, connection
 
 from tasks.engine import call_options, lifecycle
 from tasks.engine.models import Job, instant
+from tasks.params.typed import restored
 from tasks.worker import chain_of, connections, deadlines, publish, pulse
 from tasks.worker.attempt import HELD, Held
 from tasks.worker.transport import OURS
@@ -67,7 +68,12 @@ def trace(task: Any, job: Job, request: dict[str, Any], foreground: bool = False
     except BaseException as error:
         held.end_unless_ended(error)
         raise
-    held.end_unless_ended(getattr(traced.info, "retval", None))
+    error = getattr(traced.info, "retval", None)
+    held.end_unless_ended(error)
+    if isinstance(error, Reject):  # of which a worker's parent would tell without the call
+        about = {"task_id": str(job.uid), "args": list(held.args), "kwargs": dict(held.kwargs)}
+        signals.task_failure.send(task, exception=error, traceback=error.__traceback__, einfo=traced.retval, **about)
+        return nothing()
     return traced
 
 
@@ -101,7 +107,9 @@ def context(held: Held, own: dict[str, Any], request: dict[str, Any]) -> dict[st
         "timelimit": [hard or None, soft or None],
         "argsrepr": saferepr(tuple(held.args)) if held.args else "()",
         "kwargsrepr": saferepr(held.kwargs) if held.kwargs else "{}",
-        "stamps": {},
+        "shadow": kept.get(call_options.SHADOW),
+        "stamps": (stamps := restored(kept.get(call_options.STAMPS) or {})),
+        "stamped_headers": list(stamps) or None,
         HELD: held,
     }
 

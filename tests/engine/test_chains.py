@@ -101,10 +101,14 @@ def test_a_chain_ends_where_a_job_fails_and_goes_on_when_it_is_tried_again():
     first = Job.objects.get()
     lifecycle.fail(lifecycle.claim(first.uid, "w", 1), Failure.said("No."))
     assert Job.objects.count() == 1
-    assert (last.state, last.ready(), AsyncResult(last.id).state) == ("FAILURE", True, "PENDING")
+    assert (last.state, last.ready(), AsyncResult(last.id).state) == ("FAILURE", True, "FAILURE")
+    with pytest.raises(RuntimeError, match=r"No\."):
+        AsyncResult(last.id).get(timeout=1)
     with pytest.raises(RuntimeError, match=r"No\."):
         last.get(timeout=1)
-    run(lifecycle.retry(first.uid))
+    again = lifecycle.retry(first.uid)
+    assert (last.state, AsyncResult(last.id).state) == ("PENDING", "PENDING")
+    run(again)
     run(newest())
     assert str(run(newest()).uid) == last.id
 
@@ -114,7 +118,7 @@ def test_bad_input_of_any_step_is_refused_where_it_is_typed():
         (chain(add.s(1), add.s(object())), ParamError),
         (chain(add.s(1), noop.s()), TypeError),
         (chain(add.s(1), add.s(1, 2, 3)), TypeError),
-        (chain(add.s(1), add.s(1).set(shadow="x")), TypeError),
+        (chain(add.s(1), add.s(1).set(routing_key="x")), TypeError),
         (chain(add.s(1), *[add.s(1)] * 3_000), ValueError),
     ):
         with pytest.raises(error):

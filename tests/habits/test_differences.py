@@ -11,6 +11,7 @@ from tasks.base import job
 from tasks.engine import lifecycle, options
 from tasks.engine.models import Job
 from tests.support.calls import call
+from tests.support.processes import wait_until
 from tests.support.runs import perform
 from tests.tasks import add
 
@@ -44,6 +45,15 @@ def test_a_retry_that_is_raised_by_hand_runs_nothing_again_and_is_a_failure_that
     assert plain.saw == ["RETRY", "NoneType: None"]
     said = "RuntimeError: Retry was raised without a call of retry(), so nothing would run the task again: raise"
     assert ours.saw == ["FAILURE", f"{said} self.retry(…)."]
+
+
+@pytest.mark.process
+def test_a_process_that_is_ended_at_its_hard_limit_is_told_of_once_with_the_call(sides):
+    plain, ours = (sides(name).run("others", "failure_of_a_hard_limit") for name in ("plain", "ours"))
+    assert plain.saw == ours.saw == ["FAILURE", "TimeLimitExceeded: TimeLimitExceeded(1,)"]
+    told = "failure of the limit TimeLimitExceeded [1] {}"
+    assert wait_until(lambda: told in sides("ours").log.read_text(), 10, "the signal")
+    assert set(plain.log) <= {told} and sides("ours").log.read_text().count(told) == 1
 
 
 @database

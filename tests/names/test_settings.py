@@ -5,8 +5,11 @@ from types import SimpleNamespace
 from zoneinfo import ZoneInfo
 
 import pytest
+from celery import Celery
+from kombu import Queue
+from kombu.common import Broadcast
 
-from project import celery_settings
+from project import app_settings, celery_settings
 from tasks.base import job
 from tasks.engine import due, registry
 from tasks.engine.celery_app import app
@@ -49,12 +52,25 @@ def test_what_is_replaced_is_noted_and_what_is_celerys_default_is_not():
         ("TASK_SERIALIZER", "pickle", "names pickle. What a job is given and returns is JSON: take pickle out."),
         ("ACCEPT_CONTENT", ["json", "pickle"], "names pickle."),
         ("WORKER_DIRECT", True, "cannot be honoured: no worker has a queue of its own"),
+        (
+            "TASK_QUEUES",
+            [Queue("a"), Broadcast("all")],
+            "has a Broadcast, all: a job runs once, and not in every worker.",
+        ),
         ("ENABLE_UTC", False, "cannot be honoured: times without a zone are in CELERY_TIMEZONE"),
     ],
 )
 def test_what_would_change_a_task_is_refused(name, value, sentence):
     (said,) = celery_settings.refusals(SimpleNamespace(**{f"CELERY_{name}": value}))
     assert said.startswith(f"CELERY_{name} ") and sentence in said
+
+
+def test_what_an_app_sets_in_code_is_refused_in_the_same_words():
+    other = Celery("guest", set_as_current=False, changes={"enable_utc": False, "task_serializer": "pickle"})
+    assert [said.split()[0] for said in celery_settings.refusals(app_settings._as_settings(other))] == [
+        "CELERY_ENABLE_UTC",
+        "CELERY_TASK_SERIALIZER",
+    ]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -8,6 +8,7 @@ from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
+from django.apps import apps
 from django.conf import settings
 from django.core.checks import run_checks
 
@@ -166,3 +167,10 @@ def test_a_deployment_checks_clean_and_refuses_a_weak_key(tmp_path: Path) -> Non
         assert refused.returncode == 1 and "SECRET_KEY is too weak" in refused.stderr
     assert manage("check", home=tmp_path, SECRET_KEY=" ", **production).returncode == 0  # one is made, and kept
     assert len((tmp_path / "secret_key").read_text()) >= 50
+
+
+def test_the_keys_of_our_rows_do_not_depend_on_the_settings_of_a_team():
+    """Else its own ``makemigrations`` would write migrations into our apps."""
+    ours = [each for each in apps.get_app_configs() if each.name.startswith(("tasks.", "live"))]
+    with_rows = [each for each in ours if any(model._meta.auto_field for model in each.get_models())]
+    assert with_rows and [each.name for each in with_rows if not each._is_default_auto_field_overridden] == []

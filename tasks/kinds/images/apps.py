@@ -7,6 +7,7 @@ from tasks.web.features import Link
 
 class ImagesConfig(AppConfig):
     name = "tasks.kinds.images"
+    default_auto_field = "django.db.models.BigAutoField"  # whatever the settings of a team say
     label = "images"
     is_sample = True  # SIGNALBOX_SAMPLES=off leaves its pages and kinds out; its tables stay
     links = [Link("collections", "see_rows", "images", place=60, example=True)]

@@ -2,17 +2,17 @@
 
 import os
 
-from celery import Celery
+from tests.habits.team.classes import Carrying
 
 address = os.environ.get("HABITS_BROKER", "memory://")
-app = Celery(
+app = Carrying(
     "team",
     task_cls="tests.habits.team.classes:Everywhere",
     broker=address,
     backend=address.replace("memory://", "cache+memory://"),
 )
 app.conf.update(
-    include=[f"tests.habits.team.{name}" for name in ("tasks", "asked", "many")],
+    include=[f"tests.habits.team.{name}" for name in ("tasks", "asked", "many", "others")],
     broker_connection_retry_on_startup=True,
     task_track_started=True,
     result_extended=True,
