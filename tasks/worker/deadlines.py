@@ -106,8 +106,6 @@ class SharedSlots:
         self._marked[index] = 0
         if ended and ended.state == Job.State.FAILED:
             lost.tell_of_failure(ended)
-        if failed:
-            lost.tell_of_failure(failed, handlers=True)
 
     def _unpack(self, index: int) -> Slot:
         return Slot(*FORM.unpack_from(self._slots, FORM.size * index))
