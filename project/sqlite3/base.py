@@ -1,8 +1,9 @@
-"""Django's backend for SQLite, with two differences.
+"""Django's backend for SQLite, with three differences.
 
-A search can fold the letters of every alphabet. And one value that cannot be read does not cost the whole answer:
-SQLite's columns have no types, so whoever writes by hand may leave a date that is none in a table, and Django would
-raise for every page, chore and process that reads the row. Such a value is logged, and read as one that stands out.
+A search can fold the letters of every alphabet. A connection knows what was set on it by a call. And one value that
+cannot be read does not cost the whole answer: SQLite's columns have no types, so whoever writes by hand may leave a
+date that is none in a table, and Django would raise for every page, chore and process that reads the row. Such a value
+is logged, and read as one that stands out.
 """
 
 import json
@@ -51,6 +52,31 @@ class DatabaseOperations(operations.DatabaseOperations):
             return _complained(value, expression, NO_ID)
 
 
+class Connection(base.Database.Connection):
+    """A connection of the driver that knows what was set on it by a call, which can be read back from nowhere."""
+
+    changed = ""
+
+
+def _noting(name: str) -> Any:
+    method = getattr(base.Database.Connection, name)
+
+    def noted(self: Connection, *args: Any, **options: Any) -> Any:
+        self.changed = name
+        return method(self, *args, **options)
+
+    return noted
+
+
+for _name in (
+    "create_aggregate", "create_collation", "create_function", "create_window_function", "deserialize",
+    "enable_load_extension", "load_extension", "set_authorizer", "set_progress_handler", "set_trace_callback",
+    "setlimit",
+):  # fmt: skip
+    if hasattr(base.Database.Connection, _name):  # some builds leave some out
+        setattr(Connection, _name, _noting(_name))
+
+
 class Cursor(base.SQLiteCursorWrapper):
     """Django's cursor, which rewrites the placeholders of a statement that is repeated once."""
 
@@ -72,7 +98,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         return self.connection.cursor(factory=Cursor)
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
-        made = super().get_new_connection(conn_params)
+        made = super().get_new_connection({"factory": Connection, **conn_params})
         made.create_function("SIGNALBOX_HAS", 2, has, deterministic=True)
         made.create_function("SIGNALBOX_JSON_HAS", 2, json_has, deterministic=True)
         return made

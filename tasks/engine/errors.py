@@ -104,7 +104,7 @@ def traceback(error: BaseException) -> str:
     """Return the traceback from the job's own code on. An exception that breaks this gets a plainer one, as does one
     with too many others behind it."""
     try:
-        if _is_vast(error):
+        if is_vast(error):
             raise OverflowError
         return "".join(tracebacks.format_exception(type(error), error, _own_code(error)))
     except BaseException:  # formatting calls methods of the exception, which are code of the job and may raise anything
@@ -121,7 +121,7 @@ def _plainly(error: BaseException | None) -> Iterator[str]:
         error = _of(error, "__cause__") or (None if _of(error, "__suppress_context__") else _of(error, "__context__"))
 
 
-def _is_vast(error: BaseException) -> bool:
+def is_vast(error: BaseException) -> bool:
     """Whether more exceptions led to this one, or stand in it as a group, than anybody would read: each is written."""
     found, seen = [error], {id(error)}
     for each in found:

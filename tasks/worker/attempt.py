@@ -4,6 +4,7 @@ Whatever the code does, raises or leaves behind, exactly one end is written.
 """
 
 import logging
+import math
 import os
 import pickle
 import sys
@@ -23,7 +24,7 @@ from celery.utils.serialization import get_pickleable_exception
 from django.db import InterfaceError, OperationalError, connection
 
 from tasks.engine import canvas, creation, due, lifecycle, log_context, storable
-from tasks.engine.errors import Failure
+from tasks.engine.errors import Failure, is_vast
 from tasks.engine.models import Job
 from tasks.engine.report import MOST_LINES, Cancelled, Fenced, Report
 from tasks.params.typed import Typed
@@ -39,6 +40,7 @@ ENDLESS = "A requeue has no limit and is not honoured: raise self.retry() instea
 REFUSALS = 3  # of an end by a database that works, until it counts as one that cannot be stored
 STOPPING_S = 1.0  # between a signal to a child and the one to its worker, when somebody sends both
 RECORD_S = 30.0  # for a process that writes the end in place of one whose files were closed
+BROKEN_S = 5.0  # for the end in a process that a job has broken: another one may be able to write
 RECORDS = """import pickle, sys, django
 django.setup()
 from tasks.worker.attempt import record
@@ -97,7 +99,7 @@ class Held:
             self.report.note(f"The job left this behind, and it was put back: {', '.join(left.put_back)}.", "warning")
         if self.beating:
             self.beating.leave(left.broken)
-        self._record(ended, left.cut_off)
+        self._record(ended, left)
         if isinstance(ended.answer, BaseException):
             raise ended.answer
         return ended.answer
@@ -212,13 +214,13 @@ class Held:
             request.chain = request.callbacks = None
         return self.follows or {}
 
-    def _record(self, ended: Ended, cut_off: bool = False) -> None:
+    def _record(self, ended: Ended, left: cleanup.Left = cleanup.NOTHING) -> None:
         if self.beating:
             self.beating.unwatch(self.running)
         write = partial(ended.write, news=self.report.take(most_lines=MOST_LINES + 1))
-        if cut_off:
+        if left.cut_off:
             record_elsewhere(self.job, write)
-        record(self.job, write)
+        record(self.job, write, BROKEN_S if left.broken and self.beating else math.inf)
         self.ended = True
 
 
@@ -232,7 +234,9 @@ def _said_of(meta: Any) -> str:
 
 
 def _for_celery(error: Exception, failure: Failure) -> Exception:
-    """Return the exception, or a plain one if Celery could not pickle and show it."""
+    """Return the exception, or a plain one if Celery could not pickle and show it, or not within a second."""
+    if is_vast(error):
+        return RuntimeError(failure.error)
     try:
         repr(get_pickleable_exception(error))
         ExceptionInfo((type(error), error, error.__traceback__))
@@ -256,12 +260,13 @@ def _is_plain(result: Any) -> bool:
     return result is None or type(result) in (bool, int, float, str)
 
 
-def record(job: Job, write: Callable[[], Any]) -> None:
+def record(job: Job, write: Callable[[], Any], patience: float = math.inf) -> None:
     """Write the end as soon as the database can be reached, unless another attempt has the job by then.
 
-    If the database works and refuses the end again and again, a failure that says so is written instead.
+    If the database works and refuses the end again and again, a failure that says so is written instead. After
+    ``patience`` seconds the process ends, and the job is one whose worker died.
     """
-    pause, refused = 0.05, 0
+    pause, refused, until = 0.05, 0, time.monotonic() + patience
     while True:
         try:
             write()
@@ -271,6 +276,8 @@ def record(job: Job, write: Callable[[], Any]) -> None:
             connection.close()
             refused += not isinstance(error, OperationalError | InterfaceError)
             connections.free_from_strangers()
+            if time.monotonic() > until:
+                os._exit(1)
             if refused > 2 * REFUSALS or (pulse.stopping() and pause >= 1):
                 raise
             if refused == REFUSALS:

@@ -27,8 +27,11 @@ FIRST = re.compile(r"[\s(]*(\w+)")
 ROWS = {"select", "insert", "update", "delete", "with", "values", "table", "explain", "copy"}
 BLOCKS = {"begin", "commit", "end", "rollback", "savepoint", "release", "start"}  # an open one is seen by itself
 HARMLESS = ROWS | BLOCKS
-# Functions that leave something behind although they are only selected.
-SETTERS = ("set_config", "SET_CONFIG", "advisory_lock", "ADVISORY_LOCK")
+# What leaves something behind although it is only selected.
+SETTERS = re.compile(r"set_config|advisory_lock|\b(?:into|create)\s+(?:\w+\s+)?temp")
+HINTS = ("set_config", "advisory_lock", "temp")  # quicker to look for
+
+DRIVER = ("row_factory", "text_factory", "isolation_level", "read_only", "deferrable", "prepare_threshold")
 
 _opened: WeakSet[BaseDatabaseWrapper] = WeakSet()  # every connection of this process
 _forgotten: list[BaseDatabaseWrapper] = []  # never closed, and never collected
@@ -38,19 +41,20 @@ running: Mapping[str, int] = {}  # the jobs that run in this process, and their 
 class Session:
     """What was set in one session of a database, and which jobs ran when it was last used."""
 
-    def __init__(self) -> None:
-        self.jobs, self.left = running, ""
+    def __init__(self, driver: Any) -> None:
+        self.jobs, self.left, self.driver = running, "", attributes(driver)
 
     def look_at(self, statement: Any, one: bool = False) -> None:
         """``one``: the text is a single statement, with its values in place."""
         self.jobs = running
-        if self.left or not isinstance(statement, str):
+        if self.left:
             return
         first = FIRST.match(statement)
         harmless = first is not None and first[1].lower() in HARMLESS
         if harmless and not one:
             more = ";" in statement and ";" in statement.rstrip("; \n")
-            harmless = not more and not any(name in statement for name in SETTERS)
+            small = statement.lower()
+            harmless = not more and not (any(map(small.__contains__, HINTS)) and SETTERS.search(small))
         if not harmless:
             self.left = first[1].upper() if first else "a statement"
 
@@ -61,10 +65,12 @@ def watch() -> None:
 
 
 def _look_after(connection: BaseDatabaseWrapper, **_: Any) -> None:
-    session = connection.signalbox = Session()
+    session = connection.signalbox = Session(connection.connection)
     _opened.add(connection)
     if connection.vendor == "sqlite":
         connection.connection.set_trace_callback(lambda statement: session.look_at(statement, one=True))
+        if hasattr(connection.connection, "changed"):
+            connection.connection.changed = ""  # what Django and receivers of the signal set is there each time
     elif connection.vendor == "postgresql":
         connection.connection.signalbox = session
         connection.connection.cursor_factory = _looking(connection.connection.cursor_factory)
@@ -74,11 +80,23 @@ def _look_after(connection: BaseDatabaseWrapper, **_: Any) -> None:
 def _looking(cursor: type) -> type:
     """A class of cursors that shows its connection's session what it executes."""
 
-    def execute(self: Any, query: Any, *args: Any, **options: Any) -> Any:
-        self.connection.signalbox.look_at(query)
-        return cursor.execute(self, query, *args, **options)
+    def looking(name: str) -> Any:
+        method = getattr(cursor, name)
 
-    return type(cursor.__name__, (cursor,), {"execute": execute})
+        def looked(self: Any, query: Any, *args: Any, **options: Any) -> Any:
+            self.connection.signalbox.look_at(_text(query, self.connection))
+            return method(self, query, *args, **options)
+
+        return looked
+
+    return type(cursor.__name__, (cursor,), {name: looking(name) for name in ("execute", "executemany", "stream")})
+
+
+def _text(query: Any, driver: Any) -> str:
+    """A statement of psycopg: a text, bytes, or an object that makes one."""
+    if isinstance(query, str):
+        return query
+    return query.decode(errors="replace") if isinstance(query, bytes) else query.as_string(driver)
 
 
 def inside() -> frozenset[str]:
@@ -90,7 +108,13 @@ def clean(but: Collection[str] = ()) -> list[str]:
     """Throw away this thread's connections that are not clean, ``but`` some aliases; what was wrong, in words."""
     said = []
     for connection in connections.all(initialized_only=True):
-        if connection.alias not in but and (wrong := _wrong_with(connection)):
+        if connection.alias in but:
+            continue
+        try:
+            wrong = _wrong_with(connection)
+        except Exception:  # whatever it is: the others are looked at as well
+            wrong = "something that cannot be told"
+        if wrong:
             throw_away(connection)
             said.append(f"{wrong} of the database {connection.alias!r}")
     return said
@@ -131,7 +155,33 @@ def _wrong_with(connection: BaseDatabaseWrapper) -> str:
     session = getattr(connection, "signalbox", None)
     if session is not None and session.left:
         return f"what {session.left} left in the session"
+    if what := getattr(driver, "changed", ""):
+        return f"what {what} set in the driver's connection"
+    if session is not None and (now := attributes(driver)) and now != session.driver:
+        return "an attribute of the driver's connection"
     return "a wrapper around statements" if connection.execute_wrappers else ""
+
+
+def attributes(driver: Any) -> list[Any]:
+    """What the driver itself lets anybody set on a connection; nothing of one that is closed."""
+    try:
+        return [getattr(driver, name, None) for name in DRIVER]
+    except Exception:  # each driver has its own
+        return []
+
+
+def settings() -> list[dict[str, Any]]:
+    """Those of all databases, as they are now."""
+    return [{**each, "OPTIONS": {**each.get("OPTIONS", {})}} for each in connections.settings.values()]
+
+
+def set_settings(before: list[dict[str, Any]]) -> None:
+    """Put them back. A connection of this thread may be one to another database."""
+    for found, was in zip(connections.settings.values(), before, strict=False):
+        found.clear()
+        found.update(was)
+    for each in connections.all(initialized_only=True):
+        throw_away(each)
 
 
 def in_transaction(driver: Any) -> bool:

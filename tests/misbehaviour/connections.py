@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from django.db import DatabaseError, connection, connections, transaction
+from psycopg import sql
+from psycopg.rows import dict_row
 
 from tasks.engine.models import Job
 
@@ -141,6 +143,51 @@ def a_setting_behind_another_statement() -> None:
 
 
 @way
+def a_setting_in_other_words() -> None:
+    """Not as a plain text, in odd letters, by other methods than ``execute``."""
+    connection.ensure_connection()
+    if not postgres():
+        return
+    driver = connection.connection
+    driver.execute(b"SET default_transaction_read_only = on")
+    driver.execute(sql.SQL("SET {} = 0").format(sql.Identifier("lock_timeout")))
+    driver.execute("SELECT Set_Config('search_path', 'pg_catalog, public', false)")
+    driver.cursor().executemany("SET work_mem = '1MB'", [()])
+
+
+@way
+def a_setting_of_the_driver() -> None:
+    connection.ensure_connection()
+    if postgres():
+        connection.connection.read_only = True
+    else:
+        connection.connection.text_factory = bytes
+
+
+@way
+def rows_of_another_form() -> None:
+    connection.ensure_connection()
+    connection.connection.row_factory = dict_row if postgres() else sqlite3.Row
+
+
+@way
+def a_call_of_the_driver_that_forbids_all() -> None:
+    connection.ensure_connection()
+    if not postgres():
+        connection.connection.set_trace_callback(None)
+        connection.connection.execute("PRAGMA query_only = 1")
+        connection.connection.set_progress_handler(lambda: 1, 1)
+        connection.connection.set_authorizer(lambda *words: sqlite3.SQLITE_DENY)
+
+
+@way
+def another_address_of_the_database() -> None:
+    connection.settings_dict["NAME"] = "/nowhere/else"
+    connection.settings_dict["AUTOCOMMIT"] = False
+    connection.close()
+
+
+@way
 def a_role_and_a_lock() -> None:
     with connection.cursor() as cursor:
         if postgres():
@@ -154,6 +201,14 @@ def a_temporary_table_before_a_real_one() -> None:
     with connection.cursor() as cursor:
         cursor.execute("CREATE TEMPORARY TABLE tasks_job (id integer)")
         cursor.execute("CREATE TEMPORARY TABLE junk (id integer)")
+
+
+@way
+def a_temporary_table_that_is_only_selected() -> None:
+    if postgres():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1 AS id INTO TEMPORARY tasks_job")
+            cursor.execute("EXPLAIN ANALYZE CREATE TEMP TABLE junk AS SELECT 1 AS id")
 
 
 @way

@@ -145,6 +145,20 @@ def led_to_by_a_worse_one() -> None:
         raise ValueError("in a group in a group")  # noqa: B904
 
 
+@way("ValueError: 20000")
+def many_behind_each_other() -> None:
+    last: BaseException | None = None
+    for n in range(20_001):
+        error = ValueError(n)
+        error.__context__, last = last, error
+    raise last
+
+
+@way("ExceptionGroup: wide (20000 sub-exceptions)")
+def many_beside_each_other() -> None:
+    raise ExceptionGroup("wide", [ValueError(n) for n in range(20_000)])
+
+
 @way("ValueError: mmm")
 def a_huge_message() -> None:
     raise ValueError("m" * 50_000_000)

@@ -1,5 +1,6 @@
 """What every job may rely on, whoever ran before it in the same process."""
 
+import asyncio
 import datetime
 import decimal
 import gc
@@ -7,15 +8,20 @@ import json
 import locale
 import logging
 import os
+import resource
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
+import warnings
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from celery import current_app
+from django.conf import settings
 from django.db import connection, connections
 from django.utils import timezone, translation
 
@@ -47,7 +53,9 @@ def ordinary(report) -> dict[str, Any]:
     with once("ordinary") as first:
         with connection.cursor() as cursor:
             session = cursor.execute(POSTGRES if connection.vendor == "postgresql" else SQLITE).fetchone()
-    handlers = [signal.getsignal(getattr(signal, f"SIG{name}")) for name in ("TERM", "INT", "USR1", "USR2")]
+    handlers = [
+        signal.getsignal(getattr(signal, f"SIG{name}")) for name in ("TERM", "INT", "USR1", "USR2", "PIPE", "PROF")
+    ]
     found = {
         "first": first,
         "rows": [Job.objects.using(alias).filter(uid=report.job_id).count() for alias in ("default", "second")],
@@ -63,10 +71,32 @@ def ordinary(report) -> dict[str, Any]:
         "alarm": signal.getitimer(signal.ITIMER_REAL)[0],
         "sockets": socket.getdefaulttimeout(),
         "python": [gc.isenabled(), sys.getrecursionlimit(), decimal.getcontext().prec, json.dumps({"a": 1})],
+        "interpreter": [sys.gettrace(), sys.getprofile(), sys.get_int_max_str_digits(), sys.getswitchinterval()],
+        "threads": [threading.stack_size(), threading.excepthook is threading.__excepthook__],
+        "warnings": [each[0] for each in warnings.filters].count("error"),
+        "environment": [os.environ.get("HOME"), os.environ.get("PATH"), bool(sys.path)],
+        "limits": [
+            os.getpriority(os.PRIO_PROCESS, 0),
+            *map(resource.getrlimit, (resource.RLIMIT_FSIZE, resource.RLIMIT_CPU)),
+        ],
+        "timers": [signal.getitimer(each)[0] for each in (signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)],
+        "loggers": [
+            logging.getLogger("shop").isEnabledFor(30),
+            logging.getLogger("shop").disabled,
+            logging.root.filters,
+        ],
+        "django": [settings.DEBUG, settings.SIGNALBOX_NAME, connection.settings_dict["NAME"]],
+        "celery": [current_app.main, current_app.conf.task_always_eager],
+        "coroutine": asyncio.run(nap()),
         "clock": abs(time.time() - datetime.datetime.now(datetime.UTC).timestamp()) < 1,
         "process": subprocess.run(["false"], check=False).returncode,
     }
     return {name: str(value) for name, value in found.items()} | {"zombies": len(zombies())}
+
+
+async def nap() -> int:
+    await asyncio.sleep(0)
+    return 1
 
 
 def umask(path: Path) -> str:

@@ -1,5 +1,6 @@
 """Processes as no job should leave them."""
 
+import asyncio
 import builtins
 import datetime
 import decimal
@@ -7,6 +8,7 @@ import gc
 import json
 import locale
 import logging
+import logging.config
 import os
 import resource
 import signal
@@ -14,10 +16,14 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+import warnings
 from collections.abc import Callable
 from typing import Any
 
+from celery import Celery, current_app
+from django.conf import settings
 from django.test import override_settings
 from django.utils import timezone, translation
 
@@ -76,10 +82,26 @@ def other_settings_of_django() -> None:
 
 
 @way
+def one_setting_of_django() -> None:
+    settings.DEBUG = True
+    settings.SIGNALBOX_NAME = "another"
+    settings.NEW = 1
+
+
+@way
 def other_handlers_of_signals() -> None:
     if in_main_thread():
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2):
             signal.signal(number, signal.SIG_IGN)
+
+
+@way
+def deadly_signals() -> None:
+    if in_main_thread():
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+        signal.signal(signal.SIGPROF, signal.SIG_IGN)
+    signal.setitimer(signal.ITIMER_PROF, 100)
+    signal.setitimer(signal.ITIMER_VIRTUAL, 100)
 
 
 @way
@@ -108,6 +130,48 @@ def little_recursion() -> None:
 
 
 @way
+def other_limits_of_python() -> None:
+    sys.set_int_max_str_digits(640)
+    sys.setswitchinterval(5)
+    threading.stack_size(32_768)
+
+
+@way
+def warnings_that_are_errors() -> None:
+    warnings.simplefilter("error")
+
+
+@way
+def another_environment() -> None:
+    os.environ["PATH"] = os.environ["HOME"] = "/nowhere"
+    sys.path.clear()
+
+
+@way
+def a_function_that_traces() -> None:
+    sys.setprofile(lambda *words: None)
+    sys.settrace(lambda *words: None)
+
+
+@way
+def a_loop_that_runs() -> None:
+    """Django's ORM refuses to work where one does."""
+    asyncio._set_running_loop(asyncio.new_event_loop())
+
+
+@way
+def a_policy_without_loops() -> None:
+    asyncio.run(asyncio.sleep(0))
+    asyncio.set_event_loop_policy(type("None", (asyncio.DefaultEventLoopPolicy,), {"new_event_loop": None})())
+
+
+@way
+def another_celery() -> None:
+    current_app.conf.task_always_eager = True
+    Celery("another")
+
+
+@way
 def crude_decimals() -> None:
     decimal.getcontext().prec = 2
     decimal.getcontext().traps[decimal.Inexact] = True
@@ -127,6 +191,19 @@ def no_logging() -> None:
 
 
 @way
+def loggers_that_were_switched_off() -> None:
+    logging.config.dictConfig({"version": 1, "disable_existing_loggers": True})
+    logging.setLogRecordFactory(lambda *words, **more: 1 / 0)
+    logging.root.addFilter(lambda record: False)
+
+
+@way
+def replaced_ways_out() -> None:
+    socket.socket = socket.getaddrinfo = lambda *words, **options: 1 / 0
+    sys.excepthook = sys.unraisablehook = threading.excepthook = lambda *words: os._exit(9)
+
+
+@way
 def replaced_functions() -> None:
     json.dumps = os.getpid = builtins.print = lambda *words, **options: 1 / 0
 
@@ -140,6 +217,12 @@ def a_clock_that_stands() -> None:
 @ends
 def few_files() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (20, 20))
+
+
+@ends
+def little_nice() -> None:
+    os.setpriority(os.PRIO_PROCESS, 0, 19)
+    resource.setrlimit(resource.RLIMIT_CPU, (3_600, 3_600))
 
 
 @ends
@@ -176,6 +259,4 @@ def a_fork_that_comes_back() -> None:
 
 
 def in_main_thread() -> bool:
-    import threading
-
     return threading.current_thread() is threading.main_thread()

@@ -3,6 +3,7 @@
 import ctypes
 import os
 import re
+import resource
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -37,6 +38,8 @@ def crashes(how: str, seconds: float = 0.0) -> None:
     match how:
         case "exit":
             os._exit(3)
+        case "no file may grow":  # not even that of the database
+            resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
         case "a regular expression":
             re.match("(a+)+$", "a" * 60 + "b")
         case "another program":

@@ -4,6 +4,7 @@ import os
 import signal
 
 import pytest
+from django.db import connection
 
 from tasks.engine import lifecycle
 from tasks.engine.models import Job
@@ -42,6 +43,20 @@ def test_a_process_that_does_not_move_any_more_is_ended_and_its_place_is_free_ag
     assert [each.outcome for each in done.attempts.all()] == ["lost", "lost"]
     after, _ = lifecycle.submit("noop", {})
     wait_until(lambda: Job.objects.filter(pk=after.pk, state="succeeded").exists(), 20, "the next job")
+
+
+def test_a_process_that_cannot_write_any_more_ends_and_another_one_goes_on(start_worker) -> None:
+    """It may not wait for ever for a database that all others can reach."""
+    start_worker("w1", concurrency=1, **SLOW)
+    job, _ = lifecycle.submit("crashes", {"how": "no file may grow"})
+    done = wait_until(lambda: Job.objects.filter(pk=job.pk, state__in=Job.FINAL).first(), 60, "the end")
+    if connection.vendor == "sqlite":
+        assert (done.state, done.error) == ("failed", "The process that ran the job died with exit code 1.")
+    else:
+        assert (done.state, done.attempt) == ("succeeded", 1)
+    after, _ = lifecycle.submit("noop", {})
+    wait_until(lambda: Job.objects.filter(pk=after.pk, state="succeeded").exists(), 20, "the next job")
+    assert Job.objects.get(pk=after.pk).pid != done.pid
 
 
 def test_a_job_whose_process_gets_sigterm_again_and_again_stops_at_its_limit(start_worker) -> None:
