@@ -21,8 +21,9 @@ import requests
 
 from project import valkey
 from tests.deployment import page
+from tests.deployment.board import Board
 from tests.deployment.machine import Machine
-from tests.deployment.traffic import Jobs, Page
+from tests.deployment.traffic import Jobs
 from tests.support.pictures import collection_of, zipped
 from tests.support.processes import ROOT, wait_until
 from tests.support.servers import Servers
@@ -219,17 +220,22 @@ def test_the_page_is_followed_and_all_of_it_restarted_without_an_error(site: Sit
 
     token = site.manage("token", ADMIN, "--scope", "submit").strip()
     jobs = Jobs(site.base, site.host, site.pem, token)
-    cookie = f"signalbox_session={session.cookies['signalbox_session']}"
-    open_page = Page(f"wss://{site.host}/ws/live/", site.host, site.pem, cookie)
-    open_page.start()
+    board = Board(site.host, ADMIN, PASSWORD)
+    board.start()
     jobs.start()
-    wait_until(lambda: len(jobs.accepted) > 10 and open_page.stats, 60, f"traffic\n{site.machine.log()}")
+    wait_until(lambda: (len(jobs.accepted) > 10 and board.counts) or board.wrong, 60, f"traffic\n{site.machine.log()}")
+    assert board.wrong == []
 
     before = {name: process.pid for name, process in site.machine.running.items()}
     site.run(page.block("Upgrade", "sh"))
     after = {name: process.pid for name, process in site.machine.running.items()}
     assert before.keys() == after.keys() and len(before) == 6
     assert not set(before.values()) & set(after.values())  # each of them is another process now
+    for name in after:  # once more, each under the eyes of the board
+        site.machine.systemctl("restart", name)
+        wait_ready(site)
+        at = time.monotonic()
+        wait_until(lambda at=at: board.is_live_since(at), 20, f"live after the restart of {name}: {board.badges}")
     seen = len(jobs.accepted)
     wait_until(lambda: len(jobs.accepted) > seen + 10, 60, "jobs go on after it")
     accepted = jobs.stop()
@@ -237,11 +243,12 @@ def test_the_page_is_followed_and_all_of_it_restarted_without_an_error(site: Sit
     wait_until(
         lambda: states(site).get("succeeded", 0) >= len(accepted), 90, f"the end of all jobs\n{site.machine.log()}"
     )
-    wait_until(lambda: not any(open_page.stats["now"].values()), 20, "the page shows it")
-    open_page.stop()
-    assert jobs.wrong == [] and open_page.wrong == []
+    wait_until(lambda: {board.counts[state] for state in ("queued", "running")} == {"0"}, 20, "the board shows it")
+    board.stop()
+    assert jobs.wrong == [] and board.wrong == []
     assert states(site) == {"succeeded": len(accepted)}
-    assert open_page.connects >= 2 and open_page.oldest < 15, (open_page.connects, open_page.oldest)
+    assert board.loads == 0 and board.sockets >= 3, "it connected again when its server ended, and was never reloaded"
+    assert "stale" not in {badge for _, badge in board.badges}, board.badges
     assert [line for line in (site.folder / "access.log").read_text().splitlines() if '" 50' in line] == []
     log = site.machine.log()
     assert "Traceback" not in log and " ERROR " not in log and " CRITICAL " not in log, log
