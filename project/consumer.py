@@ -44,7 +44,7 @@ class Consumer(consumer.Consumer):
         hub.call_repeatedly(LIMITS_S, self._look_at_limits)
 
     def _look_at_limits(self) -> None:
-        if deadlines.board is not None and hasattr(self.pool, "_pool"):
+        if deadlines.board is not None and getattr(self.pool, "_pool", None) is not None:  # of processes
             children = {child.index: child.pid for child in self.pool._pool._pool}
             deadlines.board.look(children)
             for index, stood in list(alive.board.still(children)):

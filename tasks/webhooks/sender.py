@@ -29,13 +29,11 @@ log = logging.getLogger(__name__)
 
 TOTAL_S, CONNECT_S = 15.0, 5.0  # for one try
 MOST, LANE, TROUBLED = 256, 16, 2  # tries at once: in all, to one address, to one whose last try failed
-CALLBACKS, OWNER = (
-    128,
-    32,
-)  # of those, callbacks of jobs, and of one person's jobs
+CALLBACKS, OWNER = 128, 32  # of those, callbacks of jobs, and of one person's jobs
 KNOWN = 10_000  # lanes whose last try is remembered
 GATHER_S = 0.01  # in which what ends together is written together
 PERIOD_S = 0.25  # between looks at the table; what this very process commits is seen at once
+REST_S, RESTS_AFTER_S = 1.0, 10.0  # the same when nothing was sent for so long
 PATIENCE_S = 3.0  # at the end, for what is under way
 
 
@@ -81,6 +79,7 @@ class Sender(threading.Thread):
         self._busy: Counter[str] = Counter()
         self._troubled: set[str] = set()
         self._ended: list[tuple[Delivery, Answer]] = []
+        self._sent = time.monotonic()
 
     def run(self) -> None:
         try:
@@ -107,6 +106,10 @@ class Sender(threading.Thread):
                 callbacks[whose] += tries
         return min(free, CALLBACKS - callbacks.total(), OWNER - callbacks[owner])
 
+    def period(self) -> float:
+        """Seconds until the table is looked at again. One that has nothing to send costs a database little."""
+        return REST_S if time.monotonic() - self._sent > RESTS_AFTER_S else PERIOD_S
+
     async def _main(self) -> None:
         self._bell, under_way = asyncio.Event(), set()
         self._loop = asyncio.get_running_loop()
@@ -115,12 +118,13 @@ class Sender(threading.Thread):
             async with Fetcher(total=TOTAL_S, connect=CONNECT_S, at_once=MOST) as fetcher:
                 while not (self.ends or self._stopping()):
                     for delivery in await self._turn(self.room):
+                        self._sent = time.monotonic()
                         self._busy[delivery.lane] += 1
                         task = asyncio.create_task(self._deliver(fetcher, delivery))
                         under_way.add(task)
                         task.add_done_callback(under_way.discard)
                     with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(self._bell.wait(), 0 if self.ends else PERIOD_S)
+                        await asyncio.wait_for(self._bell.wait(), 0 if self.ends else self.period())
                     await asyncio.sleep(GATHER_S)
                 if under_way:
                     await asyncio.wait(under_way, timeout=PATIENCE_S)

@@ -211,9 +211,9 @@ def _limits() -> tuple[Any, ...]:
 
 
 def _set_limits(before: tuple[Any, ...]) -> None:
+    os.setpriority(os.PRIO_PROCESS, 0, before[1])  # first: what was lowered for good may only be one of the others
     for limit, value in zip(LIMITS, before[2:], strict=True):
         resource.setrlimit(limit, value)
-    os.setpriority(os.PRIO_PROCESS, 0, before[1])
 
 
 PIECES = (

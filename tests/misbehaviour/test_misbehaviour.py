@@ -43,7 +43,7 @@ def after(worker: Process, ways: list[str], ends: set[str] = frozenset()) -> dic
             (found[way],) = run("misbehaves", how=way)
             rest = run("ordinary", times=4)
         except AssertionError as error:
-            raise AssertionError(f"{error}; wrong so far: {wrong}; {worker.log()[-6_000:]}") from None
+            raise AssertionError(f"after {way}: {error}; wrong so far: {wrong}; {worker.log()[-6_000:]}") from None
         odd = {job.error or f"{name}: {was}" for job in rest for name, was in differences(job.result, usual.result)}
         if any((job.pid != pid) != (way in ends and worker.pool == "prefork") for job in rest):
             odd.add("the process is another, or should be")
@@ -78,7 +78,9 @@ def test_connections_that_jobs_left(worker: Process) -> None:
 @pytest.mark.pure
 def test_processes_that_jobs_left(worker: Process) -> None:
     cut_off = {"closed_files", "closed_standard_files"}
-    ways = [way for way in processes.WAYS if worker.pool == "prefork" or way not in cut_off | {"few_files"}]
+    ways = [
+        way for way in processes.WAYS if worker.pool == "prefork" or way not in cut_off | {"few_files", "little_nice"}
+    ]
     found = after(worker, ways, processes.ENDS)
     assert not {way: job.error for way, job in found.items() if job.state != "succeeded"}
 

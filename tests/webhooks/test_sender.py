@@ -1,5 +1,9 @@
 """The sender in a real worker: soon, signed, once; and a server that hangs holds up nobody else."""
 
+import threading
+import time
+from itertools import pairwise
+
 import pytest
 
 from tasks.engine import lifecycle
@@ -120,3 +124,21 @@ def test_a_process_that_ends_does_not_wait_for_a_sender_that_sends_nothing(monke
     assert not sender._sender.is_alive()
     sender.keep_sending(lambda: False)
     assert not sender._sender.is_alive(), "the pulse starts no other one"
+
+
+def test_a_sender_that_has_nothing_to_send_looks_at_the_table_once_a_second(monkeypatch):
+    """And four times a second before, and for ten seconds after what it has sent."""
+    monkeypatch.setattr(sender, "RESTS_AFTER_S", 1.0)
+    looks: list[float] = []
+    monkeypatch.setattr(sender, "_turn", lambda *_: looks.append(time.monotonic()) or [])
+    over = threading.Event()
+    resting = sender.Sender(over.is_set)
+    resting.start()
+    wait_until(lambda: len(looks) >= 8, 60, what="looks")
+    resting.look()
+    wait_until(lambda: len(looks) >= 9, 30, what="a look when it is told to")
+    over.set()
+    resting.join(10)
+    *early, one, two, told = [later - earlier for earlier, later in pairwise(looks[:9])]
+    assert sender.PERIOD_S <= min(early) < sender.REST_S
+    assert min(one, two) >= sender.REST_S > told

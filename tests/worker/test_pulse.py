@@ -53,3 +53,13 @@ def test_a_short_job_ends_before_the_worker_does(start_worker):
     wait_until(lambda: Job.objects.get(pk=job.pk).state == "running")
     worker.stop()
     assert Job.objects.get(pk=job.pk).state == "succeeded"
+
+
+@pytest.mark.pure
+@pytest.mark.parametrize("pool", ["threads", "solo"])
+def test_a_worker_without_children_has_nothing_to_complain_of(start_worker, pool):
+    worker = start_worker("w1", concurrency=1, pool=pool)
+    job, _ = lifecycle.submit("noop", {})
+    assert wait_until(lambda: ended(job), 20, "the end").state == "succeeded"
+    wait_until(lambda: Worker.objects.filter(beat__gt=1), 20, "a second heartbeat")
+    assert " ERROR " not in worker.log() and "Traceback" not in worker.log()
