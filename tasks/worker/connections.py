@@ -153,11 +153,13 @@ def _wrong_with(connection: BaseDatabaseWrapper) -> str:
     if connection.autocommit != connection.settings_dict["AUTOCOMMIT"] or in_transaction(driver):
         return "an open transaction"
     session = getattr(connection, "signalbox", None)
-    if session is not None and session.left:
+    if session is None:  # of a process that runs no worker: nobody knows what was there before
+        return "a wrapper around statements" if connection.execute_wrappers else ""
+    if session.left:
         return f"what {session.left} left in the session"
     if what := getattr(driver, "changed", ""):
         return f"what {what} set in the driver's connection"
-    if session is not None and (now := attributes(driver)) and now != session.driver:
+    if (now := attributes(driver)) and now != session.driver:
         return "an attribute of the driver's connection"
     return "a wrapper around statements" if connection.execute_wrappers else ""
 

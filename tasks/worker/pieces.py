@@ -173,9 +173,14 @@ def _set_policy(before: Any) -> None:
     asyncio.events._event_loop_policy = before
 
 
-def _set_timers(_: Any) -> None:
+def _timers() -> dict[int, tuple[float, float]]:
+    """Those that run: how long still, and again after how long, in seconds."""
+    return {each: left for each in TIMERS if (left := signal.getitimer(each))[0]}
+
+
+def _set_timers(before: dict[int, tuple[float, float]]) -> None:
     for each in TIMERS:
-        signal.setitimer(each, 0)
+        signal.setitimer(each, *before.get(each, (0, 0)))
 
 
 def _python() -> tuple[Any, ...]:
@@ -222,7 +227,7 @@ PIECES = (
     Piece("the locale", lambda: locale.setlocale(locale.LC_ALL), lambda name: locale.setlocale(locale.LC_ALL, name)),
     Piece("the time zone", _zone, _set_zone),
     Piece("handlers of signals", lambda: [*map(handler_of, SIGNALS)], _set_handlers, _each_is),
-    Piece("an alarm", lambda: [each for each in map(signal.getitimer, TIMERS) if each[0]], _set_timers),
+    Piece("an alarm", _timers, _set_timers, lambda was, now: now.keys() <= was.keys()),  # one that ran runs on
     Piece("the timeout of sockets", socket.getdefaulttimeout, socket.setdefaulttimeout),
     Piece("the garbage collector", gc.isenabled, lambda on: gc.enable() if on else gc.disable()),
     Piece("limits of Python", _python, _set_python),

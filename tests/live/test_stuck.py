@@ -124,7 +124,7 @@ async def in_this_loop():
 
 async def test_who_blocks_a_write_is_cut_off_in_the_end(monkeypatch, settings):
     monkeypatch.setattr(mailbox, "PATIENCE_S", 0.5)
-    monkeypatch.setattr(mailbox, "FAREWELL_S", 0.3)
+    monkeypatch.setattr(mailbox, "CLOSE_S", 0.3)
     settings.SIGNALBOX_RECONCILE_S, settings.SIGNALBOX_BEAT_S = 60, 0.2
     text = await rows(token)()
     async with in_this_loop() as port:
