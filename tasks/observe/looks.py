@@ -39,7 +39,6 @@ class Look:
     at: float = 0.0
     hosts: frozenset[str] = frozenset()  # that were asked
     every: bool = False  # all workers that are known
-    shared: frozenset[str] = frozenset()  # names that several workers have: an answer is that of one of them
     active: dict[str, dict[str, Held]] = field(default_factory=dict)
     reserved: dict[str, dict[str, Held]] = field(default_factory=dict)
     scheduled: dict[str, dict[str, Held]] = field(default_factory=dict)
@@ -48,6 +47,7 @@ class Look:
     complete: bool = False  # every queue was read to its end
     depths: dict[str, tuple[int | None, int | None, int | None]] = field(default_factory=dict)
     workers: dict[str, dict[str, Any]] = field(default_factory=dict)  # what inspect said of a worker beside its tasks
+    shared: frozenset[str] = frozenset()  # names that several workers have: an answer is that of one of them
 
     def tasks(self) -> set[str]:
         held = (tasks for found in (self.active, self.reserved, self.scheduled) for tasks in found.values())
