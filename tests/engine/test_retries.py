@@ -82,4 +82,4 @@ def test_a_sweep_does_not_gather_what_jitter_has_spread(start_worker):
     Job.objects.bulk_update(jobs, ["due_at"], batch_size=200)
     wait_until(lambda: Job.objects.filter(state="succeeded").count() == len(jobs), 90, "the end of all")
     queued = Counter(int((job.queued_at - failed_at).total_seconds()) for job in Job.objects.all())
-    assert max(queued.values()) <= 100, sorted(queued.items())
+    assert max(queued.values()) <= 150, sorted(queued.items())  # a sweep would gather 250
