@@ -130,9 +130,7 @@ def begin(instance: Any, options: dict[str, Any], **_: Any) -> None:
     if not is_ours(instance.app):
         body.elsewhere[:] = [True]
         return
-    import_module(
-        "tasks.fetch.sessions"
-    )  # here, once: the pool's children share what was loaded before they are forked
+    import_module("tasks.fetch.sessions")  # its libraries, once: children share what is loaded before they are forked
     check_pool(options.get("pool") or options.get("pool_cls") or instance.app.conf.worker_pool)
     env.forget_first_admin()
     asynpool.AsynPool._create_timelimit_handlers = lambda self, hub: None  # they go by messages
