@@ -247,7 +247,8 @@ class Client:
                     await socket.send(json.dumps(ask() if callable(ask) else ask))
                     every = 5.0
                     while True:
-                        frame = json.loads(await asyncio.wait_for(socket.recv(), BEATS * every))
+                        async with asyncio.timeout(BEATS * every):  # wait_for() of Python 3.11 may swallow a cancel
+                            frame = json.loads(await socket.recv())
                         failures = 0
                         every = frame.get("every", every)
                         if frame["type"] == "error":

