@@ -20,8 +20,9 @@ from tasks.alerts import evaluate
 from tasks.engine import adoption, releases
 from tasks.engine.celery_app import is_ours
 from tasks.monitor.models import note_release
+from tasks.webhooks import deliveries
 from tasks.webhooks import sender as webhooks
-from tasks.worker import annotated, body, connections, deadlines, pulse, rates, sweep
+from tasks.worker import annotated, body, connections, deadlines, heartbeat, pulse, rates, sweep
 
 log = logging.getLogger(__name__)
 
@@ -57,14 +58,15 @@ WAKE_S = 0.5  # while something runs; a pulse that idles looks once a second
 
 
 def duties() -> list[tuple[float, Any]]:
-    """What the first child of each worker does for the whole installation: (seconds between, call)."""
+    """What the first child of each worker does: (seconds between, call)."""
     often = min(settings.SIGNALBOX_SWEEP_S, settings.SIGNALBOX_LEASE_S / 10, settings.SIGNALBOX_HEARTBEAT_S)
+    look = sweep.Look((deliveries.DUE_LANES, webhooks.look))
+    swept = (look.if_queued(sweep.dispatch), look.if_queued(sweep.Watcher()), evaluate.evaluate)
     return [
+        (settings.SIGNALBOX_HEARTBEAT_S, heartbeat.say_alive),
         (often, sweep.Reaper()),
-        (min(settings.SIGNALBOX_SWEEP_S, WAKE_S), sweep.wake),
-        (settings.SIGNALBOX_SWEEP_S, sweep.dispatch),
-        (settings.SIGNALBOX_SWEEP_S, sweep.Watcher()),
-        (settings.SIGNALBOX_SWEEP_S, evaluate.evaluate),
+        (min(settings.SIGNALBOX_SWEEP_S, WAKE_S), look),
+        *((settings.SIGNALBOX_SWEEP_S, heartbeat.by_leader(call)) for call in swept),
         (1.0, partial(webhooks.keep_sending, pulse.stopping)),
     ]
 
@@ -86,14 +88,14 @@ def start_in_child(**_: Any) -> None:
     pool.soft_timeout_sighandler = deadlines.on_soft_signal  # billiard sets it as the handler a moment later
     connections.watch()
     deadlines.join(current_process().index)
-    pulse.start(first=getattr(current_process(), "index", 0) == 0, kills=True, duties=duties())
+    pulse.start(kills=True, duties=duties() if getattr(current_process(), "index", 0) == 0 else [])
 
 
 def start_in_process(sender: Any, **_: Any) -> None:
     """With solo or threads, the one process has the pulse; with prefork, its children do."""
     if "prefork" not in type(sender.pool).__module__:
         connections.watch()
-        pulse.start(first=True, kills=False, duties=duties())
+        pulse.start(kills=False, duties=duties())
 
 
 def list_adopted(**_: Any) -> None:
@@ -109,7 +111,7 @@ def stop(**_: Any) -> None:
 
 
 def say_stopped(**_: Any) -> None:
-    pulse.say_stopped()
+    heartbeat.say_stopped()
 
 
 def flush_at_exit(**_: Any) -> None:

@@ -1,13 +1,16 @@
-"""Django's backend for SQLite, with three differences.
+"""Django's backend for SQLite, with four differences.
 
-A search can fold the letters of every alphabet. A connection knows what was set on it by a call. And one value that
-cannot be read does not cost the whole answer: SQLite's columns have no types, so whoever writes by hand may leave a
-date that is none in a table, and Django would raise for every page, chore and process that reads the row. Such a value
-is logged, and read as one that stands out.
+Writers take turns. A search can fold the letters of every alphabet. A connection knows what was set on it by a call.
+And one value that cannot be read does not cost the whole answer: SQLite's columns have no types, so whoever writes by
+hand may leave a date that is none in a table, and Django would raise for every page, chore and process that reads the
+row. Such a value is logged, and read as one that stands out.
 """
 
 import json
 import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -15,6 +18,8 @@ from uuid import UUID
 
 from django.db.backends.sqlite3 import base, operations
 from django.utils.dateparse import parse_datetime
+
+from project.sqlite3 import turns
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +97,59 @@ def _convert_query(query: str) -> str:
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
+    """Transactions, and single statements inside of ``turn``, wait for their turn to write."""
+
     ops_class = DatabaseOperations
+    _held: turns.Turn | None = None
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Around one statement that writes, until its answer was read."""
+        if self.in_atomic_block:
+            yield
+            return
+        self._take_turn()
+        try:
+            yield
+        finally:
+            self.end_turn()
+
+    def _take_turn(self) -> None:
+        name = str(self.settings_dict["NAME"])
+        if not self.is_in_memory_db() and not name.startswith("file:"):
+            self._held = turns.take(os.path.dirname(name) or ".")
+
+    def end_turn(self) -> None:
+        """Whoever ends a transaction without a commit or a rollback of ours calls this."""
+        if self._held is not None:
+            turns.give_back(self._held)
+            self._held = None
+
+    def _start_transaction_under_autocommit(self) -> None:
+        self._take_turn()
+        try:
+            super()._start_transaction_under_autocommit()
+        except BaseException:
+            self.end_turn()
+            raise
+
+    def _commit(self) -> None:
+        try:
+            super()._commit()
+        finally:
+            self.end_turn()
+
+    def _rollback(self) -> None:
+        try:
+            super()._rollback()
+        finally:
+            self.end_turn()
+
+    def _close(self) -> None:
+        try:
+            super()._close()
+        finally:
+            self.end_turn()
 
     def create_cursor(self, name: str | None = None) -> Cursor:
         return self.connection.cursor(factory=Cursor)

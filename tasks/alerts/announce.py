@@ -22,9 +22,12 @@ LINES = 20  # alerts that one message names
 
 
 def announce(rules: Iterable[Rule], now: datetime) -> None:
-    """Send what is due of these rules. Quiet hours hold messages back: what is still open afterwards is sent."""
+    """Send what is due of these rules, of which each knows whether it ``has_channels``.
+
+    Quiet hours hold messages back: what is still open afterwards is sent.
+    """
     for rule in rules:
-        if not rule.channels.all() or rule.muted or rule.is_quiet(now):
+        if not rule.has_channels or rule.muted or rule.is_quiet(now):
             continue
         if rule.said_at and rule.group_s and now - rule.said_at < timedelta(seconds=rule.group_s):
             continue

@@ -1,13 +1,13 @@
 """Opens an alert for each condition that a rule finds, and closes it when the condition is over.
 
-Every worker's sweep and every beat call this, side by side. One alert of a key is open at a time, and opening and
+The sweeps of workers and every beat call this, side by side. One alert of a key is open at a time, and opening and
 closing are guarded, so each happens once.
 """
 
 from datetime import datetime, timedelta
 
 from django.db import InterfaceError, OperationalError, close_old_connections, transaction
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from tasks.alerts import announce, findings
@@ -24,7 +24,8 @@ def evaluate() -> None:
     """Look once at everything that the rules watch, and tell people what changed."""
     close_old_connections()
     now = timezone.now()
-    rules = list(Rule.objects.filter(enabled=True).prefetch_related("channels"))
+    channels = Rule.channels.through.objects.filter(rule=OuterRef("pk"))
+    rules = list(Rule.objects.filter(enabled=True).annotate(has_channels=Exists(channels)))
     standing: dict[str, Alert] = {
         alert.key: alert for alert in Alert.objects.filter(closed_at=None).select_related("rule")
     }

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.conf import settings
-from django.db.models import Count, QuerySet
+from django.db.models import Count, OuterRef, QuerySet, Subquery
 
 from tasks.alerts.models import Rule, Watch
 from tasks.engine import applications, storable
@@ -97,21 +97,20 @@ def _workers(rule: Rule, now: datetime) -> Found:
 
 
 def _schedules(rule: Rule, now: datetime) -> Found:
-    rows = Schedule.objects.filter(periodic__enabled=True).select_related(
-        "periodic__interval", "periodic__crontab", "periodic__clocked"
-    )
+    rows = Schedule.objects.filter(periodic__enabled=True, **({"uid": rule.schedule} if rule.schedule else {}))
+    newest = Run.objects.filter(schedule=OuterRef("pk")).order_by(*Run._meta.ordering)
+    last = {f"last_{name}": Subquery(newest.values(name)[:1]) for name in ("outcome", "count", "note")}
     found: Found = {}
-    for row in readable(rows):
-        if rule.schedule and row.uid != rule.schedule:
-            continue
+    for row in readable(
+        rows.select_related("periodic__interval", "periodic__crontab", "periodic__clocked").annotate(**last)
+    ):
         since = row.waiting_since
-        newest = row.runs.first()
         if since is not None and now - since > timedelta(seconds=rule.seconds):
             found[str(row.uid)] = Finding(str(row), f"Schedule {row} is late: due at {since:%H:%M:%S} UTC")
-        elif newest is not None and newest.outcome == Run.Outcome.MISSED:
-            found[str(row.uid)] = Finding(str(row), f"Schedule {row} missed {number_of(newest.count, 'run')}")
-        elif newest is not None and newest.outcome == Run.Outcome.REFUSED:
-            found[str(row.uid)] = Finding(str(row), f"Schedule {row} could not start its job: {newest.note}")
+        elif row.last_outcome == Run.Outcome.MISSED:
+            found[str(row.uid)] = Finding(str(row), f"Schedule {row} missed {number_of(row.last_count, 'run')}")
+        elif row.last_outcome == Run.Outcome.REFUSED:
+            found[str(row.uid)] = Finding(str(row), f"Schedule {row} could not start its job: {row.last_note}")
     return found
 
 

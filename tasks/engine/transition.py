@@ -7,6 +7,7 @@ No row means that another process moved the job first.
 import random
 import time
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from functools import cache, lru_cache, wraps
 from typing import Any, NamedTuple, ParamSpec, TypeVar
@@ -53,9 +54,10 @@ def move(
     places = tuple((name, value.sql if isinstance(value, Raw) else "%s") for name, value in sets.items())
     values = [_adapt(name, value, link) for name, value in sets.items() if not isinstance(value, Raw)]
     values += [_adapt_argument(value, link) for value in args]
-    with link.cursor() as cursor:
+    with getattr(link, "turn", nullcontext)(), link.cursor() as cursor:
         cursor.execute(_update(places, where, raises), values)
-        return [_build(row, link, known) for row in cursor.fetchall()]
+        rows = cursor.fetchall()
+    return [_build(row, link, known) for row in rows]
 
 
 @lru_cache(maxsize=256)  # few texts, each used for thousands of jobs

@@ -33,7 +33,8 @@ CALLBACKS, OWNER = 128, 32  # of those, callbacks of jobs, and of one person's j
 KNOWN = 10_000  # lanes whose last try is remembered
 GATHER_S = 0.01  # in which what ends together is written together
 PERIOD_S = 0.25  # between looks at the table; what this very process commits is seen at once
-REST_S, RESTS_AFTER_S = 1.0, 10.0  # the same when nothing was sent for so long
+REST_S, RESTS_AFTER_S = 30.0, 10.0  # the same when nothing was sent for so long: then others say that something is due
+STOPS_S = 1.0  # from the worker's stop until a sender that rests ends
 PATIENCE_S = 3.0  # at the end, for what is under way
 
 
@@ -107,7 +108,7 @@ class Sender(threading.Thread):
         return min(free, CALLBACKS - callbacks.total(), OWNER - callbacks[owner])
 
     def period(self) -> float:
-        """Seconds until the table is looked at again. One that has nothing to send costs a database little."""
+        """Seconds until the table is looked at again, unless ``look`` is called before."""
         return REST_S if time.monotonic() - self._sent > RESTS_AFTER_S else PERIOD_S
 
     async def _main(self) -> None:
@@ -123,14 +124,20 @@ class Sender(threading.Thread):
                         task = asyncio.create_task(self._deliver(fetcher, delivery))
                         under_way.add(task)
                         task.add_done_callback(under_way.discard)
-                    with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(self._bell.wait(), 0 if self.ends else self.period())
+                    await self._rest()
                     await asyncio.sleep(GATHER_S)
                 if under_way:
                     await asyncio.wait(under_way, timeout=PATIENCE_S)
                 await self._turn(lambda busy, lane: 0)
         finally:
             outbox.listen(None)
+
+    async def _rest(self) -> None:
+        until = time.monotonic() + self.period()
+        while (left := until - time.monotonic()) > 0 and not (self.ends or self._stopping()):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._bell.wait(), min(left, STOPS_S))
+                return
 
     async def _deliver(self, fetcher: Fetcher, delivery: Delivery) -> None:
         answer = await attempt(fetcher, delivery)
@@ -176,6 +183,12 @@ def keep_sending(stopping: Callable[[], bool]) -> None:
     if _sender is None or _sender.pid != os.getpid() or not (_sender.ends or _sender.is_alive()):
         _sender = Sender(stopping)
         _sender.start()
+
+
+def look() -> None:
+    """A delivery is due: this process's sender, if it has one, looks at the table now."""
+    if _sender is not None and _sender.pid == os.getpid():
+        _sender.look()
 
 
 def finish(seconds: float) -> None:

@@ -131,6 +131,7 @@ def throw_away(connection: BaseDatabaseWrapper) -> None:
         connection.close()
     except Exception:
         log.debug("An unclean connection did not close.", exc_info=True)
+    getattr(connection, "end_turn", lambda: None)()  # of a backend that has turns
     del connections[connection.alias]
 
 
@@ -205,6 +206,7 @@ def free_from_threads() -> list[str]:
         time.sleep(0.02)
     for connection in left:
         _cut(connection.connection)
+        getattr(connection, "end_turn", lambda: None)()  # of a backend that has turns
     return [f"a transaction of a thread in the database {each.alias!r}" for each in left]
 
 

@@ -1,14 +1,13 @@
 """The background thread of a pool child: writes reports to the database, renews leases, reads cancel requests.
 
-In one child it also writes the worker's row. While the worker stops, it releases jobs that cannot finish in time. It
-reaches a job's code only through its report.
+In one child it also does the duties of its worker (project.worker lists them). While the worker stops, it releases jobs
+that cannot finish in time. It reaches a job's code only through its report.
 """
 
 import logging
 import mmap
 import os
 import signal
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,11 +16,10 @@ from typing import Any
 
 from celery import signals
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, close_old_connections, connection
-from django.db.models import F
+from django.db import DatabaseError, InterfaceError, connection
 
-from tasks.engine import lease, lifecycle, notify, registry, releases
-from tasks.engine.models import Job, Worker
+from tasks.engine import lease, lifecycle, notify
+from tasks.engine.models import Job
 from tasks.engine.report import Cancelled, Fenced, Report
 
 log = logging.getLogger(__name__)
@@ -181,19 +179,21 @@ def _end_process() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-# --- the worker's own row --------------------------------------------------------------------------------------
-
 _pulse: tuple[int, Pulse] | None = None
 _worker: Any = None  # Celery's WorkController, kept by the parent before it forks
 _worker_pid = 0
-_speaking = threading.Lock()  # what is said last must be written last
 _stopping = mmap.mmap(-1, 1)  # shared with the children that are forked later
 
 
 def remember_worker(worker: Any) -> None:
-    """Keep the worker's object. The parent calls this before it forks; children write the worker's row from it."""
+    """Keep the worker's object. The parent calls this before it forks."""
     global _worker, _worker_pid
     _worker, _worker_pid = worker, os.getpid()
+
+
+def worker() -> tuple[Any, int]:
+    """Celery's object of this process's worker, and the id of the worker's own process."""
+    return _worker, _worker_pid
 
 
 def say_stopping() -> None:
@@ -209,13 +209,12 @@ def current() -> Pulse | None:
     return _pulse[1] if _pulse and _pulse[0] == os.getpid() else None
 
 
-def start(first: bool, kills: bool, duties: list[tuple[float, Callable[[], None]]]) -> Pulse:
-    """Start this process's pulse, once. ``first``: this process speaks for its worker and does ``duties``."""
+def start(kills: bool, duties: list[tuple[float, Callable[[], None]]]) -> Pulse:
+    """Start this process's pulse, once."""
     global _pulse
     if (found := current()) is not None:
         return found
-    spoken = [(settings.SIGNALBOX_HEARTBEAT_S, say_alive), *duties] if first else []
-    pulse = Pulse(spoken, kills)
+    pulse = Pulse(duties, kills)
     _pulse = (os.getpid(), pulse)
     pulse.start()
     return pulse
@@ -225,36 +224,3 @@ def queues() -> list[str]:
     """The queues that this process's worker serves, by name."""
     served = _worker.app.amqp.queues.consume_from if _worker else ()
     return sorted(name.removeprefix(f"{settings.SIGNALBOX_NAME}.") for name in served)
-
-
-def say_stopped() -> None:
-    """Write that the worker has stopped, from the process that ends last. A stopped worker does not count as lost."""
-    say_stopping()
-    try:
-        say_alive()
-    except Exception as error:
-        log.warning("That the worker stopped could not be written: %s", error)
-    finally:
-        connection.close()
-
-
-def say_alive() -> None:
-    """Write the worker's row, unless another process has taken its name meanwhile and this one has stopped."""
-    with _speaking:
-        close_old_connections()
-        now = lifecycle.now()
-        row = {
-            "host": socket.gethostname(),
-            "pid": _worker_pid,
-            "queues": queues(),
-            "concurrency": _worker.concurrency,
-            "release": releases.current(),
-            "seen_at": now,
-            "stopped_at": now if stopping() else None,
-        }
-        found = Worker.objects.filter(name=_worker.hostname)
-        if found.filter(pid=_worker_pid).update(beat=F("beat") + 1, **row):
-            return
-        if not (stopping() and found.exists()):
-            first = {"beat": 1, "started_at": now, "kinds": [kind.name for kind in registry.kinds()]}
-            Worker.objects.update_or_create(name=_worker.hostname, defaults=row | first)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from functools import lru_cache
+from resource import RUSAGE_SELF, getrusage
 from typing import Any
 
 from billiard.pool import mem_rss  # as it was before project.worker
@@ -108,7 +109,7 @@ def _has_room() -> bool:
     beating, most = pulse.current(), app.conf.worker_max_memory_per_child
     if beating is None or pulse.stopping() or beating.is_spent():
         return False
-    return not (beating.kills and most and mem_rss() > most)
+    return not (beating.kills and most and getrusage(RUSAGE_SELF).ru_maxrss > most and mem_rss() > most)
 
 
 def _without_the_call(request: dict[str, Any]) -> dict[str, Any]:

@@ -1,15 +1,17 @@
 """Dispatcher and reaper: they recover from lost messages and from dead workers.
 
-Both run in the pulse of each worker's first child. Several can run at once, since every move is guarded. Leases are
-measured by this process's monotonic clock alone, so a jump of the wall clock ends no attempt.
+Both run in the pulse of each worker's first child, most often in the worker that leads. Several can run at once, since
+every move is guarded. Leases are measured by this process's monotonic clock alone, so a jump of the wall clock ends no
+attempt.
 """
 
 import contextlib
 import logging
+import math
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 from django.conf import settings
@@ -17,10 +19,14 @@ from django.db import close_old_connections, connection
 
 from tasks.engine import broker, calls, lifecycle, notify, registry, unserved
 from tasks.engine.models import Job, State, Worker
+from tasks.worker import heartbeat
 
 log = logging.getLogger(__name__)
 
 MOST_MESSAGES = 500  # a queue, a sweep
+WAITS = "EXISTS (SELECT 1 FROM tasks_job WHERE app = '' AND state = 'queued')"
+DUE = "EXISTS (SELECT 1 FROM tasks_job WHERE app = '' AND state IN ('scheduled', 'retrying') AND due_at <= %s)"
+EXPIRED = "EXISTS (SELECT 1 FROM tasks_job WHERE app = '' AND expires_at <= %s AND finished_at IS NULL)"
 WAKING_S = 0.5  # at once: the thread that wakes also beats for the job beside it
 FORGOTTEN = timedelta(minutes=10)
 
@@ -35,7 +41,8 @@ class Reaper:
     def __call__(self) -> None:
         close_old_connections()
         columns = ("id", "attempt", "beat", "kind", "worker", "pid")
-        rows = list(Job.objects.filter(state=State.RUNNING).values_list(*columns))
+        running = Job.objects.filter(state=State.RUNNING).values_list(*columns)
+        rows = list(running) if heartbeat.something_runs() else []
         clock = time.monotonic()
         # While the database was away nobody could beat: a longer time without a look counts as a short one.
         passed, self._looked = min(clock - self._looked, confirm_after()), clock
@@ -82,8 +89,42 @@ def process_is_gone(worker: str, pid: int | None) -> bool:
     return False
 
 
+class Look:
+    """Asks in one statement what there is to do, and does it: an idle installation costs a database little.
+
+    It runs more often than a sweep, or jobs spread by jitter would start together; in a worker that does not lead, as
+    often as a sweep. ``more``: what is due elsewhere, as a condition in SQL with one moment, and what to do then.
+    """
+
+    def __init__(self, *more: tuple[str, Callable[[], None]]) -> None:
+        self.queued = True  # whether any job was, when it last looked
+        self._more, self._looked = more, -math.inf
+        self._sql = f"SELECT {', '.join([WAITS, DUE, EXPIRED, *(f'EXISTS ({sql})' for sql, _ in more)])}"
+
+    def __call__(self) -> None:
+        clock = time.monotonic()
+        if clock - self._looked < settings.SIGNALBOX_SWEEP_S and not heartbeat.leads():
+            return
+        self._looked = clock
+        close_old_connections()
+        moment = connection.ops.adapt_datetimefield_value(lifecycle.now())
+        with connection.cursor() as cursor:
+            cursor.execute(self._sql, [moment] * self._sql.count("%s"))
+            self.queued, due, expired, *others = cursor.fetchone()
+        if due or expired:
+            wake()
+            self.queued = True
+        for found, (_, act) in zip(others, self._more, strict=True):
+            if found:
+                act()
+
+    def if_queued(self, call: Callable[[], None]) -> Callable[[], None]:
+        """A duty that is done only while a job is queued."""
+        return lambda: call() if self.queued else None
+
+
 def wake() -> None:
-    """Queue the jobs that are due. Runs more often than a sweep, or jobs spread by jitter would start together."""
+    """Queue the jobs that are due, and cancel those that have expired."""
     until = time.monotonic() + WAKING_S
     with bounded():
         while lifecycle.wake() >= 500 and time.monotonic() < until:
@@ -97,7 +138,7 @@ def dispatch() -> None:
 
 
 class Watcher:
-    """Logs, once each, what no worker runs: the jobs wait, and nothing else in a log would say so."""
+    """Logs, once each while jobs wait for it, what no worker runs: nothing else in a log would say so."""
 
     def __init__(self) -> None:
         self._logged = unserved.Unserved(frozenset(), frozenset())

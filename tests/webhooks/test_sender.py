@@ -126,9 +126,20 @@ def test_a_process_that_ends_does_not_wait_for_a_sender_that_sends_nothing(monke
     assert not sender._sender.is_alive(), "the pulse starts no other one"
 
 
-def test_a_sender_that_has_nothing_to_send_looks_at_the_table_once_a_second(monkeypatch):
-    """And four times a second before, and for ten seconds after what it has sent."""
+def test_a_sender_that_rests_ends_soon_after_its_worker_stops():
+    over = threading.Event()
+    resting = sender.Sender(over.is_set)
+    resting.period = lambda: 60.0
+    resting.start()
+    over.set()
+    resting.join(10)
+    assert not resting.is_alive()
+
+
+def test_a_sender_that_has_nothing_to_send_rests_until_it_is_told_to_look(monkeypatch):
+    """It looks four times a second before, and for ten seconds after what it has sent."""
     monkeypatch.setattr(sender, "RESTS_AFTER_S", 1.0)
+    monkeypatch.setattr(sender, "REST_S", 1.5)
     looks: list[float] = []
     monkeypatch.setattr(sender, "_turn", lambda *_: looks.append(time.monotonic()) or [])
     over = threading.Event()

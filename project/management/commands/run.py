@@ -31,7 +31,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, kind: str, params: list[str], **options: Any) -> None:
         given = parameters(kind, params)
-        pulse.start(first=False, kills=False, duties=[])  # or the lease would end and a worker take the job over
+        pulse.start(kills=False, duties=[])  # or the lease would end and a worker take the job over
         job = self.claimed(kind, given)
         try:
             app.tasks[job.kind].perform(job, foreground=True)
