@@ -2,8 +2,8 @@
 
 SQLite has one writer at a time. Who finds it busy sleeps for 1, 2, 5, 10 … 100 ms, whatever the other one takes: two
 processes of a worker spent a quarter of their time so. A lock of the kernel on the database's folder is asked for in
-shorter steps. It is a courtesy and no guard: who does not get it within a second writes all the same, and it goes with
-its process.
+shorter steps. It is a courtesy and no guard: who does not get it soon writes all the same, and it goes with its
+process.
 """
 
 import fcntl
@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 STEP_S, LONGEST_STEP_S = 0.00005, 0.002  # between two tries
-PATIENCE_S = 1.0
+PATIENCE_S = 0.25  # a request that is refused because the database is locked must hear so soon
 REST_S = 5.0  # without turns, after somebody had one for longer than that
 
 
