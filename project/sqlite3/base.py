@@ -100,11 +100,12 @@ class DatabaseWrapper(base.DatabaseWrapper):
     """Transactions, and single statements inside of ``turn``, wait for their turn to write."""
 
     ops_class = DatabaseOperations
+    _folder = ""  # of the database; none: it is in memory
     _held: turns.Turn | None = None
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """Around one statement that writes, until its answer was read."""
+        """Around one statement of an open connection that writes, until its answer was read."""
         if self.in_atomic_block:
             yield
             return
@@ -115,9 +116,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
             self.end_turn()
 
     def _take_turn(self) -> None:
-        name = str(self.settings_dict["NAME"])
-        if not self.is_in_memory_db() and not name.startswith("file:"):
-            self._held = turns.take(os.path.dirname(name) or ".")
+        if self._folder:
+            self._held = turns.take(self._folder)
 
     def end_turn(self) -> None:
         """Whoever ends a transaction without a commit or a rollback of ours calls this."""
@@ -156,6 +156,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         made = super().get_new_connection({"factory": Connection, **conn_params})
+        name = str(conn_params["database"])
+        self._folder = "" if name.startswith((":memory:", "file:")) else os.path.dirname(name) or "."
         made.create_function("SIGNALBOX_HAS", 2, has, deterministic=True)
         made.create_function("SIGNALBOX_JSON_HAS", 2, json_has, deterministic=True)
         return made

@@ -97,13 +97,15 @@ def _workers(rule: Rule, now: datetime) -> Found:
 
 
 def _schedules(rule: Rule, now: datetime) -> Found:
-    rows = Schedule.objects.filter(periodic__enabled=True, **({"uid": rule.schedule} if rule.schedule else {}))
+    rows = Schedule.objects.filter(periodic__enabled=True).select_related(
+        "periodic__interval", "periodic__crontab", "periodic__clocked"
+    )
+    if rule.schedule:
+        rows = rows.filter(uid=rule.schedule)
     newest = Run.objects.filter(schedule=OuterRef("pk")).order_by(*Run._meta.ordering)
     last = {f"last_{name}": Subquery(newest.values(name)[:1]) for name in ("outcome", "count", "note")}
     found: Found = {}
-    for row in readable(
-        rows.select_related("periodic__interval", "periodic__crontab", "periodic__clocked").annotate(**last)
-    ):
+    for row in readable(rows.annotate(**last)):
         since = row.waiting_since
         if since is not None and now - since > timedelta(seconds=rule.seconds):
             found[str(row.uid)] = Finding(str(row), f"Schedule {row} is late: due at {since:%H:%M:%S} UTC")

@@ -298,7 +298,7 @@ def wake(most: int = 500) -> int:
     due = f"{ours} AND due_at <= %s ORDER BY due_at LIMIT %s"
     _expire(clock := now(), most)
     if not Job.objects.filter(state__in=(State.SCHEDULED, State.RETRYING), due_at__lte=clock, app="").exists():
-        return 0  # a read first: this runs twice a second, and on SQLite an UPDATE locks out other writers each time
+        return 0  # a read first: on SQLite an UPDATE that finds nothing locks out other writers as well
     moved = _moved(
         {**_queued_again(), "due_at": None},
         f"id IN ({due}) AND state IN ('scheduled', 'retrying') AND due_at <= %s",

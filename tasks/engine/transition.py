@@ -54,7 +54,7 @@ def move(
     places = tuple((name, value.sql if isinstance(value, Raw) else "%s") for name, value in sets.items())
     values = [_adapt(name, value, link) for name, value in sets.items() if not isinstance(value, Raw)]
     values += [_adapt_argument(value, link) for value in args]
-    with getattr(link, "turn", nullcontext)(), link.cursor() as cursor:
+    with link.cursor() as cursor, getattr(link, "turn", nullcontext)():
         cursor.execute(_update(places, where, raises), values)
         rows = cursor.fetchall()
     return [_build(row, link, known) for row in rows]

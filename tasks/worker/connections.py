@@ -131,7 +131,7 @@ def throw_away(connection: BaseDatabaseWrapper) -> None:
         connection.close()
     except Exception:
         log.debug("An unclean connection did not close.", exc_info=True)
-    getattr(connection, "end_turn", lambda: None)()  # of a backend that has turns
+    _end_turn(connection)
     del connections[connection.alias]
 
 
@@ -206,7 +206,7 @@ def free_from_threads() -> list[str]:
         time.sleep(0.02)
     for connection in left:
         _cut(connection.connection)
-        getattr(connection, "end_turn", lambda: None)()  # of a backend that has turns
+        _end_turn(connection)
     return [f"a transaction of a thread in the database {each.alias!r}" for each in left]
 
 
@@ -234,6 +234,12 @@ def _left_behind(connection: BaseDatabaseWrapper) -> bool:
     own = {threading.get_ident(), *running.values()}
     own |= {each.ident for each in threading.enumerate() if each.name.startswith("signalbox-")}
     return connection._thread_ident not in own and not connection.signalbox.jobs.keys() & running.keys()
+
+
+def _end_turn(connection: BaseDatabaseWrapper) -> None:
+    """Our backend of SQLite has turns to write, and its connection was ended behind its back."""
+    if hasattr(connection, "end_turn"):
+        connection.end_turn()
 
 
 def _cut(driver: Any) -> None:
