@@ -4,6 +4,7 @@ The only place that knows how a worker is built. Another application's worker is
 """
 
 import logging
+import os
 from functools import partial
 from importlib import import_module
 from typing import Any
@@ -25,8 +26,6 @@ from tasks.webhooks import sender as webhooks
 from tasks.worker import annotated, body, connections, deadlines, heartbeat, pulse, rates, sweep
 
 log = logging.getLogger(__name__)
-
-LOOK_S = 0.5  # between two looks at a pool's children; Celery's event for one that died is lost now and then
 
 
 def remember_worker(sender: str, instance: Any, **_: Any) -> None:
@@ -54,6 +53,7 @@ def keep_connections(sender: Any, **_: Any) -> None:
         )  # celery.map and its like would run a job's code for whoever writes to the broker
 
 
+LOOK_S = 0.5  # between two looks at a pool's children, where nothing tells of their end
 WAKE_S = 0.5  # while something runs; a pulse that idles looks once a second
 
 
@@ -69,6 +69,21 @@ def duties() -> list[tuple[float, Any]]:
         *((settings.SIGNALBOX_SWEEP_S, heartbeat.by_leader(call)) for call in swept),
         (1.0, partial(webhooks.keep_sending, pulse.stopping)),
     ]
+
+
+def see_ends() -> None:
+    """Celery sees that a child ends by a pipe. It closes before the child can be waited for, and a job can close it."""
+    track = asynpool.AsynPool._track_child_process
+
+    def track_by_its_id(self: asynpool.AsynPool, child: Any, hub: Any) -> None:
+        if not hasattr(child, "_sentinel_poll"):
+            child._sentinel_poll = os.pidfd_open(child.pid)
+        track(self, child, hub)
+
+    if hasattr(os, "pidfd_open"):
+        asynpool.AsynPool._track_child_process = track_by_its_id
+    else:  # not Linux
+        asynpool.AsynPool.timers = property(lambda self: {self.maintain_pool: LOOK_S})
 
 
 used_memory = pool.mem_rss
@@ -136,7 +151,7 @@ def begin(instance: Any, options: dict[str, Any], **_: Any) -> None:
     check_pool(options.get("pool") or options.get("pool_cls") or instance.app.conf.worker_pool)
     env.forget_first_admin()
     asynpool.AsynPool._create_timelimit_handlers = lambda self, hub: None  # they go by messages
-    asynpool.AsynPool.timers = property(lambda self: {self.maintain_pool: LOOK_S})
+    see_ends()
     logs.connect()
     signals.celeryd_after_setup.connect(remember_worker)
     signals.worker_init.connect(keep_connections)

@@ -8,7 +8,9 @@ import signal
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
+from stat import S_ISFIFO
 from typing import Annotated, Any
 
 from celery.utils.log import get_task_logger
@@ -109,6 +111,16 @@ def deaf(seconds: float = 60.0) -> None:
 @job(on_lost="fail", effects="none")
 def holds(seconds: float = 60.0) -> None:
     """Keep a process busy; lost with it, it does not come back."""
+    time.sleep(seconds)
+
+
+@job(on_lost="fail", effects="none")
+def holds_without_pipes(seconds: float = 60.0) -> None:
+    """Keep a process busy in which nothing that the worker opened for it is open any more."""
+    for name in os.listdir("/dev/fd"):
+        with suppress(OSError):
+            if S_ISFIFO(os.fstat(int(name)).st_mode):
+                os.close(int(name))
     time.sleep(seconds)
 
 

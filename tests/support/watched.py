@@ -376,10 +376,14 @@ class OwnRabbit:
         return True
 
     def freeze(self, word: signal.Signals = signal.SIGSTOP) -> None:
-        """Stop all its processes, or with SIGCONT let them go on."""
+        """Stop all its processes, or with SIGCONT let them go on. A process stops when each of its threads has."""
         server = psutil.Process(self.process.pid)
-        for process in [server, *server.children(recursive=True)]:
+        processes = [server, *server.children(recursive=True)]
+        for process in processes:
             process.send_signal(word)
+        if word == signal.SIGSTOP:
+            threads = [psutil.Process(thread.id) for process in processes for thread in process.threads()]
+            wait_until(lambda: all(each.status() == psutil.STATUS_STOPPED for each in threads), 10, "its stop")
 
     def url(self) -> str:
         return f"amqp://guest:guest@127.0.0.1:{self.port}//"

@@ -83,6 +83,12 @@ def killed(held: Job, number: int = signal.SIGKILL) -> float:
     return time.time()
 
 
+def killed_a_little_later(held: Job) -> float:
+    """Not in the moment in which it closes what it has open, nor at one of the moments at which its parent looks."""
+    time.sleep(0.7)
+    return killed(held)
+
+
 def crashed(held: Job) -> float:
     wait_until(lambda: not is_alive(held.pid), 20, "the crash")
     return time.time()
@@ -95,6 +101,7 @@ def cancelled(held: Job) -> float:
 
 ENDS = {
     "kill": ("holds", {}, (), killed),
+    "kill of a process without pipes": ("holds_without_pipes", {}, (), killed_a_little_later),
     "segmentation fault": ("holds", {}, (), partial(killed, number=signal.SIGSEGV)),
     "crash": ("crashes", {"how": "exit", "seconds": 1}, (), crashed),
     "cancel with grace": ("deaf", {}, (), cancelled),
