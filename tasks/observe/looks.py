@@ -47,6 +47,7 @@ class Look:
     complete: bool = False  # every queue was read to its end
     depths: dict[str, tuple[int | None, int | None, int | None]] = field(default_factory=dict)
     workers: dict[str, dict[str, Any]] = field(default_factory=dict)  # what inspect said of a worker beside its tasks
+    deaf: float = 0.0  # when the newest gap ended: what happened before may not have been heard
     shared: frozenset[str] = frozenset()  # names that several workers have: an answer is that of one of them
 
     def tasks(self) -> set[str]:
@@ -166,18 +167,33 @@ def _unacknowledged(task: Task, message: Held, shown: View, look: Look, workers:
     """Delivered and not acknowledged: a worker holds it, or held it when it died."""
     newest = shown.newest
     if newest is None:
-        doubted = _confirm(task)
-        return send(task, Waiting(message.retries or 0, look.asked, message.eta, "queue"), task.born) or doubted
+        if not look.hosts or not _all_were_asked(look, workers):
+            doubted = _confirm(task)
+            return send(task, Waiting(message.retries or 0, look.asked, message.eta, "queue"), task.born) or doubted
+        return _note(task, message, "a worker that does not have it") | _miss(task, look)
     if newest.ended is not None:
         return False
-    if not (look.answered(newest.process[0]) or workers.may_be_dead(newest.process, look.at)):
+    host = newest.process[0]
+    if not (look.answered(host) or workers.may_be_dead(newest.process, look.at)):
         return False
-    when = f" after {_iso(message.again)[:19].replace('T', ' ')} UTC" if message.again else ""
-    note = f"The broker still holds its message for {newest.process[0]}, and hands it out again{when}."
-    changed, task.note = task.note != note, note
-    if newest.started is None:
-        return changed
+    changed = _note(task, message, host)
+    itself = look.answered(host) and workers.process_of(host) == newest.process
+    if newest.started is None and not itself and task.arrived > look.deaf:
+        return changed  # its worker died with a message that it had not begun
     return _miss(task, look) or changed
+
+
+def _note(task: Task, message: Held, worker: str) -> bool:
+    when = f" after {_iso(message.again)[:19].replace('T', ' ')} UTC" if message.again else ""
+    note = f"The broker still holds its message for {worker}, and hands it out again{when}."
+    changed, task.note = task.note != note, note
+    return changed
+
+
+def _all_were_asked(look: Look, workers: Workers) -> bool:
+    """Whether each worker said what it has, or may be dead."""
+    dead = (workers.may_be_dead(workers.process_of(host), look.at) for host in look.hosts if not look.answered(host))
+    return look.every and all(dead)
 
 
 def _absent(task: Task, shown: View, look: Look, workers: Workers) -> bool:
@@ -188,12 +204,7 @@ def _absent(task: Task, shown: View, look: Look, workers: Workers) -> bool:
         if look.answered(host) or (asked and workers.may_be_dead(newest.process, look.at)):
             return _miss(task, look)
         return False
-    everywhere = (
-        look.every
-        and look.complete
-        and all(look.answered(host) or workers.may_be_dead(workers.process_of(host), look.at) for host in look.hosts)
-    )
-    return everywhere and _miss(task, look)
+    return look.complete and _all_were_asked(look, workers) and _miss(task, look)
 
 
 def _miss(task: Task, look: Look) -> bool:

@@ -176,6 +176,7 @@ class Watcher:
         """What workers, queues and results said when they were asked."""
         self.workers.take(look)
         look.shared = self.workers.shared(look.at)
+        look.deaf = self.gap.until.timestamp() if self.gap else 0.0
         found = look.tasks()
         for task in found - self.entries.keys():
             if self._may_see(look.name_of(task)) and len(self.entries) < MOST_TASKS:

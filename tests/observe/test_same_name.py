@@ -5,6 +5,7 @@ import time
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from tasks.engine.models import Job
 from tasks.observe import knowledge
@@ -168,3 +169,67 @@ def test_of_two_workers_with_one_name_no_task_is_given_up_because_the_other_one_
     watcher.write()
     assert (state("long"), state("other"), watcher.app.unseen) == ("succeeded", "succeeded", 0)
     assert row("other").worker == row("long").worker == f"shop:{HOST}"
+
+
+@pytest.fixture
+def waits(watcher) -> Worker:
+    """A worker that is there, beside a task of which only its message in the queue was seen."""
+    worker = Worker(watcher).beat("worker-online")
+    at = time.time()
+    watcher.take_look(Look(at, at, frozenset({HOST}), True, queued={"waits": Held("shop.add")}, complete=True))
+    watcher.write()
+    assert state("waits") == "queued"
+    return worker
+
+
+def test_a_message_that_redis_holds_for_a_worker_that_does_not_have_it_is_not_said_to_wait(watcher, waits):
+    """Its task may have ended, without its acknowledgement: Redis was restarted. It runs again after hours."""
+    now = time.time()
+    for after in (1, 2, 5):
+        look(watcher, {}, {"waits": Held("shop.add", again=now + 3600)}, now + after)
+        watcher.write()
+        assert state("waits") == ("queued" if after < 5 else "unknown"), "two looks some seconds apart"
+    assert "hands it out again" in row("waits").error
+    waits.begin("waits")  # Redis did
+    watcher.write()
+    assert state("waits") == "running"
+
+
+def test_a_message_that_redis_holds_for_a_worker_that_does_not_answer_waits(watcher, waits):
+    now = time.time()
+    for after in (1, 5, 9):
+        held = {"waits": Held("shop.add", again=now + 3600)}
+        watcher.take_look(Look(now + after, now + after, frozenset({HOST}), True, unacked=held, complete=True))
+    watcher.write()
+    assert state("waits") == "queued"
+
+
+def test_a_message_that_has_just_been_handed_out_waits(watcher, waits):
+    """A worker took it after it had been asked what it has. The next look finds it there."""
+    now = time.time()
+    look(watcher, {}, {"waits": Held("shop.add")}, now + 1)
+    look(watcher, {"waits": Held("shop.add")}, {"waits": Held("shop.add")}, now + 5)
+    watcher.write()
+    assert state("waits") == "running"
+
+
+@pytest.mark.parametrize(
+    ("answers", "gap", "said"), [(True, False, "unknown"), (False, True, "unknown"), (False, False, "queued")]
+)
+def test_a_message_that_a_worker_received_waits_only_if_its_start_would_have_been_heard(watcher, answers, gap, said):
+    worker = Worker(watcher).beat("worker-online")
+    worker.say("task-received", "waits", name="shop.add", retries=0)
+    now = time.time()
+    if gap:
+        watcher.open_gap(timezone.now(), timezone.now(), "the broker cut the connection")
+    if not answers:
+        worker.say("worker-offline")
+    for after in (1, 5):
+        held = {"unacked": {"waits": Held("shop.add", again=now + 3600)}}
+        if answers:
+            look(watcher, {}, held["unacked"], now + after)
+        else:
+            watcher.take_look(Look(now + after, now + after, frozenset({HOST}), True, complete=True, **held))
+    watcher.write()
+    assert state("waits") == said
+    assert "hands it out again" in row("waits").headers["note"]

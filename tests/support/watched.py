@@ -226,7 +226,7 @@ def wrong(shop: Shop, held: Collection[str] = (), runs: bool = True, app: str = 
         words = truth.get(task)
         right = AGREES[words[-1]] if words else {"queued", "scheduled"} if task in held else set()
         if said not in right or (said == "running" and not runs):
-            found[task] = f"{said}, and truly {words}"
+            found[task] = f"{said}, and truly {words}" + (", with its message in the broker" if task in held else "")
     return found
 
 
