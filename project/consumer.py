@@ -12,7 +12,8 @@ from kombu.message import Message
 from tasks.engine import registry
 from tasks.worker import alive, deadlines, rates, request, slices
 
-LIMITS_S = 0.25  # between two looks at time limits
+LIMITS_S = 0.25  # between two looks at time limits while a job runs
+IDLE_S = 1.0  # else: what begins meanwhile is looked at before the shortest usual limit is over
 
 
 class Consumer(consumer.Consumer):
@@ -41,15 +42,25 @@ class Consumer(consumer.Consumer):
     def register_with_event_loop(self, hub: Any) -> None:
         super().register_with_event_loop(hub)
         self._planned.clear()  # what was planned before a connection was lost may have been lost with it
-        hub.call_repeatedly(LIMITS_S, self._look_at_limits)
+        self._keep_looking(hub)
 
-    def _look_at_limits(self) -> None:
+    def _keep_looking(self, hub: Any) -> None:
+        runs = True
+        try:
+            runs = self._look_at_limits()
+        finally:
+            hub.call_later(LIMITS_S if runs else IDLE_S, self._keep_looking, hub)
+
+    def _look_at_limits(self) -> bool:
+        """End what is overdue. Whether it is to be looked at again soon: a job runs, or a kind has a rate limit."""
+        runs = False
         if deadlines.board is not None and getattr(self.pool, "_pool", None) is not None:  # of processes
             children = {child.index: child.pid for child in self.pool._pool._pool}
-            deadlines.board.look(children)
+            runs = deadlines.board.look(children)
             for index, stood in list(alive.board.still(children)):
                 deadlines.board.end_still(index, children[index], stood)
         self._plan_calls()
+        return runs or bool(self._planned)
 
     def _plan_calls(self) -> None:
         """Plan a call for the next token of each kind with a rate limit."""

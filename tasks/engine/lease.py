@@ -12,7 +12,7 @@ from tasks.engine import attempts, notify
 from tasks.engine.models import Job, State
 from tasks.engine.transition import move, retry_on_lock
 
-HELD = "uid = %s AND attempt = %s AND state = 'running'"  # the fencing token: true for the attempt that holds the job
+HELD = "id = %s AND attempt = %s AND state = 'running'"  # the fencing token: true for the attempt that holds the job
 
 
 TERMINATE = "revoked with terminate"  # the reason of a cancel that does not wait for the job
@@ -29,7 +29,7 @@ class CancelRequest(NamedTuple):
 def flush(job: Job, news: Any) -> CancelRequest | None:
     """Write progress and log lines of a running attempt. None: the attempt does not hold the job any more."""
     with transaction.atomic():
-        moved = move(attempts.progress_columns(news), HELD, [job.uid, job.attempt])
+        moved = move(attempts.progress_columns(news), HELD, [job.pk, job.attempt])
         if moved:
             attempts.write_lines(job, news.lines)
     notify.push_changes(moved)
@@ -39,7 +39,7 @@ def flush(job: Job, news: Any) -> CancelRequest | None:
 @retry_on_lock
 def beat(job: Job) -> CancelRequest | None:
     """Raise ``Job.beat``. Neither ``version`` nor browsers change: only the reaper reads this column."""
-    held = Job.objects.filter(uid=job.uid, attempt=job.attempt, state=State.RUNNING)
+    held = Job.objects.filter(pk=job.pk, attempt=job.attempt, state=State.RUNNING)
     return read_cancel(job) if held.update(beat=F("beat") + 1) else None
 
 

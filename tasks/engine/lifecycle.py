@@ -19,7 +19,7 @@ from tasks.engine.errors import Failure, NotInState
 from tasks.engine.lease import HELD, TERMINATE
 from tasks.engine.log_context import REQUEST, request_id
 from tasks.engine.models import Job, Outcome, State
-from tasks.engine.transition import Raw, move, now, retry_on_lock
+from tasks.engine.transition import OF_UID, Raw, move, now, retry_on_lock
 from tasks.webhooks import outbox
 
 WAITING = "state IN ('scheduled', 'queued', 'retrying')"
@@ -31,7 +31,7 @@ UNASKED = {"cancel_requested_at": None, "cancel_requested_by_id": None, "cancel_
 # A waiting job is cancelled at once (finished_at = cancel_requested_at) and keeps its due_at, which undo needs.
 # A running job ends later than the request, and has no due_at.
 AS_IT_WAITED = "CASE WHEN due_at IS NULL THEN 'queued' WHEN attempt = 0 THEN 'scheduled' ELSE 'retrying' END"
-CANCELLED_WAITING = "uid = %s AND state = 'cancelled' AND finished_at = cancel_requested_at"
+CANCELLED_WAITING = f"{OF_UID} AND state = 'cancelled' AND finished_at = cancel_requested_at"
 
 
 # --- asked for by people and programs --------------------------------------------------------------------------
@@ -100,11 +100,11 @@ def cancel(uid: UUID, by: Any = None, reason: str = "") -> Job:
         "cancel_requested_by_id": by and by.pk,
         "cancel_reason": storable.text(reason, 500),
     }
-    waiting, first = "uid = %s AND state IN ('scheduled', 'queued', 'retrying')", "cancel_requested_at IS NULL"
+    waiting, first = f"{OF_UID} AND state IN ('scheduled', 'queued', 'retrying')", "cancel_requested_at IS NULL"
     if reason == TERMINATE:  # also of a job that was only asked until now
         first = f"({first} OR cancel_reason <> '{TERMINATE}')"
     moved = _moved({"state": State.CANCELLED, "finished_at": asked["cancel_requested_at"], **asked}, waiting, [uid])
-    moved = moved or move(asked, f"uid = %s AND state = 'running' AND {first}", [uid])
+    moved = moved or move(asked, f"{OF_UID} AND state = 'running' AND {first}", [uid])
     if moved:
         notify.push_changes(moved)
         notify.notify_next_of_key(moved[0])
@@ -126,7 +126,7 @@ def retry(uid: UUID, by: Any = None) -> Job:
         **NO_ERROR,
         **UNASKED,
     }
-    job, done = _requeue(uid, fresh, "uid = %s AND state IN ('failed', 'cancelled')")
+    job, done = _requeue(uid, fresh, f"{OF_UID} AND state IN ('failed', 'cancelled')")
     if not done:
         instead = "submit a copy to run it again" if job.state == State.SUCCEEDED else "it has not ended"
         raise NotInState(job, f"The job is {job.state}: {instead}.")
@@ -170,7 +170,7 @@ def claim(uid: UUID, worker: str, pid: int, kind: str | None = None) -> Job | No
     ``kind``: only if the job is of that kind. A message names both, and a forged message can name any two.
     """
     named = [registry.own_name(kind)] if kind else []
-    where = f"uid = %s{' AND kind = %s' * len(named)} AND {notify.IN_TURN}"
+    where = f"{OF_UID}{' AND kind = %s' * len(named)} AND {notify.IN_TURN}"
     return _claim(where, [uid, *named], _holder(worker, pid))
 
 
@@ -362,7 +362,7 @@ def _end_attempt(
     if the job had not been there, for what would follow it.
     """
     sets = {**(attempts.progress_columns(news) if news else {}), **ended}
-    where, args = f"{HELD} AND beat = %s" if beat is not None else HELD, [job.uid, job.attempt]
+    where, args = f"{HELD} AND beat = %s" if beat is not None else HELD, [job.pk, job.attempt]
     where += " AND cancel_requested_at IS NULL" * unasked
     args += [beat] if beat is not None else []
     lines = news.lines if news else ()

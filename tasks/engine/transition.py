@@ -24,6 +24,9 @@ P = ParamSpec("P")
 T = TypeVar("T")
 PAUSES_S = (0.02, 0.1, 0.3)
 PATIENCE_S = 1.9  # a statement that took longer waited for a lock; it is not repeated, the caller gets the error
+# Of one job, at the start of a WHERE. With the uid beside a state, PostgreSQL may read all rows of that state instead:
+# the index of those is small when it plans, and it uses a plan again for as long as it likes.
+OF_UID = "id = (SELECT id FROM tasks_job WHERE uid = %s)"
 PLAIN = (str, int)  # and not ``str | int``, which Python would build again for each value
 
 

@@ -70,18 +70,21 @@ class SharedSlots:
     def is_marked(self, index: int) -> bool:
         return bool(self._marked[index])
 
-    def look(self, children: Mapping[int, int]) -> None:
-        """Signal and end what is overdue. ``children``: the place of each that lives, and its process id."""
-        now = time.monotonic()
+    def look(self, children: Mapping[int, int]) -> bool:
+        """Signal and end what is overdue. ``children``: the place of each that lives, and its process id. True: a job
+        runs in one of them."""
+        now, runs = time.monotonic(), False
         for index, pid in children.items():
             slot = self.read(index) if index < self.children else NOTHING
             if slot.pid != pid:
                 continue
+            runs = True
             if 0 < slot.hard_until <= now:
                 self._end(index, slot, lambda slot=slot: _fail(slot), f"ran for more than {slot.limit:g} s")
             elif 0 < slot.soft_until <= now and self._warned.get(index) != slot:
                 self._warned[index] = slot
                 _send(slot.pid, signal.SIGUSR1)
+        return runs
 
     def end_still(self, index: int, pid: int, stood: float) -> None:
         """End a child that does not move any more; its attempt is lost, as it would be with its worker."""

@@ -1,9 +1,13 @@
 """The planner of PostgreSQL knows how many jobs there are, also in the first minute of a table."""
 
+from collections.abc import Callable
+
 import pytest
 from django.db import connection, transaction
 
-from tasks.engine import analyze, calls, lifecycle
+from tasks.engine import analyze, calls, lease, lifecycle
+from tasks.engine.errors import Failure
+from tasks.engine.models import Job
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -32,8 +36,20 @@ def new_table(monkeypatch):
     connection.close()  # with what it has planned
 
 
-def claim() -> None:
-    assert lifecycle.claim_next(["default", "io"], calls.called(), "w1@here", 1)
+def claim() -> Job:
+    return wanted(lifecycle.claim_next(["default", "io"], calls.called(), "w1@here", 1))
+
+
+def wanted(job: Job | None) -> Job:
+    assert job is not None
+    return job
+
+
+def rows_read(act: Callable[[], object]) -> float:
+    with transaction.atomic():
+        before = value(READ)
+        act()
+        return value(READ) - before
 
 
 def test_a_claim_of_a_table_that_has_grown_reads_few_rows(new_table):
@@ -41,10 +57,35 @@ def test_a_claim_of_a_table_that_has_grown_reads_few_rows(new_table):
         lifecycle.submit("noop", {})
         claim()
     lifecycle.submit_many("noop", [{}] * 2_000)
-    with transaction.atomic():
-        before = value(READ)
+    assert rows_read(claim) < 100
+
+
+@pytest.mark.parametrize("many", ["running", "queued"])
+def test_a_move_of_one_job_reads_few_rows_however_many_are_in_its_state(new_table, many):
+    """The indexes of a state are small in a quiet system, and a plan that was made then is kept."""
+    moves = {
+        "the claim of a message": lambda job: lifecycle.claim(job.uid, "w1@here", 1, "noop"),
+        "a beat": lambda _: lease.beat(claim()),
+        "a success": lambda _: lifecycle.succeed(claim()),
+        "a failure": lambda _: lifecycle.fail(claim(), Failure.said("no")),
+        "a cancel": lambda job: lifecycle.cancel(job.uid),
+    }
+    with connection.cursor() as cursor:
+        cursor.execute("SET plan_cache_mode = force_generic_plan")
+        lifecycle.submit_many("noop", [{}] * 1_000)
+        cursor.execute("UPDATE tasks_job SET state = 'cancelled', finished_at = now()")
+        cursor.execute("VACUUM (ANALYZE) tasks_job")
+    for move in moves.values():
+        for _ in range(6):  # until it is prepared
+            wanted(move(lifecycle.submit("noop", {})[0]))
+    lifecycle.submit_many("noop", [{}] * 600)  # the table has not doubled
+    for _ in range(600 if many == "running" else 0):
         claim()
-        assert value(READ) - before < 100
+    read = {}
+    for what, move in moves.items():
+        job = lifecycle.submit("noop", {})[0]
+        read[what] = rows_read(lambda move=move, job=job: wanted(move(job)))
+    assert all(rows < 100 for rows in read.values()), read
 
 
 def test_the_table_is_analyzed_when_it_has_doubled_and_left_alone_otherwise(new_table):
