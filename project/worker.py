@@ -80,10 +80,12 @@ def see_ends() -> None:
             child._sentinel_poll = os.pidfd_open(child.pid)
         track(self, child, hub)
 
-    if hasattr(os, "pidfd_open"):
-        asynpool.AsynPool._track_child_process = track_by_its_id
-    else:  # not Linux
+    try:
+        os.close(os.pidfd_open(os.getpid()))
+    except (AttributeError, OSError):  # another system than Linux, an old one, or a container that forbids it
         asynpool.AsynPool.timers = property(lambda self: {self.maintain_pool: LOOK_S})
+    else:
+        asynpool.AsynPool._track_child_process = track_by_its_id
 
 
 used_memory = pool.mem_rss
