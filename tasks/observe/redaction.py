@@ -10,10 +10,9 @@ from functools import lru_cache
 from typing import Any
 
 MASK = "•••"
-WORDS = ("pass", "secret", "token", "key", "auth", "cookie", "card", "iban", "credential", "signature")
 
 
-def redact(value: Any, words: Sequence[str] = WORDS) -> Any:
+def redact(value: Any, words: Sequence[str]) -> Any:
     """A JSON value with MASK for each value whose key is secret, and with its texts redacted."""
     if isinstance(value, Mapping):
         return {
@@ -25,7 +24,7 @@ def redact(value: Any, words: Sequence[str] = WORDS) -> Any:
     return redact_text(value, words) if isinstance(value, str) else value
 
 
-def redact_text(text: str, words: Sequence[str] = WORDS) -> str:
+def redact_text(text: str, words: Sequence[str]) -> str:
     """A text with MASK for what follows a secret key: ``'api_key': 'x'``, ``password=x``, ``Authorization: Bearer x``.
 
     Credentials of an address (``redis://user:password@host``) are masked too.
@@ -40,7 +39,7 @@ def redact_text(text: str, words: Sequence[str] = WORDS) -> str:
     return _pattern(tuple(words)).sub(_masked, text)
 
 
-def is_secret(name: str, words: Sequence[str] = WORDS) -> bool:
+def is_secret(name: str, words: Sequence[str]) -> bool:
     folded = name.lower()
     return any(word in folded for word in words)
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from project.observe_settings import REDACT
 from tasks.observe import broker, events, streams
 from tasks.observe.redaction import MASK, redact, redact_text
 
@@ -121,7 +122,7 @@ def test_secrets_are_masked_in_values_and_in_texts():
         "token": None,
         "note": "pwd=1 pass=2",
     }
-    assert redact(value) == {
+    assert redact(value, REDACT) == {
         "user": "ada",
         "api_key": MASK,
         "nested": [{"Password": MASK, "n": 1}],
@@ -136,14 +137,14 @@ def test_secrets_are_masked_in_values_and_in_texts():
         "redis://:hunter2@host/0",
         "{'auth': b'hunter2'}",
     ):
-        assert "hunter2" not in redact_text(text)
-        assert MASK in redact_text(text)
-    assert redact_text("(1, {'monkey_business': 3})") != ""
-    assert redact_text("ValueError: no stock") == "ValueError: no stock"
+        assert "hunter2" not in redact_text(text, REDACT)
+        assert MASK in redact_text(text, REDACT)
+    assert redact_text("(1, {'monkey_business': 3})", REDACT) != ""
+    assert redact_text("ValueError: no stock", REDACT) == "ValueError: no stock"
 
 
 def test_redaction_takes_linear_time():
     began = time.perf_counter()
     for text in ("a" * 65_536, "key" * 20_000, "'" * 65_536, "key='" * 13_000, "\\" * 65_536, "http://" * 9_000):
-        redact_text(text)
+        redact_text(text, REDACT)
     assert time.perf_counter() - began < 5
