@@ -118,8 +118,8 @@ class Query:
         _short(given)
         typed, words = parse(" ".join(given.get("q", ())))
         asked = {name: [str(value) for value in values] for name, values in given.items() if name != "q"}
-        if wrong := next((name for name in asked if not is_filter(name)), None):
-            raise SearchError(**{wrong[:40]: unknown(wrong)})
+        for wrong in (name for name in asked if not is_filter(name)):
+            raise SearchError(**{wrong[:40] or "q": unknown(wrong)})
         found, told = dict[str, Any](words=words), dict[str, str]()
         for name in dict.fromkeys((*typed, *asked)):
             sources = [values for values in (typed.get(name), asked.get(name)) if values]

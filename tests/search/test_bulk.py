@@ -210,3 +210,11 @@ def test_a_bulk_action_says_what_became_of_its_jobs_with_a_search_for_each_part(
     assert {state: part["n"] for state, part in parts.items()} == {"queued": 2, "succeeded": 1}
     found = finder.find(read(parts["succeeded"]["search"], "bob")[0], Job.objects.all())
     assert [job.uid for job in found.jobs] == [jobs[0].uid]
+
+
+def test_a_filter_without_a_name_is_refused_as_any_other_that_is_none():
+    answer = call("bob").post("bulk/", {"action": "cancel", "filter": {"": "failed"}})
+    assert answer.status_code == 400
+    assert "There is no filter :" in str(answer.json()["errors"])
+    for path in ("jobs/?=failed", "jobs/export/?=failed"):
+        assert call("bob").get(path).status_code == 400
