@@ -88,10 +88,10 @@ def bulk_action(view: ResourceView, given: dict[str, Any]) -> Response:
         query = bulk.query_for(action, filters, view.actor.name)
     except SearchError as error:
         raise wrong(**{at(name): said for name, said in error.errors.items()}) from None
+    key = key_of(view.request)
     if given["dry_run"]:
         found, exact = bulk.count(view.actor, action, query)
         return Response({"count": found, "exact": exact})
-    key = key_of(view.request)
     asking.refuse_used_key(view.actor, key)
     job, created = actions.bulk(view.actor, action, filters, key=key)
     place = versions.link(view.request, "job", uid=job.uid)

@@ -129,8 +129,9 @@ def test_a_bulk_request_that_is_sent_again_with_its_key_is_the_same_bulk_action(
     assert (other.status_code, other.problem) == (422, "key-reused")
     assert bob.post("jobs/", {"kind": "noop"}, Idempotency_Key="stop-all").status_code == 422
     assert bob.post("bulk/", body | {"dry_run": True}, Idempotency_Key="stop-all").json()["count"] == 1
-    wrong = bob.post("bulk/", body, Idempotency_Key="a b")
-    assert (wrong.status_code, list(wrong.json()["errors"])) == (400, ["Idempotency-Key"])
+    for dry_run in (True, False):
+        wrong = bob.post("bulk/", body | {"dry_run": dry_run}, Idempotency_Key="a b")
+        assert (wrong.status_code, list(wrong.json()["errors"])) == (400, ["Idempotency-Key"])
     assert bob.post("bulk/", body).status_code == 201
 
 
