@@ -27,6 +27,17 @@ def page(name: str, path: str) -> str:
     return answer.content.decode()
 
 
+def test_what_people_asked_of_a_task_is_said_in_words():
+    shop()
+    task = watched("running")
+    call("bob").post(f"jobs/{task.uid}/cancel/", {})
+    html = page("ada", f"/jobs/{task.uid}/")
+    assert "asked its worker to terminate it" in html and "watched.terminate" not in html
+    call("ada").post("apps/shop/orders/", {"order": "rate_limit", "kind": "shop.tasks.pay", "rate": "1/s"})
+    html = page("ada", "/audit/")
+    assert "asked to terminate" in html and "ordered" in html and ">watched." not in html
+
+
 def test_the_board_shows_watched_tasks_with_a_mark_and_no_box_to_pick():
     shop()
     task = watched("running", doubt_at=timezone.now())
