@@ -27,6 +27,13 @@ def page(name: str, path: str) -> str:
     return answer.content.decode()
 
 
+def test_an_application_page_says_which_tasks_are_never_seen():
+    shop()
+    App.objects.update(unseen=3)
+    html = page("vera", "/apps/shop/")
+    assert "3 tasks began that nobody saw" in html and "Tasks with send_events=False are always among them" in html
+
+
 def test_what_people_asked_of_a_task_is_said_in_words():
     shop()
     task = watched("running")
