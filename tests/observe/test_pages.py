@@ -57,6 +57,18 @@ def test_the_board_shows_watched_tasks_with_a_mark_and_no_box_to_pick():
     assert "live, 3 unseen" in html
 
 
+def test_the_board_says_when_its_failures_are_only_the_newest():
+    shop()
+    for _ in range(19):
+        watched("failed")
+    assert ">newest " not in page("vera", "/")
+    watched("failed")
+    watched("failed")
+    html = page("vera", "/")
+    section = html[html.index('data-section="failed"') :].split("</section>")[0]
+    assert section.count("data-job=") == 20 and ">newest 20<" in section
+
+
 def test_an_unknown_task_has_its_own_lamp_and_word():
     shop()
     task = watched("unknown", error="Nobody knows it.")
