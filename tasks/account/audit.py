@@ -57,7 +57,8 @@ DONE = {
     "bulk": "started the bulk action", "run_schedule": "ran", "replay": "sent again", "login": "logged in as",
     "logout": "logged out", "logout-everywhere": "logged out everywhere as", "prune": "pruned by",
     "change-password": "changed the password of", "callback_secret": "changed the secret of",
-    "steer": "ordered", "purge": "purged",
+    "steer": "ordered", "purge": "purged", "watched.cancel": "asked to skip",
+    "watched.terminate": "asked to terminate", "watched.run_again": "ran again",
 }  # fmt: skip
 UUID_TEXT = re.compile(r"(?<![/0-9a-f-])[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{6}([0-9a-f]{6})")
 
@@ -66,7 +67,7 @@ def describe(entry: Entry) -> dict[str, Any]:
     """An entry with what people call it: ``did``, the verb, and ``on``, its target with short ids."""
     did = done(entry.action, entry.detail or {})
     if entry.outcome == Entry.Outcome.REFUSED:
-        did = f"tried to {entry.action.replace('_', ' ').replace('-', ' ')}"
+        did = f"tried to {entry.action.removeprefix('watched.').replace('_', ' ').replace('-', ' ')}"
     return entry.to_dict() | {"job": job_of(entry), "did": did, "on": UUID_TEXT.sub(r"\1", entry.target)}
 
 
@@ -80,7 +81,7 @@ def done(action: str, detail: Mapping[str, Any]) -> str:
         return "deleted"
     if action.startswith("change_") or action == "channels":
         return "changed"
-    return DONE.get(action, action.replace("_", " "))
+    return DONE.get(action, "ordered" if action.startswith("watched.") else action.replace("_", " "))
 
 
 def targets(text: str) -> list[str]:

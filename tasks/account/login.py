@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth import logout
+from django.contrib.auth import get_user_model, logout
 from django.contrib.auth.forms import UsernameField
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
 from django.contrib.auth.views import LoginView
@@ -45,7 +45,9 @@ class Login(LoginView):
 
     def get_context_data(self, **context: Any) -> dict[str, Any]:
         oidc = settings.SIGNALBOX_OIDC_NAME if settings.SIGNALBOX_OIDC else ""
-        return super().get_context_data(local=settings.SIGNALBOX_LOCAL_LOGIN, oidc=oidc, **context)
+        local = settings.SIGNALBOX_LOCAL_LOGIN
+        nobody = local and not get_user_model()._default_manager.filter(is_active=True).exists()
+        return super().get_context_data(local=local, oidc=oidc, nobody=nobody, **context)
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if not settings.SIGNALBOX_LOCAL_LOGIN:

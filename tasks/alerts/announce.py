@@ -72,11 +72,12 @@ def text_of(alerts: list[Alert]) -> tuple[str, str]:
     if len(alerts) == 1:
         title = first.sentence if is_open else f"Over: {first.sentence}"
     else:
-        title = f"{len(is_open)} open, {len(alerts) - len(is_open)} over: {first.sentence}"
+        closed = len(alerts) - len(is_open)
+        title = f"{len(is_open)} open{f', {closed} closed' if closed else ''}: {first.sentence}"
     blocks = [line_of(alert) for alert in alerts[:LINES]]
     if len(alerts) > LINES:
         blocks.append(f"And {len(alerts) - LINES} more.")
-    if url := link("alerts"):
+    if url := outside(address("alerts")):
         blocks.append(f"All alerts: {url}")
     return name + title, "\n\n".join(blocks)
 
@@ -91,7 +92,7 @@ def line_of(alert: Alert) -> str:
         change = f"Open since {since}."
     else:
         change = f"Still open, since {since}{_change(alert)}."
-    url = link_of(alert)
+    url = outside(address_of(alert))
     return "\n".join(part for part in (alert.sentence, change, url) if part)
 
 
@@ -111,24 +112,25 @@ def _figure(alert: Alert, figure: float | None) -> str:
     return roughly(figure or 0) if alert.about == Watch.WAITING else f"{figure:,.0f}"
 
 
-def link_of(alert: Alert) -> str:
+def address_of(alert: Alert) -> str:
     """Where to look at what an alert is about."""
     subject = f'"{alert.subject}"' if " " in alert.subject else alert.subject
     match alert.about:
         case Watch.FAILURES:
-            return link("jobs", q=f"state:failed kind:{subject}")
+            return address("jobs", q=f"state:failed kind:{subject}")
         case Watch.WAITING:
-            return link("jobs", q=f"state:queued queue:{subject}")
+            return address("jobs", q=f"state:queued queue:{subject}")
         case Watch.WORKER:
-            return link("workers")
+            return address("workers")
         case Watch.SCHEDULE:
-            return link("schedules")
-    return link("alerts")
+            return address("schedules")
+    return address("alerts")
 
 
-def link(name: str, **query: str) -> str:
+def address(name: str, **query: str) -> str:
+    return f"{reverse(name)}{'?' if query else ''}{urlencode(query)}"
+
+
+def outside(path: str) -> str:
     """An address of ours from outside; empty while SIGNALBOX_URL is not set."""
-    if not settings.SIGNALBOX_URL:
-        return ""
-    path = reverse(name).removeprefix(settings.PREFIX)
-    return f"{settings.SIGNALBOX_URL}{path}{'?' if query else ''}{urlencode(query)}"
+    return settings.SIGNALBOX_URL and settings.SIGNALBOX_URL + path.removeprefix(settings.PREFIX)

@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from tasks.access.permissions import may
-from tasks.alerts import evaluate, rules
+from tasks.alerts import announce, evaluate, rules
 from tasks.alerts.forms import RuleForm
 from tasks.alerts.models import Alert, Rule
 from tasks.web.pages import Page
@@ -22,9 +22,10 @@ class AlertsPage(Page):
     action = "see_rows"
 
     def get_context_data(self, **context: Any) -> dict[str, Any]:
+        now = Alert.objects.filter(closed_at=None).order_by("opened_at", "id")[: evaluate.SHOWN]
         past, more = newest(self.request, Alert.objects.exclude(closed_at=None), PAGE)
         return super().get_context_data(
-            now=Alert.objects.filter(closed_at=None).order_by("opened_at", "id")[: evaluate.SHOWN],
+            now=[(alert, announce.address_of(alert)) for alert in now],
             past=past,
             more=more,
             rules=Rule.objects.order_by("id").prefetch_related("channels"),

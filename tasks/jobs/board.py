@@ -27,7 +27,7 @@ class BoardView(Page):
         user, counted = self.request.user, watched.with_apps(board["stats"])
         return super().get_context_data(
             sections=sections,
-            totals={name: total(len(jobs), now.get(name, 0)) for name, jobs in sections.items()},
+            totals={name: total(name, len(jobs), now.get(name, 0)) for name, jobs in sections.items()},
             stats=counted,
             watched=counted["apps"],
             by_queue=tallies["queues"],
@@ -41,5 +41,7 @@ class BoardView(Page):
         )
 
 
-def total(shown: int, known: int) -> str:
+def total(name: str, shown: int, known: int) -> str:
+    if name == "failed" and shown == gauges.FAILED:
+        return f"newest {shown}"
     return f"{shown} of {known}" if known > shown else str(shown)

@@ -154,7 +154,7 @@ def _tally(app: App, workers: list[WatchedWorker]) -> str:
     if app.unseen:
         return (
             f"{number_of(app.unseen, 'task')} began that nobody saw: with each beat a worker says how many it began, "
-            "and that many are missing here."
+            "and that many are missing here. Tasks with send_events=False are always among them."
         )
     return "" if not workers else "Whether all tasks were seen is not known yet: no worker's count could be compared."
 

@@ -149,7 +149,7 @@ class Watcher:
                 if judged.unseen < 0:
                     return
                 begin = datetime.fromtimestamp(arrived - 4, UTC)
-                self.open_gap(begin, datetime.fromtimestamp(arrived, UTC), "events were lost")
+                self.open_gap(begin, datetime.fromtimestamp(arrived, UTC), "no event of them came")
             self.gap.unseen = max(0, self.gap.unseen + judged.unseen)
             self.gap.save(update_fields=["unseen"])
         if judged.unseen > 0:  # and what it began may be shown as waiting still

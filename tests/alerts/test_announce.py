@@ -168,7 +168,7 @@ def test_what_opens_within_the_time_of_a_group_comes_in_one_message():
     failed(3, "prune")
     assert len(said()) == 1
     later(301)
-    assert said()[1].startswith("2 open, 0 over: ")
+    assert said()[1].startswith("2 open: ")
     assert "prune: 3 failures" in Notification.objects.latest("id").body
 
 

@@ -34,6 +34,11 @@ def test_the_notice_stands_above_every_page_until_it_is_over_or_dismissed():
     assert "Closed" in vera.get("/alerts/").text
 
 
+def test_an_open_alert_leads_to_what_it_is_about():
+    evaluate.open_alert("key", "failures", "store.pay", "store.pay: 9 failures in 10 min (limit 5)")
+    assert 'href="/jobs/?q=state%3Afailed+kind%3Astore.pay"' in browser("vera").get("/alerts/").text
+
+
 def test_rules_are_made_changed_and_deleted_by_forms():
     Rule.objects.all().delete()
     bob, said = browser("bob"), {"watch": "failures", "kind": "noop", "times": "3", "minutes": "5", "seconds": "60"}

@@ -78,6 +78,11 @@ CLIPPED = """() => [...document.querySelectorAll("body *")]
     .filter((e) => !e.closest("svg, input, textarea, select, .times-axis"))
     .map((e) => e.outerHTML.slice(0, 120))"""
 
+MISSING = """() => [...document.querySelectorAll("tr")]
+    .filter((row) => row.checkVisibility())
+    .flatMap((row) => [...row.cells].filter((cell) => !cell.checkVisibility()))
+    .map((cell) => cell.outerHTML.slice(0, 120))"""
+
 
 @pytest.fixture(scope="package")
 def addresses(product: Product) -> dict[str, str]:
@@ -146,6 +151,7 @@ def test_a_page_fits_and_pleases_axe(
         assert page.evaluate("document.documentElement.scrollWidth") <= width, f"scrolls sideways at {width} px"
         assert page.evaluate(CLIPPED) == [], f"cut off at {width} px"
         assert page.evaluate(OVERLAPS) == [], f"overlaps at {width} px"
+        assert page.evaluate(MISSING) == [], f"a cell is missing at {width} px"
     assert [said for said in watcher.complaints if name != "nothing" or "404" not in said] == []
 
 

@@ -42,6 +42,12 @@ def test_one_press_sends_a_task_with_its_real_arguments_once():
     assert Entry.objects.get(action="watched.run_again", outcome="done").who == "bob"
 
 
+def test_the_page_says_why_it_is_not_offered():
+    shop()
+    html = page("bob", f"/jobs/{watched('failed', queue='shop:', **REAL).uid}/")
+    assert ">Another run<" in html and "not possible: Its queue is not known" in html
+
+
 def test_sealed_arguments_are_sent_as_they_are_and_shown_masked():
     shop()
     real = {"args": [], "kwargs": {"api_key": "hunter2"}}

@@ -27,6 +27,24 @@ def page(name: str, path: str) -> str:
     return answer.content.decode()
 
 
+def test_an_application_page_says_which_tasks_are_never_seen():
+    shop()
+    App.objects.update(unseen=3)
+    html = page("vera", "/apps/shop/")
+    assert "3 tasks began that nobody saw" in html and "Tasks with send_events=False are always among them" in html
+
+
+def test_what_people_asked_of_a_task_is_said_in_words():
+    shop()
+    task = watched("running")
+    call("bob").post(f"jobs/{task.uid}/cancel/", {})
+    html = page("ada", f"/jobs/{task.uid}/")
+    assert "asked its worker to terminate it" in html and "watched.terminate" not in html
+    call("ada").post("apps/shop/orders/", {"order": "rate_limit", "kind": "shop.tasks.pay", "rate": "1/s"})
+    html = page("ada", "/audit/")
+    assert "asked to terminate" in html and "ordered" in html and ">watched." not in html
+
+
 def test_the_board_shows_watched_tasks_with_a_mark_and_no_box_to_pick():
     shop()
     task = watched("running", doubt_at=timezone.now())
@@ -37,6 +55,18 @@ def test_the_board_shows_watched_tasks_with_a_mark_and_no_box_to_pick():
     assert ">shop</span>" in row and "not confirmed since" in row
     assert 'type="checkbox"' not in row
     assert "live, 3 unseen" in html
+
+
+def test_the_board_says_when_its_failures_are_only_the_newest():
+    shop()
+    for _ in range(19):
+        watched("failed")
+    assert ">newest " not in page("vera", "/")
+    watched("failed")
+    watched("failed")
+    html = page("vera", "/")
+    section = html[html.index('data-section="failed"') :].split("</section>")[0]
+    assert section.count("data-job=") == 20 and ">newest 20<" in section
 
 
 def test_an_unknown_task_has_its_own_lamp_and_word():

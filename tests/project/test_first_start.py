@@ -41,6 +41,12 @@ def test_the_link_makes_an_admin_who_is_logged_in_and_then_it_is_dead(client: Cl
     assert User.objects.count() == 1
 
 
+def test_the_log_in_page_says_where_the_link_is_until_there_is_an_admin(client: Client, token: str) -> None:
+    assert "Nobody can log in yet" in client.get("/login/").text
+    client.post(f"/start/{token}/", FORM)
+    assert "Nobody can log in yet" not in Client().get("/login/").text
+
+
 def test_looking_does_not_use_it_and_mistakes_do_not_either(client: Client, token: str) -> None:
     for _ in range(3):
         assert client.get(f"/start/{token}/").status_code == 200

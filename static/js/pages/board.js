@@ -217,7 +217,9 @@ export class Board {
   #head(name, { list, head }) {
     const shown = list.rows.size;
     const all = this.store.stats?.now[name] ?? shown;
-    put(head.querySelector("[data-total]"), name === "finished" || name === "failed" || all <= shown ? `${shown}` : `${shown} of ${all}`);
+    const whole = name === "finished" || name === "failed" || all <= shown;
+    const cut = name === "failed" && shown === FAILED;
+    put(head.querySelector("[data-total]"), cut ? `newest ${shown}` : whole ? `${shown}` : `${shown} of ${all}`);
     hide(head.querySelector("[data-empty]"), shown > 0);
     if (name === "failed") hide(head, !shown); // the verdict says that there are none
     const fold = /** @type {HTMLElement|null} */ (head.querySelector("[data-fold]"));

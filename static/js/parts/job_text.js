@@ -18,6 +18,8 @@ export const LEADS = { scheduled: "starts", queued: "waiting for", running: "for
 export const ACTIVITY = {
   submit: "submitted", cancel: "cancelled", retry: "retried", take_back: "undid the cancel",
   bulk: "started the bulk action", share: "created a share link", end_share: "revoked a share link",
+  "watched.cancel": "asked its workers to skip it", "watched.terminate": "asked its worker to terminate it",
+  "watched.run_again": "ran it again",
 };
 
 export const FINAL = new Set(["succeeded", "failed", "cancelled", "unknown"]);

@@ -28,6 +28,8 @@ LEADS = {
 ACTIVITY = {
     "submit": "submitted", "cancel": "cancelled", "retry": "retried", "take_back": "undid the cancel",
     "bulk": "started the bulk action", "share": "created a share link", "end_share": "revoked a share link",
+    "watched.cancel": "asked its workers to skip it", "watched.terminate": "asked its worker to terminate it",
+    "watched.run_again": "ran it again",
 }  # fmt: skip
 
 UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"))  # seconds
