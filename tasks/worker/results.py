@@ -72,13 +72,14 @@ class JobResult(AsyncResult):
             )
         until = None if timeout is None else time.monotonic() + timeout
         while (job := row_of(self.id)[1]) is None or job.state not in Job.FINAL:
+            said = broken_chord(self.id) if job is None else None  # first: what breaks a chord goes before it
             if job is None and (broken := self._broken_by()) is not None:
                 if broken.state == Job.State.CANCELLED:
                     raise RuntimeError("The chain ended before this job: one before it was cancelled.")
                 if propagate:
                     raise raised(broken)
                 return self.result
-            if job is None and (said := broken_chord(self.id)) is not None:
+            if said is not None:
                 if propagate:
                     raise said["result"]
                 return said["result"]
