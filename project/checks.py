@@ -7,7 +7,9 @@ environment variable alone is in env.py.
 import ipaddress
 import os
 from collections.abc import Iterable
+from typing import Any
 
+from celery import signals
 from django.apps import AppConfig, apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Info, Tags, Warning, register
@@ -22,6 +24,10 @@ FOR_TESTS = {"SIGNALBOX_CHROMIUM"}
 WEAK_LENGTH, WEAK_VARIETY = 32, 8
 NAMED = 'Give the label of an installed model, such as Ref("shop.Order").'
 HAS_UID = "A row goes by its public id: a UUIDField named uid, with unique=True and a default."
+UNSENT = {
+    signals.task_revoked: "Use an alert or a webhook.",
+    signals.heartbeat_sent: "GET /api/v1/workers/ and /readyz say which workers live.",
+}
 LOCAL_NAMES = {"localhost", "testserver"}
 
 
@@ -123,6 +129,26 @@ def requests_of_classes(app_configs: Iterable[AppConfig] | None, **_) -> list[Ch
         Warning(f"{name}.Request is not used: a worker makes requests of its own.", hint=hint, id="signalbox.W007")
         for name in sorted(options.unused_requests)
     ]
+
+
+@register()
+def parts_of_workers(app_configs: Iterable[AppConfig] | None, **_) -> list[CheckMessage]:
+    """What Celery's own worker would call, and a worker of jobs does not."""
+    said: list[CheckMessage] = []
+    for signal, hint in UNSENT.items():
+        if names := sorted(_name_of(each) for each in signal._live_receivers(None)):
+            text = f"{signal.name} is not sent by workers of jobs, and has receivers: {', '.join(names)}."
+            said.append(Warning(text, hint=hint, id="signalbox.W008"))
+    for app in adoption.served:
+        if names := sorted({_name_of(step) for steps in app.steps.values() for step in steps}):
+            text = f"Workers of jobs run no bootsteps of {app.main}: {', '.join(names)}."
+            said.append(Warning(text, hint="Use signals, such as worker_ready.", id="signalbox.W009"))
+    return said
+
+
+def _name_of(found: Any) -> str:
+    """Module and name of a class or function, also of one that was named by a text."""
+    return found if isinstance(found, str) else f"{found.__module__}.{found.__name__}"
 
 
 @register()

@@ -6,6 +6,7 @@ tasks.worker.adopt does it. This module imports nothing, as a project's ``celery
 from typing import Any
 
 taken: list[Any] = []  # Celery apps whose tasks all become jobs
+served: list[Any] = []  # the other Celery apps of the process, which answer about jobs
 started: list[bool] = []  # not empty once this process has adopted what was named until then
 adopted: list[str] = []  # names of tasks that are jobs now
 wrong: list[str] = []  # sentences: patterns that match nothing, tasks that cannot be jobs

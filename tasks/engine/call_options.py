@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from tasks.engine import due, registry, routing, storable
-from tasks.engine.options import describe_option, misspelt
+from tasks.engine.options import check_serializer, describe_option, misspelt
 from tasks.engine.titles import LONGEST
 from tasks.params.json_types import carried
 from tasks.params.signature import size
@@ -54,6 +54,7 @@ def split_options(kind: registry.Kind, options: dict[str, Any]) -> dict[str, Any
     found = {name: options.pop(name, None) for name in ("priority", "countdown", "eta", "expires", "headers")}
     eta = found.pop("eta")
     try:
+        check_serializer(options.get("serializer"))
         found["due_at"] = eta if eta is None else due.at(eta)
         due.after(found["countdown"] or 0)
         found["queue"] = routing.queue_name(options.pop("queue", None))
@@ -148,9 +149,9 @@ def check_headers(headers: Any) -> dict[str, Any] | None:
     return kept
 
 
-def parse_task_id(kind: str, task_id: str | None) -> UUID | None:
+def parse_task_id(kind: str, task_id: str | UUID | None) -> UUID | None:
     """Return the job id that canvas or a caller chose, or None. ValueError if it is no UUID."""
     try:
-        return UUID(task_id) if task_id else None
+        return UUID(str(task_id)) if task_id else None
     except ValueError:
         raise ValueError(f"{kind}: the id of a job is a UUID, and task_id is none.") from None

@@ -65,6 +65,12 @@ def check_options(options: Iterable[str]) -> None:
             raise TypeError(f"a job has no option {name!r}; if {meant} is not meant, take another name")
 
 
+def check_serializer(serializer: Any) -> None:
+    """TypeError for pickle, which would keep what JSON cannot: a tuple, a number as a key, an object."""
+    if serializer == "pickle":
+        raise TypeError("serializer='pickle' cannot be honoured: the arguments of a job are JSON")
+
+
 def misspelt(name: str, known: Iterable[str]) -> str | None:
     """The known word that a name is so much like that it was meant to be that one."""
     return next(iter(get_close_matches(name, known, 1, LIKE)), None)

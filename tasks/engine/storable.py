@@ -7,6 +7,7 @@ from enum import Enum
 from math import isfinite, log10
 from typing import Any
 
+from celery.result import ResultBase
 from django.core.serializers.json import DjangoJSONEncoder
 
 from tasks.params.typed import Typed, typed
@@ -87,6 +88,8 @@ class _Writer:
                 return self.plain(value.value)
             case Typed():
                 return self._typed(value)
+            case ResultBase():  # of a task or group that the code has called: what ``result_from_tuple`` reads
+                return self.plain(value.as_tuple())
             case str():
                 return self._text(value, RESULT_BYTES)
             case int():

@@ -195,10 +195,15 @@ def _split(kind: str, params: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
 
 
 def adopt() -> None:
-    """Give rows that others made (Django's admin, ``beat_schedule`` in code) a Schedule of their own."""
-    bare = PeriodicTask.objects.filter(schedule_row__isnull=True, task__in=registry.names())
-    for key in bare.values_list("pk", flat=True):  # whether such a row can be kept is found out when it is read
-        Schedule.objects.get_or_create(periodic_id=key)
+    """Give rows that others made (Django's admin, ``beat_schedule`` in code) a Schedule of their own.
+
+    A moment that has passed by now runs once, however late: its row may be made a second before it, or while no beat
+    runs, and django-celery-beat runs it then.
+    """
+    now, bare = timezone.now(), PeriodicTask.objects.filter(schedule_row__isnull=True, task__in=registry.names())
+    for key, at in bare.values_list("pk", "clocked__clocked_time"):  # whether each can be kept is found out later
+        before = {"done_until": min(now, at - timedelta(microseconds=1)), "missed": Schedule.Missed.ONCE} if at else {}
+        Schedule.objects.get_or_create(periodic_id=key, defaults=before)
 
 
 def strange_rows() -> list[str]:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from functools import partial
+from types import MethodType
 from typing import Any
 
 from celery import Task, _state
@@ -55,12 +56,15 @@ def adopt(name: str, tasks: list[Task]) -> registry.Kind:
         task.__class__ = made
         if "_orig_run" in vars(task):  # ``run`` is Celery's wrapper around it, which tries again
             task._orig_run = partial(made.run, task)
+        elif "run" in vars(task):  # a wrapper of the team's own, around the function without its values
+            task.run = MethodType(body.run_of(task.run, bound=False, takes_report=False), task)
     app.tasks[name] = tasks[0]
     return kind
 
 
 def _kind_of(name: str, task: Task) -> registry.Kind:
     function, bound = _function_of(task)
+    options.check_serializer(task.serializer)
     dotted = f"{function.__module__}.{function.__name__}"
     tries = (getattr(task, "retry_kwargs", None) or {}).get("max_retries", task.max_retries)
     queue, priority = getattr(task, "queue", None), getattr(task, "priority", None)

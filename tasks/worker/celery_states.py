@@ -108,7 +108,17 @@ def raised(job: Job) -> Exception:
                     if (text := str(candidate)) == message:
                         return candidate
                     made = made or (candidate if text else None)
+    if made is None and found is not None:
+        with suppress(Exception):
+            made = _saying(found, message)
     return made or RuntimeError(job.error or f"The job was {job.state}.")
+
+
+def _saying(kind: type[Exception], text: str) -> Exception:
+    """An exception for ``except kind``, of which only the text is known: its class wants more than that."""
+    about = {"__module__": kind.__module__, "__qualname__": kind.__qualname__, "__str__": lambda self: text}
+    made = type(kind.__name__, (kind,), about)
+    return made.__new__(made, text)
 
 
 def _number(text: str) -> float:

@@ -13,12 +13,11 @@ from typing import Any
 from celery import Celery, _state
 from celery.contrib.abortable import ABORTED
 
-from tasks.engine import maps, registry
+from tasks.engine import adoption, maps, registry
 from tasks.engine.celery_app import app, is_ours
 from tasks.worker import control, results
 
 OUR_KINDS = "tasks.kinds."  # other programs rely on the names of the kinds there
-_served: list[Any] = []
 _senders: list[Any] = []  # of these, the apps with a ``send_task`` of their own, through which Celery's calls go
 
 
@@ -31,9 +30,9 @@ def serve_all() -> None:
 
 def serve(other: Any) -> None:
     """Let ``other`` answer about jobs too. Its class stays its own, as code may ask for it."""
-    if is_ours(other) or any(each is other for each in _served):
+    if is_ours(other) or any(each is other for each in adoption.served):
         return
-    _served.append(other)
+    adoption.served.append(other)
     other._get_backend = partial(_backend, other._get_backend)
     other._backend_cache = None  # one without ours, that was asked for already
     vars(other._local).pop("backend", None)
@@ -90,7 +89,7 @@ def passes_on(task: Any) -> bool:
 
 def said(name: str) -> Any:
     """A setting of Celery's as code has set it on such an app; tests set eager mode so. None: it is not set."""
-    for each in _served:
+    for each in adoption.served:
         value = (each._preconf if each._conf is None else each._conf.changes).get(name)
         if value is not None:
             return value

@@ -72,19 +72,22 @@ class JobResult(AsyncResult):
             )
         until = None if timeout is None else time.monotonic() + timeout
         while (job := row_of(self.id)[1]) is None or job.state not in Job.FINAL:
+            said = broken_chord(self.id) if job is None else None  # first: what breaks a chord goes before it
             if job is None and (broken := self._broken_by()) is not None:
                 if broken.state == Job.State.CANCELLED:
                     raise RuntimeError("The chain ended before this job: one before it was cancelled.")
                 if propagate:
                     raise raised(broken)
                 return self.result
-            if job is None and (said := broken_chord(self.id)) is not None:
+            if said is not None:
                 if propagate:
                     raise said["result"]
                 return said["result"]
             if until is not None and time.monotonic() > until:
                 raise JobTimeoutError(f"The job was still {self.state} after {timeout:g} s.")
             time.sleep(interval)
+        if not self.on_ready.ready:
+            self.on_ready(self)  # what ``then`` waits for
         value = restored(job.result) if job.state == Job.State.SUCCEEDED else raised(job)
         if callback is not None:
             callback(self.id, value)
@@ -133,7 +136,9 @@ def broken_chord(body_id: str) -> dict[str, Any] | None:
 class NoResults(DisabledBackend):
     """Celery's result backend that stores nothing: rows answer, and chords are rows."""
 
-    get_task_meta = Backend.get_task_meta
+    get_state = get_status = Backend.get_state
+    get_result = Backend.get_result
+    get_traceback = Backend.get_traceback
     wait_for = Backend.wait_for
 
     def ensure_chords_allowed(self) -> None:
@@ -158,13 +163,21 @@ class NoResults(DisabledBackend):
         """The result stays: it is the job's own record."""
 
     def store_result(self, task_id: str, result: Any, state: str, *args: Any, **options: Any) -> None:
-        """A result is in its row. ``abort()`` of Celery's AbortableAsyncResult is a state of that name: a cancel."""
+        """A result is in its row. ``abort()`` of Celery's AbortableAsyncResult is a state of that name: a cancel.
+
+        What a job's code stores for itself is what it gives to ``update_state``.
+        """
+        report = current_report()
+        if report.job_id is not None and str(task_id) == report.job_id:
+            report.set_state(str(state), result)
         if state == ABORTED and is_uuid(task_id):
             with suppress(Job.DoesNotExist, NotInState):
                 lifecycle.cancel(UUID(task_id), reason="aborted by the program")
 
-    def _get_task_meta_for(self, task_id: str) -> dict[str, Any]:
-        """For ``celery.result.AsyncResult(id)``, in Celery's words for states, as code written for it compares them."""
+    def get_task_meta(self, task_id: str, cache: bool = True) -> dict[str, Any]:
+        """For ``celery.result.AsyncResult(id)``, in Celery's words for states, as code written for it compares them.
+        Nothing is cached: a process that asks about many jobs would keep the result of each.
+        """
         return with_children(task_id) or meta_of(None)
 
 
@@ -213,8 +226,9 @@ def row_of(task_id: str) -> tuple[str, Job | None]:
     return task_id, job
 
 
-def is_uuid(text: str) -> bool:
+def is_uuid(given: Any) -> bool:
+    """Whether it may be the id of a job: of a text, or of a UUID, as a field of a model has it."""
     try:
-        return bool(UUID(text))
+        return bool(UUID(str(given)))
     except ValueError:
         return False

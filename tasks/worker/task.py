@@ -7,6 +7,7 @@ Every Celery option means the same as in Celery. An unsupported option raises Ty
 import inspect
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from celery import Task, _state, chunks, xmap, xstarmap
 from celery.exceptions import ImproperlyConfigured, MaxRetriesExceededError, Retry
 from celery.local import PromiseProxy
 from django.apps import apps
+from django.db import transaction
 from kombu.serialization import dumps, loads
 from kombu.utils.imports import symbol_by_name
 
@@ -24,7 +26,7 @@ from tasks.engine.report import current_report
 from tasks.engine.uid import uuid7
 from tasks.engine.words import number_of
 from tasks.params.signature import Signature
-from tasks.worker import again, attempt, body, other_apps, publish, trace
+from tasks.worker import again, attempt, body, other_apps, publish, trace, wrapped
 from tasks.worker.results import JobResult
 
 TAKEN = "a job with this task_id exists and is {}, and a job is one call. Leave task_id out to run it again."
@@ -48,7 +50,13 @@ class JobTask(Task):
 
         What waits beyond ``expires`` is cancelled. ``headers`` are there in the request of the task.
         """
-        if self._get_app().conf.task_always_eager or other_apps.said("task_always_eager"):
+        if wrapped.around_celerys():
+            if not wrapped.passing(self.name):
+                options |= {"task_id": task_id} if task_id else {}
+                with wrapped.passes(self.name):  # and comes back here, by ``send_task`` of the app
+                    return super().apply_async(args, kwargs, **options)
+            options = wrapped.own_options(self, options)
+        if self._is_eager():
             self.kind.signature.bind(args or (), kwargs or {})
             content_type, encoding, data = dumps((args or (), kwargs or {}), "json")
             args, kwargs = loads(data, content_type, encoding)  # as a worker would get them
@@ -81,12 +89,20 @@ class JobTask(Task):
         publish.after(self, call)
         return self.AsyncResult(str(job.uid))
 
+    def _is_eager(self) -> bool:
+        return self._get_app().conf.task_always_eager or other_apps.said("task_always_eager")
+
     def delay_on_commit(self, *args: Any, **kwargs: Any) -> None:
-        """Same as ``delay``: the row is part of the transaction, and its message is sent after the commit."""
-        self.delay(*args, **kwargs)
+        """Same as ``delay``: the row is part of the transaction, and its message is sent after the commit. In eager
+        mode there is no row, and the call runs after the commit."""
+        self.apply_async_on_commit(args, kwargs)
 
     def apply_async_on_commit(self, *args: Any, **kwargs: Any) -> None:
-        self.apply_async(*args, **kwargs)
+        call = partial(self.apply_async, *args, **kwargs)
+        if self._is_eager():
+            transaction.on_commit(call)
+        else:
+            call()
 
     def AsyncResult(self, task_id: str, **options: Any) -> JobResult:
         return JobResult(task_id, app=self._get_app(), **({"backend": app.backend} | options))
@@ -240,6 +256,7 @@ def _make_task(function: Callable[..., Any], given: dict[str, Any]) -> Any:
         options.check_options(given)
         wanted = given.pop("base", None) or _class_of_the_app(function.__module__)
         base = options.mix_base(body.Outermost, JobTask, wanted)
+        options.check_serializer(given.get("serializer") or base.serializer)
         options.check_delays(options.of_class(base) | given)
     except TypeError as error:
         raise TypeError(f"{where}: {error}") from None

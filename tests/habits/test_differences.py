@@ -1,14 +1,17 @@
 """Rows of the table of differences from plain Celery that no other test holds. docs/adopting.md has the table."""
 
 import pytest
-from celery import Task, signals
+from celery import Celery, Task, signals
+from celery.bootsteps import StartStopStep
+from celery.contrib.testing.worker import start_worker
 from celery.result import GroupResult
 from celery.worker.request import Request
 from django.utils.translation import gettext_lazy
 
 from project import checks
+from project.celery import app
 from tasks.base import job
-from tasks.engine import lifecycle, options
+from tasks.engine import adoption, lifecycle, options
 from tasks.engine.models import Job
 from tests.support.calls import call
 from tests.support.processes import wait_until
@@ -21,6 +24,11 @@ database = pytest.mark.django_db(transaction=True)
 @job(name="difference_tells_of_another", bind=True)
 def tells_of_another(self, other: str):
     self.update_state(task_id=other, state="PROGRESS", meta={"current": 1})
+
+
+@job(name="difference_says_its_eta", bind=True)
+def says_its_eta(self):
+    return self.request.eta
 
 
 @job(name="difference_says")
@@ -137,3 +145,57 @@ def test_a_request_of_a_class_is_not_used_and_named_by_a_check():
     (named,) = [each.msg for each in checks.requests_of_classes(None) if each.msg.startswith("HasRequest")]
     assert named == "HasRequest.Request is not used: a worker makes requests of its own."
     options.unused_requests.discard("HasRequest")
+
+
+def hears(**_): ...
+
+
+class Liveness(StartStopStep):
+    """What teams add to a worker for the probes of Kubernetes."""
+
+
+def test_signals_and_bootsteps_that_no_worker_of_jobs_runs_are_named_by_a_check(monkeypatch):
+    assert checks.parts_of_workers(None) == []
+    theirs = Celery("difference_steps", set_as_current=False)
+    theirs.steps["worker"].add(Liveness)
+    monkeypatch.setattr(adoption, "served", [theirs])
+    for signal in (signals.task_revoked, signals.heartbeat_sent):
+        signal.connect(hears)
+    try:
+        said = [each.msg for each in checks.parts_of_workers(None)]
+    finally:
+        for signal in (signals.task_revoked, signals.heartbeat_sent):
+            signal.disconnect(hears)
+    assert said == [
+        f"task_revoked is not sent by workers of jobs, and has receivers: {__name__}.hears.",
+        f"heartbeat_sent is not sent by workers of jobs, and has receivers: {__name__}.hears.",
+        f"Workers of jobs run no bootsteps of difference_steps: {__name__}.Liveness.",
+    ]
+
+
+class Pickling(Task):
+    serializer = "pickle"
+
+
+@database
+def test_pickle_is_refused_by_a_kind_its_class_and_a_call():
+    said = "serializer='pickle' cannot be honoured: the arguments of a job are JSON"
+    for given in ({"serializer": "pickle"}, {"base": Pickling}):
+        with pytest.raises(TypeError, match=said):
+            job(name="difference_pickles", **given)(says.run)
+    with pytest.raises(TypeError, match=f"difference_says: {said}"):
+        says.apply_async(("x",), serializer="pickle")
+    assert not Job.objects.exists()
+
+
+@database
+def test_the_moment_for_which_a_job_was_planned_is_not_in_its_request():
+    assert perform(Job.objects.get(uid=says_its_eta.apply_async(countdown=0).id)).result is None
+
+
+@database
+def test_a_worker_in_the_process_of_a_test_runs_jobs_when_it_is_one_of_our_app():
+    with start_worker(app, perform_ping_check=False):
+        assert says.delay("x").get(timeout=20) == ["str", "x"]
+        with pytest.raises(TimeoutError):
+            says.apply_async(("y",), countdown=0.2).get(timeout=2)

@@ -8,7 +8,7 @@ import pytest
 pytestmark = pytest.mark.process
 HELP = {"end_of", "lines", "settled", "indices", "_caught"}
 DIFFER = {"received_of_five_calls", "retry_by_hand", "failure_of_a_hard_limit"}  # of test_differences
-MODULES = ("cases", "apps", "requests", "calls", "others")
+MODULES = ("cases", "apps", "requests", "calls", "others", "usual")
 
 
 def cases_of(module: str) -> list[str]:
@@ -22,3 +22,8 @@ def cases_of(module: str) -> list[str]:
 def test_a_habit_works_as_in_plain_celery(sides, module, case, side):
     """State, value, number of runs and the log of the tasks are the same."""
     assert sides(side).run(module, case) == sides("plain").run(module, case)
+
+
+@pytest.mark.parametrize("case", cases_of("registered"))
+def test_a_task_of_the_teams_app_works_as_in_plain_celery_when_it_is_adopted(sides, case):
+    assert sides("adopted").run("registered", case) == sides("plain").run("registered", case)

@@ -43,6 +43,11 @@ def plain_theirs(n):
     return plain_sum.delay(n, 1).id
 
 
+@shared_task(serializer="pickle")
+def plain_unpickled(n):
+    return n
+
+
 @theirs.task
 def plain_left(n):
     return n

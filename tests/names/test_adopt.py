@@ -43,6 +43,8 @@ def test_what_was_adopted_and_what_was_not_is_listed(adopted):
     ]  # fmt: skip
     assert wrong == [
         "SIGNALBOX_ADOPT names 'nobody.*', and no plain Celery task of this process is called so.",
+        f"The task {HERE}.plain_unpickled stays a plain Celery task: serializer='pickle' cannot be honoured: the "
+        "arguments of a job are JSON.",
         "SIGNALBOX_ADOPT_SUBMIT names 'nobody.*', and no task that became a job is called so.",
     ]
     assert f"{HERE}.plain_left" in left

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from celery import shared_task
 from django.utils import timezone
-from django_celery_beat.models import IntervalSchedule, PeriodicTask
+from django_celery_beat.models import ClockedSchedule, IntervalSchedule, PeriodicTask
 
 from project import beat, checks
 from tasks.engine.celery_app import app
@@ -72,6 +72,18 @@ def test_the_job_of_a_row_expires_as_the_row_says():
     actions.adopt()
     job = run_now()
     assert 59 < (job.expires_at - job.created_at).total_seconds() < 61
+
+
+@pytest.mark.parametrize("ago", [0, 1, 600])
+def test_a_moment_that_passed_before_its_row_was_found_runs_once(ago):
+    """As django-celery-beat does: code makes such a row for a moment to come, or while no beat runs."""
+    at = ClockedSchedule.objects.create(clocked_time=timezone.now() - timedelta(seconds=ago))
+    row(interval=None, clocked=at, one_off=True)
+    keeper = beat.Timekeeper(app=app, lazy=True)
+    for _ in range(2):
+        keeper._read()
+        keeper._settle(timezone.now())
+    assert (Job.objects.count(), PeriodicTask.objects.get().enabled) == (1, False)
 
 
 def test_parameters_given_anew_take_the_place_of_positional_ones():

@@ -2,10 +2,12 @@
 
 from datetime import UTC, datetime
 from types import SimpleNamespace
+from unittest.mock import patch
 from zoneinfo import ZoneInfo
 
 import pytest
 from celery import Celery
+from django.db import transaction
 from kombu import Queue
 from kombu.common import Broadcast
 
@@ -81,6 +83,16 @@ def test_eager_mode_is_honoured_under_tests(settings):
     settings.CELERY_TASK_ALWAYS_EAGER = False
     add.delay(1, 2)
     assert Job.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_call_at_the_commit_runs_then_in_eager_mode_too(settings):
+    settings.CELERY_TASK_ALWAYS_EAGER = True
+    with patch.object(add, "run") as ran, transaction.atomic():
+        add.delay_on_commit(1, 2)
+        add.apply_async_on_commit((3, 4))
+        assert ran.call_count == 0
+    assert ran.call_count == 2
 
 
 def test_a_moment_without_a_zone_is_in_celerys_zone(monkeypatch):

@@ -56,14 +56,24 @@ def test_a_result_raises_the_class_that_the_job_raised(which: str) -> None:
     assert isinstance(result.result, type(was))
 
 
-def test_what_cannot_be_made_again_is_a_runtime_error_that_names_it() -> None:
+def test_an_error_whose_text_is_made_of_its_attributes_has_its_class_and_text() -> None:
     ERRORS["odd"] = Odd()
     ERRORS["odd"].nothing = 1
     result = raises.delay("odd")
     perform(Job.objects.get())
-    with pytest.raises(RuntimeError, match="Odd: odd: 1"):
+    with pytest.raises(Odd) as caught:
         result.get(timeout=1)
+    assert (str(caught.value), type(caught.value).__name__) == ("odd: 1", "Odd")
     del ERRORS["odd"]
+
+
+def test_what_cannot_be_made_again_is_a_runtime_error_that_names_it() -> None:
+    ERRORS["many"] = ExceptionGroup("many", [ValueError("x")])
+    result = raises.delay("many")
+    perform(Job.objects.get())
+    with pytest.raises(RuntimeError, match="ExceptionGroup: many"):
+        result.get(timeout=1)
+    del ERRORS["many"]
 
 
 @pytest.mark.parametrize(

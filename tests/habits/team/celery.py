@@ -12,7 +12,7 @@ app = Carrying(
     backend=address.replace("memory://", "cache+memory://"),
 )
 app.conf.update(
-    include=[f"tests.habits.team.{name}" for name in ("tasks", "asked", "many", "others")],
+    include=[f"tests.habits.team.{name}" for name in ("tasks", "asked", "many", "others", "usual")],
     broker_connection_retry_on_startup=True,
     task_track_started=True,
     result_extended=True,
