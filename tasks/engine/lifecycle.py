@@ -171,7 +171,7 @@ def claim(uid: UUID, worker: str, pid: int, kind: str | None = None) -> Job | No
     """
     named = [registry.own_name(kind)] if kind else []
     where = f"{OF_UID}{' AND kind = %s' * len(named)} AND {notify.IN_TURN}"
-    return _claim(where, [uid, *named], _holder(worker, pid))
+    return _claim(where, [uid, *named], _holder(worker, pid), [])
 
 
 def claim_next(queues: Sequence[str], kinds: Sequence[str], worker: str, pid: int) -> Job | None:
@@ -183,7 +183,7 @@ def claim_next(queues: Sequence[str], kinds: Sequence[str], worker: str, pid: in
         return None
     holder = _holder(worker, pid)
     first, args = calls.next_of(queues, kinds, holder["started_at"])
-    return _claim(f"id = {first}", args, holder)
+    return _claim(f"id = {first}", args, holder, [])
 
 
 def claim_next_of_keys(kind: str, queues: Sequence[str], worker: str, pid: int) -> Job | None:
@@ -195,7 +195,7 @@ def claim_next_of_keys(kind: str, queues: Sequence[str], worker: str, pid: int) 
     startable = f"{waiting} AND {notify.NOT_PAUSED} AND {calls.NOT_EXPIRED} AND {turn}"
     first = f"id = (SELECT id FROM tasks_job WHERE {startable} {order})"  # noqa: S608 - constants
     holder = _holder(worker, pid)
-    return _claim(f"{first} AND {turn}", [kind, *queues, holder["started_at"]], holder)
+    return _claim(f"{first} AND {turn}", [kind, *queues, holder["started_at"]], holder, [])
 
 
 def _holder(worker: str, pid: int) -> dict[str, Any]:
@@ -203,8 +203,9 @@ def _holder(worker: str, pid: int) -> dict[str, Any]:
 
 
 @retry_on_lock
-def _claim(where: str, args: list[Any], holder: dict[str, Any]) -> Job | None:
-    """A repetition after a lost answer finds the job held by this claim."""
+def _claim(where: str, args: list[Any], holder: dict[str, Any], tried: list[bool]) -> Job | None:
+    """A repetition after a lost answer finds the job held by this claim. ``tried``: empty until the first try."""
+    is_first, tried[:] = not tried, [True]
     fresh = {"state": State.RUNNING, **holder}
     fresh |= {"finished_at": NULL, "due_at": NULL, **NOTHING_DONE, **NO_ERROR}
     sets = {"attempt": Raw("attempt + 1"), "beat": Raw("beat + 1"), **fresh}
@@ -216,7 +217,8 @@ def _claim(where: str, args: list[Any], holder: dict[str, Any]) -> Job | None:
             moved = _moved(sets, startable, args)
     except IntegrityError:  # another job of its serial key was claimed in the same moment
         return None
-    moved = moved or list(Job.objects.select_related("owner").filter(state=State.RUNNING, app="", **holder)[:1])
+    if not (moved or is_first):
+        moved = list(Job.objects.select_related("owner").filter(state=State.RUNNING, **holder)[:1])
     notify.push_changes(moved)
     return moved[0] if moved else None
 

@@ -1,13 +1,13 @@
 """Values as every database can store them: JSON without NaN, NUL or lone surrogates, within a size."""
 
 import json
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from math import isfinite, log10
 from typing import Any
 
-from celery.result import ResultBase
 from django.core.serializers.json import DjangoJSONEncoder
 
 from tasks.params.typed import Typed, typed
@@ -88,8 +88,6 @@ class _Writer:
                 return self.plain(value.value)
             case Typed():
                 return self._typed(value)
-            case ResultBase():  # of a task or group that the code has called: what ``result_from_tuple`` reads
-                return self.plain(value.as_tuple())
             case str():
                 return self._text(value, RESULT_BYTES)
             case int():
@@ -100,6 +98,8 @@ class _Writer:
                 return self._object(value.items())
             case list() | tuple() | set() | frozenset():
                 return [self.plain(item) for item in value]
+        if _is_call(value):
+            return self.plain(value.as_tuple())
         if is_dataclass(value) and not isinstance(value, type):
             return self._object((each.name, getattr(value, each.name)) for each in fields(value))
         try:
@@ -132,6 +132,13 @@ class _Writer:
         written = text(self._hide(value), limit)
         self._left -= len(written)
         return written
+
+
+def _is_call(value: Any) -> bool:
+    """Whether it stands for a task or group that code has called: ``result_from_tuple`` reads its tuple. Celery is not
+    loaded for it, as programs that read documents in a process of their own use this module too."""
+    loaded = sys.modules.get("celery.result")
+    return loaded is not None and isinstance(value, loaded.ResultBase)
 
 
 def _in_short(number: int) -> str:

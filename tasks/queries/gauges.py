@@ -45,7 +45,7 @@ def failures() -> list[dict[str, Any]]:
     ends = Ending.objects.filter(state=State.FAILED, at__gte=since).order_by("-at").values_list("job_id", flat=True)
     watched = Job.every.filter(pk__in=list(ends[:ENDS]), state=State.FAILED).exclude(app="").order_by("-finished_at")
     found = [job for jobs in (own, watched) for job in jobs.select_related("owner").defer(*board.UNSHOWN)[:FAILED]]
-    return [job.summary() for job in sorted(found, key=lambda job: job.finished_at, reverse=True)[:FAILED]]
+    return [job.summary() for job in sorted(found, key=lambda job: job.finished_at, reverse=True)]
 
 
 GAUGES: dict[str, Callable[[], Any]] = {

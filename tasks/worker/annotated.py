@@ -1,4 +1,5 @@
-"""What Celery's settings say of every task, or of some: limits for all, and ``task_annotations``.
+"""What is said of tasks after their definition: by Celery's settings (limits for all, ``task_annotations``), or by code
+that sets an attribute of a task.
 
 Celery itself applies them where it runs a task. A kind says them too, for readers and for what decides by them.
 """
@@ -7,6 +8,8 @@ from celery.app.annotations import prepare, resolve_all
 
 from tasks.engine import registry
 from tasks.engine.celery_app import app
+
+BY_CODE = frozenset({"queue", "priority", "time_limit", "soft_time_limit", "rate_limit"})  # what code may set on a task
 
 
 def settle_all() -> None:
@@ -29,10 +32,11 @@ def settle_common(limits: dict[str, object]) -> None:
 
 
 def settle(kind: registry.Kind, name: str, value: object) -> None:
+    """Let a kind have what was said of its task. TypeError for what it cannot be, as at its definition."""
     if name == "max_retries":
         kind.max_attempts = 1_000_000 if value is None else 1 + value
     elif name in ("time_limit", "soft_time_limit", "rate_limit", "priority"):
-        setattr(kind, name, value)
+        setattr(kind, name, registry.Kind.priority if value is None and name == "priority" else value)
     elif name == "queue":
-        kind.queue = str(value)
-        kind.routed = False
+        kind.queue, kind.routed = (registry.Kind.queue, True) if value is None else (str(value), False)
+    kind.__post_init__()

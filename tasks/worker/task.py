@@ -26,7 +26,7 @@ from tasks.engine.report import current_report
 from tasks.engine.uid import uuid7
 from tasks.engine.words import number_of
 from tasks.params.signature import Signature
-from tasks.worker import again, attempt, body, other_apps, publish, trace, wrapped
+from tasks.worker import again, annotated, attempt, body, other_apps, publish, trace, wrapped
 from tasks.worker.results import JobResult
 
 TAKEN = "a job with this task_id exists and is {}, and a job is one call. Leave task_id out to run it again."
@@ -40,6 +40,12 @@ class JobTask(Task):
     typing = False
     Request = "tasks.worker.request:JobRequest"
     kind: registry.Kind
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """What code sets after the definition counts from then on, as in Celery."""
+        super().__setattr__(name, value)
+        if name in annotated.BY_CODE:
+            annotated.settle(self.kind, name, value)
 
     # --- asking ---
 

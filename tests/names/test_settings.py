@@ -119,6 +119,24 @@ def test_annotations_of_tasks_count_for_kinds(monkeypatch):
     assert (made.max_attempts, made.queue, made.priority, kind.time_limit) == (7, "slow", 8, 7)
 
 
+@pytest.mark.django_db(transaction=True)
+def test_what_code_sets_on_a_task_counts_for_its_kind():
+    @job
+    def names_set_later() -> None: ...
+
+    kind = registry.get("names_set_later")
+    names_set_later.queue, names_set_later.priority = "slow", 8
+    names_set_later.soft_time_limit, names_set_later.time_limit, names_set_later.rate_limit = 7, 9, "5/m"
+    made = Job.objects.get(uid=names_set_later.delay().id)
+    assert (made.queue, made.priority) == ("slow", 8)
+    assert (kind.soft_time_limit, kind.time_limit, kind.rate_limit) == (7, 9, "5/m")
+    names_set_later.queue = names_set_later.priority = None
+    made = Job.objects.get(uid=names_set_later.delay().id)
+    assert (made.queue, made.priority) == ("default", 5)
+    with pytest.raises(TypeError, match="priority is a whole number from 0 to 9"):
+        names_set_later.priority = 11
+
+
 def test_limits_for_all_tasks_are_limits_of_each_kind(monkeypatch):
     @job(time_limit=9)
     def names_limited() -> None: ...
