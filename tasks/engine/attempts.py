@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tasks.engine.errors import Failure
-from tasks.engine.models import Attempt, Ending, Job, LogLine, Outcome
+from tasks.engine.models import Attempt, Ending, Job, LogLine, Outcome, State
 
 
 def fence(job: Job, outcome: Outcome) -> None:
@@ -15,13 +15,14 @@ def fence(job: Job, outcome: Outcome) -> None:
 
 
 def write_attempt(job: Job, outcome: Outcome, failure: Failure | None) -> None:
+    queued_again = job.state == State.QUEUED
     Attempt.objects.create(
         job_id=job.pk,
         number=job.attempt,
         worker=job.worker,
         release=job.release,
         started_at=job.started_at,
-        finished_at=job.finished_at or datetime.now(UTC),
+        finished_at=job.finished_at or (job.queued_at if queued_again else max(datetime.now(UTC), job.started_at)),
         outcome=outcome,
         error=failure.error if failure else "",
         traceback=failure.traceback if failure else "",

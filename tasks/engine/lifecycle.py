@@ -19,7 +19,7 @@ from tasks.engine.errors import Failure, NotInState
 from tasks.engine.lease import HELD, TERMINATE
 from tasks.engine.log_context import REQUEST, request_id
 from tasks.engine.models import Job, Outcome, State
-from tasks.engine.transition import OF_UID, Raw, move, now, retry_on_lock
+from tasks.engine.transition import OF_UID, Raw, move, not_before, now, retry_on_lock
 from tasks.webhooks import outbox
 
 WAITING = "state IN ('scheduled', 'queued', 'retrying')"
@@ -208,6 +208,7 @@ def _claim(where: str, args: list[Any], holder: dict[str, Any], tried: list[bool
     is_first, tried[:] = not tried, [True]
     fresh = {"state": State.RUNNING, **holder}
     fresh |= {"finished_at": NULL, "due_at": NULL, **NOTHING_DONE, **NO_ERROR}
+    fresh["started_at"] = not_before("queued_at", holder["started_at"])
     sets = {"attempt": Raw("attempt + 1"), "beat": Raw("beat + 1"), **fresh}
     startable = f"{where} AND state = 'queued' AND {notify.NOT_PAUSED} AND {calls.NOT_EXPIRED}"
     args = [*args, holder["started_at"]]
@@ -364,6 +365,8 @@ def _end_attempt(
     if the job had not been there, for what would follow it.
     """
     sets = {**(attempts.progress_columns(news) if news else {}), **ended}
+    if "finished_at" in sets:
+        sets["finished_at"] = not_before("started_at", sets["finished_at"])
     where, args = f"{HELD} AND beat = %s" if beat is not None else HELD, [job.pk, job.attempt]
     where += " AND cancel_requested_at IS NULL" * unasked
     args += [beat] if beat is not None else []

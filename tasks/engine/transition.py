@@ -31,9 +31,21 @@ PLAIN = (str, int)  # and not ``str | int``, which Python would build again for 
 
 
 class Raw(NamedTuple):
-    """An SQL expression in place of a value."""
+    """An SQL expression in place of a value. ``value`` fills its ``%s``, if it has one."""
 
     sql: str
+    value: Any = None
+
+
+NOT_BEFORE = {"postgresql": "GREATEST(%s, {})", "sqlite": "MAX(%s, COALESCE({}, ''))"}
+
+
+def not_before(column: str, moment: datetime) -> Raw:
+    """The moment, or that of the column if it is later.
+
+    Who waits for its turn has read the clock before what it waits for has ended, and clocks of two hosts differ.
+    """
+    return Raw(NOT_BEFORE[connection.vendor].format(column), moment)
 
 
 def now() -> datetime:
@@ -55,7 +67,12 @@ def move(
     """
     link = connections[DEFAULT_DB_ALIAS]  # looked up once: ``connection`` looks it up at each use of an attribute
     places = tuple((name, value.sql if isinstance(value, Raw) else "%s") for name, value in sets.items())
-    values = [_adapt(name, value, link) for name, value in sets.items() if not isinstance(value, Raw)]
+    values = []
+    for name, value in sets.items():
+        if not isinstance(value, Raw):
+            values.append(_adapt(name, value, link))
+        elif value.value is not None:
+            values.append(_adapt(name, value.value, link))
     values += [_adapt_argument(value, link) for value in args]
     with link.cursor() as cursor, getattr(link, "turn", nullcontext)():
         cursor.execute(_update(places, where, raises), values)

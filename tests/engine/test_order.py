@@ -1,6 +1,7 @@
 """Order: long jobs starve nobody, the urgent go first, then the oldest; one key runs alone; deadlocks end well."""
 
 import threading
+from datetime import timedelta
 from itertools import groupby, pairwise
 
 import pytest
@@ -138,3 +139,15 @@ def test_what_is_next_over_all_queues():
     first = [urgent, jobs[0], jobs[board.QUEUED], jobs[1], jobs[board.QUEUED + 1], jobs[2], jobs[board.QUEUED + 2]]
     assert shown[:7] == [str(job.uid) for job in first]
     assert len(shown) == board.QUEUED and str(jobs[-1].uid) not in shown
+
+
+def test_an_attempt_begins_after_the_one_before_it_and_ends_after_its_own_beginning(monkeypatch):
+    """Who waits for its turn has read the clock before; and the clock of its host may be behind."""
+    job, _ = lifecycle.submit("noop", {})
+    lifecycle.rescue(lifecycle.claim(job.uid, "w1@here", 1))
+    early = lifecycle.now() - timedelta(seconds=2)
+    monkeypatch.setattr(lifecycle, "now", lambda: early)
+    again = lifecycle.claim(job.uid, "w1@there", 1)
+    assert again.started_at == again.queued_at == again.attempts.get().finished_at
+    done = lifecycle.succeed(again)
+    assert done.finished_at == done.started_at == Job.objects.get(pk=job.pk).started_at
