@@ -206,10 +206,9 @@ def _holder(worker: str, pid: int) -> dict[str, Any]:
 def _claim(where: str, args: list[Any], holder: dict[str, Any], tried: list[bool]) -> Job | None:
     """A repetition after a lost answer finds the job held by this claim. ``tried``: empty until the first try."""
     is_first, tried[:] = not tried, [True]
-    fresh = {"state": State.RUNNING, **holder}
-    fresh |= {"finished_at": NULL, "due_at": NULL, **NOTHING_DONE, **NO_ERROR}
-    fresh["started_at"] = not_before("queued_at", holder["started_at"])
-    sets = {"attempt": Raw("attempt + 1"), "beat": Raw("beat + 1"), **fresh}
+    started = not_before("queued_at", holder["started_at"])
+    fresh = {**holder, "state": State.RUNNING, "finished_at": NULL, "due_at": NULL, **NOTHING_DONE, **NO_ERROR}
+    sets = {"attempt": Raw("attempt + 1"), "beat": Raw("beat + 1"), **fresh, "started_at": started}
     startable = f"{where} AND state = 'queued' AND {notify.NOT_PAUSED} AND {calls.NOT_EXPIRED}"
     args = [*args, holder["started_at"]]
     try:
@@ -367,14 +366,11 @@ def _end_attempt(
     sets = {**(attempts.progress_columns(news) if news else {}), **ended}
     if "finished_at" in sets:
         sets["finished_at"] = not_before("started_at", sets["finished_at"])
-    where, args = f"{HELD} AND beat = %s" if beat is not None else HELD, [job.pk, job.attempt]
-    where += " AND cancel_requested_at IS NULL" * unasked
-    args += [beat] if beat is not None else []
-    lines = news.lines if news else ()
+    where = HELD + " AND beat = %s" * (beat is not None) + " AND cancel_requested_at IS NULL" * unasked
+    args = [job.pk, job.attempt, *([] if beat is None else [beat])]
+    lines, moved = news.lines if news else (), list[Job]()
     if outcome == Outcome.SUCCEEDED and not (lines or sets.get("follow_ups", job.then) or job.callback_url):
         moved = move(sets, f"{where} AND {outbox.NO_SUBSCRIBERS[State.SUCCEEDED]}", args, known=job)
-    else:
-        moved = []
     followers: list[Job] = []
     if not moved:
         with transaction.atomic():
