@@ -115,12 +115,13 @@ def holds(seconds: float = 60.0) -> None:
 
 
 @job(on_lost="fail", effects="none")
-def holds_without_pipes(seconds: float = 60.0) -> None:
-    """Keep a process busy in which nothing that the worker opened for it is open any more."""
+def holds_without_pipes(report, seconds: float = 60.0) -> None:
+    """Keep a process busy in which no pipe that the worker opened for it is open any more, and say when that is so."""
     for name in os.listdir("/dev/fd"):
         with suppress(OSError):
             if S_ISFIFO(os.fstat(int(name)).st_mode):
                 os.close(int(name))
+    report.progress(1, 1, "closed")
     time.sleep(seconds)
 
 

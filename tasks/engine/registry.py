@@ -21,6 +21,7 @@ class UnknownKind(LookupError):
 
 
 NAME, QUEUE = 200, 100  # characters, as the columns of a job have room
+ENDLESS = 1_000_000  # attempts, where Celery says max_retries=None
 MEANINGS = {"on_lost": ("retry", "fail"), "effects": ("none", "idempotent", "once")}
 
 

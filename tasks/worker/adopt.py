@@ -21,7 +21,7 @@ from tasks.engine.celery_app import app
 from tasks.params.json_types import SealedJson
 from tasks.params.signature import Signature
 from tasks.worker import body
-from tasks.worker.task import ENDLESS, JobTask
+from tasks.worker.task import JobTask
 
 NEVER = "celery."  # Celery's own chores
 
@@ -81,7 +81,7 @@ def _kind_of(name: str, task: Task) -> registry.Kind:
         queue=queue or "default",
         routed=not queue,
         priority=routing.PRIORITY if priority is None else priority,
-        max_attempts=ENDLESS if tries is None else 1 + tries,
+        max_attempts=registry.ENDLESS if tries is None else 1 + tries,
         own_retries=bool(getattr(task, "autoretry_for", None)),
         soft_time_limit=task.soft_time_limit,
         time_limit=task.time_limit,

@@ -6,7 +6,7 @@ Celery itself applies them where it runs a task. A kind says them too, for reade
 
 from celery.app.annotations import prepare, resolve_all
 
-from tasks.engine import registry
+from tasks.engine import registry, routing
 from tasks.engine.celery_app import app
 
 BY_CODE = frozenset({"queue", "priority", "time_limit", "soft_time_limit", "rate_limit"})  # what code may set on a task
@@ -32,11 +32,15 @@ def settle_common(limits: dict[str, object]) -> None:
 
 
 def settle(kind: registry.Kind, name: str, value: object) -> None:
-    """Let a kind have what was said of its task. TypeError for what it cannot be, as at its definition."""
+    """Let a kind have what was said of its task. TypeError or ValueError for what it cannot be."""
     if name == "max_retries":
-        kind.max_attempts = 1_000_000 if value is None else 1 + value
-    elif name in ("time_limit", "soft_time_limit", "rate_limit", "priority"):
-        setattr(kind, name, registry.Kind.priority if value is None and name == "priority" else value)
+        kind.max_attempts = registry.ENDLESS if value is None else 1 + value
+    elif name == "priority":
+        kind.priority = routing.PRIORITY if value is None else value
+    elif name in ("time_limit", "soft_time_limit", "rate_limit"):
+        setattr(kind, name, value)
     elif name == "queue":
-        kind.queue, kind.routed = (registry.Kind.queue, True) if value is None else (str(value), False)
+        named = routing.queue_name(value)
+        kind.queue, kind.routed = named or kind.queue, named is None
+        routing.settle(kind)
     kind.__post_init__()

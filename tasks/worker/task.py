@@ -30,7 +30,6 @@ from tasks.worker import again, annotated, attempt, body, other_apps, publish, t
 from tasks.worker.results import JobResult
 
 TAKEN = "a job with this task_id exists and is {}, and a job is one call. Leave task_id out to run it again."
-ENDLESS = 1_000_000  # attempts, where Celery says max_retries=None
 
 
 class JobTask(Task):
@@ -286,7 +285,7 @@ def _make_task(function: Callable[..., Any], given: dict[str, Any]) -> Any:
         queue=said.get("queue") or "default",
         routed=not said.get("queue"),
         priority=5 if said.get("priority") is None else said["priority"],
-        max_attempts=ENDLESS if tries is None else 1 + tries,
+        max_attempts=registry.ENDLESS if tries is None else 1 + tries,
         own_retries=bool(said.get("autoretry_for")),
         soft_time_limit=said.get("soft_time_limit"),
         time_limit=said.get("time_limit"),

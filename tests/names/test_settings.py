@@ -130,9 +130,11 @@ def test_what_code_sets_on_a_task_counts_for_its_kind():
     made = Job.objects.get(uid=names_set_later.delay().id)
     assert (made.queue, made.priority) == ("slow", 8)
     assert (kind.soft_time_limit, kind.time_limit, kind.rate_limit) == (7, 9, "5/m")
+    names_set_later.queue = Queue("slower")
+    assert (kind.queue, Job.objects.get(uid=names_set_later.delay().id).queue) == ("slower", "slower")
     names_set_later.queue = names_set_later.priority = None
     made = Job.objects.get(uid=names_set_later.delay().id)
-    assert (made.queue, made.priority) == ("default", 5)
+    assert (made.queue, made.priority, kind.queue) == ("default", 5, "default")
     with pytest.raises(TypeError, match="priority is a whole number from 0 to 9"):
         names_set_later.priority = 11
 

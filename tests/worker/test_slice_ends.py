@@ -83,9 +83,9 @@ def killed(held: Job, number: int = signal.SIGKILL) -> float:
     return time.time()
 
 
-def killed_a_little_later(held: Job) -> float:
-    """Not in the moment in which it closes what it has open, nor at one of the moments at which its parent looks."""
-    time.sleep(0.7)
+def killed_without_pipes(held: Job) -> float:
+    """Not in the moment in which it closes what it has open."""
+    wait_until(lambda: Job.objects.filter(pk=held.pk, progress_note="closed").exists(), 20, "its word")
     return killed(held)
 
 
@@ -101,7 +101,7 @@ def cancelled(held: Job) -> float:
 
 ENDS = {
     "kill": ("holds", {}, (), killed),
-    "kill of a process without pipes": ("holds_without_pipes", {}, (), killed_a_little_later),
+    "kill of a process without pipes": ("holds_without_pipes", {}, (), killed_without_pipes),
     "segmentation fault": ("holds", {}, (), partial(killed, number=signal.SIGSEGV)),
     "crash": ("crashes", {"how": "exit", "seconds": 1}, (), crashed),
     "cancel with grace": ("deaf", {}, (), cancelled),
