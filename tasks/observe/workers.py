@@ -3,6 +3,7 @@
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
+from django.conf import settings
 from django.utils import timezone
 
 from tasks.engine import storable
@@ -182,10 +183,15 @@ class Workers:
         return process, tally.clock
 
     def may_be_dead(self, process: Process, now: float) -> bool:
-        """Whether its silence means anything: a worker with the pool solo says nothing while a task runs."""
+        """Whether its silence means anything: a worker with the pool solo says nothing while a task runs.
+
+        It may have begun that task before it said what its pool is.
+        """
         row = self.rows.get(process)
         if row is None or row.stopped_at is not None:
             return True
+        if not row.pool and not settings.SIGNALBOX_OBSERVE_READONLY:
+            return now - self.tally(process).heard >= ASKED_S
         return self.tally(process).is_silent(now) and "solo" not in row.pool
 
     def take(self, look: Look) -> None:

@@ -233,3 +233,19 @@ def test_a_message_that_a_worker_received_waits_only_if_its_start_would_have_bee
     watcher.write()
     assert state("waits") == said
     assert "hands it out again" in row("waits").headers["note"]
+
+
+@pytest.mark.parametrize(
+    ("pool", "silence", "said"),
+    [("prefork:TaskPool", 20, "unknown"), ("solo:TaskPool", 20, "running"), ("", 20, "running"), ("", 70, "unknown")],
+)
+def test_the_silence_of_a_worker_means_nothing_while_its_pool_may_be_solo(watcher, pool, silence, said):
+    """A worker with the pool solo may begin a long task before it has said what its pool is."""
+    worker = Worker(watcher).beat("worker-online")
+    worker.begin("long")
+    watcher.workers.rows[HOST, worker.pid].pool = pool
+    now = time.time() + silence
+    for after in (0, 4):
+        watcher.take_look(Look(now + after, now + after, frozenset({HOST}), True, complete=True))
+    watcher.write()
+    assert state("long") == said
