@@ -4,8 +4,9 @@ Every call touches memory only and costs about a microsecond. Any thread and any
 The pulse writes the collected updates to the database.
 """
 
+import json
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -17,6 +18,8 @@ from tasks.engine.sealing import hide
 MOST_LINES, MOST_CHARACTERS = 20_000, 10_000_000  # of an attempt; what comes after is not kept
 LINE_CHARACTERS = 8_000
 STATE = "signalbox_state"  # in a job's headers: attempt, state and meta that its code gave to update_state
+RAISED = "signalbox_raised"  # in a job's headers: attempt, and arguments of its exception that its text does not tell
+ARGUMENTS_BYTES = 10_000  # of those
 LEVELS = ("debug", "info", "warning", "error")
 _current: ContextVar["Report | None"] = ContextVar("signalbox_report", default=None)
 _running: dict[int, "Report"] = {}  # by id(): the reports of this process's jobs
@@ -49,7 +52,7 @@ class ReportUpdate(NamedTuple):
     note: str
     log_seq: int
     lines: list[ReportLine]
-    headers: dict[str, Any] | None = None  # with a state of the code's own, if that changed
+    headers: dict[str, Any] | None = None  # with what its code said for those who read results, if that changed
 
 
 class Report:
@@ -75,6 +78,7 @@ class Report:
         self._headers = headers or {}
         self.own_state: tuple[str, Any] | None = None  # of the code's own, and its meta
         self._told_state: tuple[str, Any] | None = None
+        self._raised: list[Any] | None = None  # arguments of the exception that ends it
         self._stop: type[Stopped] | None = None
 
     def progress(self, done: int, total: int | None = None, note: str | None = None) -> None:
@@ -109,6 +113,12 @@ class Report:
         """Keep a state of the code's own, for callers who read results as Celery has them."""
         self.own_state = (state[:100], storable.result(meta, self.hidden))
 
+    def set_raised(self, args: Sequence[Any]) -> None:
+        """Keep the arguments of the exception that ends the attempt, for callers who catch it as Celery gives it."""
+        kept = storable.result(list(args), self.hidden)
+        if not self.has_secrets and isinstance(kept, list) and len(json.dumps(kept)) <= ARGUMENTS_BYTES:
+            self._raised = kept
+
     def cancelled(self) -> bool:
         """Whether a cancel was requested or the attempt lost its job."""
         return self._stop is not None
@@ -133,9 +143,12 @@ class Report:
         with self._lock:
             lines, self._lines = self._lines[:most_lines], self._lines[most_lines:]
         self._told = self._progress
-        state, headers = self.own_state, None
-        if state is not None and state is not self._told_state:
-            headers = {**self._headers, STATE: [self.attempt, *state]}
+        state, said = self.own_state, dict[str, Any]()
+        if self._raised is not None:
+            said[RAISED] = [self.attempt, self._raised]
+        if state is not None and (said or state is not self._told_state):
+            said[STATE] = [self.attempt, *state]
+        headers = {**self._headers, **said} if said else None
         self._told_state = state
         if lines:
             self._told_seq = lines[-1].seq

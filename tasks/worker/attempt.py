@@ -3,14 +3,11 @@
 Whatever the code does, raises or leaves behind, exactly one end is written.
 """
 
-import logging
 import math
 import os
-import pickle
-import sys
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from os import getpid  # as it was before any job
 from typing import Any, NamedTuple
@@ -21,30 +18,21 @@ from celery import states
 from celery.exceptions import Ignore, Reject, Retry, SoftTimeLimitExceeded
 from celery.utils.saferepr import saferepr
 from celery.utils.serialization import get_pickleable_exception
-from django.db import InterfaceError, OperationalError, connection
 
 from tasks.engine import canvas, creation, due, lifecycle, log_context, storable
 from tasks.engine.errors import Failure, is_vast
 from tasks.engine.models import Job
 from tasks.engine.report import MOST_LINES, Cancelled, Fenced, Report
 from tasks.params.typed import Typed
-from tasks.worker import chain_of, cleanup, connections, deadlines, failures, pulse
-from tasks.worker.celery_states import IGNORED, REJECTED
-
-log = logging.getLogger(__name__)
+from tasks.worker import chain_of, cleanup, connections, deadlines, failures, pulse, recording
+from tasks.worker.celery_states import IGNORED, REJECTED, args_of
 
 HELD = "signalbox_held"  # in a request: the job that its task is traced for, until the task is called
 AGAIN = "signalbox_again"  # in a request: what ``retry()`` gave, raised or not
 BY_HAND = "Retry was raised without a call of retry(), so nothing would run the task again: raise self.retry(…)."
 ENDLESS = "A requeue has no limit and is not honoured: raise self.retry() instead."
-REFUSALS = 3  # of an end by a database that works, until it counts as one that cannot be stored
-STOPPING_S = 1.0  # between a signal to a child and the one to its worker, when somebody sends both
-RECORD_S = 30.0  # for a process that writes the end in place of one whose files were closed
 BROKEN_S = 5.0  # for the end in a process that a job has broken: another one may be able to write
-RECORDS = """import pickle, sys, django
-django.setup()
-from tasks.worker.attempt import record
-record(*pickle.load(sys.stdin.buffer))"""
+STOPPING_S = 1.0  # between a signal to a child and the one to its worker, when somebody sends both
 
 
 class Ended(NamedTuple):
@@ -146,7 +134,7 @@ class Held:
             failure = Failure.of(error, report.hidden)._replace(error=BY_HAND)
             return Ended(partial(lifecycle.fail, job, failure), RuntimeError(failure.error))
         if issubclass(kind, Retry):
-            failure = Failure.of(error.__cause__ or error.exc or error, report.hidden)
+            failure = self._failure_of(error.__cause__ or error.exc or error)
             changed = creation.changed_columns(job, self.task.kind, error.changed)
             later = partial(lifecycle.retry_later, job, due.in_seconds(error.when), failure, changed=changed, **then)
             return Ended(later, error)
@@ -159,7 +147,7 @@ class Held:
             return self._judge_ignore(error)
         if issubclass(kind, Reject) and not error.requeue:
             return Ended(partial(lifecycle.ignore, job, REJECTED), error)
-        failure = Failure.of(error, report.hidden)
+        failure = self._failure_of(error)
         if issubclass(kind, SoftTimeLimitExceeded):
             soft, _ = deadlines.limits(job, self.task.kind)
             failure = failure._replace(error=f"Time limit: it ran for more than {soft:g} s.")
@@ -174,6 +162,16 @@ class Held:
             sentence = "The process that ran the job got the signal to end (SIGTERM)."
             return Ended(partial(lifecycle.rescue, job, sentence=sentence), error)
         return Ended(partial(lifecycle.fail, job, failure), RuntimeError(failure.error))  # such as sys.exit()
+
+    def _failure_of(self, error: BaseException) -> Failure:
+        """What an exception is to its row. Arguments that its text does not tell are kept beside it."""
+        failure = Failure.of(error, self.report.hidden)
+        with suppress(BaseException):  # of the job's own classes
+            is_of_files = isinstance(error, OSError)  # whose file is not among its arguments
+            args = OSError.__reduce__(error)[1] if is_of_files else BaseException.args.__get__(error)
+            if args and repr(args) != repr(args_of(type(error), failure.error.partition(": ")[2])):
+                self.report.set_raised(args)
+        return failure
 
     def _asked_again(self, error: BaseException | None) -> BaseException | None:
         """As in Celery, ``retry(throw=False)`` counts although it raises nothing, unless the task says that it ends."""
@@ -219,8 +217,8 @@ class Held:
             self.beating.unwatch(self.running)
         write = partial(ended.write, news=self.report.take(most_lines=MOST_LINES + 1))
         if left.cut_off:
-            record_elsewhere(self.job, write)
-        record(self.job, write, BROKEN_S if left.broken and self.beating else math.inf)
+            recording.record_elsewhere(self.job, write)
+        recording.record(self.job, write, BROKEN_S if left.broken and self.beating else math.inf)
         self.ended = True
 
 
@@ -258,50 +256,3 @@ def _can_be_shown(result: Any) -> bool:
 
 def _is_plain(result: Any) -> bool:
     return result is None or type(result) in (bool, int, float, str)
-
-
-def record(job: Job, write: Callable[[], Any], patience: float = math.inf) -> None:
-    """Write the end as soon as the database can be reached, unless another attempt has the job by then.
-
-    If the database works and refuses the end again and again, a failure that says so is written instead. After
-    ``patience`` seconds the process ends, and the job is one whose worker died.
-    """
-    pause, refused, until = 0.05, 0, time.monotonic() + patience
-    while True:
-        try:
-            write()
-            return
-        except Exception as error:
-            log.warning("The end of a job cannot be written yet: %s", error)
-            connection.close()
-            refused += not isinstance(error, OperationalError | InterfaceError)
-            connections.free_from_strangers()
-            if time.monotonic() > until:
-                os._exit(1)
-            if refused > 2 * REFUSALS or (pulse.stopping() and pause >= 1):
-                raise
-            if refused == REFUSALS:
-                write = partial(lifecycle.fail, job, Failure.said(f"How it ended could not be stored: {error}"))
-            time.sleep(pause)
-            pause = min(pause * 2, 2.0)
-
-
-def record_elsewhere(job: Job, write: Callable[[], Any]) -> None:
-    """Write the end in a fresh process and end this one, in which a job has closed open files.
-
-    SQLite could take files that were opened later for its own.
-    """
-    child = os.fork()
-    if child == 0:  # of the threads only this one is here, so no other one takes the file for its own
-        while os.open(os.devnull, os.O_RDWR) < 2:  # the standard ones, where they were closed
-            pass
-        with tempfile.TemporaryFile() as file:
-            pickle.dump((job, write), file)
-            file.seek(0)
-            os.dup2(file.fileno(), 0)
-            environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-            os.execve(sys.executable, [sys.executable, "-c", RECORDS], environment)  # noqa: S606 - our own words
-    until = time.monotonic() + RECORD_S
-    while time.monotonic() < until and os.waitpid(child, os.WNOHANG)[0] == 0:
-        time.sleep(0.02)
-    os._exit(1)

@@ -5,7 +5,7 @@ import importlib
 import re
 import sys
 from ast import literal_eval
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -17,7 +17,7 @@ from celery.exceptions import SoftTimeLimitExceeded, TaskRevokedError, TimeLimit
 from tasks.engine import creation, registry
 from tasks.engine.celery_app import app
 from tasks.engine.models import Job, State
-from tasks.engine.report import STATE
+from tasks.engine.report import RAISED, STATE
 from tasks.params.typed import restored
 
 WORDS = {
@@ -89,8 +89,8 @@ def call_of(job: Job) -> dict[str, Any]:
 
 
 def raised(job: Job) -> Exception:
-    """What a job that has ended raised: of its own class where that can be imported, with the text as its only
-    argument. Else a RuntimeError with the class's name before the text."""
+    """What a job that has ended raised: of its own class where that can be imported, with its arguments as JSON has
+    them. Else a RuntimeError with the class's name before the text."""
     if job.state == State.CANCELLED and not job.error:
         return TaskRevokedError(job.cancel_reason or "The job was cancelled.")
     for sentence, made_of in SAID:
@@ -99,15 +99,13 @@ def raised(job: Job) -> Exception:
     name, _, message = job.error.partition(": ")
     found = _class_of(name, job.traceback, job.kind) if name.isidentifier() else None
     made: Exception | None = None
-    if found is not None:
-        with suppress(Exception):
-            args = _args_of(found, message)
-            for make in (found, partial(found.__new__, found)):
-                with suppress(TypeError):
-                    candidate = make(*args)
-                    if (text := str(candidate)) == message:
-                        return candidate
-                    made = made or (candidate if text else None)
+    for args in _arguments(job, found, message) if found else ():
+        for make in (found, partial(found.__new__, found)):
+            with suppress(Exception):
+                candidate = make(*args)
+                if (text := str(candidate)) == message:
+                    return candidate
+                made = made or (candidate if text else None)
     if made is None and found is not None:
         with suppress(Exception):
             made = _saying(found, message)
@@ -126,7 +124,16 @@ def _number(text: str) -> float:
     return int(seconds) if (seconds := float(text)).is_integer() else seconds
 
 
-def _args_of(kind: type[Exception], message: str) -> tuple[Any, ...]:
+def _arguments(job: Job, kind: type[Exception], message: str) -> Iterator[tuple[Any, ...]]:
+    """What its exception may have been made of: what was kept beside the text, and what the text tells."""
+    attempt, *kept = (job.headers or {}).get(RAISED) or [None]
+    if kept and attempt == job.attempt:
+        yield tuple(restored(kept[0]))
+    with suppress(Exception):
+        yield args_of(kind, message)
+
+
+def args_of(kind: type[Exception], message: str) -> tuple[Any, ...]:
     """The arguments of an exception whose text is known. Python writes several as a tuple, and that of KeyError as
     its ``repr``."""
     if issubclass(kind, KeyError):

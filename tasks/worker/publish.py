@@ -13,7 +13,7 @@ from celery import signals
 
 from tasks.engine import broker
 from tasks.engine.call_options import OF_THE_CALL, PROPERTIES
-from tasks.engine.report import STATE
+from tasks.engine.report import RAISED, STATE
 from tasks.params.typed import restored
 
 MOST = 8 * 1024  # bytes of JSON that a job keeps as headers
@@ -62,7 +62,11 @@ def after(task: Any, published: Published) -> None:
 
 def own_headers(headers: Mapping[str, Any] | None) -> tuple[dict[str, Any], dict[str, Any]]:
     """Of a row's headers: those of the message, and the keyword arguments that a handler had added."""
-    own = {name: restored(each) for name, each in (headers or {}).items() if name not in (STATE, KWARGS, *OF_THE_CALL)}
+    own = {
+        name: restored(each)
+        for name, each in (headers or {}).items()
+        if name not in (STATE, RAISED, KWARGS, *OF_THE_CALL)
+    }
     return own, dict((headers or {}).get(KWARGS) or {})
 
 

@@ -11,7 +11,7 @@ from tasks.engine import lifecycle
 from tasks.engine.errors import Failure
 from tasks.engine.models import Job, State
 from tasks.engine.report import Report
-from tasks.worker import attempt, pulse, sweep
+from tasks.worker import pulse, recording, sweep
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -50,7 +50,7 @@ def test_an_end_that_the_database_refuses_for_good_is_a_failure(settings):
         reported.append(1)
         raise DataError("value overflows numeric format")
 
-    attempt.record(job, ending)
+    recording.record(job, ending)
     after = Job.objects.get()
     assert (after.state, len(reported)) == (State.FAILED, 3)
     assert "value overflows numeric format" in after.error
@@ -64,7 +64,7 @@ def test_an_end_is_tried_until_the_database_is_back():
             raise answer
         lifecycle.succeed(job)
 
-    attempt.record(job, ending)
+    recording.record(job, ending)
     assert Job.objects.get().state == State.SUCCEEDED
 
 
@@ -76,7 +76,7 @@ def test_a_time_limit_that_strikes_while_the_end_is_written_changes_nothing():
             raise strikes.pop()
         lifecycle.succeed(job)
 
-    attempt.record(job, ending)
+    recording.record(job, ending)
     assert Job.objects.get().state == State.SUCCEEDED
 
 

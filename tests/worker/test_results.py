@@ -1,5 +1,7 @@
 """A result raises what its job raised, as Celery's does; code that catches the class goes on to catch it."""
 
+from decimal import Decimal
+
 import pytest
 from celery.exceptions import SoftTimeLimitExceeded, TimeLimitExceeded, WorkerLostError
 from celery.result import AsyncResult
@@ -24,6 +26,13 @@ class Answer(Exception):
         super().__init__(f"answered {status}")
 
 
+class Two(Exception):
+    """Keeps one of its two arguments."""
+
+    def __init__(self, status: int, why: str) -> None:
+        super().__init__(status)
+
+
 class Odd(Exception):
     def __str__(self) -> str:
         return f"odd: {self.nothing}"
@@ -36,6 +45,12 @@ ERRORS = {
     "value": ValueError("two\nlines: and a colon"),
     "empty": Special(),
     "file": FileNotFoundError(2, "No such file", "/x"),
+    "number": ValueError(1),
+    "text of a number": ValueError("1"),
+    "list": ValueError([1, {"a": None}]),
+    "several": ValueError("Order", 8812, Decimal("1.50")),
+    "answer of two": Two(502, "late"),
+    "key that is a number": KeyError(7),
 }
 
 
@@ -52,6 +67,8 @@ def test_a_result_raises_the_class_that_the_job_raised(which: str) -> None:
         with pytest.raises(type(was)) as caught:
             get(timeout=1)
         assert str(caught.value) == str(was)
+        assert caught.value.args == was.args
+        assert getattr(caught.value, "errno", None) == getattr(was, "errno", None)
     assert isinstance(result.get(propagate=False), type(was))
     assert isinstance(result.result, type(was))
 
