@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 
 from tasks.access import audit
@@ -22,7 +22,7 @@ ONCE = 64  # characters
 
 
 class Offer(NamedTuple):
-    """``how``: "real", "draft", or "" with ``why``."""
+    """``how``: "real", "draft", "later" when it has not ended, or "" with ``why``."""
 
     how: str
     why: str = ""
@@ -31,10 +31,10 @@ class Offer(NamedTuple):
 
 def offer(job: Job) -> Offer:
     """Whether and how a task that has ended can be run again."""
-    if job.state not in Job.FINAL:
-        return Offer("", "It has not ended.")
     if why := asking.why_not_sent(job):
         return Offer("", why)
+    if job.state not in Job.FINAL:
+        return Offer("later", "It has not ended.")
     if watched.facts(job)["may_run_again"]:
         return Offer("real")
     params = job.params if isinstance(job.params, dict) else {}
@@ -79,7 +79,7 @@ class AgainForm(forms.Form):
 
 
 class AgainView(Page):
-    """Asks for arguments that a person confirms; a press on the task's page needs none, if they are known."""
+    """Asks for arguments that a person confirms. Where they are known, a press on the task's page or here is enough."""
 
     template_name = "observe/again.html"
     here = "jobs"
@@ -98,13 +98,13 @@ class AgainView(Page):
     def get_context_data(self, form: AgainForm | None = None, **context: Any) -> dict[str, Any]:
         job = self.found()
         offered = offer(job)
-        if offered.how != "draft":
-            raise Http404("Its arguments are not for a person to confirm.")
-        given = {
-            name: json.dumps(value, ensure_ascii=False, indent=1) for name, value in offered.draft._asdict().items()
-        }
+        if offered.draft is not None:
+            given = {
+                name: json.dumps(value, ensure_ascii=False, indent=1) for name, value in offered.draft._asdict().items()
+            }
+            context["form"] = form or AgainForm(initial=given)
         return super().get_context_data(
-            task=job.summary(), form=form or AgainForm(initial=given), once=str(uuid4()), texts=job.params, **context
+            task=job.summary(), offered=offered, once=str(uuid4()), texts=job.params, **context
         )
 
     def post(self, request: HttpRequest, **_: Any) -> HttpResponse:
@@ -117,7 +117,7 @@ class AgainView(Page):
             confirmed = {name: form.cleaned_data[name] for name in ("args", "kwargs")}
         once = request.POST.get("once", "")
         try:
-            if not offered.how:
+            if offered.why:
                 with audit.refusals(request, "watched.run_again", job.uid):
                     raise asking.CannotBe(offered.why)
             asking.run_again(Actor.of(request), job, **confirmed, once=once if len(once) <= ONCE else None)

@@ -5,6 +5,7 @@ from django.test import Client
 
 from tasks.access.models import Entry
 from tasks.engine import sealing
+from tasks.engine.models import Job
 from tasks.observe import drafts
 from tasks.observe.models import App, Order
 from tests.observe.test_api import shop
@@ -112,7 +113,6 @@ def test_who_may_not_submit_neither_sees_it_nor_does_it():
     ("more", "said"),
     [
         ({"queue": "shop:"}, "Its queue is not known"),
-        ({"state": "running"}, "It has not ended"),
         ({"headers": {"arguments": "text"}, "params": {"args": "(1, 'x...')"}}, "only known as text"),
         ({"headers": {}, "params": {}}, "only known as text"),
     ],
@@ -123,6 +123,23 @@ def test_what_cannot_be_sent_is_not_offered_and_says_why(more, said):
     assert "Run again" not in page("bob", f"/jobs/{task.uid}/")
     assert said in signed_in("bob").post(address(task), follow=True).content.decode()
     assert not Order.objects.exists()
+
+
+def test_a_task_that_runs_is_offered_again_on_its_open_page_when_it_has_ended():
+    shop()
+    task = watched("running", **REAL)
+    assert 'cancelled unknown" hidden>Run again…<' in page("bob", f"/jobs/{task.uid}/")
+        r'data-when="succeeded failed cancelled unknown" hidden>Run again…<', page("bob", f"/jobs/{task.uid}/")
+    )
+    bob = signed_in("bob")
+    assert "It has not ended" in bob.post(address(task), follow=True).content.decode()
+    assert "It has not ended" in bob.get(address(task)).content.decode()
+    assert not Order.objects.exists()
+    Job.every.filter(uid=task.uid).update(state="succeeded")
+    html = bob.get(address(task)).content.decode()
+    assert ">Run it again<" in html and "for people" not in html and "textarea" not in html
+    assert bob.post(address(task)).status_code == 302
+    assert Order.objects.get().values["confirmed"] is False
 
 
 def test_nothing_is_offered_in_a_read_only_watch_nor_of_an_application_that_is_not_watched(settings):
@@ -140,7 +157,6 @@ def test_a_task_of_our_own_or_of_another_application_is_not_found():
     shop()
     task = watched("succeeded", **REAL)
     assert signed_in("bob").post(f"/apps/crm/tasks/{task.uid}/again/").status_code == 404
-    assert signed_in("bob").get(address(task)).status_code == 404, "its real arguments are known: no form"
 
 
 @pytest.mark.parametrize(
