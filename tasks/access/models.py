@@ -17,7 +17,7 @@ from knox.crypto import create_token_string, hash_token
 from knox.models import AbstractAuthToken
 
 from tasks.engine.models import instant
-from tasks.engine.ordered_json import OrderedJSONField
+from tasks.engine.ordered_json import OrderedJSONField, ReadableJSONField
 from tasks.engine.uid import uuid7
 
 MOST = 100  # tokens of one person
@@ -123,7 +123,7 @@ class ShareLink(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
     expires_at = models.DateTimeField()
     revoked_at = models.DateTimeField(null=True)
-    framed_by = models.JSONField(default=list)  # origins that may show it in a frame
+    framed_by = ReadableJSONField(default=list)  # origins that may show it in a frame
 
     def __str__(self) -> str:
         return f"share link of job {self.job_id}"

@@ -15,6 +15,7 @@ from django.utils import timezone
 from tasks.channels.models import Channel
 from tasks.engine import storable
 from tasks.engine.models import instant
+from tasks.engine.ordered_json import ReadableJSONField
 from tasks.engine.uid import uuid7
 from tasks.engine.words import number_of
 
@@ -36,7 +37,7 @@ class Rule(models.Model):
     kind = models.CharField(max_length=200, blank=True, default="")
     queue = models.CharField(max_length=100, blank=True, default="")
     schedule = models.UUIDField(null=True, blank=True)
-    apps = models.JSONField(default=list, blank=True, db_default=[])  # whose jobs; empty: our own
+    apps = ReadableJSONField(default=list, blank=True, db_default=[])  # whose jobs; empty: our own
     times = models.PositiveIntegerField(default=5)  # more failures than these
     minutes = models.PositiveIntegerField(default=10)  # within these
     seconds = models.PositiveIntegerField(default=60)  # of waiting or being late

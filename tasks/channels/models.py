@@ -12,6 +12,7 @@ from django.db.models import Max, Q
 
 from tasks.engine import sealing
 from tasks.engine.models import instant
+from tasks.engine.ordered_json import ReadableJSONField
 from tasks.engine.uid import uuid7
 
 KEPT = timedelta(days=30)
@@ -66,7 +67,7 @@ class Notification(models.Model):
     body = models.TextField()
     job = models.UUIDField(null=True)
     status = models.CharField(max_length=7, choices=Status, default=Status.PENDING)
-    tries = models.JSONField(default=list)
+    tries = ReadableJSONField(default=list)
     created_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True)
 

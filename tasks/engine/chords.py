@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.db import connection, models
 
-from tasks.engine.ordered_json import OrderedJSONField
+from tasks.engine.ordered_json import OrderedJSONField, ReadableJSONField
 
 MOST = 10_000  # jobs that one chord waits for: their ids are one row, and their results one list
 
@@ -19,7 +19,7 @@ class Chord(models.Model):
 
     uid = models.UUIDField(primary_key=True)
     waiting = models.IntegerField()
-    children = models.JSONField()  # ids of the jobs, in the order of their results
+    children = ReadableJSONField()  # ids of the jobs, in the order of their results
     body = OrderedJSONField()  # a branch of Job.then
     last = models.UUIDField(null=True, db_index=True)  # the job that ends the body, by which callers ask
     broken = models.UUIDField(null=True)  # the newest job whose failure or cancel keeps the body from its beginning

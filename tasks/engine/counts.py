@@ -2,6 +2,8 @@
 
 from django.db import models
 
+from tasks.engine.ordered_json import ReadableJSONField
+
 
 class Counted(models.Model):
     """Counts of jobs that finished in a period, by kind and outcome. They can be counted again from the rows."""
@@ -10,8 +12,8 @@ class Counted(models.Model):
     kind = models.CharField(max_length=200)
     outcome = models.CharField(max_length=9)
     n = models.IntegerField(default=0)
-    waiting = models.JSONField(default=list)  # counts by bucket of tasks.queries.stats.EDGES
-    running = models.JSONField(default=list)
+    waiting = ReadableJSONField(default=list)  # counts by bucket of tasks.queries.stats.EDGES
+    running = ReadableJSONField(default=list)
 
     class Meta:
         abstract = True

@@ -15,7 +15,7 @@ from tasks.engine.chords import Chord as Chord  # tables of this app too
 from tasks.engine.counts import Bar as Bar
 from tasks.engine.counts import Counted as Counted
 from tasks.engine.counts import Minute as Minute
-from tasks.engine.ordered_json import OrderedJSONField
+from tasks.engine.ordered_json import OrderedJSONField, ReadableJSONField
 from tasks.engine.uid import uuid7
 
 
@@ -330,13 +330,13 @@ class Worker(models.Model):
     name = models.CharField(max_length=200, unique=True)
     host = models.CharField(max_length=200)
     pid = models.IntegerField()
-    queues = models.JSONField(default=list)
+    queues = ReadableJSONField(default=list)
     concurrency = models.IntegerField(default=1)
     beat = models.BigIntegerField(default=0)
     seen_at = models.DateTimeField()
     started_at = models.DateTimeField()
     stopped_at = models.DateTimeField(null=True)
-    kinds = models.JSONField(null=True)  # the names of the kinds that it can run; NULL: not known
+    kinds = ReadableJSONField(null=True)  # the names of the kinds that it can run; NULL: not known
     release = models.CharField(max_length=100, default="", db_default="")
 
     def __str__(self) -> str:

@@ -25,17 +25,38 @@ MOST_NAMED = 1_000
 _named: set[str] = set()  # what this process has complained of
 
 
-class OrderedJSONField(models.JSONField):
-    """A JSONField in code and in migrations; ``outermost=False``: the order of the outermost names is of no account."""
-
-    def __init__(self, *args: Any, outermost: bool = True, **kwargs: Any) -> None:
-        self.outermost = outermost
-        super().__init__(*args, **kwargs)
+class ReadableJSONField(models.JSONField):
+    """A JSONField that reads whatever somebody else has written: of what cannot be read, a text says so."""
 
     def deconstruct(self) -> tuple[str, str, Any, Any]:
         """As Django's own field: the column is the same, so there is nothing to migrate."""
         name, _, args, kwargs = super().deconstruct()
         return name, "django.db.models.JSONField", args, kwargs
+
+    def from_db_value(self, value: Any, expression: Any, connection: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        try:
+            return self.read(value, connection)
+        except json.JSONDecodeError:
+            return value  # as Django does: a part that the database took out of a value may be a bare text
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:
+            why = f"{type(error).__name__}: {error}"[:100]
+            if (what := f"{self.model._meta.db_table}.{self.column}: {why}") not in _named:
+                _named.add(what) if len(_named) < MOST_NAMED else _named.clear()
+                log.error("A value of %s cannot be read: %s", *what.split(": ", 1))
+            return f"(JSON that cannot be read: {why})"
+
+    def read(self, value: str, connection: Any) -> Any:
+        return read(value, self.decoder)
+
+
+class OrderedJSONField(ReadableJSONField):
+    """``outermost=False``: the order of the outermost names is of no account."""
+
+    def __init__(self, *args: Any, outermost: bool = True, **kwargs: Any) -> None:
+        self.outermost = outermost
+        super().__init__(*args, **kwargs)
 
     def get_db_prep_save(self, value: Any, connection: Any) -> Any:
         return super().get_db_prep_save(self.plain(value, connection), connection)
@@ -49,22 +70,10 @@ class OrderedJSONField(models.JSONField):
             value = readable | {TEXT: json.dumps(value, cls=self.encoder, ensure_ascii=False)}
         return value
 
-    def from_db_value(self, value: Any, expression: Any, connection: Any) -> Any:
-        """What was written; instead of what cannot be read, which somebody else has written, a text that says so."""
-        if not isinstance(value, str):
-            return value
-        try:
-            found = read(value, self.decoder)
-            text = found.get(TEXT) if connection.vendor == "postgresql" and isinstance(found, dict) else None
-            return unpack(read(text, self.decoder) if isinstance(text, str) else found)
-        except json.JSONDecodeError:
-            return value  # as Django does: a part that the database took out of a value may be a bare text
-        except (ValueError, TypeError, AttributeError, RecursionError) as error:
-            why = f"{type(error).__name__}: {error}"[:100]
-            if (what := f"{self.model._meta.db_table}.{self.column}: {why}") not in _named:
-                _named.add(what) if len(_named) < MOST_NAMED else _named.clear()
-                log.error("A value of %s cannot be read: %s", *what.split(": ", 1))
-            return f"(JSON that cannot be read: {why})"
+    def read(self, value: str, connection: Any) -> Any:
+        found = read(value, self.decoder)
+        text = found.get(TEXT) if connection.vendor == "postgresql" and isinstance(found, dict) else None
+        return unpack(read(text, self.decoder) if isinstance(text, str) else found)
 
     def _is_kept(self, value: Any) -> bool:
         if not self.outermost and isinstance(value, dict):

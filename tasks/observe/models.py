@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import models
 
 from tasks.engine.models import Counted, Job, instant
+from tasks.engine.ordered_json import ReadableJSONField
 from tasks.engine.uid import uuid7
 
 GAPS_SHOWN = 20
@@ -27,9 +28,9 @@ class App(models.Model):
     as_of = models.DateTimeField(null=True)  # the last moment up to which everything that came is in the rows
     lag_ms = models.IntegerField(default=0)  # between an event and its row, of late
     unseen = models.BigIntegerField(default=0)  # tasks that began and that nobody saw, in all
-    dropped = models.JSONField(default=dict)  # what was no event, by what was wrong
+    dropped = ReadableJSONField(default=dict)  # what was no event, by what was wrong
     note = models.CharField(max_length=500, default="")  # why nothing is heard, or less than could be
-    reads = models.JSONField(default=dict)  # source → whether it is read: events, queues, workers, results
+    reads = ReadableJSONField(default=dict)  # source → whether it is read: events, queues, workers, results
 
     def __str__(self) -> str:
         return self.name
@@ -72,15 +73,15 @@ class WatchedWorker(models.Model):
     failed = models.BigIntegerField(default=0)
     succeeded = models.BigIntegerField(default=0)
     retried = models.BigIntegerField(default=0)
-    load = models.JSONField(default=list)
+    load = ReadableJSONField(default=list)
     version = models.CharField(max_length=100, default="")
     skew_ms = models.IntegerField(default=0)
     events = models.CharField(max_length=20, default="")  # on, off, unavailable; "": not known yet
     events_why = models.CharField(max_length=200, default="")
     pool = models.CharField(max_length=100, default="")
     concurrency = models.IntegerField(null=True)
-    queues = models.JSONField(default=list)
-    detail = models.JSONField(default=dict)  # of inspect: stats and a part of conf
+    queues = ReadableJSONField(default=list)
+    detail = ReadableJSONField(default=dict)  # of inspect: stats and a part of conf
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["app", "name", "pid"], name="watched_worker_once")]
@@ -135,13 +136,13 @@ class Order(models.Model):
     uid = models.UUIDField(default=uuid7, unique=True, editable=False)
     app = models.ForeignKey(App, models.CASCADE, related_name="orders")
     order = models.CharField(max_length=20)
-    values = models.JSONField(default=dict)
+    values = ReadableJSONField(default=dict)
     secrets = models.TextField(default="")  # sealed: arguments of what is run again
     job = models.UUIDField(null=True)  # the task that it is about
     by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
     who = models.CharField(max_length=150, default="")
     stage = models.CharField(max_length=10, choices=OrderState, default=OrderState.ASKED)
-    answers = models.JSONField(default=list)
+    answers = ReadableJSONField(default=list)
     said = models.CharField(max_length=500, default="")
     asked_at = models.DateTimeField()
     taken_at = models.DateTimeField(null=True)

@@ -12,6 +12,7 @@ from django.db.models import Max, Q
 
 from tasks.engine import applications, sealing, storable
 from tasks.engine.models import State, instant
+from tasks.engine.ordered_json import ReadableJSONField
 from tasks.engine.uid import uuid7
 
 FILTERS = ("states", "kinds", "queues", "apps")
@@ -27,10 +28,10 @@ class Endpoint(models.Model):
     uid = models.UUIDField(default=uuid7, unique=True, editable=False)
     name = models.CharField(max_length=100, blank=True)
     url = models.TextField()
-    states = models.JSONField(default=list, blank=True)
-    kinds = models.JSONField(default=list, blank=True)
-    queues = models.JSONField(default=list, blank=True)
-    apps = models.JSONField(default=list, blank=True, db_default=[])
+    states = ReadableJSONField(default=list, blank=True)
+    kinds = ReadableJSONField(default=list, blank=True)
+    queues = ReadableJSONField(default=list, blank=True)
+    apps = ReadableJSONField(default=list, blank=True, db_default=[])
     alerts = models.BooleanField(default=False)
     enabled = models.BooleanField(default=True)
     hears_running = models.BooleanField(default=False, editable=False)

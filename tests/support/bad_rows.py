@@ -11,6 +11,7 @@ from django.db import DatabaseError, connection, models, transaction
 
 FAR = ["0001-01-01 00:00:00+00:00", "9999-12-31 23:59:59.999999+00:00"]
 JSONS = ["5", '"text"', "null", "true", "[]", '[1, "x", null, {}]', '{"a": {"b": [1]}}']
+JSONS += ['{"a": ' + "9" * 5_000 + "}", "[" * 4_000 + "]" * 4_000]
 TEXTS = ["", "no such thing", "a/b?c=d#e%20 f", "\x01\x1b[31m\u202e<b>", "{broken", "://", "9" * 60]
 NUMBERS = [-1, 0, 2**15 - 1, 2**31 - 1]
 UNTYPED = {  # what only SQLite takes, whose columns have no types
