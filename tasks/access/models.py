@@ -17,7 +17,7 @@ from knox.crypto import create_token_string, hash_token
 from knox.models import AbstractAuthToken
 
 from tasks.engine.models import instant
-from tasks.engine.ordered_json import OrderedJSONField, ReadableJSONField
+from tasks.engine.ordered_json import OrderedObjectField, ReadableJSONField
 from tasks.engine.uid import uuid7
 
 MOST = 100  # tokens of one person
@@ -181,7 +181,7 @@ class Entry(models.Model):
     code = models.CharField(max_length=40, blank=True)  # why it was refused
     address = models.CharField(max_length=45, blank=True)
     request = models.CharField(max_length=64, blank=True)
-    detail = OrderedJSONField(default=dict)
+    detail = OrderedObjectField(default=dict)
 
     objects = EntryRows.as_manager()
 

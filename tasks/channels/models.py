@@ -12,7 +12,7 @@ from django.db.models import Max, Q
 
 from tasks.engine import sealing
 from tasks.engine.models import instant
-from tasks.engine.ordered_json import ReadableJSONField
+from tasks.engine.ordered_json import ShapedJSONField
 from tasks.engine.uid import uuid7
 
 KEPT = timedelta(days=30)
@@ -67,7 +67,7 @@ class Notification(models.Model):
     body = models.TextField()
     job = models.UUIDField(null=True)
     status = models.CharField(max_length=7, choices=Status, default=Status.PENDING)
-    tries = ReadableJSONField(default=list)
+    tries = ShapedJSONField(default=list)
     created_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True)
 

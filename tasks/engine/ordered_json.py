@@ -14,6 +14,7 @@ from math import copysign, isfinite
 from typing import Any
 
 from django.db import models
+from django.db.models.expressions import Col
 
 from tasks.params.typed import pack, unpack
 
@@ -42,13 +43,28 @@ class ReadableJSONField(models.JSONField):
             return value  # as Django does: a part that the database took out of a value may be a bare text
         except (ValueError, TypeError, AttributeError, RecursionError) as error:
             why = f"{type(error).__name__}: {error}"[:100]
-            if (what := f"{self.model._meta.db_table}.{self.column}: {why}") not in _named:
-                _named.add(what) if len(_named) < MOST_NAMED else _named.clear()
-                log.error("A value of %s cannot be read: %s", *what.split(": ", 1))
+            self.complain(why)
             return f"(JSON that cannot be read: {why})"
+
+    def complain(self, why: str) -> None:
+        """Log what is wrong, once."""
+        if (what := f"{self.model._meta.db_table}.{self.column}: {why}") not in _named:
+            _named.add(what) if len(_named) < MOST_NAMED else _named.clear()
+            log.error("A value of %s cannot be read: %s", *what.split(": ", 1))
 
     def read(self, value: str, connection: Any) -> Any:
         return read(value, self.decoder)
+
+
+class ShapedJSONField(ReadableJSONField):
+    """For what only Signalbox writes: a list or an object, as its default is. Whatever else is read is the default."""
+
+    def from_db_value(self, value: Any, expression: Any, connection: Any) -> Any:
+        found = super().from_db_value(value, expression, connection)
+        if isinstance(found, self.default) or not isinstance(expression, Col):
+            return found
+        self.complain(f"It is no {self.default.__name__}.")
+        return self.default()
 
 
 class OrderedJSONField(ReadableJSONField):
@@ -79,6 +95,10 @@ class OrderedJSONField(ReadableJSONField):
         if not self.outermost and isinstance(value, dict):
             return TEXT not in value and all(map(is_kept, value.values()))
         return is_kept(value)
+
+
+class OrderedObjectField(ShapedJSONField, OrderedJSONField):
+    """An object whose names keep their order."""
 
 
 def read(text: str, decoder: Any = None) -> Any:

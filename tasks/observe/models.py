@@ -10,10 +10,18 @@ from django.conf import settings
 from django.db import models
 
 from tasks.engine.models import Counted, Job, instant
-from tasks.engine.ordered_json import ReadableJSONField
+from tasks.engine.ordered_json import ShapedJSONField
 from tasks.engine.uid import uuid7
 
 GAPS_SHOWN = 20
+NAME = "^[a-z0-9-]{1,32}$"  # of an application, as project/observe_settings.py reads it
+
+
+class AppManager(models.Manager):
+    """Without rows whose names SIGNALBOX_OBSERVE cannot have given: no page has an address for them."""
+
+    def get_queryset(self) -> models.QuerySet["App"]:
+        return super().get_queryset().filter(name__regex=NAME)
 
 
 class App(models.Model):
@@ -28,9 +36,11 @@ class App(models.Model):
     as_of = models.DateTimeField(null=True)  # the last moment up to which everything that came is in the rows
     lag_ms = models.IntegerField(default=0)  # between an event and its row, of late
     unseen = models.BigIntegerField(default=0)  # tasks that began and that nobody saw, in all
-    dropped = ReadableJSONField(default=dict)  # what was no event, by what was wrong
+    dropped = ShapedJSONField(default=dict)  # what was no event, by what was wrong
     note = models.CharField(max_length=500, default="")  # why nothing is heard, or less than could be
-    reads = ReadableJSONField(default=dict)  # source → whether it is read: events, queues, workers, results
+    reads = ShapedJSONField(default=dict)  # source → whether it is read: events, queues, workers, results
+
+    objects = AppManager()
 
     def __str__(self) -> str:
         return self.name
@@ -73,15 +83,15 @@ class WatchedWorker(models.Model):
     failed = models.BigIntegerField(default=0)
     succeeded = models.BigIntegerField(default=0)
     retried = models.BigIntegerField(default=0)
-    load = ReadableJSONField(default=list)
+    load = ShapedJSONField(default=list)
     version = models.CharField(max_length=100, default="")
     skew_ms = models.IntegerField(default=0)
     events = models.CharField(max_length=20, default="")  # on, off, unavailable; "": not known yet
     events_why = models.CharField(max_length=200, default="")
     pool = models.CharField(max_length=100, default="")
     concurrency = models.IntegerField(null=True)
-    queues = ReadableJSONField(default=list)
-    detail = ReadableJSONField(default=dict)  # of inspect: stats and a part of conf
+    queues = ShapedJSONField(default=list)
+    detail = ShapedJSONField(default=dict)  # of inspect: stats and a part of conf
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["app", "name", "pid"], name="watched_worker_once")]
@@ -136,13 +146,13 @@ class Order(models.Model):
     uid = models.UUIDField(default=uuid7, unique=True, editable=False)
     app = models.ForeignKey(App, models.CASCADE, related_name="orders")
     order = models.CharField(max_length=20)
-    values = ReadableJSONField(default=dict)
+    values = ShapedJSONField(default=dict)
     secrets = models.TextField(default="")  # sealed: arguments of what is run again
     job = models.UUIDField(null=True)  # the task that it is about
     by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
     who = models.CharField(max_length=150, default="")
     stage = models.CharField(max_length=10, choices=OrderState, default=OrderState.ASKED)
-    answers = ReadableJSONField(default=list)
+    answers = ShapedJSONField(default=list)
     said = models.CharField(max_length=500, default="")
     asked_at = models.DateTimeField()
     taken_at = models.DateTimeField(null=True)
