@@ -20,7 +20,6 @@ from tasks.observe.watcher import Watcher
 from tasks.people.models import Identity, Invitation
 from tasks.queries import stats
 from tasks.schedules.models import Beat
-from tasks.search.models import BulkPart
 from tests.observe.test_api import shop
 from tests.project import test_bad_rows
 from tests.project.test_bad_rows import Walk, failed, job, now
@@ -106,7 +105,6 @@ GOOD: dict[str, dict[str, Callable[[], models.Model]]] = {
         "a release": lambda: Rollout.objects.create(release="r1", at=now()),
         "a beat": lambda: Beat.objects.create(name="b@h", started_at=now(), seen_at=now()),
         "an effect": lambda: Effect.objects.create(job=job(), name="mail", at=now()),
-        "a part": lambda: BulkPart.objects.create(bulk=job().uid, job=job()),
     },
 }
 PAGES = [
