@@ -19,7 +19,7 @@ from tasks.engine.errors import Failure, NotInState
 from tasks.engine.lease import HELD, TERMINATE
 from tasks.engine.log_context import REQUEST, request_id
 from tasks.engine.models import Job, Outcome, State
-from tasks.engine.transition import OF_UID, Raw, move, not_before, now, retry_on_lock
+from tasks.engine.transition import OF_UID, Raw, found_by, move, not_before, now, retry_on_lock
 from tasks.webhooks import outbox
 
 WAITING = "state IN ('scheduled', 'queued', 'retrying')"
@@ -303,7 +303,7 @@ def wake(most: int = 500) -> int:
         return 0  # a read first: on SQLite an UPDATE that finds nothing locks out other writers as well
     moved = _moved(
         {**_queued_again(), "due_at": None},
-        f"id IN ({due}) AND state IN ('scheduled', 'retrying') AND due_at <= %s",
+        f"{found_by(due)} AND state IN ('scheduled', 'retrying') AND due_at <= %s",
         [clock, most, clock],
     )
     notify.push_and_notify(sorted(moved, key=lambda job: job.id))
@@ -318,7 +318,7 @@ def _expire(clock: datetime, most: int) -> None:
         return
     ended = {"state": State.CANCELLED, "finished_at": clock, "cancel_reason": EXPIRED}
     expired = f"app = '' AND {WAITING} AND expires_at <= %s"
-    some = f"id IN (SELECT id FROM tasks_job WHERE {expired} LIMIT %s)"  # noqa: S608 - constants
+    some = found_by(f"SELECT id FROM tasks_job WHERE {expired} LIMIT %s")  # noqa: S608 - constants
     moved = _moved(ended, f"{some} AND {expired}", [clock, most, clock])
     notify.push_changes(moved)
     for job in moved:

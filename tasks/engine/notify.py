@@ -12,7 +12,7 @@ from django.db import connection
 from live import push
 from tasks.engine import broker, calls
 from tasks.engine.models import Job, Queue, State
-from tasks.engine.transition import move, now, on_commit, retry_on_lock
+from tasks.engine.transition import found_by, move, now, on_commit, retry_on_lock
 
 NOT_PAUSED = "NOT EXISTS (SELECT 1 FROM tasks_queue WHERE tasks_queue.name = tasks_job.queue AND tasks_queue.paused)"
 IN_TURN = (
@@ -46,7 +46,7 @@ def notify_again(queue: str, before: datetime, most: int) -> int:
     old = f"app = '' AND state = 'queued' AND queue = %s AND rung_at < %s AND {NOT_PAUSED} AND {IN_TURN}"
     oldest = f"SELECT id FROM tasks_job WHERE {old} ORDER BY priority DESC, id LIMIT %s"  # noqa: S608 - constants
     again = "state = 'queued' AND rung_at < %s"
-    moved = move({"rung_at": now()}, f"id IN ({oldest}) AND {again}", [queue, before, most, before], raises="")
+    moved = move({"rung_at": now()}, f"{found_by(oldest)} AND {again}", [queue, before, most, before], raises="")
     _notify_workers([message_for(job) for job in sorted(moved, key=lambda job: job.id)])
     return len(moved)
 

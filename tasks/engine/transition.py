@@ -48,6 +48,18 @@ def not_before(column: str, moment: datetime) -> Raw:
     return Raw(NOT_BEFORE[connection.vendor].format(column), moment)
 
 
+FOUND = {"postgresql": "id = ANY(ARRAY({}))", "sqlite": "id IN ({})"}
+
+
+def found_by(select: str) -> str:
+    """A condition for the rows whose ids a SELECT with a LIMIT finds.
+
+    With IN, PostgreSQL runs the SELECT again for each row as long as it takes the table for a small one. An array is
+    made once.
+    """
+    return FOUND[connection.vendor].format(select)
+
+
 def now() -> datetime:
     return datetime.now(UTC)
 

@@ -20,7 +20,7 @@ from django.db.models import F, Q
 
 from tasks.engine import storable
 from tasks.engine.errors import Refused
-from tasks.engine.transition import retry_on_lock
+from tasks.engine.transition import found_by, retry_on_lock
 from tasks.fetch import addresses
 from tasks.webhooks import outbox
 from tasks.webhooks.models import Delivery, DeliveryAttempt, Endpoint
@@ -50,8 +50,8 @@ SELECT lane FROM (
 """  # noqa: S608 - constants
 DUE = f"SELECT id FROM hooks_delivery WHERE {OPEN} AND lane = %s AND next_try_at <= %s ORDER BY next_try_at LIMIT %s"  # noqa: S608
 TAKE = (
-    f"UPDATE hooks_delivery SET status = 'sending', tries = tries + 1, next_try_at = %s"  # noqa: S608
-    f" WHERE id IN ({DUE}) AND {OPEN} AND next_try_at <= %s RETURNING id"
+    "UPDATE hooks_delivery SET status = 'sending', tries = tries + 1, next_try_at = %s"  # noqa: S608
+    f" WHERE {{}} AND {OPEN} AND next_try_at <= %s RETURNING id"
 )
 
 
@@ -109,7 +109,7 @@ def take(busy: Mapping[str, int], room: Room) -> list[Delivery]:
     with transaction.atomic(), connection.cursor() as cursor:
         for lane in lanes:
             if (most := room(under_way, lane)) > 0:
-                cursor.execute(TAKE, [dead, lane, clock, most, clock])
+                cursor.execute(TAKE.format(found_by(DUE)), [dead, lane, clock, most, clock])
                 found = [pk for (pk,) in cursor.fetchall()]
                 under_way[lane] += len(found)
                 taken += found

@@ -1,11 +1,12 @@
 """The planner of PostgreSQL knows how many jobs there are, also in the first minute of a table."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from django.db import connection, transaction
 
-from tasks.engine import analyze, calls, lease, lifecycle
+from tasks.engine import analyze, calls, lease, lifecycle, notify
 from tasks.engine.errors import Failure
 from tasks.engine.models import Job
 
@@ -97,3 +98,21 @@ def test_the_table_is_analyzed_when_it_has_doubled_and_left_alone_otherwise(new_
     for _ in range(20):
         lifecycle.submit("noop", {})
     assert value(rows) == 200
+
+
+def test_what_takes_some_of_many_rows_finds_them_once_though_the_table_was_never_analyzed(new_table, monkeypatch):
+    """As after a restore: the table is taken for a small one, and a subselect with a LIMIT may be run for each row."""
+    monkeypatch.setattr(analyze, "_next", 10**9)
+    past = lifecycle.now() - timedelta(hours=1)
+    read = {}
+    for what, columns, act in (
+        ("messages again", {"rung_at": past}, lambda: notify.notify_again("default", lifecycle.now(), 200)),
+        ("due jobs", {"state": "scheduled", "due_at": past}, lambda: lifecycle.wake(200)),
+        ("expired jobs", {"expires_at": past}, lambda: lifecycle.wake(200)),
+    ):
+        with connection.cursor() as cursor:
+            cursor.execute("TRUNCATE tasks_job RESTART IDENTITY CASCADE")
+        lifecycle.submit_many("noop", [{}] * 600)
+        Job.objects.update(**columns)
+        read[what] = rows_read(act)
+    assert all(rows < 5_000 for rows in read.values()), read
