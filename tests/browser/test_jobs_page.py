@@ -137,13 +137,20 @@ def test_without_javascript_links_do_it(new_context: Callable[..., BrowserContex
     page.goto("jobs/")
     page.get_by_label("Search jobs").fill("owner:zoe")
     page.get_by_role("button", name="Search").click()
+    expect(page).to_have_url(re.compile("zoe"))
+    expect(rows(page)).to_have_count(50)
     seen = ids(page)
     for count in (50, 20):
+        before = page.url
         page.get_by_role("link", name="Older jobs").click()
+        expect(page).not_to_have_url(before)  # the page before has fifty rows, too
         expect(rows(page)).to_have_count(count)
         seen += ids(page)
     assert len(set(seen)) == 120
+    before = page.url
     page.get_by_role("link", name="Newer jobs").click()
+    expect(page).not_to_have_url(before)
+    expect(rows(page)).to_have_count(50)
     assert ids(page) == seen[50:100]
     page.goto("./")
     for dead in (page.get_by_text("Connecting"), page.get_by_role("button", name="Pause")):
