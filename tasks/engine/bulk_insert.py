@@ -7,13 +7,13 @@ have their defaults in the statement.
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from itertools import compress
 from operator import attrgetter, ne
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db.models import Field, JSONField
 
 from tasks.engine.analyze import analyze_if_grown
@@ -68,10 +68,12 @@ def insert(jobs: Sequence[Job], sent: tuple[str, ...], conflict: str = "") -> di
 def _insert(jobs: Sequence[Job], sent: tuple[str, ...], conflict: str) -> dict[UUID, int]:
     fields, values_of = _fields(sent), attrgetter(*sent)
     are_json = [isinstance(field, JSONField) for field in fields]
-    with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":  # one text, which its own reader takes apart
+    link = connections[DEFAULT_DB_ALIAS]  # ``connection`` looks it up at each use
+    as_json, as_text = partial(_as_json, link), partial(_as_text, link)
+    with link.cursor() as cursor:
+        if link.vendor == "postgresql":  # one text, which its own reader takes apart
             names = [field.column for field in fields]
-            rows = [dict(zip(names, map(_as_json, fields, are_json, values_of(job)), strict=True)) for job in jobs]
+            rows = [dict(zip(names, map(as_json, fields, are_json, values_of(job)), strict=True)) for job in jobs]
             cursor.execute(_postgres(sent, conflict), [json.dumps(rows)])
             return dict(cursor.fetchall())
         found: list[tuple[str, int]] = []
@@ -79,29 +81,29 @@ def _insert(jobs: Sequence[Job], sent: tuple[str, ...], conflict: str) -> dict[U
         while start < len(jobs):  # statements of few sizes, so that each is prepared once
             size = next(size for size in SIZES if size <= len(jobs) - start)
             some = jobs[start : start + size]
-            values = [each for job in some for each in map(_as_text, fields, are_json, values_of(job))]
+            values = [each for job in some for each in map(as_text, fields, are_json, values_of(job))]
             cursor.execute(_sqlite(size, sent, conflict), values)
             found += cursor.fetchall()
             start += size
         return {UUID(uid): key for uid, key in found}
 
 
-def _as_json(field: Field, is_json: bool, value: Any) -> Any:
+def _as_json(link: Any, field: Field, is_json: bool, value: Any) -> Any:
     if value is None:
         return None
     if is_json:
-        return field.plain(value, connection)
+        return {} if value == {} and type(value) is dict else field.plain(value, link)
     if type(value) is UUID:
         return str(value)
     return value.isoformat() if type(value) is datetime else value
 
 
-def _as_text(field: Field, is_json: bool, value: Any) -> Any:
+def _as_text(link: Any, field: Field, is_json: bool, value: Any) -> Any:
     """As Django's adapters write it, which take as long as the database."""
     if value is None:
         return None
     if is_json:
-        return "{}" if value == {} and type(value) is dict else json.dumps(field.plain(value, connection))
+        return "{}" if value == {} and type(value) is dict else json.dumps(field.plain(value, link))
     if type(value) is UUID:
         return value.hex
     if type(value) is datetime:

@@ -35,13 +35,14 @@ def build_job(
     due_at: datetime | None,
     uid: UUID | None = None,
     queue: str | None = None,
+    by: routing.Routes | None = None,
 ) -> Job:
     """Return an unsaved job of ``kind``. Its secret parameters are encrypted in ``Job.secrets``.
 
     ``params``: what a form or the API gives, or a call from code (Params), which is held to our own types only.
     """
     clean = kind.signature.take(params) if isinstance(params, Params) else kind.signature.clean(params)
-    return build_checked(kind, clean, owner, priority, due_at, uid, queue)
+    return build_checked(kind, clean, owner, priority, due_at, uid, queue, by)
 
 
 def build_checked(
@@ -52,6 +53,7 @@ def build_checked(
     due_at: datetime | None,
     uid: UUID | None = None,
     queue: str | None = None,
+    by: routing.Routes | None = None,
 ) -> Job:
     """The same, of parameters that were checked already."""
     rows_exist(kind, clean)
@@ -60,7 +62,7 @@ def build_checked(
     due_at = due_at and due.at(due_at)
     later = due_at is not None and due_at > made
     shown = with_values(clean, dict.fromkeys(secrets, MASK))
-    queue, priority = routing.destination(kind, shown, queue, priority)
+    queue, priority = routing.destination(kind, shown, queue, priority, by)
     job = make(
         uid=uid or uuid7(),
         state=State.SCHEDULED if later else State.QUEUED,

@@ -13,7 +13,7 @@ from uuid import UUID
 from celery.utils.nodenames import anon_nodename
 from django.db import IntegrityError, connection, transaction
 
-from tasks.engine import acceptance, attempts, calls, chains, creation, notify, registry, releases, storable
+from tasks.engine import acceptance, attempts, calls, chains, creation, notify, registry, releases, routing, storable
 from tasks.engine.call_options import ORIGIN
 from tasks.engine.errors import Failure, NotInState
 from tasks.engine.lease import HELD, TERMINATE
@@ -79,11 +79,12 @@ def submit(
 def submit_many(kind: str, many: Sequence[Mapping[str, Any]], *, owner: Any = None, **common: Any) -> list[Job]:
     """Create many jobs of one kind, all or none. ``common``: priority, due_at, and columns such as parent."""
     options = {name: common.pop(name, None) for name in ("priority", "due_at")}
-    jobs = [creation.build_job(registry.get(kind), params, owner, **options) for params in many]
+    found, by, asked_in = registry.get(kind), routing.routes(), _asked_in()
+    jobs = [creation.build_job(found, params, owner, **options, by=by) for params in many]
     for job in jobs:
         for column, value in common.items():
             setattr(job, column, value)
-        job.headers = {**_asked_in(), **(job.headers or {})}
+        job.headers = {**asked_in, **(job.headers or {})}
     return acceptance.accept_all(jobs)
 
 

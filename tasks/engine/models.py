@@ -188,7 +188,7 @@ class Job(models.Model):
     def owner_name(self) -> str | None:
         """The owner's user name; a row that a move returned carries it along, others read it from ``owner``."""
         if "_owner_name" not in self.__dict__:
-            self._owner_name = self.owner and self.owner.get_username()
+            self._owner_name = self.owner.get_username() if self.owner_id and self.owner else None
         return self._owner_name
 
     def summary(self) -> dict[str, Any]:

@@ -5,7 +5,7 @@ names that people give them here; tasks.engine.broker puts SIGNALBOX_NAME in fro
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from celery.app.routes import MapRoute, Router, prepare
 from django.conf import settings
@@ -32,23 +32,41 @@ def queue_name(queue: Any) -> str | None:
     return name
 
 
+class Routes(NamedTuple):
+    """What the settings say of every job, read once where many are asked for."""
+
+    routers: Any
+    queue: str
+    priority: int | None
+
+
+def routes() -> Routes:
+    return Routes(_routers(), default_queue(), _said("task_default_priority"))
+
+
 def destination(
-    kind: registry.Kind, params: Mapping[str, Any], queue: str | None = None, priority: int | None = None
+    kind: registry.Kind,
+    params: Mapping[str, Any],
+    queue: str | None = None,
+    priority: int | None = None,
+    by: Routes | None = None,
 ) -> tuple[str, int]:
-    """Queue and priority of a new job. ``queue`` and ``priority``: what was asked for."""
-    route = look_up(kind.celery_name or kind.name, params, {"queue": queue, "priority": priority})
-    queue = queue or ("" if kind.routed else kind.queue) or queue_name(route.get("queue")) or default_queue()
+    """Queue and priority of a new job. ``queue``, ``priority``: what was asked for; ``by``: the settings, if read."""
+    by = by or routes()
+    asked = {"queue": queue, "priority": priority}
+    route = look_up(kind.celery_name or kind.name, params, asked, by.routers) if by.routers else {}
+    queue = queue or ("" if kind.routed else kind.queue) or queue_name(route.get("queue")) or by.queue
     own = None if kind.priority == PRIORITY else kind.priority
-    said = (priority, own, route.get("priority"), _said("task_default_priority"))
+    said = (priority, own, route.get("priority"), by.priority)
     found = next((number for number in said if number is not None), PRIORITY)
     if priority is None and found not in range(10):
         raise ValueError("a priority is a whole number from 0 to 9: see task_routes and task_default_priority")
     return queue, found
 
 
-def look_up(name: str, params: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+def look_up(name: str, params: Mapping[str, Any], options: Mapping[str, Any], routers: Any = None) -> dict[str, Any]:
     """What the routers say of a task; what each of them raises is raised."""
-    routers = _routers()
+    routers = _routers() if routers is None else routers
     if not routers:
         return {}
     given = {option: value for option, value in options.items() if value is not None}

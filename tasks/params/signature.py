@@ -254,7 +254,8 @@ class Signature:
 
 
 def size(value: Any) -> int:
-    return len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
+    """Bytes of its JSON."""
+    return 2 if value == {} else len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
 
 
 def _unnamed(function: Callable[..., Any], given: list[inspect.Parameter]) -> frozenset[str]:
