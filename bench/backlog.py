@@ -5,7 +5,8 @@
 held: what Redis holds more than an empty one when so many jobs wait that were asked for by bulk, and when a tenth of
 them was asked for one by one by four processes; no worker lives. wiped: Redis is emptied under 20,000 queued jobs,
 before a worker starts and while it works. turns: four queues with equal load and one worker: the mean wait of each.
-slots: 100 jobs of a second for two workers of four: until the last has ended, and until all slots are busy.
+slots: 100 jobs of a second for two workers of four: until the last has ended, and until all slots are busy. serial: a
+claim while 10,000 jobs of one serial key wait at the head, one of them running, beside one without them.
 """
 
 import argparse
@@ -13,6 +14,7 @@ import os
 import statistics
 import subprocess
 import sys
+import time
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -41,7 +43,8 @@ while left:
     except OperationalError:  # others of the four hold SQLite for longer than it waits: asked again
         pass
 """
-PARTS = ("wiped", "turns", "slots", "held")
+PARTS = ("wiped", "turns", "slots", "serial", "held")
+CLAIMS = 300  # of a round
 
 
 class Bench:
@@ -162,6 +165,45 @@ class Bench:
             f"slots: medians {statistics.median(totals):.2f} s, all busy in {statistics.median(busy):.3f} s", flush=True
         )
         self.stop()
+
+    def serial(self, rounds: int) -> None:
+        from tasks.base import job
+        from tasks.engine import lifecycle
+        from tasks.engine.models import Job
+
+        @job(name="bench_serial", serial_key="one", effects="none")
+        def bench_serial() -> None:
+            """Is never run."""
+
+        ratios = []
+        for n in range(rounds):
+            without = slowest_claim()
+            submit(500 if self.small else 10_000, "bench_serial", priority=9)
+            head = Job.objects.filter(kind="bench_serial").order_by("id")[0]
+            lifecycle.claim(head.uid, "bench@here", 1)
+            beside = slowest_claim()
+            ratios.append(beside / without)
+            print(
+                f"serial: round {n + 1}: 95 of 100 claims within {1000 * without:.2f} ms, beside the jobs of one key"
+                f" within {1000 * beside:.2f} ms ({ratios[-1]:.2f})",
+                flush=True,
+            )
+            Job.objects.filter(kind="bench_serial").delete()
+        print(f"serial: median ratio {statistics.median(ratios):.2f}", flush=True)
+
+
+def slowest_claim() -> float:
+    """Seconds within which 95 of 100 claims are made, one after the other."""
+    from tasks.engine import calls, lifecycle
+
+    submit(CLAIMS)
+    took = []
+    for _ in range(CLAIMS):
+        began = time.perf_counter()
+        claimed = lifecycle.claim_next(["default", "io"], calls.called(), "bench@here", 1)
+        took.append(time.perf_counter() - began)
+        lifecycle.succeed(claimed)
+    return statistics.quantiles(took, n=20)[-1]
 
 
 def submit(many: int, kind: str = "noop", params: dict[str, Any] | None = None, **common: Any) -> None:

@@ -34,7 +34,7 @@ KNOWN = 10_000  # lanes whose last try is remembered
 GATHER_S = 0.01  # in which what ends together is written together
 PERIOD_S = 0.25  # between looks at the table; what this very process commits is seen at once
 REST_S, RESTS_AFTER_S = 30.0, 10.0  # the same when nothing was sent for so long: then others say that something is due
-STOPS_S = 1.0  # from the worker's stop until a sender that rests ends
+STOPS_S = 5.0  # between looks whether the worker stops, of a sender that rests: whoever ends the process wakes it
 PATIENCE_S = 3.0  # at the end, for what is under way
 
 

@@ -322,9 +322,18 @@ def pause(seconds: float) -> None:
 
 
 class OwnRabbit:
-    """A RabbitMQ of its own, on loopback, from the distribution's package. A suite without it says so."""
+    """A RabbitMQ of its own, on loopback, from the distribution's package. A suite without it says so.
 
-    def __init__(self, servers: Servers, folder: Path) -> None:
+    ``unacknowledged_s``: for so long a message may be with a consumer that does not acknowledge it.
+    """
+
+    def __init__(self, servers: Servers, folder: Path, unacknowledged_s: float | None = None) -> None:
+        milliseconds = int(1000 * (unacknowledged_s or 0))
+        self.advanced = (
+            f"[{{rabbit, [{{consumer_timeout, {milliseconds}}}, {{channel_tick_interval, 500}}]}}]."
+            if unacknowledged_s
+            else "[]."
+        )
         binary = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
         if not binary.exists():
             pytest.skip("there is no rabbitmq-server of the distribution: RabbitMQ is not tested")
@@ -335,8 +344,10 @@ class OwnRabbit:
 
     def _start(self, servers: Servers, binary: Path, folder: Path) -> bool:
         folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
         self.port, self.names, distribution = valkey.free_port(), valkey.free_port(), valkey.free_port()
         (folder / "own.conf").write_text(f"listeners.tcp.1 = 127.0.0.1:{self.port}\nloopback_users = none\n")
+        (folder / "more.config").write_text(self.advanced)
         environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(folder),
@@ -344,6 +355,7 @@ class OwnRabbit:
             "RABBITMQ_MNESIA_BASE": str(folder / "mnesia"),
             "RABBITMQ_LOG_BASE": str(folder / "log"),
             "RABBITMQ_CONFIG_FILE": str(folder / "own"),
+            "RABBITMQ_ADVANCED_CONFIG_FILE": str(folder / "more"),
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
             "RABBITMQ_PID_FILE": str(folder / "pid"),
             "RABBITMQ_DIST_PORT": str(distribution),
