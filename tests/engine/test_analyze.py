@@ -61,6 +61,16 @@ def test_a_claim_of_a_table_that_has_grown_reads_few_rows(new_table):
     assert rows_read(claim) < 100
 
 
+def test_a_claim_passes_no_job_with_a_serial_key(new_table):
+    lifecycle.submit_many("noop", [{}] * 50)
+    lifecycle.submit_many("noop", [{}] * 2_000, serial_key="noop:one", priority=9)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE tasks_job")
+    for _ in range(12):
+        claim()
+    assert rows_read(claim) < 100
+
+
 @pytest.mark.parametrize("many", ["running", "queued"])
 def test_a_move_of_one_job_reads_few_rows_however_many_are_in_its_state(new_table, many):
     """The indexes of a state are small in a quiet system, and a plan that was made then is kept."""

@@ -42,6 +42,20 @@ def claim_next(queue: str = "default") -> Job | None:
     return lifecycle.claim_next([queue], calls.called(), *ME)
 
 
+@pytest.mark.skipif("connection.vendor != 'sqlite'", reason="tests/engine/test_analyze.py counts what PostgreSQL reads")
+def test_a_claim_passes_no_job_with_a_serial_key():
+    lifecycle.submit_many("noop", [{}] * 3)
+    with CaptureQueriesContext(connection) as captured:
+        assert claim_next() and calls.heads(["default"])
+    said = [query["sql"] for query in captured if "job_next" in query["sql"]]
+    with connection.cursor() as cursor:
+        for sql in said:
+            cursor.execute(f"EXPLAIN QUERY PLAN {sql}")
+            plan = " ".join(str(row[-1]) for row in cursor.fetchall())
+            assert "job_next (queue=? AND app=?)" in plan and "job_queued" not in plan, plan
+    assert len(said) == 2
+
+
 # --- few messages ------------------------------------------------------------------------------------------------
 
 
