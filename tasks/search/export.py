@@ -6,7 +6,7 @@ A text that a spreadsheet would take for a formula begins with an apostrophe. Pa
 import csv
 import io
 import json
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any
 
 from asgiref.sync import sync_to_async
@@ -25,6 +25,7 @@ COLUMNS = (
     "schedule", "parent", "created_at", "due_at", "started_at", "finished_at", "ran_s", "error",
 )  # fmt: skip
 FORMULA = ("=", "+", "-", "@")
+SEPARATORS = frozenset(";\t")
 
 
 def streamed(form: str, query: Query, jobs: QuerySet[Job]) -> StreamingHttpResponse:
@@ -74,9 +75,13 @@ def ran_s(job: Job) -> float | None:
     return round((job.finished_at - job.started_at).total_seconds(), 3) if ended else None
 
 
-def _lines(rows: Iterable[Iterable[Any]]) -> str:
+def _lines(rows: Iterable[Sequence[Any]]) -> str:
+    """Some spreadsheets end a cell at a semicolon or a tab too, where nothing stands around it."""
     text = io.StringIO()
-    csv.writer(text).writerows(rows)
+    plain, quoted = csv.writer(text), csv.writer(text, quoting=csv.QUOTE_ALL)
+    for row in rows:
+        is_torn = any(isinstance(value, str) and not SEPARATORS.isdisjoint(value) for value in row)
+        (quoted if is_torn else plain).writerow(row)
     return text.getvalue()
 
 

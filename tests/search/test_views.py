@@ -196,12 +196,18 @@ def test_a_search_as_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(export, "STEP", 2)
     jobs = [made(owner="bob") for _ in range(5)]
     Job.objects.filter(pk=jobs[2].pk).update(title="=HYPERLINK(1)", error='-1\n2, "x"')
+    torn = {"title": "a;=HYPERLINK(1)", "error": "b\t=HYPERLINK(1)"}
+    Job.objects.filter(pk=jobs[1].pk).update(**torn)
     made("countdown")
     text = page("/jobs/?q=kind:noop")
     for form, kinds in (("CSV", "text/csv"), ("JSON", "application/json")):
         answer = browser("vera").get(link(text, form))
         assert answer["Content-Type"].startswith(kinds) and answer["Content-Disposition"].startswith("attachment")
-    rows = list(csv.DictReader(io.StringIO(read_file("vera", link(text, "CSV")))))
+    written = read_file("vera", link(text, "CSV"))
+    for value in torn.values():
+        assert f'"{value}"' in written, "a spreadsheet would begin a cell behind the separator"
+    rows = list(csv.DictReader(io.StringIO(written)))
+    assert {name: rows[3][name] for name in torn} == torn
     assert [row["id"] for row in rows] == uids(*reversed(jobs))
     assert (rows[2]["title"], rows[2]["error"]) == ("'=HYPERLINK(1)", '\'-1\n2, "x"')
     found = json.loads(read_file("vera", link(text, "JSON")))
