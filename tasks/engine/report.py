@@ -115,7 +115,7 @@ class Report:
 
     def set_raised(self, args: Sequence[Any]) -> None:
         """Keep the arguments of the exception that ends the attempt, for callers who catch it as Celery gives it."""
-        kept = storable.result(list(args), self.hidden)
+        kept = storable.result(list(args), self.hidden) if args else None
         if not self.has_secrets and isinstance(kept, list) and len(json.dumps(kept)) <= ARGUMENTS_BYTES:
             self._raised = kept
 

@@ -8,9 +8,12 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from datetime import date
+from decimal import Decimal
 from functools import partial
 from os import getpid  # as it was before any job
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from billiard.common import terminate_handler_fired
 from billiard.einfo import ExceptionInfo
@@ -25,13 +28,14 @@ from tasks.engine.models import Job
 from tasks.engine.report import MOST_LINES, Cancelled, Fenced, Report
 from tasks.params.typed import Typed
 from tasks.worker import chain_of, cleanup, connections, deadlines, failures, pulse, recording
-from tasks.worker.celery_states import IGNORED, REJECTED, args_of
+from tasks.worker.celery_states import IGNORED, REJECTED
 
 HELD = "signalbox_held"  # in a request: the job that its task is traced for, until the task is called
 AGAIN = "signalbox_again"  # in a request: what ``retry()`` gave, raised or not
 BY_HAND = "Retry was raised without a call of retry(), so nothing would run the task again: raise self.retry(…)."
 ENDLESS = "A requeue has no limit and is not honoured: raise self.retry() instead."
 BROKEN_S = 5.0  # for the end in a process that a job has broken: another one may be able to write
+PLAIN = (str, int, float, list, tuple, dict, Decimal, date, UUID, type(None))  # no code of the job's own writes them
 STOPPING_S = 1.0  # between a signal to a child and the one to its worker, when somebody sends both
 
 
@@ -169,7 +173,7 @@ class Held:
         with suppress(BaseException):  # of the job's own classes
             is_of_files = isinstance(error, OSError)  # whose file is not among its arguments
             args = OSError.__reduce__(error)[1] if is_of_files else BaseException.args.__get__(error)
-            if args and repr(args) != repr(args_of(type(error), failure.error.partition(": ")[2])):
+            if all(isinstance(each, PLAIN) for each in args) and [type(each) for each in args] != [str]:
                 self.report.set_raised(args)
         return failure
 

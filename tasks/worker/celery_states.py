@@ -130,10 +130,10 @@ def _arguments(job: Job, kind: type[Exception], message: str) -> Iterator[tuple[
     if kept and attempt == job.attempt:
         yield tuple(restored(kept[0]))
     with suppress(Exception):
-        yield args_of(kind, message)
+        yield _args_of(kind, message)
 
 
-def args_of(kind: type[Exception], message: str) -> tuple[Any, ...]:
+def _args_of(kind: type[Exception], message: str) -> tuple[Any, ...]:
     """The arguments of an exception whose text is known. Python writes several as a tuple, and that of KeyError as
     its ``repr``."""
     if issubclass(kind, KeyError):

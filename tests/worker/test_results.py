@@ -49,6 +49,7 @@ ERRORS = {
     "text of a number": ValueError("1"),
     "list": ValueError([1, {"a": None}]),
     "several": ValueError("Order", 8812, Decimal("1.50")),
+    "several texts": ValueError("Order", "late"),
     "answer of two": Two(502, "late"),
     "key that is a number": KeyError(7),
 }
