@@ -5,7 +5,7 @@ docs/lifecycle.md says how a message calls a process of a worker.
 
 from collections.abc import Sequence
 from datetime import datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -18,9 +18,8 @@ NOT_PAUSED = "NOT EXISTS (SELECT 1 FROM tasks_queue WHERE name = %s AND paused)"
 NOT_EXPIRED = "(expires_at IS NULL OR expires_at > %s)"
 FIRST = "ORDER BY priority DESC, id LIMIT 1"
 # The same order, by the index job_next: by job_queued a claim would pass all jobs with serial keys, each time. SQLite
-# is told; for PostgreSQL it is the only one that has the last column too, without which it would have to sort.
+# is told (``table``); for PostgreSQL it is the only one that has the last column too, without which it would sort.
 NEXT = "ORDER BY priority DESC, id, kind LIMIT 1"
-FROM = {"postgresql": "FROM tasks_job", "sqlite": "FROM tasks_job INDEXED BY job_next"}
 SKIP_LOCKED = {"postgresql": " FOR UPDATE SKIP LOCKED", "sqlite": ""}  # a job that is being claimed is not waited for
 
 
@@ -57,7 +56,7 @@ def heads(queues: Sequence[str]) -> list[Head]:
     """The head of each of these queues that is not paused and in which a job waits, serial keys aside."""
     if not queues:
         return []
-    some = f"{FROM[connection.vendor]} WHERE queue = %s AND {WAITING} AND {NOT_PAUSED} {NEXT}"
+    some = f"FROM {table()} WHERE queue = %s AND {WAITING} AND {NOT_PAUSED} {NEXT}"
     head = f"SELECT uid, kind, queue, priority {some}"
     with connection.cursor() as cursor:
         cursor.execute(_one_of_each([head] * len(queues)), [each for queue in queues for each in (queue, queue)])
@@ -80,11 +79,22 @@ def _next_of(queues: int, kinds: tuple[str, ...]) -> str:
     named = ", ".join("'{}'".format(kind.replace("'", "''").replace("%", "%%")) for kind in kinds)
     startable, queue = f"{WAITING} AND kind IN ({named}) AND {NOT_EXPIRED}", "%s"
     if queues > 1:
-        head = f"{FROM[connection.vendor]} WHERE queue = %s AND {startable} AND {NOT_PAUSED} {NEXT}"
+        head = f"FROM {table()} WHERE queue = %s AND {startable} AND {NOT_PAUSED} {NEXT}"
         found = [f"SELECT queue, priority, {place} AS place {head}" for place in range(queues)]
         queue = f"(SELECT queue FROM ({_one_of_each(found)}) AS heads ORDER BY priority DESC, place LIMIT 1)"  # noqa: S608
-    found = f"SELECT id {FROM[connection.vendor]} WHERE queue = {queue} AND {startable} {NEXT}"
+    found = f"SELECT id FROM {table()} WHERE queue = {queue} AND {startable} {NEXT}"  # noqa: S608
     return f"({found}{SKIP_LOCKED[connection.vendor]})"
+
+
+@cache
+def table() -> str:
+    """The table, and for SQLite the index, which a database that an earlier version has made may not have."""
+    if connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1 FROM sqlite_master WHERE type = 'index' AND name = 'job_next'")
+            if cursor.fetchone():
+                return "tasks_job INDEXED BY job_next"
+    return "tasks_job"
 
 
 def _one_of_each(selects: Sequence[str]) -> str:
