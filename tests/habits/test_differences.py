@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy
 from project import checks
 from project.celery import app
 from tasks.base import job
-from tasks.engine import adoption, lifecycle, options
+from tasks.engine import adoption, broker, lifecycle, options
 from tasks.engine.models import Job
 from tests.support.calls import call
 from tests.support.processes import wait_until
@@ -194,7 +194,8 @@ def test_the_moment_for_which_a_job_was_planned_is_not_in_its_request():
 
 
 @database
-def test_a_worker_in_the_process_of_a_test_runs_jobs_when_it_is_one_of_our_app():
+def test_a_worker_in_the_process_of_a_test_runs_jobs_when_it_is_one_of_our_app(monkeypatch):
+    monkeypatch.setattr(broker, "_quiet_until", 0.0)  # nobody here sends again what is not sent at once
     with start_worker(app, perform_ping_check=False):
         assert says.delay("x").get(timeout=20) == ["str", "x"]
         with pytest.raises(TimeoutError):
