@@ -17,7 +17,7 @@ from tasks.engine.call_options import OF_THE_CALL, ORIGIN, expiry
 from tasks.engine.canvas import FIRST, Branch, Step, store_chord, waits_for_failure
 from tasks.engine.creation import FAILURE, RESULT_OF, RESULTS_OF
 from tasks.engine.models import Chord, Job, State
-from tasks.engine.report import RAISED, STATE
+from tasks.engine.report import OF_THE_ATTEMPT
 from tasks.engine.uid import uuid7
 from tasks.params.signature import Params, size
 from tasks.params.typed import Typed, restored, unpack
@@ -149,7 +149,7 @@ def _build_step(head: Step, rest: Branch, before: Job, result: Any, reference: T
     moment = head.get("expires_at")
     job.expires_at = expiry({**head, "expires_at": moment and datetime.fromisoformat(moment)})
     handed_on = {
-        name: value for name, value in (before.headers or {}).items() if name not in (STATE, RAISED, *OF_THE_CALL)
+        name: value for name, value in (before.headers or {}).items() if name not in (*OF_THE_ATTEMPT, *OF_THE_CALL)
     }
     creation.set_headers(job, {ORIGIN: anon_nodename(), **handed_on, **(unpack(head.get("headers")) or {})})
     job.owner_id, job._owner_name, job.parent = before.owner_id, before.owner_name, before.uid

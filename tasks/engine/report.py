@@ -19,7 +19,8 @@ MOST_LINES, MOST_CHARACTERS = 20_000, 10_000_000  # of an attempt; what comes af
 LINE_CHARACTERS = 8_000
 STATE = "signalbox_state"  # in a job's headers: attempt, state and meta that its code gave to update_state
 RAISED = "signalbox_raised"  # in a job's headers: attempt, and arguments of its exception that its text does not tell
-ARGUMENTS_BYTES = 10_000  # of those
+OF_THE_ATTEMPT = (STATE, RAISED)  # they are handed on to no other job
+ARGUMENTS_BYTES = 10_000  # of an exception
 LEVELS = ("debug", "info", "warning", "error")
 _current: ContextVar["Report | None"] = ContextVar("signalbox_report", default=None)
 _running: dict[int, "Report"] = {}  # by id(): the reports of this process's jobs

@@ -54,7 +54,7 @@ def destination(
     """Queue and priority of a new job. ``queue``, ``priority``: what was asked for; ``by``: the settings, if read."""
     by = by or routes()
     asked = {"queue": queue, "priority": priority}
-    route = look_up(kind.celery_name or kind.name, params, asked, by.routers) if by.routers else {}
+    route = look_up(by.routers, kind.celery_name or kind.name, params, asked)
     queue = queue or ("" if kind.routed else kind.queue) or queue_name(route.get("queue")) or by.queue
     own = None if kind.priority == PRIORITY else kind.priority
     said = (priority, own, route.get("priority"), by.priority)
@@ -64,9 +64,8 @@ def destination(
     return queue, found
 
 
-def look_up(name: str, params: Mapping[str, Any], options: Mapping[str, Any], routers: Any = None) -> dict[str, Any]:
+def look_up(routers: Any, name: str, params: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
     """What the routers say of a task; what each of them raises is raised."""
-    routers = _routers() if routers is None else routers
     if not routers:
         return {}
     given = {option: value for option, value in options.items() if value is not None}

@@ -13,7 +13,7 @@ from celery import signals
 
 from tasks.engine import broker
 from tasks.engine.call_options import OF_THE_CALL, PROPERTIES
-from tasks.engine.report import RAISED, STATE
+from tasks.engine.report import OF_THE_ATTEMPT
 from tasks.params.typed import restored
 
 MOST = 8 * 1024  # bytes of JSON that a job keeps as headers
@@ -65,7 +65,7 @@ def own_headers(headers: Mapping[str, Any] | None) -> tuple[dict[str, Any], dict
     own = {
         name: restored(each)
         for name, each in (headers or {}).items()
-        if name not in (STATE, RAISED, KWARGS, *OF_THE_CALL)
+        if name not in (*OF_THE_ATTEMPT, KWARGS, *OF_THE_CALL)
     }
     return own, dict((headers or {}).get(KWARGS) or {})
 

@@ -5,7 +5,7 @@ For each table a good row is made by the product, and beside it one bad row for 
 
 import logging
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -212,12 +212,12 @@ class Walk:
 
         self.do(address, asked)
 
-    def everything(self) -> None:
+    def everything(self, pages: Sequence[str] = (), lists: Sequence[str] = ()) -> None:
         stats.forget()
         board._shown = ({}, 0.0)
-        for address in PAGES:
+        for address in (*PAGES, *pages):
             self.ask(address)
-        for name in LISTS:
+        for name in (*LISTS, *lists):
             self.ask(f"/api/v1/{name}")
         self.do(
             "board of sockets",

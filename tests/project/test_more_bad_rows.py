@@ -21,7 +21,6 @@ from tasks.people.models import Identity, Invitation
 from tasks.queries import stats
 from tasks.schedules.models import Beat
 from tests.observe.test_api import shop
-from tests.project import test_bad_rows
 from tests.project.test_bad_rows import Walk, failed, job, now
 from tests.support.bad_rows import bad_rows
 from tests.support.people import person
@@ -131,11 +130,9 @@ def begin_to_watch(watched_app: App) -> None:
 
 @pytest.mark.long
 @pytest.mark.parametrize("about", GOOD)
-def test_every_walk_goes_on_beside_rows_that_nobody_here_wrote(about, monkeypatch, caplog, settings):
+def test_every_walk_goes_on_beside_rows_that_nobody_here_wrote(about, monkeypatch, caplog):
     caplog.set_level(logging.CRITICAL)
     monkeypatch.setattr(upkeep, "REST", 0)
-    monkeypatch.setattr(test_bad_rows, "PAGES", [*test_bad_rows.PAGES, *PAGES])
-    monkeypatch.setattr(test_bad_rows, "LISTS", [*test_bad_rows.LISTS, *LISTS])
     app()
     walk = Walk()
     for make in GOOD[about].values():
@@ -146,6 +143,6 @@ def test_every_walk_goes_on_beside_rows_that_nobody_here_wrote(about, monkeypatc
         for address in ONES.get(type(row), ()):
             for uid in [row.uid, *walk.uids(row, bad)]:
                 walk.ask(address.format(uid), (200, 302, 404))
-    walk.everything()
+    walk.everything(PAGES, LISTS)
     walk.do("an observer begins", lambda: begin_to_watch(App.objects.get(name="shop")))
     assert walk.wrong == [], "\n" + "\n".join(walk.wrong)

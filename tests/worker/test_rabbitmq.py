@@ -5,9 +5,9 @@ from kombu import Connection, pools
 
 from tasks.engine import broker, lifecycle
 from tasks.engine.celery_app import app
-from tasks.engine.models import Job
 from tests.support.processes import wait_until
 from tests.support.watched import OwnRabbit
+from tests.worker.test_slices import wait_for_all
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
 UNACKNOWLEDGED_S = 2.0
@@ -33,12 +33,6 @@ def start(rabbit, start_worker, settings, monkeypatch):
         for queue in ("default", "io"):
             link.channel().queue_delete(broker.broker_name(queue))
     return lambda name="w1", **more: start_worker(name, CELERY_BROKER_URL=rabbit.url(), **more)
-
-
-def wait_for_all(jobs: list[Job], seconds: float = 60) -> list[Job]:
-    found = Job.objects.filter(pk__in=[job.pk for job in jobs]).order_by("started_at", "id")
-    wait_until(lambda: not found.filter(finished_at=None).exists(), seconds, f"the end of {len(jobs)} jobs")
-    return list(found)
 
 
 def test_many_jobs_need_few_messages_and_the_urgent_go_first(start):
