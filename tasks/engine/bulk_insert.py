@@ -5,16 +5,16 @@ have their defaults in the statement.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import cache, partial
-from itertools import compress
+from itertools import chain, compress
 from operator import attrgetter, ne
 from typing import Any
 from uuid import UUID
 
 from django.db import DEFAULT_DB_ALIAS, connection, connections
-from django.db.models import Field, JSONField
+from django.db.models import DateTimeField, Field, JSONField, UUIDField
 
 from tasks.engine.analyze import analyze_if_grown
 from tasks.engine.models import Job
@@ -66,50 +66,66 @@ def insert(jobs: Sequence[Job], sent: tuple[str, ...], conflict: str = "") -> di
 
 
 def _insert(jobs: Sequence[Job], sent: tuple[str, ...], conflict: str) -> dict[UUID, int]:
-    fields, values_of = _fields(sent), attrgetter(*sent)
-    are_json = [isinstance(field, JSONField) for field in fields]
     link = connections[DEFAULT_DB_ALIAS]  # ``connection`` looks it up at each use
-    as_json, as_text = partial(_as_json, link), partial(_as_text, link)
+    rows = _rows(jobs, sent, link)
     with link.cursor() as cursor:
         if link.vendor == "postgresql":  # one text, which its own reader takes apart
-            names = [field.column for field in fields]
-            rows = [dict(zip(names, map(as_json, fields, are_json, values_of(job)), strict=True)) for job in jobs]
-            cursor.execute(_postgres(sent, conflict), [json.dumps(rows)])
+            names = [field.column for field in _fields(sent)]
+            named = [dict(zip(names, row, strict=True)) for row in rows]
+            cursor.execute(_postgres(sent, conflict), [json.dumps(named)])
             return dict(cursor.fetchall())
         found: list[tuple[str, int]] = []
         start = 0
-        while start < len(jobs):  # statements of few sizes, so that each is prepared once
-            size = next(size for size in SIZES if size <= len(jobs) - start)
-            some = jobs[start : start + size]
-            values = [each for job in some for each in map(as_text, fields, are_json, values_of(job))]
-            cursor.execute(_sqlite(size, sent, conflict), values)
+        while start < len(rows):  # statements of few sizes, so that each is prepared once
+            size = next(size for size in SIZES if size <= len(rows) - start)
+            cursor.execute(_sqlite(size, sent, conflict), list(chain.from_iterable(rows[start : start + size])))
             found += cursor.fetchall()
             start += size
         return {UUID(uid): key for uid, key in found}
 
 
-def _as_json(link: Any, field: Field, is_json: bool, value: Any) -> Any:
-    if value is None:
-        return None
-    if is_json:
-        return {} if value == {} and type(value) is dict else field.plain(value, link)
-    if type(value) is UUID:
-        return str(value)
-    return value.isoformat() if type(value) is datetime else value
+def _rows(jobs: Iterable[Job], sent: tuple[str, ...], link: Any) -> list[list[Any]]:
+    """The columns of each job as this database takes them; most values are taken as they are."""
+    values_of, writers = attrgetter(*sent), _writers(sent, link)
+    rows = []
+    for job in jobs:
+        row = list(values_of(job))
+        for place, write in writers:
+            if row[place] is not None:
+                row[place] = write(row[place])
+        rows.append(row)
+    return rows
 
 
-def _as_text(link: Any, field: Field, is_json: bool, value: Any) -> Any:
-    """As Django's adapters write it, which take as long as the database."""
-    if value is None:
-        return None
-    if is_json:
-        return "{}" if value == {} and type(value) is dict else json.dumps(field.plain(value, link))
-    if type(value) is UUID:
-        return value.hex
-    if type(value) is datetime:
-        value = value if value.tzinfo is UTC else value.astimezone(UTC)
-        return value.isoformat(" ").removesuffix("+00:00")
-    return value
+def _writers(sent: tuple[str, ...], link: Any) -> list[tuple[int, Callable[[Any], Any]]]:
+    """How the values of some columns are written, by their places. Django's adapters take as long as the database."""
+    is_postgres = link.vendor == "postgresql"
+    found: list[tuple[int, Callable[[Any], Any]]] = []
+    for place, field in enumerate(_fields(sent)):
+        if isinstance(field, JSONField):
+            found.append((place, partial(_plain if is_postgres else _plain_text, link, field)))
+        elif isinstance(field, UUIDField):
+            found.append((place, str if is_postgres else _hex))
+        elif isinstance(field, DateTimeField):
+            found.append((place, datetime.isoformat if is_postgres else _moment))
+    return found
+
+
+def _plain(link: Any, field: Field, value: Any) -> Any:
+    return {} if value == {} and type(value) is dict else field.plain(value, link)
+
+
+def _plain_text(link: Any, field: Field, value: Any) -> str:
+    return "{}" if value == {} and type(value) is dict else json.dumps(field.plain(value, link))
+
+
+def _hex(value: Any) -> str:
+    return value.hex if type(value) is UUID else value
+
+
+def _moment(value: datetime) -> str:
+    value = value if value.tzinfo is UTC else value.astimezone(UTC)
+    return value.isoformat(" ").removesuffix("+00:00")
 
 
 @cache

@@ -71,6 +71,7 @@ def loads(value: Any) -> list[float]:
     return [number(each) for each in value]
 
 
+IDENTITY, HOST = text(ID), text(NAME)
 NAMED = {
     "name": text(NAME), "args": text(TEXT, cut=True), "kwargs": text(TEXT, cut=True), "root_id": text(ID),
     "parent_id": text(ID), "retries": integer, "eta": text(40), "expires": text(40),
@@ -165,10 +166,10 @@ def read_event(found: Any) -> Event:
     at = number(found.get("timestamp"))
     if not 0 < at < LATEST:
         raise Wrong("a time that is none")
-    task = text(ID)(found.get("uuid")) if kind.startswith("task-") else ""
-    if kind.startswith("task-") and not task:
+    task = ""
+    if kind.startswith("task-") and not (task := IDENTITY(found.get("uuid"))):
         raise Wrong("no id")
-    host = text(NAME)(found.get("hostname"))
+    host = HOST(found.get("hostname"))
     if not host:
         raise Wrong("no worker")
     facts = {}

@@ -6,7 +6,7 @@ the newest attempt. What a look at workers, queues and results found (``tasks.ob
 """
 
 from bisect import insort
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -24,6 +24,8 @@ ENDS = {
     "rejected": "failed",
     "revoked": "cancelled",
 }
+DESCRIBING = {"name": "name", "args": "args", "kwargs": "kwargs", "root_id": "root", "parent_id": "parent"}
+OF_ALL_ATTEMPTS = frozenset({*DESCRIBING, "retries"})  # a mark does not keep them
 FINAL = frozenset({"succeeded", "failed", "cancelled", "unknown"})
 OPEN = frozenset({"scheduled", "queued", "running", "retrying"})
 
@@ -136,21 +138,21 @@ def apply(task: Task, event: Event, at: float | None = None) -> bool:
         return send(task, Waiting(facts.get("retries", 0), moment, epoch(facts.get("eta")), "event"), moment) or changed
     if moment <= task.known_until:
         return False
-    changed = describe(task, facts, ())
+    changed = bool(facts) and describe(task, facts, ())
     n = facts.get("retries", 0) if kind == "received" else None
-    kept = {k: v for k, v in facts.items() if k not in ("name", "args", "kwargs", "root_id", "parent_id", "retries")}
+    kept = {k: v for k, v in facts.items() if k not in OF_ALL_ATTEMPTS}
     return add(task, (event.host, event.pid), Mark(event.clock, kind, moment, n, kept, "event")) or changed
 
 
-def describe(task: Task, facts: dict[str, Any], more: Iterable[str]) -> bool:
+def describe(task: Task, facts: dict[str, Any], more: Collection[str]) -> bool:
     """Take over what does not change: name, arguments, family. The first word holds."""
     changed = False
-    for fact, name in (("name", "name"), ("args", "args"), ("kwargs", "kwargs"), ("root_id", "root"),
-                       ("parent_id", "parent"), *((each, each) for each in more)):  # fmt: skip
-        if facts.get(fact) and not getattr(task, name):
-            setattr(task, name, facts[fact])
+    for fact, value in facts.items():
+        name = DESCRIBING.get(fact) or (fact if fact in more else None)
+        if name and value and not getattr(task, name):
+            setattr(task, name, value)
             changed = True
-    if task.expires is None and (expires := epoch(facts.get("expires"))):
+    if task.expires is None and "expires" in facts and (expires := epoch(facts["expires"])):
         task.expires, changed = expires, True
     return changed
 
@@ -180,6 +182,9 @@ def add(task: Task, process: Process, mark: Mark) -> bool:
 def attempts(task: Task) -> list[Attempt]:
     """The attempts in their order: by the number of retries before each, then by when each was first seen."""
     found = [each for process, marks in task.marks.items() for each in _attempts_of(process, marks)]
+    if len(found) == 1:  # as of most tasks
+        found[0].n = found[0].n or 0
+        return found
     found.sort(key=lambda each: each.at)
     known = {each.n for each in found if each.n is not None}
     free = [n for n in range(max(known, default=0)) if n not in known] if max(known, default=0) < MOST_MARKS else []
@@ -221,8 +226,15 @@ def _is_seen_by_look(attempt: Attempt, mark: Mark) -> bool:
     return seen and mark.by == "event" and attempt.ended is None and attempt.n == mark.n
 
 
+def _running(found: list[Attempt]) -> Attempt | None:
+    for each in reversed(found):
+        if each.started is not None and each.ended is None:
+            return each
+    return None
+
+
 def _start(found: list[Attempt], process: Process, mark: Mark) -> None:
-    running = next((each for each in reversed(found) if each.started and each.ended is None), None)
+    running = _running(found)
     waiting = next((each for each in found if each.started is None and each.ended is None), None)
     if running is not None and (mark.by == "inspect" or running.start_by == "inspect"):
         if mark.by == "event":  # the look saw this very start
@@ -237,8 +249,7 @@ def _start(found: list[Attempt], process: Process, mark: Mark) -> None:
 
 def _end(found: list[Attempt], process: Process, mark: Mark) -> None:
     how = "requeued" if mark.kind == "rejected" and mark.facts.get("requeue") else ENDS[mark.kind]
-    running = next((each for each in reversed(found) if each.started is not None and each.ended is None), None)
-    attempt = running or next((each for each in found if each.ended is None), None)
+    attempt = _running(found) or next((each for each in found if each.ended is None), None)
     newer = attempt is not None and found[-1].ended is None and (found[-1].n or 0) > (attempt.n or 0)
     if newer and how != "retrying":  # the one before must have been retried, though nobody heard so
         attempt = found[-1]

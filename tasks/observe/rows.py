@@ -163,9 +163,9 @@ def _short(value: Any) -> str:
 
 
 def _result(task: Task, shown: View, facts: dict[str, Any]) -> Any:
-    words = settings.SIGNALBOX_OBSERVE_REDACT
     if shown.stage != "succeeded":
         return None
+    words = settings.SIGNALBOX_OBSERVE_REDACT
     if task.result and task.result.get("status") == "SUCCESS":
         return storable.result(redact(task.result.get("result"), words))
     text = facts.get("result")
@@ -175,6 +175,8 @@ def _result(task: Task, shown: View, facts: dict[str, Any]) -> Any:
 def error_of(task: Task, shown: View, facts: dict[str, Any]) -> tuple[str, str]:
     """The error in one line, and the traceback. The exception's text is useless when a process died: then the last
     line of the traceback has it."""
+    if shown.stage not in ("failed", "retrying", "cancelled", "unknown"):
+        return "", ""
     words = settings.SIGNALBOX_OBSERVE_REDACT
     trace = facts.get("traceback") or (task.result or {}).get("traceback") or ""
     trace = redact_text(storable.text(trace if isinstance(trace, str) else "", 60_000), words)
@@ -192,8 +194,6 @@ def error_of(task: Task, shown: View, facts: dict[str, Any]) -> tuple[str, str]:
             error = "It was terminated." if facts.get("terminated") else error
         case "unknown":
             error = task.note or "It ended without saying how, or was lost: no worker, queue or result knows it."
-        case _:
-            return "", ""
     return redact_text(storable.text(error, 2_000), words), trace
 
 

@@ -105,8 +105,8 @@ class Watcher:
         process = (event.host, event.pid)
         now = attempts_of(entry.task, process)
         self.workers.count(process, event.kind)
-        begun = [sum(1 for each in found if each.started is not None) for found in (was, now)]
-        over = [sum(1 for each in found if each.ended is not None) for found in (was, now)]
+        begun = [_count_known(found, "started") for found in (was, now)]
+        over = [_count_known(found, "ended") for found in (was, now)]
         if entry.found and entry.found[0] == process and (begun, over) != ([0, 0], [0, 0]):
             tally.heard_after_all(event.clock, entry.found[1])
             entry.found = None
@@ -365,3 +365,12 @@ class Watcher:
 def _found(attempts: list[Attempt]) -> int:
     """How many of them a look has seen running before their start was said."""
     return sum(1 for each in attempts if each.start_by == "inspect")
+
+
+def _count_known(attempts: list[Attempt], moment: str) -> int:
+    """Of how many attempts this moment is known."""
+    n = 0
+    for each in attempts:
+        if getattr(each, moment) is not None:
+            n += 1
+    return n
