@@ -59,6 +59,7 @@ def test_every_rule_of_the_table_is_promised_and_every_promise_has_its_rule():
     assert PROMISED.keys() == RULES.keys()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("action", RULES)
 def test_the_table_grants_what_is_promised(action):
     by_role = [grant(person(name), action) for name in PEOPLE]
@@ -74,6 +75,7 @@ def test_nobody_without_a_role_may_anything(action):
     assert not may(charlie, action) and not may(None, action)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("action", RULES)
 @pytest.mark.parametrize("scope", SCOPES)
 @pytest.mark.parametrize("name", PEOPLE)

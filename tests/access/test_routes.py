@@ -66,6 +66,7 @@ def test_a_view_of_the_api_has_no_method_beside_those_of_its_line(route):
     assert methods == set(view.actions)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("name", "scope"), EACH_ACTOR)
 def test_every_role_and_scope_at_every_route(name, scope):
     """Allowed is what is neither sent to the login page nor refused; whether the request makes sense is not asked."""
@@ -122,6 +123,7 @@ def judged(answer: Any) -> str:
     return "refused" if answer.status_code == 403 else "allowed"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("name", "scope"), [(None, None), *((name, None) for name in NAMES), ("ada", "manage")])
 def test_djangos_admin_is_for_admins(name, scope):
     caller, wrong = call(name, scope), []
@@ -138,6 +140,7 @@ def test_djangos_admin_is_for_admins(name, scope):
     assert wrong == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("route", [route for route, said in KNOWN.items() if said != PUBLIC and "api/" not in route])
 def test_no_get_changes_anything(route):
     methods = actions(KNOWN[route])
@@ -145,6 +148,7 @@ def test_no_get_changes_anything(route):
         assert call("ada").client.get(path_of(route)).status_code == 405
 
 
+@pytest.mark.long
 def test_a_post_of_a_browser_needs_its_csrf_token():
     client = Client(enforce_csrf_checks=True, raise_request_exception=False)
     client.force_login(person("ada"), "django.contrib.auth.backends.ModelBackend")
@@ -158,6 +162,7 @@ def test_a_post_of_a_browser_needs_its_csrf_token():
     assert job.state == "queued"
 
 
+@pytest.mark.long
 @pytest.mark.pure
 @pytest.mark.parametrize("route", ONCE)
 def test_a_view_that_breaks_shows_nothing_of_its_insides(route, monkeypatch):

@@ -183,6 +183,7 @@ class World:
         return lambda: self.ada.client.post(path, typed)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("route", ROUTES)
 def test_it_leaves_an_entry(route, tmp_path, settings):
     settings.SIGNALBOX_IMAGE_ROOTS = [tmp_path]

@@ -86,6 +86,7 @@ def test_however_a_name_is_spelt_it_is_the_same_one():
     assert {entry.target for entry in Entry.objects.filter(code="not-authenticated")} == {"alice"}
 
 
+@pytest.mark.long
 def test_the_guesses_of_others_hold_up_nobody_who_has_logged_in_there_before():
     browser = Browser()
     assert browser.login_as("bob").status_code == 302

@@ -198,6 +198,7 @@ def test_failures_of_sending_make_no_more_of_it():
     assert said()[-1].startswith("Over") and len(evaluate.open_alerts()) == 0
 
 
+@pytest.mark.long
 def test_a_message_is_sent_to_each_channel_of_its_rule():
     made = rule()
     with receiver() as site, mail_server() as (box, port):

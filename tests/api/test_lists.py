@@ -49,6 +49,7 @@ def names(pages: Iterable[dict[str, Any]]) -> list[str]:
     return [row.get("id") or row["name"] for page in pages for row in page["results"]]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("path", ["kinds/?", "queues/?", "workers/?", "apps/?", "failures/?", "failures/?app=*&"])
 def test_a_list_that_is_no_table_is_read_page_by_page_and_back(several, path):
     whole = list(pages(path))
@@ -63,6 +64,7 @@ def test_a_list_that_is_no_table_is_read_page_by_page_and_back(several, path):
     assert names([call("ada").get(two["next"]).json()]) == expected[2:4]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("path", LISTS)
 def test_every_list_takes_a_limit_of_a_hundred_and_its_own_cursors_only(several, path):
     ada = call("ada")

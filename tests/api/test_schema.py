@@ -114,6 +114,7 @@ def a_folder_that_is_there(settings, tmp_path, monkeypatch):
     monkeypatch.setitem(examples.BODIES["create_collection"], "folder", str(tmp_path))
 
 
+@pytest.mark.long
 def test_the_document_is_valid_and_complete():
     validate_schema(DOCUMENT)
     assert DOCUMENT["openapi"].startswith("3.1")
@@ -125,6 +126,7 @@ def test_the_document_is_valid_and_complete():
     assert {*examples.BODIES, *examples.QUERIES, *examples.HEADERS} <= OPERATIONS.keys()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_every_operation_is_sent_as_its_example_and_answers_as_the_document_says(name):
     method, path, operation = OPERATIONS[name]

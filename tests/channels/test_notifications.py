@@ -30,6 +30,7 @@ def sent(line: Channel) -> tuple[Notification, Job]:
     return row, job
 
 
+@pytest.mark.long
 def test_the_api_of_channels_never_gives_an_address_back():
     ada = call("ada", "manage")
     made = ada.post("channels/", {"name": "ops", "url": SLACK})
@@ -48,6 +49,7 @@ def test_the_api_of_channels_never_gives_an_address_back():
     assert ada.delete(path).status_code == 204 and not Channel.objects.exists()
 
 
+@pytest.mark.long
 def test_the_pages_of_channels_never_show_an_address():
     ada = call("ada").client
     refused = ada.post("/channels/new/", {"name": "ops", "url": "json://10.0.0.1/s3cr3t"})
@@ -77,6 +79,7 @@ def test_the_button_sends_a_message_by_a_job_and_the_channel_says_how_it_went():
     assert row["status"] == "sent" and [each["ok"] for each in row["tries"]] == [True]
 
 
+@pytest.mark.long
 def test_a_refused_message_is_tried_again_and_given_up_after_the_sixth_try():
     with receiver(lambda number: 503) as site:
         row, job = sent(channel(site.url.replace("http://", "json://")))

@@ -99,6 +99,7 @@ def test_a_short_lock_is_waited_for(ask_anew) -> None:
     thread.join()
 
 
+@pytest.mark.long
 def test_a_part_that_hangs_costs_a_second_and_is_not_asked_twice(ask_anew, monkeypatch) -> None:
     asked, go = [], threading.Event()
 

@@ -113,6 +113,7 @@ def test_a_chain_ends_where_a_job_fails_and_goes_on_when_it_is_tried_again():
     assert str(run(newest()).uid) == last.id
 
 
+@pytest.mark.long
 def test_bad_input_of_any_step_is_refused_where_it_is_typed():
     for canvas, error in (
         (chain(add.s(1), add.s(object())), ParamError),

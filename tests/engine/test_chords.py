@@ -188,6 +188,7 @@ def test_a_job_that_is_replaced_has_the_result_of_what_took_its_place(how):
     assert result.successful()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("how", REPLACED)
 def test_what_followed_a_replaced_job_follows_what_took_its_place(how):
     last = chain(replaces.s(how, 1), chord_collects.s()).apply_async(link=chord_collects.s())

@@ -79,6 +79,7 @@ def make(verb: str, job: Job) -> None:
                 assert refused.job.state == job.state
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("verb", TABLE)
 @pytest.mark.parametrize("state", Job.OWN)
 def test_the_table_of_moves(state, verb):

@@ -14,6 +14,7 @@ from tasks.engine.models import Job
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
+@pytest.mark.long
 @pytest.mark.skipif("connection.vendor != 'sqlite'", reason="SQLite has one writer at a time")
 def test_a_locked_database_is_said_to_be_so_after_one_patience():
     """Its busy timeout of 2 s is waited for once, not once for each try."""

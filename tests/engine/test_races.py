@@ -80,6 +80,7 @@ def test_a_time_limit_that_strikes_while_the_end_is_written_changes_nothing():
     assert Job.objects.get().state == State.SUCCEEDED
 
 
+@pytest.mark.long
 def test_an_idle_process_of_a_stopping_worker_takes_no_job_with_it(monkeypatch):
     """It decides to end in the very moment in which a message comes: the first one has it."""
     claimed, ended, go = [], threading.Event(), threading.Event()

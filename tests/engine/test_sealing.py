@@ -134,6 +134,7 @@ TOKENS = st.text(st.characters(exclude_categories=["Cs"]), min_size=8, max_size=
 )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
 @given(secret=TOKENS)
 def test_no_usual_form_of_a_secret_gets_through(form, secret):
@@ -143,6 +144,7 @@ def test_no_usual_form_of_a_secret_gets_through(form, secret):
     assert shown.startswith("before <") and shown.endswith("> after")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("secret", "text"),
     [

@@ -51,6 +51,7 @@ def ask_for_all(job: Job) -> None:
         assert client.get(address).status_code == 200, address
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("column", ["params", "result", "headers"])
 @pytest.mark.parametrize("name", VALUES)
 def test_a_value_that_cannot_be_read_costs_no_answer(column: str, name: str) -> None:

@@ -66,6 +66,7 @@ async def test_a_post_that_was_answered_has_arrived_whatever_the_body_is(answer)
     assert len(page.body) <= 65536
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("after", "total"), [(0, 1.5), (1, 2.5)], ids=["at once", "just in time"])
 async def test_a_post_whose_answer_never_ends_has_arrived_in_seconds(after, total):
     async def speak(reader, writer, head):

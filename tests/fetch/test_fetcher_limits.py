@@ -50,6 +50,7 @@ async def going_round(reader, writer, head):
     writer.write(moved("/again"))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("speak", [quiet, dripping, dripping_head, going_round])
 async def test_one_deadline_for_everything(speak):
     async with origin(speak) as site, Fetcher(total=0.4) as fetcher:
@@ -106,6 +107,7 @@ def bomb() -> bytes:
     return reply(body, "200 OK", "Content-Encoding: gzip")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "says",
     [endless, endless_chunks, nothing_packed, bomb, reply(b"x" * 1_000_001)],
@@ -198,6 +200,7 @@ async def test_a_body_that_turns_faulty_is_reported_as_such_at_once():
         assert time.monotonic() - began < 10
 
 
+@pytest.mark.long
 async def test_endless_informational_answers_and_extensions_end_at_the_deadline():
     async def informational(reader, writer, head):
         while True:

@@ -193,6 +193,7 @@ def test_the_moment_for_which_a_job_was_planned_is_not_in_its_request():
     assert perform(Job.objects.get(uid=says_its_eta.apply_async(countdown=0).id)).result is None
 
 
+@pytest.mark.long
 @database
 def test_a_worker_in_the_process_of_a_test_runs_jobs_when_it_is_one_of_our_app(monkeypatch):
     monkeypatch.setattr(broker, "_quiet_until", 0.0)  # nobody here sends again what is not sent at once

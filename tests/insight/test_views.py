@@ -85,6 +85,7 @@ def test_what_is_no_kind_or_no_period_is_refused():
         assert client.get(address).status_code == 404, address
 
 
+@pytest.mark.long
 def test_the_page_of_a_kind_has_its_chart_failures_jobs_and_form():
     broken = lifecycle.fail(
         lifecycle.claim(lifecycle.submit("countdown", {"seconds": 4})[0].uid, "w@h", 1), Failure("E: 502", "", "k")
@@ -149,6 +150,7 @@ def test_a_queue_and_a_worker_have_pages_and_every_name_leads_there():
     assert 'href="/kinds/noop/"' in text and 'href="/queues/default/"' in text
 
 
+@pytest.mark.long
 def test_a_chart_stands_above_the_jobs_and_narrows_their_search():
     job = ended(timedelta(minutes=20), title="order 8812")
     text = page("/jobs/?q=8812+kind:noop+since:1h")

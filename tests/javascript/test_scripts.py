@@ -38,6 +38,7 @@ def node_test(*files: Path) -> subprocess.CompletedProcess:
     return node("--test", "--test-reporter=spec", *map(str, files))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", sorted(path.name for path in HERE.glob("*.test.js")))
 def test_scripts_that_need_no_page(name: str) -> None:
     ended = node_test(HERE / name)

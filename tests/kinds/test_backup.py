@@ -100,6 +100,7 @@ def test_only_one_backup_is_made_at_a_time():
     assert lifecycle.claim(second.uid, "w2@here", 2) is None
 
 
+@pytest.mark.long
 def test_a_backup_is_consistent_while_others_write(home):
     """A writer adds pairs of rows all the while: no backup may hold one without the other, nor wait for a pause."""
     stop = threading.Event()
@@ -133,6 +134,7 @@ def test_a_backup_is_consistent_while_others_write(home):
     assert before < Feed.objects.count() <= now and Feed.objects.count() % 2 == 0
 
 
+@pytest.mark.long
 def test_a_cancelled_backup_leaves_nothing(home):
     Feed.objects.bulk_create([Feed(url=f"https://x.example/{n}/{'y' * 1500}") for n in range(5000)])
     report = Report("0199c1f2-7d3a-7e61-8b5c-1f2e3d4c5b6a")
@@ -144,6 +146,7 @@ def test_a_cancelled_backup_leaves_nothing(home):
     assert files(home) == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("damage", ["cut", "empty", "foreign", "flipped"])
 def test_a_backup_that_is_not_whole_is_found_out(home, damage):
     Feed.objects.bulk_create([Feed(url=f"https://x.example/{n}/{os.urandom(500).hex()}") for n in range(500)])
@@ -176,6 +179,7 @@ def test_a_backup_that_cannot_be_written_is_a_failure_with_nothing_left(home, mo
     assert (job.state, job.error, files(home)) == ("failed", "OSError: [Errno 28] No space left on device", [])
 
 
+@pytest.mark.long
 def test_restoring_brings_back_what_was_there_and_keeps_what_is_there_now(home):
     kept = Feed.objects.create(url="https://trains.example/kept")
     finished = run("noop")
@@ -223,6 +227,7 @@ def test_a_name_says_when_the_job_was_made():
     assert uid.hex[-12:] in backups.name_for(uid)
 
 
+@pytest.mark.long
 def test_sqlites_memory_stays_small(home):
     """The file is copied and read in pieces."""
     if connection.vendor != "sqlite":

@@ -143,6 +143,7 @@ def test_the_strip_shows_the_last_sixty_the_newest_at_the_right(service):
     assert views.strip([])["words"] == "not checked yet"
 
 
+@pytest.mark.long
 def test_the_pages(service):
     client = browser("vera")
     for url in ("/checks/", f"/checks/{service.uid}/"):
@@ -165,6 +166,7 @@ def test_a_check_now_and_an_end_of_it(service):
     assert not Service.objects.exists() and not Observation.objects.exists()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("name", "see", "do"), [("charlie", 403, 403), ("vera", 200, 403), ("bob", 200, 302), ("ada", 200, 302)]
 )

@@ -36,6 +36,7 @@ def test_a_feed_is_added_and_fetched_at_once():
     assert (job.kind, job.params, job.owner.username) == ("fetch_feed", {"feed": str(feed.uid)}, "alice")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
@@ -148,6 +149,7 @@ ALLOWED = {
 }  # fmt: skip
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["charlie", "vera", "bob", "ada"])
 @pytest.mark.parametrize("page", ALLOWED)
 def test_who_may_do_what(feed, page, name):

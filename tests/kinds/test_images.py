@@ -58,6 +58,7 @@ def state(collection: Collection) -> list:
     return list(Image.objects.filter(collection=collection).order_by("pk").values_list(*columns))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("pack", [zipped, tarred, lambda files: tarred(files, "gz")], ids=["zip", "tar", "tar.gz"])
 def test_every_image_has_a_row_with_its_reference_and_distance(pack):
     collection = uploaded(pack(collection_of(10)))

@@ -122,6 +122,7 @@ def claims(size: int) -> bytes:
     return info.tobuf() + bytes(10_240)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("data", "reason"),
     [

@@ -37,6 +37,7 @@ CHANGED = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("change", CHANGED)
 def test_the_same_picture_in_another_form_has_nearly_the_same_hash(change):
     for seed in range(5):
@@ -171,6 +172,7 @@ def scans(count: int) -> bytes:
     return data[:start] + data[start:-2] * count + b"\xff\xd9"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("data", "reason"),
     [

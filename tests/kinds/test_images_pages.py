@@ -179,6 +179,7 @@ ALLOWED = {
 }  # fmt: skip
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["charlie", "vera", "bob", "ada"])
 def test_who_may_do_what(name):
     collection, client = Collection.objects.create(name="empty"), browser(name)

@@ -169,6 +169,7 @@ def test_a_job_that_is_tried_again_in_that_moment_stays(monkeypatch):
     assert not Job.objects.filter(pk=other.pk).exists()
 
 
+@pytest.mark.long
 def test_no_transaction_deletes_much_and_writers_go_on(monkeypatch):
     monkeypatch.setattr(upkeep, "JOBS", 50)
     ended = timezone.now() - 400 * DAY
@@ -287,6 +288,7 @@ def test_what_was_missed_is_caught_up():
     assert done.result == {"minutes": 4, "written": 4}, "minutes in which nothing finished cost nothing"
 
 
+@pytest.mark.long
 def test_a_minute_whose_jobs_are_pruned_keeps_its_counts():
     """prune keeps a day at least, and what is older than the window is not counted again."""
     ended(at(60 * 24 * 3))
@@ -296,6 +298,7 @@ def test_a_minute_whose_jobs_are_pruned_keeps_its_counts():
     assert [row[4] for row in rows()] == [1]
 
 
+@pytest.mark.long
 def test_two_at_once_agree():
     for n in range(30):
         ended(at(3 + n % 10), kind=("noop", "countdown")[n % 2])

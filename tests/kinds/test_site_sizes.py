@@ -115,6 +115,7 @@ async def test_nonsense_is_a_row_too():
     assert result["failed"] == 6
 
 
+@pytest.mark.long
 async def test_twenty_at_once_so_a_hundred_take_five_rounds():
     async def slowly(reader, writer, head):
         await asyncio.sleep(0.2)
@@ -127,6 +128,7 @@ async def test_twenty_at_once_so_a_hundred_take_five_rounds():
     assert 0.9 < time.monotonic() - started < 6  # one after another: 20 s
 
 
+@pytest.mark.long
 async def test_a_slow_address_delays_no_other():
     async def speak(reader, writer, head):
         if b"/slow" in head:
@@ -164,6 +166,7 @@ def test_a_wrong_timeout_is_refused_where_it_is_typed(timeout):
     assert list(caught.value.errors) == ["timeout"]
 
 
+@pytest.mark.long
 async def test_a_thousand_addresses_make_a_modest_result():
     """Even when every server redirects as long as it may, to addresses as long as they may be."""
     deep = "x" * 1900

@@ -156,6 +156,7 @@ def test_every_kind_has_an_example():
     assert ours == EXAMPLES.keys()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_run_twice_it_leaves_the_same_state(name, surroundings):
     with EXAMPLES[name](surroundings) as (params, state):

@@ -16,6 +16,7 @@ def fast(settings, monkeypatch):
     paced(settings, monkeypatch, 0.2, 0.2, 100)
 
 
+@pytest.mark.long
 async def test_a_reader_whose_news_wait_gets_how_old_its_picture_is(rows):
     async with running() as hub:
         [job] = await rows(submit)
@@ -54,6 +55,7 @@ async def test_no_beat_overtakes_the_picture_it_speaks_of(rows, settings):
             assert early == []
 
 
+@pytest.mark.long
 async def test_a_socket_that_was_shown_nothing_yet_does_not_get_how_current_it_is(rows, settings):
     """A page that connects again still shows what it had: no beat may call that current before it is replaced."""
     settings.SIGNALBOX_BEAT_S = 0.5

@@ -105,6 +105,7 @@ class World:
                 self.readers[args[0]] = Reader(self.board, self.readers[args[0]].limit)
 
 
+@pytest.mark.long
 @hypothesis_settings(max_examples=300, deadline=None)
 @given(EVENTS)
 def test_snapshot_and_patches_give_the_fresh_picture(events):

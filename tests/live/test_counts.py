@@ -44,6 +44,7 @@ async def test_counts_of_states_queues_and_workers_follow_each_move(rows):
         assert hub.counters.reconciles == 1
 
 
+@pytest.mark.long
 async def test_a_row_and_the_number_of_its_state_come_in_one_frame_however_slow_the_counting_is(rows, monkeypatch):
     real, reading, end = picture.counts, threading.Event(), threading.Event()
 

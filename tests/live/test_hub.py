@@ -126,6 +126,7 @@ async def test_a_blocked_write_delays_nobody(settings):
         assert len(stuck.of("patch")) == 2  # the one that was stuck, and one for all the rest
 
 
+@pytest.mark.long
 async def test_who_keeps_something_waiting_too_long_is_closed(settings, monkeypatch):
     monkeypatch.setattr(mailbox, "PATIENCE_S", 0.6)
     settings.SIGNALBOX_RECONCILE_S = 60
@@ -163,6 +164,7 @@ async def test_a_slow_page_ends_up_with_the_same_picture(rows):
 # --- the age of the picture ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 async def test_beats_come_and_say_the_age():
     async with running() as hub:
         tab = Tab(hub)
@@ -173,6 +175,7 @@ async def test_beats_come_and_say_the_age():
         assert not tab.of("snapshot", "patch")
 
 
+@pytest.mark.long
 async def test_without_the_database_the_picture_grows_old(monkeypatch, caplog):
     async with running() as hub:
         tab = Tab(hub).watch()
@@ -246,6 +249,7 @@ def slowest(monkeypatch):
     gc.enable()
 
 
+@pytest.mark.long
 async def test_nothing_holds_up_the_loop(rows, slowest):
     """Three hundred pages, a full board, and twenty changes a tick: the loop is free again within 50 ms."""
     async with running() as hub:

@@ -58,6 +58,7 @@ async def test_who_comes_as_the_hub_stops_is_served_by_the_next(monkeypatch):
     hubs.current().stop()
 
 
+@pytest.mark.long
 async def test_what_it_cannot_take_from_the_database_ends_no_reconciling(monkeypatch, caplog):
     """It reads on, and until it understands again its picture grows old, and says so."""
     real, rows = Board.diff, DatabaseThread("test-rows")

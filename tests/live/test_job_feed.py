@@ -69,6 +69,7 @@ async def test_a_watched_job_is_read_once_for_all_and_four_times_a_second(rows, 
         assert len(reads) - 2 <= (reads[-1] - reads[0]) / job_feeds.PERIOD_S
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("after", [0, 5, 2_345])
 async def test_a_long_log_arrives_line_by_line(rows, monkeypatch, after):
     monkeypatch.setattr(job_feeds, "LINES", 200)

@@ -52,6 +52,7 @@ async def test_the_client_of_the_page_is_correct(served):
         await asyncio.wait([client])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("which", ["of the page", "of the library"])
 async def test_a_client_that_is_cancelled_ends_whatever_comes_at_that_moment(which):
     """A receive that has ended by then must not swallow the cancel, as ``asyncio.wait_for`` of Python 3.11 does."""

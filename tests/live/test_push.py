@@ -50,6 +50,7 @@ async def test_a_hint_arrives_at_once(any_layer):
     assert message["jobs"][0] == summary(uid(1), 7, "running", progress={"done": 3, "total": 10, "note": "größer"})
 
 
+@pytest.mark.long
 async def test_many_changes_are_few_messages(any_layer):
     changes = [summary(uid(number), version, "running") for version in range(1, 51) for number in range(500)]
     async with ear() as listen:
@@ -63,6 +64,7 @@ async def test_many_changes_are_few_messages(any_layer):
     assert len(messages) <= took / push.PERIOD_S + last, "25,000 changes one by one would be 125 messages"
 
 
+@pytest.mark.long
 async def test_twenty_threads_at_once():
     start = threading.Barrier(20)
 
@@ -93,6 +95,7 @@ async def test_an_event_loop_may_call_it():
     assert each < 20e-6
 
 
+@pytest.mark.long
 def test_a_hung_redis_neither_blocks_nor_leaks(own_valkey):
     push.job_changed(summary(uid(1)))
     assert push.flush(5)

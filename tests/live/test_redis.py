@@ -38,6 +38,7 @@ async def hint_arrives(hub):
     await until(arrived, 30, "a hint")
 
 
+@pytest.mark.long
 async def test_hints_come_again_after_redis_was_killed(own_valkey):
     async with running() as hub:
         tab = Tab(hub).watch()
@@ -50,6 +51,7 @@ async def test_hints_come_again_after_redis_was_killed(own_valkey):
         await hint_arrives(hub)
 
 
+@pytest.mark.long
 async def test_hints_come_again_after_redis_hung(own_valkey):
     async with running() as hub:
         tab = Tab(hub).watch()
@@ -104,6 +106,7 @@ async def pipe(reader, writer):
         writer.write(data)
 
 
+@pytest.mark.long
 async def test_a_link_that_died_in_silence_is_noticed(own_valkey, settings):
     async with Cable(own_valkey.url) as cable:
         settings.CHANNEL_LAYERS = layers(cable.url, settings.CHANNEL_LAYERS["default"]["BACKEND"])

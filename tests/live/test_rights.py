@@ -27,6 +27,7 @@ def visitor(name):
     )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("withdraw", "code"),
     [

@@ -122,6 +122,7 @@ async def in_this_loop():
         await until(lambda: all(task.done() for task in hub._tasks))
 
 
+@pytest.mark.long
 async def test_who_blocks_a_write_is_cut_off_in_the_end(monkeypatch, settings):
     monkeypatch.setattr(mailbox, "PATIENCE_S", 0.5)
     monkeypatch.setattr(mailbox, "CLOSE_S", 0.3)

@@ -70,6 +70,7 @@ async def test_lost_hints_are_made_up_for_by_reading(rows, monkeypatch):
         await until(lambda: received(tab, "kind:noop") == 2)
 
 
+@pytest.mark.long
 async def test_rows_beside_jobs_are_news_when_they_change_and_only_then(rows):
     async with running() as hub:
         tab = watch(hub, "schedules", "webhooks")

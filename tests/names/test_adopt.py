@@ -179,6 +179,7 @@ def other(order): ...
 """
 
 
+@pytest.mark.long
 @pytest.mark.pure
 def test_a_start_lists_what_it_adopted(tmp_path):
     (tmp_path / "adoptteam").mkdir()

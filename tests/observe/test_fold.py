@@ -65,6 +65,7 @@ lives = st.builds(
 )
 
 
+@pytest.mark.long
 @given(lives, st.randoms(use_true_random=False), st.data())
 @settings(max_examples=400, deadline=None)
 def test_whatever_the_order_and_however_often_the_end_is_the_same(life, chance, data):
@@ -80,6 +81,7 @@ def test_whatever_the_order_and_however_often_the_end_is_the_same(life, chance, 
     assert [each.how for each in wanted.attempts] == ["retrying", wanted.stage]
 
 
+@pytest.mark.long
 @given(lives, st.randoms(use_true_random=False), st.data())
 @settings(max_examples=400, deadline=None)
 def test_no_state_is_shown_that_nobody_said(life, chance, data):

@@ -73,6 +73,7 @@ def signed_in() -> Client:
     return client
 
 
+@pytest.mark.long
 def test_lists_and_counts_are_the_same_with_watched_tasks_in_the_table():
     ours()
     client = signed_in()

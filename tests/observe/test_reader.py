@@ -103,6 +103,7 @@ def test_a_long_text_is_cut():
     assert len(found[0].facts["args"]) == events.TEXT
 
 
+@pytest.mark.long
 @given(st.dictionaries(st.sampled_from([*GOOD, "exception", "extra"]), st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
     lambda each: st.lists(each, max_size=3) | st.dictionaries(st.text(max_size=5), each, max_size=3), max_leaves=8,

@@ -56,6 +56,7 @@ def watched(*parts: Sequence[Event]) -> dict[str, Any]:
     return columns
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("life", [pytest.param(life, id=name) for name, life in lives()])
 def test_an_observer_that_comes_in_the_middle_of_a_task_ends_with_the_same_row(life):
     alone = cache(lambda *known: watched([life.events[at] for at in known]))  # by one observer

@@ -1,11 +1,13 @@
 """The heartbeat as a checksum."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.observe.tally import Beat, Tally
 
 
+@pytest.mark.long
 @given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30), st.integers(0, 5)), min_size=2, max_size=12))
 @settings(max_examples=300, deadline=None)
 def test_what_nobody_saw_is_counted_exactly_at_the_next_beat(rounds):
@@ -41,6 +43,7 @@ TASKS = st.tuples(
 )  # fmt: skip
 
 
+@pytest.mark.long
 @given(st.lists(TASKS, max_size=12), st.sets(st.integers(1, 20)), st.integers(-1, 12))
 @settings(max_examples=1000, deadline=None)
 def test_what_a_look_finds_running_and_what_ends_with_a_word_was_seen(tasks, looks, first):

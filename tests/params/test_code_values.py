@@ -144,6 +144,7 @@ def with_types(part: dict[str, Any]) -> Any:
     return Typed(str(loads(json.dumps(part))), part["__type__"]) if is_marker else part
 
 
+@pytest.mark.long
 @given(NESTED)
 def test_a_column_keeps_what_it_is_given(value):
     tree = json.loads(dumps(value), object_hook=with_types)

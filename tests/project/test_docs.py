@@ -168,6 +168,7 @@ PUBLISHED = sorted(
 )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("path", PUBLISHED)
 def test_every_address_of_the_api(path):
     text = re.sub(r"\{[^}\n]*\}|<[\w:]+>", "{}", ALL)

@@ -107,6 +107,7 @@ def test_each_module_falls_under_the_rule():
     assert {name for name in modules() if folder(name) is None} == set()
 
 
+@pytest.mark.long
 def test_a_file_imports_only_what_the_rule_of_its_folder_allows():
     known, found = modules(), set()
     for path in sources("tasks", "live", "project"):

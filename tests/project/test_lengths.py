@@ -39,6 +39,7 @@ AGAIN = 8  # what is hostile makes one wait each time
 ENDINGS = {"/logout/", "/logout/everywhere/", "/login/"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["q", *FILTERS])
 def test_a_filter_has_a_length_before_anything_looks_at_it(name):
     for letters in LETTERS:

@@ -44,6 +44,7 @@ def test_both_files_agree_on_every_version() -> None:
     assert all(versions[1].get(package, version) == version for package, version in versions[0].items())
 
 
+@pytest.mark.long
 def test_a_changed_in_file_is_noticed(tmp_path: Path) -> None:
     """`script/requirements --check` is what script/test runs; here it must fail for a line too many."""
     copy = tmp_path / "copy"

@@ -50,6 +50,7 @@ def part(code: str, **options) -> Part:
     return Part("part", [sys.executable, "-c", code], **options)
 
 
+@pytest.mark.long
 def test_a_part_that_never_gets_ready_ends_the_trying(supervisor: Supervisor) -> None:
     supervisor.start(part("raise SystemExit(3)", ready=lambda part: False))
     with pytest.raises(GaveUp, match=r"part ended 5 times before it was ready \(exit 3\)"):

@@ -112,6 +112,7 @@ def test_who_is_killed_holds_up_nobody(folder):
         assert is_free(folder)
 
 
+@pytest.mark.long
 def test_who_does_not_move_holds_others_up_once(folder):
     with another_writer(folder) as process:
         os.kill(process.pid, signal.SIGSTOP)
@@ -120,6 +121,7 @@ def test_who_does_not_move_holds_others_up_once(folder):
         os.kill(process.pid, signal.SIGCONT)
 
 
+@pytest.mark.long
 def test_a_thread_that_outlives_its_job_keeps_no_turn(folder):
     begun, over = threading.Event(), threading.Event()
 
@@ -142,6 +144,7 @@ def test_a_thread_that_outlives_its_job_keeps_no_turn(folder):
         thread.join()
 
 
+@pytest.mark.long
 def test_a_process_that_was_forked_has_a_turn_of_its_own(folder):
     with transaction.atomic():
         if (child := os.fork()) == 0:

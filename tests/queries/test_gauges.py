@@ -46,6 +46,7 @@ async def test_a_gauge_comes_whole_and_again_when_it_has_changed(level):
         assert not other.of("gauge") and all(json.loads(text).get("gauge") is None for text in other.texts)
 
 
+@pytest.mark.long
 async def test_it_is_read_once_for_all_and_not_at_all_for_nobody(level):
     async with running() as hub:
         tabs = [Tab(hub) for _ in range(5)]

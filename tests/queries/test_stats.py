@@ -79,6 +79,7 @@ def rolled_up_until(end: datetime) -> None:
             upkeep.put(Bar.objects.filter(minutes=width, at=bar), upkeep.summed(bar, width))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("minutes", [2, 17, 58])
 def test_each_job_is_counted_once_on_either_side_of_every_seam(minutes):
     """The newest are rows, older ones minutes, older ones bars of 15 minutes, older ones bars of 12 hours."""

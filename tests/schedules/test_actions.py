@@ -186,6 +186,7 @@ def test_the_newest_runs_are_kept(monkeypatch):
     assert [slot for slot, _ in outcomes()] == ["12:04:00", "12:05:00", "12:06:00"]
 
 
+@pytest.mark.long
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.integers(0, 1), st.floats(0, 200)), max_size=12))
 def test_two_beats_with_clocks_of_their_own_settle_each_slot_once(steps):

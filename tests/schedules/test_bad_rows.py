@@ -77,6 +77,7 @@ TROUBLES = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("row", "sql", "task", "said"), TROUBLES)
 def test_one_that_can_never_run_is_shown_with_its_reason_and_the_others_run(good, row, sql, task, said):
     bad = by_hand("bad", row, sql, **task)

@@ -56,6 +56,7 @@ def test_a_refusal_names_its_field(field, text, said):
     assert str(refused.value).startswith(said)
 
 
+@pytest.mark.long
 @settings(deadline=None, max_examples=300)
 @given(st.data())
 def test_what_celery_takes_means_the_same_here(data):

@@ -110,6 +110,7 @@ TIMINGS = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("timing", TIMINGS)
 @settings(deadline=None, max_examples=50)
 @given(

@@ -191,6 +191,7 @@ PIECES = st.lists(
 
 
 class LanguageTest(TestCase):
+    @pytest.mark.long
     @settings(deadline=None, max_examples=80, suppress_health_check=list(HealthCheck))
     @given(PIECES)
     def test_whatever_is_typed_is_understood_or_refused_in_words(self, text):

@@ -98,6 +98,7 @@ def uid(*jobs: Job) -> set[str]:
     return {str(each.uid) for each in jobs}
 
 
+@pytest.mark.long
 def test_every_filter_in_both_places():
     mine, theirs = job("alice", seconds=1), job("bob", "noop")
     broken = failed("GatewayError: 502 from the bank")
@@ -155,6 +156,7 @@ def test_a_search_looks_so_far_says_so_and_goes_on(monkeypatch):
     assert steps == [False, False, True] and found == [str(needle.uid)]
 
 
+@pytest.mark.long
 def test_a_search_looks_as_far_as_its_time_allows_and_not_so_many_rows(monkeypatch):
     monkeypatch.setattr(finder, "LOOK_S", 60)
     monkeypatch.setattr(finder, "STEP", 10)

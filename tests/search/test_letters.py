@@ -42,6 +42,7 @@ def test_letters_are_folded_in_parameters_and_errors(stored, asked):
     assert found("приве́т") == []
 
 
+@pytest.mark.long
 def test_a_search_reads_no_longer_than_its_time(monkeypatch):
     made = {"kind": "noop", "queue": "default", "state": "queued", "created_at": "2026-03-01T00:00Z"}
     rows = [Job(**made, params={"text": "ПРИВЕТ " * 20}) for _ in range(3_500)]

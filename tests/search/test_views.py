@@ -278,6 +278,7 @@ def test_a_bulk_retry_leaves_out_what_one_may_not_submit() -> None:
         assert f"<b>{count}</b> job" in text
 
 
+@pytest.mark.long
 def test_the_page_of_a_bulk_cancel_leads_to_its_taking_back() -> None:
     jobs, client = [made(), made()], browser("bob")
     made("countdown")

@@ -19,6 +19,7 @@ def reader() -> Client:
     return client
 
 
+@pytest.mark.long
 def test_every_page_is_there_and_its_links_lead_somewhere(reader):
     pages = {name: reader.get(f"/docs/{name}") for name in manual.files()}
     assert {answer.status_code for answer in pages.values()} == {200}

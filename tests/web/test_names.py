@@ -55,6 +55,7 @@ def kind(request) -> str:
     del registry._kinds[request.param]
 
 
+@pytest.mark.long
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("kind", NAMES, indirect=True)
 def test_a_kind_of_any_name_is_submitted_scheduled_shown_and_found(kind):
@@ -78,6 +79,7 @@ def test_a_kind_of_any_name_is_submitted_scheduled_shown_and_found(kind):
     assert [each["id"] for each in found] == [uid]
 
 
+@pytest.mark.long
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("name", [name for name in NAMES if len(name) <= 100])
 def test_a_queue_of_any_name_is_paused_and_resumed(name):

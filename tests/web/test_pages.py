@@ -45,6 +45,7 @@ def test_one_without_a_role_sees_nothing(address: str) -> None:
     assert "You have no access" in answer.content.decode()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["vera", "bob", "ada"])
 def test_everybody_with_a_role_sees_the_pages_and_only_what_one_may_do(name: str) -> None:
     client, job = browser(name), made()

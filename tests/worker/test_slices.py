@@ -177,6 +177,7 @@ def test_the_next_job_is_of_a_queue_that_is_not_paused_and_of_a_kind_that_is_kno
     assert claim_next().kind == "noop"
 
 
+@pytest.mark.long
 def test_jobs_with_a_serial_key_wait_for_their_turn_and_hold_nobody_up():
     """Many jobs of one key at the head of a queue are passed by without a look at each."""
 
