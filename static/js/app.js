@@ -11,6 +11,7 @@ import { JobPage } from "./pages/job.js";
 import { JobsPage } from "./pages/jobs.js";
 import * as keys from "./pages/keys.js";
 import { Link } from "./live/link.js";
+import { keep, topicsOf } from "./parts/kept.js";
 import { follow } from "./parts/outcome.js";
 import { Neighbours } from "./parts/related.js";
 import * as prefs from "./parts/prefs.js";
@@ -51,12 +52,15 @@ function listen() {
 function live(watch) {
   const store = new Store();
   const board = watch === "board" ? new Board(main, store) : null;
+  const topics = topicsOf(main); // of parts that no frame holds
+  const soon = topics.length ? keep(main) : null;
   const socket = new Link((frame) => {
     store.apply(frame);
     test?.update(frame);
     if (board?.verdict && frame.type === "news" && frame.alerts) board.recount(frame.alerts.length);
     if (frame.code === "unknown-job") (jobs ?? job)?.gone(String(frame.job));
     if (frame.stats) retitle();
+    if (frame.type === "news" && topics.some((topic) => frame.topics.includes(topic))) soon?.();
   }, () => board?.hold.paused);
   const test = watch === "self-test" ? new SelfTest(main, { linked: () => socket.linked && !socket.ended, say: (words) => announcer?.say(words) }) : null;
   time.also(retitle);
@@ -66,7 +70,7 @@ function live(watch) {
   const job = many ? null : watchJob(watch, store, socket);
   if (board) store.subscribe((change) => announcer?.note(change, store.jobs));
   if (board) for (const gauge of ["tallies", "failures", "chart-1h", "troubles"]) socket.watch(gauge, { type: "watch", gauge });
-  socket.watch("news", alerts.WATCH);
+  socket.watch("news", { type: "watch", news: [...new Set([...topics, ...alerts.WATCH.news])] });
   if (watch === "charts") socket.watch("gauge", { type: "watch", gauge: new ChartsPage(main, store).gauge });
   if (watch === "workers") {
     new WorkersPage(main, store);

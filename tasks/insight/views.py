@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -12,8 +13,11 @@ from django.utils import timezone
 
 from tasks.access.permissions import may, may_submit, visible
 from tasks.engine import registry
+from tasks.engine.applications import OWN
 from tasks.engine.models import Job, Worker, instant
 from tasks.failures import groups
+from tasks.observe import charts
+from tasks.observe.models import App, EndedBar
 from tasks.queries import board, diagnosis, series, stats
 from tasks.schedules.models import Schedule
 from tasks.search import finder
@@ -48,7 +52,7 @@ class OverTime(Page):
             raise Http404("There is no such period.")
         return period
 
-    def over_time(self, text: str, **only: str) -> dict[str, Any]:
+    def over_time(self, text: str, **only: Any) -> dict[str, Any]:
         """What ``insight/_over_time.html`` shows of a kind or a queue; ``text`` is the search that finds its jobs."""
         against = self.request.GET.get("against", "day" if self.period != "30d" else "")
         if against not in AGAINST or (against and self.period == "30d"):
@@ -69,9 +73,11 @@ class OverTime(Page):
             "comparisons": [] if self.period == "30d" else [(name, words) for name, (words, _) in AGAINST.items()],
         }
 
-    def last_jobs(self, text: str) -> dict[str, Any]:
+    def last_jobs(self, text: str, apps: Sequence[str] = ()) -> dict[str, Any]:
+        """The newest of our own jobs that a search finds, or of the tasks of watched applications."""
         read_at = timezone.now()
-        found = finder.find(Query.of({"q": [text]}), visible(self.request.user, Job.objects.all()), limit=LAST)
+        query = Query.of({"q": [text], "app": [",".join(apps)]} if apps else {"q": [text]})
+        found = finder.find(query, visible(self.request.user, Job.every.all()), limit=LAST)
         return {"jobs": [job.summary() for job in found.jobs], "news_since": found.news_since(read_at)}
 
 
@@ -83,29 +89,42 @@ class KindView(OverTime):
         user, known_kind = self.request.user, registry.find(kind)
         kind = known_kind.name if known_kind else kind  # it may be asked for by Celery's name
         text = f"kind:{quoted(kind)}"
-        jobs = visible(user, Job.objects.filter(app=""))
-        if known_kind is None and not jobs.filter(kind=kind).exists():
+        is_own = known_kind is not None or visible(user, Job.objects.filter(kind=kind)).exists()
+        apps = [] if is_own else apps_with(kind)
+        if not (is_own or apps):
             raise Http404("There is no such kind.")
         may_run = known_kind is not None and may_submit(user, known_kind)
         schedules = Schedule.objects.select_related("periodic").filter(periodic__task=kind).order_by("periodic__name")
-        found = groups.groups(user, kind=kind, handled=False).shown[:GROUPS] if may(user, "see_rows") else []
+        sees = may(user, "see_rows")
+        each = [groups.groups(user, kind=kind, handled=False, app=app) for app in apps or [OWN]] if sees else []
+        found = groups.newest_first(each)[:GROUPS]
         return super().get_context_data(
             name=kind,
             kind=known_kind,
+            apps=apps,
             text=text,
-            failures=[
-                {**group, "url": jobs_url(f"{text} failure:{','.join(key or NO_KEY for key in group['keys'])}")}
-                for group in found
-            ],
-            **self.last_jobs(text),
+            failures=[{**group, "url": failures_url(text, group)} for group in found],
+            **self.last_jobs(text, apps),
             links=[(words, jobs_url(f"{text} {more}")) for words, more in LINKS],
-            match=json.dumps({"kind": [[kind]], "app": [[None]]}),
+            match=json.dumps({"kind": [[kind]], "app": [apps or [None]]}),
             schedules=schedules[:LAST] if may(user, "see_schedules") else [],
             form=KindForm(known_kind, may_order=may(user, "order")) if may_run else None,
             once=str(uuid4()),
-            **self.over_time(text, kind=kind),
+            **self.over_time(text, kind=kind, sources=charts.sources(apps or None, own=is_own)),
             **context,
         )
+
+
+def apps_with(kind: str) -> list[str]:
+    """The watched applications that have tasks of a kind, or had some lately, by name."""
+    return [app.name for app in App.objects.order_by("name")
+            if EndedBar.objects.filter(app=app, kind=kind).exists()
+            or Job.every.filter(app=app.name, kind=kind).exists()]  # fmt: skip
+
+
+def failures_url(text: str, group: dict[str, Any]) -> str:
+    app = f" app:{group['app']}" if group["app"] else ""
+    return jobs_url(f"{text} failure:{','.join(key or NO_KEY for key in group['keys'])}{app}")
 
 
 LINKS = (("Failed", "state:failed"), ("Running", "state:running"), ("Waiting", "state:queued,scheduled,retrying"))
@@ -172,14 +191,14 @@ class WorkerView(OverTime):
             worker=shown,
             running=[held[uid] for uid in shown["running"] if uid in held] if shown else [],
             text=text,
-            chart=bars.draw(series.of("1h", source=OfWorker(name)), text),
+            chart=bars.draw(series.of("1h", sources=[OfWorker(name)]), text),
             **self.last_jobs(text),
             **context,
         )
 
 
 class KindsView(OverTime):
-    """All kinds: ``?sort=failed`` by any column, the most first; ``?period=``."""
+    """All kinds, and of each watched application those with the most endings: ``?sort=failed``, ``?period=``."""
 
     template_name = "insight/kinds.html"
     here = "kinds"
@@ -191,6 +210,8 @@ class KindsView(OverTime):
         found = series.totals(self.period)
         names = {kind.name for kind in registry.kinds()} | found.keys()
         rows = [row_of(name, found.get(name, series.Bucket())) for name in names]
+        for app in App.objects.order_by("name"):
+            rows += [row | {"app": app.name, "rate": row["failure_rate"]} for row in charts.kinds(app, self.period)]
         rows.sort(key=lambda row: row["kind"])
         if sort != "kind":
             rows.sort(key=lambda row: (row[sort] is not None, row[sort]), reverse=True)

@@ -14,6 +14,7 @@ from tasks.access import audit
 from tasks.access.permissions import may
 from tasks.engine import notify
 from tasks.monitor import models
+from tasks.observe import shown
 from tasks.queries import board as picture
 from tasks.queries import diagnosis, plots, stats
 from tasks.web.pages import Allowed, Page, wants_json
@@ -36,7 +37,9 @@ class WorkersView(Page):
             workers=board["workers"],
             queues=board["queues"],
             may_pause=may(self.request.user, "pause"),
-            watched=sorted(settings.SIGNALBOX_OBSERVE),
+            watched=bool(settings.SIGNALBOX_OBSERVE),
+            watched_workers=shown.workers(),
+            watched_queues=shown.every_queue(),
             **diagnosis.diagnosis_context(board),
             **context,
         )
@@ -69,6 +72,7 @@ class ChartsView(Page):
             period=period,
             periods=self.periods.items(),
             each=self.each[period],
+            apps=sorted(settings.SIGNALBOX_OBSERVE),
             **context,
         )
 

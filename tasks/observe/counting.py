@@ -34,14 +34,14 @@ class Ended(NamedTuple):
 
 
 class Bars:
-    """The counts of one application, as ``tasks.queries.series`` reads them."""
+    """The counts of watched applications together, as ``tasks.queries.series`` reads them."""
 
-    def __init__(self, app: App) -> None:
-        self.app = app
+    def __init__(self, apps: Iterable[App]) -> None:
+        self.apps = apps
 
     def levels(self, width: timedelta) -> list[tuple[timedelta, QuerySet[EndedBar], datetime]]:
         """Every level is complete at any moment, so the one that fits is enough."""
-        rows = EndedBar.objects.filter(app=self.app, minutes=width // MINUTE)
+        rows = EndedBar.objects.filter(app__in=self.apps, minutes=width // MINUTE)
         return [(width, rows, timezone.now() + width)]
 
     def ended_rows(self, since: datetime, until: datetime | None = None) -> Sequence[Any]:

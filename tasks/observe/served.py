@@ -24,10 +24,10 @@ def counts(names: Collection[str], period: str) -> dict[str, Any]:
     own = OWN in names
     ended = stats.count(period) if own else stats.Counts({}, {}, None)
     for app in _apps(names):
-        source = counting.Bars(app)
-        for at, bucket in series.of(period, source=source).buckets.items():
+        sources = (counting.Bars([app]),)
+        for at, bucket in series.of(period, sources=sources).buckets.items():
             ended.bars.setdefault(at, Counter()).update(bucket.ended)
-        for kind, bucket in series.totals(period, source=source).items():
+        for kind, bucket in series.totals(period, sources=sources).items():
             for whole, part in zip(ended.times_of(kind), bucket.times, strict=True):
                 whole.update(part)
     now = Counter(board.now() if own else {})

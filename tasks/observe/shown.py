@@ -16,7 +16,7 @@ from tasks.observe import rows, watched
 from tasks.observe.models import App, Gap, Order, WatchedWorker
 from tasks.web.templatetags.signalbox import rough
 
-RUNNING, QUEUES, ORDERS = 20, 200, 20
+RUNNING, QUEUES, WORKERS, ORDERS = 20, 200, 200, 20
 UNSHOWN = ("task", "copy_of", "confirmed")  # values of an order that say nothing to a reader
 SKEW_MS = 1_000  # a clock that is less wrong is not worth a word
 
@@ -39,6 +39,33 @@ def worker(app: App, row: WatchedWorker) -> dict[str, Any]:
         "runs": [] if row.stopped_at else [job.summary() for job in runs.order_by("started_at")[:RUNNING]],
         "tally": tally(row),
     }
+
+
+def workers() -> list[dict[str, Any]]:
+    """The workers of all watched applications, in one line each."""
+    current = {app.name: watched.is_current(app) for app in App.objects.filter(watched=True)}
+    found = []
+    for row in watched.workers()[:WORKERS]:
+        words, look, at = "Alive", "good", None
+        if row["stopped_at"]:
+            words, look, at = "Stopped", "soft", row["stopped_at"]
+        elif not current.get(row["app"]):
+            words, look = "Not known: nobody watches now", "soft"
+        elif row["silent_since"] or not row["alive"]:
+            words, look, at = "Silent", "bad", row["silent_since"]
+        load = " ".join(f"{number:.2f}" for number in row["load"] if isinstance(number, int | float))
+        names = ", ".join(name.partition(":")[2] for name in row["queues"])
+        found.append(_of_app(row) | {"words": words, "look": look, "at": at, "load": load, "queues": names})
+    return found
+
+
+def every_queue() -> list[dict[str, Any]]:
+    """The queues of all watched applications, as their brokers count them."""
+    return [_of_app(row) for row in watched.queues()[:QUEUES]]
+
+
+def _of_app(row: dict[str, Any]) -> dict[str, Any]:
+    return row | {"own_name": row["name"].removeprefix(f"{row['app']}:")}
 
 
 def queues(app: App) -> list[dict[str, Any]]:

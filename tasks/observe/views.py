@@ -15,7 +15,6 @@ from tasks.observe import charts, knowledge, shown, watched
 from tasks.observe.api import placed
 from tasks.observe.forms import OrderForm
 from tasks.observe.models import GAPS_SHOWN, App
-from tasks.web.links import jobs_url, quoted
 from tasks.web.pages import Allowed, Page
 
 WORKERS = 200
@@ -60,12 +59,11 @@ class AppView(Page):
         period = self.request.GET.get("period", "1h")
         if period not in self.periods:
             raise Http404("Unknown period.")
-        chart = charts.of(app, period)
+        chart = charts.of([app.name], period, f"app:{app.name}")
         return {
             "chart": chart,
             "unseen": sum(gap["unseen"] for gap in chart["gaps"]),
-            "kinds": [row | {"url": jobs_url(f"app:{app.name} kind:{quoted(row['kind'])}")}
-                      for row in charts.kinds(app, period)],
+            "kinds": charts.kinds(app, period),
             "period": period,
             "periods": self.periods.items(),
         }  # fmt: skip

@@ -54,30 +54,45 @@ class Source(Protocol):
     def ended_rows(self, since: datetime, until: datetime | None = None) -> Sequence[Any]: ...
 
 
-OWN: Source = stats  # a module with these two functions
+OWN: tuple[Source, ...] = (stats,)  # a module with these two functions
 
 
-def of(period: str, *, kind: str = "", queue: str = "", back: timedelta = timedelta(), source: Source = OWN) -> Series:
-    """What ended in a period of PERIODS that ends now, or ended so long ago; of one kind, one queue, or of all."""
+def of(
+    period: str, *, kind: str = "", queue: str = "", back: timedelta = timedelta(), sources: Sequence[Source] = OWN
+) -> Series:
+    """What ended in a period of PERIODS that ends now, or ended so long ago; of one kind, one queue, or of all.
+
+    ``sources``: of our own jobs, of watched applications, or of both, which are added up.
+    """
     length, width = PERIODS[period]
     first = floor(timezone.now() - back, width) - length + width
     series = Series(width, {first + i * width: Bucket() for i in range(length // width)})
-    begin, end = first, first + length
     only = {name: value for name, value in (("kind", kind), ("queue", queue)) if value}
-    for _, rows, counted in source.levels(width if not queue else MINUTE):
-        if (upto := min(counted, end)) > begin:
-            _add_counted(series, rows.filter(at__gte=begin, at__lt=upto, **only))
-            begin = upto
-    if not back:
-        _add_rows(series, source, max(begin, floor(timezone.now(), MINUTE) - stats.TAIL), only)
+    for source in sources:
+        begin, end = first, first + length
+        for _, rows, counted in source.levels(width if not queue else MINUTE):
+            if (upto := min(counted, end)) > begin:
+                _add_counted(series, rows.filter(at__gte=begin, at__lt=upto, **only))
+                begin = upto
+        if not back:
+            _add_rows(series, source, max(begin, floor(timezone.now(), MINUTE) - stats.TAIL), only)
     return series
 
 
-def totals(period: str, back: timedelta = timedelta(), source: Source = OWN) -> dict[str, Bucket]:
+def totals(period: str, back: timedelta = timedelta(), sources: Sequence[Source] = OWN) -> dict[str, Bucket]:
     """Kind → what ended of it in a period, as one bar."""
     length, width = PERIODS[period]
     first = floor(timezone.now() - back, width) - length + width
-    begin, found = first, {}
+    found: dict[str, Bucket] = {}
+    for source in sources:
+        _add_totals(found, source, first, length, width, is_past=bool(back))
+    return found
+
+
+def _add_totals(
+    found: dict[str, Bucket], source: Source, first: datetime, length: timedelta, width: timedelta, is_past: bool
+) -> None:
+    begin = first
     for _, rows, counted in source.levels(width):
         if (upto := min(counted, first + length)) > begin:
             for kind, *row in rows.filter(at__gte=begin, at__lt=upto).values_list(
@@ -86,7 +101,7 @@ def totals(period: str, back: timedelta = timedelta(), source: Source = OWN) -> 
                 _count(found.setdefault(kind, Bucket()), *row)
             begin = upto
     tail = max(begin, floor(timezone.now(), MINUTE) - stats.TAIL)
-    for rows in source.ended_rows(tail) if not back else ():
+    for rows in source.ended_rows(tail) if not is_past else ():
         for kind, outcome, n in rows.order_by().values_list("kind", "outcome").annotate(n=Count("id")):
             found.setdefault(kind, Bucket()).ended[outcome] += n
         for kind, *moments in (
@@ -95,7 +110,6 @@ def totals(period: str, back: timedelta = timedelta(), source: Source = OWN) -> 
             .values_list("kind", "ready", "started_at", "at")[: stats.SAMPLE]
         ):
             _time(found.setdefault(kind, Bucket()), *moments)
-    return found
 
 
 def to_dict(series: Series, before: Counter[str]) -> dict[str, Any]:

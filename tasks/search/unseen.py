@@ -7,7 +7,6 @@ from typing import Any
 from tasks.engine.applications import OWN
 from tasks.engine.models import Job
 from tasks.observe import watched
-from tasks.observe.models import App
 from tasks.search.language import EVERY_APP, Query
 
 
@@ -38,11 +37,9 @@ def apps_of(query: Query) -> list[str] | None:
     return found if found or EVERY_APP in names else None
 
 
-def the_app(query: Query) -> App | None:
-    """The watched application that a search names, if it is one alone."""
-    names = apps_of(query) or []
-    alone = len(names) == 1 and len(query.app) == 1 and OWN not in query.app[0]
-    return App.objects.filter(name=names[0]).first() if alone else None
+def means_own(query: Query) -> bool:
+    """Whether a search means our own jobs, alone or with others."""
+    return all({OWN, EVERY_APP} & apps for apps in query.app)
 
 
 def bounds(query: Query) -> tuple[datetime | None, datetime | None]:

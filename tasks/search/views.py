@@ -136,15 +136,18 @@ def chart_above(text: str, query: Query) -> dict[str, Any]:
     shown = text
     for name in ("since", "until", "ended"):
         shown = edited(shown, name)
-    if app := unseen.the_app(query):
+    apps, own = unseen.apps_of(query.in_every_app()), unseen.means_own(query)
+    if not own:
         named.pop("queue", None)  # nothing counts by queue there
     of = "".join(
         f" {words} {named[name]}" for name, words in (("kind", "of kind"), ("queue", "in queue")) if name in named
     )
-    if app:
-        return charts.of(app, period, shown, **named) | {"title": f"Ended in {app.name}{of}, {LENGTHS[period]}"}
-    words = "Our own jobs that ended" if settings.SIGNALBOX_OBSERVE else "Ended"
-    return bars.draw(series.of(period, **named), shown) | {"title": f"{words}{of}, {LENGTHS[period]}"}
+    if "queue" in named:
+        drawn = bars.draw(series.of(period, **named), shown)
+    else:
+        drawn = charts.of(apps, period, shown, own=own, **named)
+    where = f" in {', '.join(apps)}" if apps and not own else ""
+    return drawn | {"title": f"Ended{where}{of}, {LENGTHS[period]}"}
 
 
 def export_url(form: str, text: str, query: Query) -> str:

@@ -115,6 +115,17 @@ def test_a_page_looks_well(page: Page, address: str) -> None:
     looks_well(page)
 
 
+def test_the_page_of_workers_counts_what_they_begin(page: Page, shop: Shop) -> None:
+    live(page, "workers/")
+    row = page.locator("[data-keep=watched-workers] > tr")
+    expect(row).to_have_count(1)
+    began = int(row.locator("[data-label=Began]").inner_text().replace(",", ""))
+    shop.send("add", 1)
+    expect(row.locator("[data-label=Began]")).to_have_text(f"{began + 1:,}", timeout=SLOW)
+    expect(page.locator("[data-keep=watched-queues] > tr")).not_to_have_count(0)
+    looks_well(page)
+
+
 def test_what_a_worker_is_asked_is_answered_on_the_page(page: Page) -> None:
     page.get_by_text("Limits of a task").click()
     form = page.locator("details", has_text="Limits of a task")

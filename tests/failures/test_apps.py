@@ -57,7 +57,6 @@ def test_the_page_shows_both_and_one_application_at_a_time_when_asked():
     assert "no card" not in ours and "GatewayError" in ours
     assert "no card" in theirs and "GatewayError" not in theirs
     assert "app%3Ashop" in theirs  # the link to its jobs
-    assert "Choose an application for its chart" in both and "Choose an application" not in theirs
     assert "Retry all" not in theirs and "Retry all" in ours
     group = listed("?app=shop")[0]
     send("handle", group | {"kind": f"shop:{PAY}"})

@@ -1,8 +1,11 @@
 """Charts of watched applications count what ended as it is written, and show when not everything was seen."""
 
+import re
 import time
 import uuid
 from datetime import timedelta
+from html import unescape
+from urllib.parse import unquote_plus
 
 import pytest
 from django.utils import timezone
@@ -35,7 +38,7 @@ def lives(watching, *ends: str, kind: str = "a") -> list[str]:
 
 
 def ended(period: str = "1h", app: str = "shop") -> dict[str, int]:
-    return dict(series.of(period, source=counting.Bars(App.objects.get(name=app))).ended)
+    return dict(series.of(period, sources=[counting.Bars(App.objects.filter(name=app))]).ended)
 
 
 def test_what_ends_is_counted_once_however_often_it_is_said():
@@ -77,23 +80,21 @@ def test_a_gap_is_marked_on_the_chart_of_its_application_and_said():
     Gap.objects.create(app=app, begin=timezone.now(), until=timezone.now(), unseen=0, why="nothing was missed")
     Gap.objects.create(app=App.objects.create(name="crm", transport="redis"), begin=timezone.now(),
                        until=timezone.now(), unseen=7, why="another")  # fmt: skip
-    chart = charts.of(app, "1h")
+    chart = charts.of([app.name], "1h")
     [mark] = chart["marks"]
     assert mark["words"] == "3 tasks of shop began unseen: nobody watched"
     assert 57 <= float(mark["x"]) <= 60 and float(mark["width"]) >= 1.5
     html = page("vera", "/apps/shop/")
     assert 'class="gap"' in html and "tasks began that nobody saw" in html
     assert page("vera", "/apps/shop/?period=24h").count('class="gap"') == 1
-    assert charts.of(App.objects.get(name="crm"), "1h")["marks"][0]["words"].startswith("7 tasks of crm")
+    assert charts.of(["crm"], "1h")["marks"][0]["words"].startswith("7 tasks of crm")
 
 
 def test_the_page_of_an_application_lists_its_tasks_by_name():
     shop()
     lives(watcher(), "succeeded", "failed", kind="shop.tasks.pay")
     html = page("vera", "/apps/shop/")
-    assert (
-        "shop.tasks.pay" in html and "50" in html and "app%3Ashop%20kind%3Ashop.tasks.pay" in html.replace("+", "%20")
-    )
+    assert "shop.tasks.pay" in html and "50" in html and 'href="/kinds/shop.tasks.pay/?period=1h"' in html
 
 
 def test_a_period_that_is_none_is_not_found():
@@ -194,11 +195,56 @@ def test_what_is_said_again_to_an_observer_that_takes_over_is_not_counted_again(
     assert Job.every.get(task_id=name).version == begun.version
 
 
-def test_a_chart_above_a_search_says_whose_jobs_it_counts(settings):
-    App.objects.create(name="shop", transport="redis")
-    assert "Ended, last 24 hours" in page("vera", "/jobs/")
-    settings.SIGNALBOX_OBSERVE = {"shop": None}
-    assert "Our own jobs that ended, last 24 hours" in page("vera", "/jobs/")
-    assert "Our own jobs that ended of kind noop, last 24 hours" in page("vera", "/jobs/?q=kind:noop")
-    assert "Ended in shop, last 24 hours" in page("vera", "/jobs/?q=app:shop queue:shop:celery")
-    assert "Ended in shop of kind noop, last 24 hours" in page("vera", "/jobs/?q=app:shop kind:noop queue:shop:celery")
+def drawn(address: str) -> dict[str, str]:
+    """Of the chart of a page: title, and each outcome with its number."""
+    text = page("vera", address)
+    title = re.search(r"<summary>([^<]*?)\s*<", text)
+    keys = re.findall(r'<span class="key" data-of="\w+">(\w+) <b>(\d+)</b>', text)
+    return {"title": title[1] if title else "", **dict(keys)}
+
+
+@pytest.mark.parametrize("search, title, good, bad", [
+    ("", "Ended, last 24 hours", "4", "3"),
+    ("app:own", "Ended, last 24 hours", "1", "0"),
+    ("app:shop", "Ended in shop, last 24 hours", "2", "1"),
+    ("app:shop,crm", "Ended in crm, shop, last 24 hours", "3", "3"),
+    ("app:own,crm", "Ended, last 24 hours", "2", "2"),
+    ("kind:b", "Ended of kind b, last 24 hours", "1", "2"),
+    ("queue:default", "Ended in queue default, last 24 hours", "1", "0"),
+    ("app:shop kind:a queue:shop:celery", "Ended in shop of kind a, last 24 hours", "2", "1"),
+])  # fmt: skip
+def test_a_chart_above_a_search_counts_what_its_list_shows(search, title, good, bad):
+    lives(watcher("shop"), "succeeded", "succeeded", "failed")
+    lives(watcher("crm"), "succeeded", "failed", "failed", kind="b")
+    stats.forget()
+    now = timezone.now()
+    Job.objects.create(kind="noop", queue="default", state="succeeded", created_at=now, started_at=now, finished_at=now)
+    assert drawn(f"/jobs/?q={search}") == {"title": title, "Succeeded": good, "Failed": bad, "Cancelled": "0"}
+
+
+def test_the_chart_of_failures_counts_those_that_its_groups_show():
+    lives(watcher("shop"), "succeeded", "failed")
+    lives(watcher("crm"), "failed", "failed")
+    assert [drawn(f"/failures/{more}")["Failed"] for more in ("", "?app=own", "?app=crm")] == ["3", "0", "2"]
+
+
+def test_the_page_of_a_kind_that_only_watched_applications_have():
+    lives(watcher("shop"), "succeeded", "failed", kind="orders.charge")
+    lives(watcher("crm"), "failed", kind="orders.charge")
+    text = page("vera", "/kinds/orders.charge/?period=1h")
+    assert 'href="/apps/crm/"' in text and 'href="/apps/shop/"' in text
+    assert drawn("/kinds/orders.charge/?period=1h")["Failed"] == "2"
+    assert text.count('data-job="') == 3, "the last tasks of both"
+    assert {"app:shop", "app:crm"} <= set(unquote_plus(text).replace('"', " ").split()), "failures, each of its own"
+
+
+def test_the_list_of_kinds_has_those_of_watched_applications_apart():
+    lives(watcher("shop"), "succeeded", "failed", kind="orders.charge")
+    lives(watcher("crm"), "failed", kind="noop")  # one of ours has that name as well
+    rows = re.findall(
+        r'data-kind="([^"]+)"( data-app="(\w+)")?.*?href="([^"]+)".*?>([\d,]+)</td>', page("vera", "/kinds/"), re.S
+    )
+    shown = {(kind, app): (unquote_plus(unescape(url)), ended) for kind, _, app, url, ended in rows}
+    assert shown["orders.charge", "shop"] == ("/kinds/orders.charge/?period=24h", "2")
+    assert shown["noop", "crm"] == ("/jobs/?q=app:crm kind:noop", "1")
+    assert shown["noop", ""] == ("/kinds/noop/?period=24h", "0")

@@ -130,6 +130,26 @@ def test_the_page_of_an_application_says_what_is_seen():
     assert "About 1,234 messages" in html and "Ask its workers" in html
 
 
+def test_the_page_of_workers_lists_those_of_watched_applications(settings):
+    app = shop()
+    one_of_each()
+    assert "head-watched" not in page("vera", "/workers/")
+    settings.SIGNALBOX_OBSERVE = {"shop": None}
+    WatchedQueue.objects.create(app=app, name="celery", depth=1234, consumers=2, seen_at=timezone.now())
+    html = page("vera", "/workers/")
+    assert 'data-news="apps"' in html
+    row = html[html.index('data-key="shop:w1@host"') :].partition("</tr>")[0]
+    for words in ('href="/apps/shop/#head-workers"', ">w1@host<", ">Alive<", ">shop<"):
+        assert words in row, words
+    row = html[html.index('data-key="shop:celery"') :].partition("</tr>")[0]
+    assert ">1,234<" in row and ">2<" in row
+    App.objects.update(as_of=timezone.now() - timedelta(minutes=5))
+    html = page("vera", "/workers/")
+    assert "nobody watches now" in html and ">Alive<" not in html[html.index("head-watched") :], (
+        "nobody can vouch for it"
+    )
+
+
 def test_an_application_that_nobody_watches_says_so():
     app = shop()
     App.objects.update(as_of=timezone.now() - timedelta(minutes=5))

@@ -26,7 +26,7 @@ FEATURES: dict[str, set[str]] = {  # each, and the other features that it may im
     "tasks.alerts": {"tasks.observe", "tasks.webhooks", "tasks.schedules", "tasks.channels"},
     "tasks.failures": {"tasks.observe", "tasks.search"},
     "tasks.sharing": set(),
-    "tasks.insight": {"tasks.search", "tasks.monitor", "tasks.schedules", "tasks.failures"},
+    "tasks.insight": {"tasks.observe", "tasks.search", "tasks.monitor", "tasks.schedules", "tasks.failures"},
     "tasks.account": set(),
     "tasks.people": {"tasks.channels"},
     "tasks.observe": {"tasks.webhooks"},
