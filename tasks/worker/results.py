@@ -183,7 +183,7 @@ class NoResults(DisabledBackend):
 
 
 def called_by(task_id: str) -> list[str]:
-    """The ids of the jobs that a job's code has called, and of the next steps of its chain. None with ``trail=False``."""
+    """The ids of the jobs that a job's code called, and of next steps of its chain. None with ``trail=False``."""
     kind = Job.objects.filter(uid=task_id).values_list("kind", flat=True).first() if is_uuid(task_id) else None
     if kind is None or not getattr(app.tasks.get(registry.celery_name(kind)), "trail", True):
         return []

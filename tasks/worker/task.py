@@ -49,12 +49,13 @@ class JobTask(Task):
     # --- asking ---
 
     def apply_async(
-        self, args: Any = None, kwargs: Any = None, task_id: str | None = None, **options: Any
+        self, args: Any = None, kwargs: Any = None, task_id: str | None = None, *more: Any, **options: Any
     ) -> JobResult:
         """Accept a job. ``countdown`` (seconds) and ``eta`` become its due time; ``priority`` is 0 to 9, 9 first.
 
         What waits beyond ``expires`` is cancelled. ``headers`` are there in the request of the task.
         """
+        options = call_options.by_name(more, options)
         if wrapped.around_celerys():
             if not wrapped.passing(self.name):
                 options |= {"task_id": task_id} if task_id else {}

@@ -74,3 +74,15 @@ def set_of_results():
     bad = group(tasks.breaks.s(1), tasks.adds.s(1, 1))()
     seen += [str(each) for each in bad.get(propagate=False, timeout=PATIENCE_S)]
     return [*seen, bad.failed(), bad.successful(), bad.completed_count()]
+
+
+def class_with_calls_and_retries_of_its_own():
+    linked = read.survives.apply_async((1,), link=tasks.spend.s(), shadow="other")
+    ends = [end_of(linked), lines(1, "spend"), end_of(chain(read.survives.s(3), read.survives.s()).delay())]
+    return [*ends, end_of(read.survives.delay(-1)), end_of(read.survives_by_itself.delay(2)), lines(2, "retry")]
+
+
+def task_that_takes_itself_by_position():
+    one = read.takes_itself_by_position
+    calls = [one.delay(), one.delay(1, key=2), one.apply_async((3, 4)), chain(tasks.adds.s(1, 1), one.s()).delay()]
+    return [end_of(each) for each in calls]

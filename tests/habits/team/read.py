@@ -1,6 +1,7 @@
 """Habits read in the code of public projects: what a class keeps, wraps or tries again before its function runs."""
 
 import functools
+from abc import ABC
 
 from celery import Task, current_task, shared_task
 from celery.signals import task_retry
@@ -113,3 +114,35 @@ def gives_up(self):
     except self.MaxRetriesExceededError as error:
         note("given up", type(error).__name__, error.task_args, error.task_kwargs)
         return "given up"
+
+
+class Outage(Task, ABC):
+    """Its calls give all of Celery's first options by position, and what is retried is told of."""
+
+    def apply_async(self, args=None, kwargs=None, task_id=None, producer=None, link=None, link_error=None, shadow=None, **options):  # fmt: skip  # noqa: E501
+        return super().apply_async(args, kwargs, task_id, producer, link, link_error, shadow, **options)
+
+    def retry(self, args=None, kwargs=None, exc=None, throw=True, eta=None, countdown=None, max_retries=None, **options):  # fmt: skip  # noqa: E501
+        note("retry of the class", exc)
+        return super().retry(
+            args=args, kwargs=kwargs, exc=exc, throw=throw, eta=eta, countdown=0, max_retries=max_retries, **options
+        )
+
+
+@job(base=Outage, bind=True, name="habits_survives", max_retries=1)
+def survives(self, n):
+    note("survives", n)
+    if n < 0:
+        raise self.retry(exc=Special(n))
+    return n
+
+
+@job(base=Outage, name="habits_survives_by_itself", autoretry_for=(Special,), max_retries=1)
+def survives_by_itself(n):
+    note("survives by itself", n)
+    raise Special(n)
+
+
+@job(bind=True, name="habits_takes_itself_by_position")
+def takes_itself_by_position(*args, **kwargs):
+    return [args[0].name, list(args[1:]), kwargs]
