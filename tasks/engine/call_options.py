@@ -1,6 +1,6 @@
 """The options of a call: what a job can honour of them, in the form in which a row or a step of a chain keeps it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -21,6 +21,7 @@ SHADOW = "signalbox_shadow"  # likewise: the call's own name for people, which i
 RETRIES = "signalbox_retries"  # there until the row is made: how often the call was tried before
 OF_THE_CALL = (LIMITS, GROUP, PROPERTIES, ORIGIN, STAMPS, SHADOW, RETRIES)  # not inherited in a chain
 MOST_RETRIES = 1_000_000
+POSITIONAL = ("producer", "link", "link_error", "shadow")  # after ``task_id``, in the order of Celery
 CALLERS = {
     "priority", "countdown", "eta", "expires", "headers", "queue", "time_limit", "soft_time_limit", "group_id",
     "group_index", "task_id", "link", "link_error", "chain", "idempotency_key", "owner", "args", "kwargs",
@@ -43,6 +44,16 @@ def check_call(task: str, args: Any, kwargs: Any) -> tuple[tuple[Any, ...], dict
     if kwargs and not isinstance(kwargs, Mapping):
         raise TypeError(f"{task}: the keyword arguments of a call are a dict, and not {type(kwargs).__name__}")
     return tuple(args or ()), dict(kwargs or {})
+
+
+def by_name(given: Sequence[Any], options: dict[str, Any]) -> dict[str, Any]:
+    """Options of a call with those that Celery also takes by position, after the task's id."""
+    if len(given) > len(POSITIONAL):
+        raise TypeError(f"apply_async() takes {3 + len(POSITIONAL)} arguments by position, and got {3 + len(given)}")
+    named = dict(zip(POSITIONAL, given, strict=False))
+    if twice := named.keys() & options.keys():
+        raise TypeError(f"apply_async() got multiple values for argument {min(twice)!r}")
+    return {**options, **{name: value for name, value in named.items() if value is not None}}
 
 
 def split_options(kind: registry.Kind, options: dict[str, Any]) -> dict[str, Any]:

@@ -68,7 +68,9 @@ class Signature:
         TypeError names the function and the parameter that misuses a type of ours.
         """
         call = inspect.signature(function)
-        given = list(call.parameters.values())[bound:]
+        given = list(call.parameters.values())
+        if bound and given[:1] != [each for each in given if each.kind is inspect.Parameter.VAR_POSITIONAL]:
+            given = given[1:]  # `*args` takes the task too, and what callers give
         report = how_report_is_taken(function, given, adopted)
         given = given[report is not Injection.NO :]
         fields = [field_of(function, each) for each in given]

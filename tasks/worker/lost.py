@@ -11,6 +11,7 @@ from django.db import connection
 from tasks.engine import registry
 from tasks.engine.celery_app import app
 from tasks.engine.models import Job
+from tasks.worker import current
 from tasks.worker.celery_states import raised
 from tasks.worker.failures import request_of
 
@@ -30,10 +31,12 @@ def tell_of_failure(job: Job) -> None:
     call = {"task_id": request.id, "args": request.args, "kwargs": request.kwargs}
     task.request_stack.push(request)
     try:
-        if isinstance(failed, TimeLimitExceeded):
-            _logged(lambda: task.on_failure(failed, *call.values(), einfo))
-            _logged(lambda: task.after_return(states.FAILURE, failed, *call.values(), einfo))
-        signals.task_failure.send(sender=task, exception=failed, traceback=failed.__traceback__, einfo=einfo, **call)
+        with current.app_of(task):
+            if isinstance(failed, TimeLimitExceeded):
+                _logged(lambda: task.on_failure(failed, *call.values(), einfo))
+                _logged(lambda: task.after_return(states.FAILURE, failed, *call.values(), einfo))
+            about = call | {"exception": failed, "traceback": failed.__traceback__, "einfo": einfo}
+            signals.task_failure.send(sender=task, **about)
     finally:
         task.request_stack.pop()
         connection.close()  # children forked from here must not share it

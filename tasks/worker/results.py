@@ -15,7 +15,8 @@ from celery.exceptions import ChordError
 from celery.exceptions import TimeoutError as CelerysTimeoutError
 from celery.result import AsyncResult, ResultSet
 
-from tasks.engine import canvas, lifecycle
+from tasks.engine import canvas, lifecycle, registry
+from tasks.engine.celery_app import app
 from tasks.engine.creation import RESULT_OF
 from tasks.engine.errors import NotInState
 from tasks.engine.models import Chord, Job
@@ -182,9 +183,11 @@ class NoResults(DisabledBackend):
 
 
 def called_by(task_id: str) -> list[str]:
-    """The ids of the jobs that a job's code has called, and of the next steps of its chain."""
-    rows = Job.objects.filter(parent=task_id).order_by("pk") if is_uuid(task_id) else Job.objects.none()
-    return [str(uid) for uid in rows.values_list("uid", flat=True)]
+    """The ids of the jobs that a job's code called, and of next steps of its chain. None with ``trail=False``."""
+    kind = Job.objects.filter(uid=task_id).values_list("kind", flat=True).first() if is_uuid(task_id) else None
+    if kind is None or not getattr(app.tasks.get(registry.celery_name(kind)), "trail", True):
+        return []
+    return [str(uid) for uid in Job.objects.filter(parent=task_id).order_by("pk").values_list("uid", flat=True)]
 
 
 def with_children(task_id: str) -> dict[str, Any] | None:

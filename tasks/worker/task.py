@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from celery import Task, _state, chunks, xmap, xstarmap
-from celery.exceptions import ImproperlyConfigured, MaxRetriesExceededError, Retry
+from celery.exceptions import ImproperlyConfigured, Retry
 from celery.local import PromiseProxy
 from django.apps import apps
 from django.db import transaction
@@ -49,12 +49,13 @@ class JobTask(Task):
     # --- asking ---
 
     def apply_async(
-        self, args: Any = None, kwargs: Any = None, task_id: str | None = None, **options: Any
+        self, args: Any = None, kwargs: Any = None, task_id: str | None = None, *more: Any, **options: Any
     ) -> JobResult:
         """Accept a job. ``countdown`` (seconds) and ``eta`` become its due time; ``priority`` is 0 to 9, 9 first.
 
         What waits beyond ``expires`` is cancelled. ``headers`` are there in the request of the task.
         """
+        options = call_options.by_name(more, options)
         if wrapped.around_celerys():
             if not wrapped.passing(self.name):
                 options |= {"task_id": task_id} if task_id else {}
@@ -182,8 +183,8 @@ class JobTask(Task):
         if most is not None and self.request.retries >= most:
             if exc is not None:
                 raise exc
-            call = {"task_args": self.request.args, "task_kwargs": self.request.kwargs}
-            raise MaxRetriesExceededError(f"{self.name} was tried {number_of(most + 1, 'time')}.", **call)
+            call = {"task_args": tuple(self.request.args or ()), "task_kwargs": self.request.kwargs}
+            raise self.MaxRetriesExceededError(f"{self.name} was tried {number_of(most + 1, 'time')}.", **call)
         reason = Retry(exc=exc, when=when)
         reason.changed = again.changed(self, args, kwargs, options)
         reason.__cause__ = exc  # as it was: ``reason.exc`` may be a wrapper that can be pickled

@@ -20,7 +20,7 @@ from django.db import close_old_connections, connection
 from tasks.engine import call_options, lifecycle
 from tasks.engine.models import Job, instant
 from tasks.params.typed import restored
-from tasks.worker import chain_of, connections, deadlines, publish, pulse
+from tasks.worker import chain_of, connections, current, deadlines, publish, pulse
 from tasks.worker.attempt import HELD, Held
 from tasks.worker.transport import OURS
 
@@ -60,6 +60,11 @@ def trace(task: Any, job: Job, request: dict[str, Any], foreground: bool = False
     ``foreground``: in a terminal, where Ctrl-C ends the job and not its worker. Whatever stops the tracer on its way,
     the job's end is recorded.
     """
+    with current.app_of(task):
+        return _trace(task, job, request, foreground)
+
+
+def _trace(task: Any, job: Job, request: dict[str, Any], foreground: bool) -> trace_ok_t:
     held = Held(task, job, foreground)
     tracer = task.tracer or build_tracer(task.name, task, app=task.app, hostname=request.get("hostname"))
     try:

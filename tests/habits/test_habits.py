@@ -8,7 +8,7 @@ import pytest
 pytestmark = pytest.mark.process
 HELP = {"end_of", "lines", "settled", "indices", "_caught"}
 DIFFER = {"received_of_five_calls", "retry_by_hand", "failure_of_a_hard_limit"}  # of test_differences
-MODULES = ("cases", "apps", "requests", "calls", "others", "usual")
+MODULES = ("cases", "apps", "requests", "calls", "others", "usual", "read")
 
 
 def cases_of(module: str) -> list[str]:

@@ -12,10 +12,11 @@ app = Carrying(
     backend=address.replace("memory://", "cache+memory://"),
 )
 app.conf.update(
-    include=[f"tests.habits.team.{name}" for name in ("tasks", "asked", "many", "others", "usual")],
+    include=[f"tests.habits.team.{name}" for name in ("tasks", "asked", "many", "others", "usual", "current", "read")],
     broker_connection_retry_on_startup=True,
     task_track_started=True,
     result_extended=True,
+    team_colour="blue",
     task_routes={"habits_is_routed": {"queue": "routed"}},
     task_annotations={"habits_is_annotated": {"max_retries": 1}},
 )
