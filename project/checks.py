@@ -122,6 +122,17 @@ def adopted_tasks(app_configs: Iterable[AppConfig] | None, **_) -> list[CheckMes
 
 
 @register()
+def calls_of_classes(app_configs: Iterable[AppConfig] | None, **_) -> list[CheckMessage]:
+    """A class of tasks with an apply_async of its own. The database begins a later step, and nobody calls it there."""
+    hint = "What it adds or refuses is missing there. Do it in __call__ or before_start, which every job calls."
+    text = "{}.apply_async is called where code asks for a job, and not for later steps of a chain or chord."
+    names = sorted(
+        name for name in options.own_calls if name != "tasks.kinds.mapped.CallsEach"
+    )  # a chain plans its parts
+    return [Info(text.format(name), hint=hint, id="signalbox.I003") for name in names]
+
+
+@register()
 def requests_of_classes(app_configs: Iterable[AppConfig] | None, **_) -> list[CheckMessage]:
     """A class of tasks with a Request of its own, which Celery's worker would make for each message."""
     hint = "on_failure and task_failure are called when a task fails; alerts tell of time limits and dead processes."

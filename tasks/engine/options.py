@@ -48,6 +48,7 @@ ATTRIBUTES = (
 )
 ATTRIBUTES += ("retry_backoff_max", "retry_jitter", "default_retry_delay", "time_limit", "soft_time_limit", "expires")
 unused_requests: set[str] = set()  # names of classes of tasks whose own ``Request`` is not used by our workers
+own_calls: set[str] = set()  # names of classes of tasks with an ``apply_async`` of their own
 REFUSED = {"abstract", "apply_async", "backend", "kind", "perform", "request", "retry", "run"}
 
 
@@ -85,6 +86,8 @@ def mix_base(outermost: type, ours: type[Task], base: Any) -> type[Task]:
         raise TypeError(f"{base.__name__} has a {min(lost)} of its own, and so has every job; do it in the function")
     if base.Request not in (Task.Request, ours.Request):
         unused_requests.add(next(each.__name__ for each in base.__mro__ if "Request" in vars(each)))
+    if found := next((each for each in base.__mro__ if each not in ours.__mro__ and "apply_async" in vars(each)), None):
+        own_calls.add(f"{found.__module__}.{found.__name__}")
     bases = (outermost, base) if issubclass(base, ours) else (outermost, base, ours)
     return type(base.__name__, bases, {"abstract": True, "Request": ours.Request})
 

@@ -147,6 +147,20 @@ def test_a_request_of_a_class_is_not_used_and_named_by_a_check():
     options.unused_requests.discard("HasRequest")
 
 
+class HasCalls(Task):
+    def apply_async(self, *args, **options):
+        return super().apply_async(*args, **options)
+
+
+def test_a_class_with_calls_of_its_own_is_named_by_a_check():
+    @job(name="difference_has_calls", base=HasCalls)
+    def has_calls(): ...
+
+    (said,) = [each for each in checks.calls_of_classes(None) if "HasCalls" in each.msg]
+    assert "not for later steps of a chain or chord" in said.msg and "before_start" in said.hint
+    options.own_calls.discard(f"{__name__}.HasCalls")
+
+
 def hears(**_): ...
 
 
