@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from tasks.engine import registry
 from tasks.engine.applications import OWN
 from tasks.engine.models import Job
 from tasks.observe import watched
+from tasks.observe.models import EndedBar
 from tasks.search.language import EVERY_APP, Query
 
 
@@ -17,7 +19,7 @@ def gaps(query: Query, jobs: Sequence[Job], *, newest: bool = True, oldest: bool
     so the page reaches from the search's own bounds.
     """
     names = apps_of(query)
-    if names is None:
+    if names is None or _is_only_of_ours(query):
         return []
     begin, until = bounds(query)
     if jobs and not oldest:
@@ -35,6 +37,18 @@ def apps_of(query: Query) -> list[str] | None:
     names = frozenset.intersection(*named) if named else frozenset({EVERY_APP})
     found = sorted(names - {OWN, EVERY_APP})
     return found if found or EVERY_APP in names else None
+
+
+def _is_only_of_ours(query: Query) -> bool:
+    """Whether no watched task can be what is looked for, so that none is missing: it has no owner, schedule or release,
+    its queue has the name of its application, and its kind is none that only we have."""
+    if query.owner or query.release or query.schedule or query.bulk or query.batch:
+        return True
+    if any(all(":" not in name for name in names) for names in query.queue):
+        return True
+    return any(
+        all(map(registry.knows, names)) and not EndedBar.objects.filter(kind__in=names).exists() for names in query.kind
+    )
 
 
 def means_own(query: Query) -> bool:

@@ -126,6 +126,16 @@ def test_a_search_that_spans_a_gap_says_so():
         assert "began unseen from" not in page("vera", f"/jobs/?q={elsewhere}"), elsewhere
 
 
+def test_a_search_that_can_only_find_our_own_jobs_says_nothing_of_gaps():
+    shop()
+    for only_ours in ("kind:noop", "kind:noop,countdown", "queue:default", "owner:vera", "release:v1"):
+        assert "began unseen from" not in page("vera", f"/jobs/?q={only_ours}"), only_ours
+    for perhaps_theirs in ("kind:a", "kind:noop,a", "queue:shop:celery", "queue:default,shop:celery", "state:failed"):
+        assert "began unseen from" in page("vera", f"/jobs/?q={perhaps_theirs}"), perhaps_theirs
+    lives(watcher("shop"), "succeeded", kind="noop")
+    assert "began unseen from" in page("vera", "/jobs/?q=kind:noop"), "they have one of that name too"
+
+
 def test_the_api_says_so_where_applications_are_asked_for():
     shop()
     task("succeeded")
