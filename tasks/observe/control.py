@@ -98,7 +98,7 @@ def read_stats(answer: Any) -> dict[str, Any]:
         return {}
     pool = answer.get("pool") if isinstance(answer.get("pool"), dict) else {}
     found: dict[str, Any] = {"detail": {}}
-    if isinstance(name := pool.get("implementation"), str):
+    if name := _pool_of(pool, answer.get("pid")):
         found["pool"] = storable.text(name.removeprefix("celery.concurrency."), 100)
     if isinstance(most := pool.get("max-concurrency"), int):
         found["concurrency"] = max(0, min(most, 10**6))
@@ -111,6 +111,17 @@ def read_stats(answer: Any) -> dict[str, Any]:
     if isinstance(usage := answer.get("rusage"), dict):
         found["detail"]["rusage"] = {k: v for k, v in usage.items() if k in ("utime", "stime", "maxrss")}
     return found
+
+
+def _pool_of(pool: dict[str, Any], pid: Any) -> str:
+    """The pool's name. Celery 5.2 does not say it, but each of its pools says other facts. "": it is not known."""
+    if isinstance(name := pool.get("implementation"), str):
+        return name
+    if "threads" in pool:
+        return "threads"
+    if isinstance(processes := pool.get("processes"), list):
+        return "solo" if processes == [pid] else "prefork"
+    return "gevent or eventlet" if "max-concurrency" in pool else ""
 
 
 def read_queues(answer: Any) -> list[str]:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from project.observe_settings import REDACT
-from tasks.observe import broker, events, streams
+from tasks.observe import broker, control, events, streams
 from tasks.observe.redaction import MASK, redact, redact_text
 
 GOOD = {
@@ -149,3 +149,17 @@ def test_redaction_takes_linear_time():
     for text in ("a" * 65_536, "key" * 20_000, "'" * 65_536, "key='" * 13_000, "\\" * 65_536, "http://" * 9_000):
         redact_text(text, REDACT)
     assert time.perf_counter() - began < 5
+
+
+@pytest.mark.parametrize("pool, name", [
+    ({"implementation": "celery.concurrency.prefork:TaskPool", "processes": [7]}, "prefork:TaskPool"),
+    ({"max-concurrency": 2, "processes": [8, 9], "timeouts": [0, 0], "writes": "N/A"}, "prefork"),  # from here on 5.2
+    ({"max-concurrency": 1, "processes": [8], "timeouts": [0, 0], "writes": "N/A"}, "prefork"),
+    ({"max-concurrency": 1, "processes": [7], "timeouts": []}, "solo"),
+    ({"max-concurrency": 4, "threads": 2}, "threads"),
+    ({"max-concurrency": 100}, "gevent or eventlet"),
+    ({}, None),
+])  # fmt: skip
+def test_the_pool_of_a_worker_is_known_from_what_it_says_of_it(pool, name):
+    """Else nobody could say that it died: a silent worker with the pool solo may be busy."""
+    assert control.read_stats({"pid": 7, "pool": pool}).get("pool") == name
