@@ -114,7 +114,7 @@ def test_other_pools(new_shop, pool):
 
 
 def test_celery_5_2(new_shop):
-    """TESTS_OLD_CELERY: a Python that has Celery 5.2 and redis."""
+    """TESTS_OLD_CELERY: a Python that has Celery 5.2 and redis, as script/test makes one."""
     python = os.environ.get("TESTS_OLD_CELERY")
     if not python:
         pytest.skip("TESTS_OLD_CELERY names no Python with Celery 5.2: it is not tested")
@@ -262,12 +262,7 @@ def test_a_rabbitmq_behind_tls(new_shop, rabbit, tmp_path, monkeypatch):
 
 
 def test_a_pool_of_greenlets(new_shop):
-    """TESTS_GEVENT: a Python that has Celery, redis and gevent."""
-    python = os.environ.get("TESTS_GEVENT")
-    if not python:
-        pytest.skip("TESTS_GEVENT names no Python with gevent: the pool is not tested")
     shop = new_shop(worker_send_task_events=True)
-    shop.python = python
     shop.start("w1", "-P", "gevent", concurrency=20)
     with Watching({"shop": shop.broker}) as watching:
         soon(lambda: watching.observer.watched["shop"].watcher.workers.events() == "on", what="events on")

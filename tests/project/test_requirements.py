@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.processes import ROOT
 
-FILES = ("requirements.txt", "requirements-dev.txt")
+FILES = ("requirements.txt", "requirements-dev.txt", "requirements-old.txt")
 
 
 def entries(name: str) -> list[str]:
@@ -20,13 +20,13 @@ def entries(name: str) -> list[str]:
 
 @pytest.mark.parametrize("name", FILES)
 def test_every_package_is_pinned_and_has_hashes(name: str) -> None:
-    assert len(entries(name)) > 20
+    assert len(entries(name)) > 10
     for entry in entries(name):
         assert re.match(r"^[a-z0-9][\w.-]*(\[[\w,-]+\])?==[\w.!+]+", entry), entry
         assert re.search(r"--hash=sha256:[0-9a-f]{64}", entry), entry
 
 
-@pytest.mark.parametrize("name", [*FILES, "requirements.in", "requirements-dev.in"])
+@pytest.mark.parametrize("name", [*FILES, "requirements.in", "requirements-dev.in", "requirements-old.in"])
 def test_no_file_names_an_index_a_host_or_a_folder(name: str) -> None:
     text = (ROOT / name).read_text()
     assert not re.search(r"://|--index|--extra|--find-links|@ |/(home|root|tmp|work)/", text)
@@ -39,8 +39,8 @@ def test_every_direct_requirement_is_in_the_compiled_file() -> None:
         assert {word.lower() for word in wanted} <= compiled
 
 
-def test_both_files_agree_on_every_version() -> None:
-    versions = [dict(re.match(r"([\w.-]+)(?:\[.*?\])?==(\S+)", e).groups() for e in entries(name)) for name in FILES]
+def test_what_runs_and_what_tests_it_agree_on_every_version() -> None:
+    versions = [dict(re.match(r"([\w.-]+)(?:\[.*?\])?==(\S+)", e).groups() for e in entries(name)) for name in FILES[:2]]
     assert all(versions[1].get(package, version) == version for package, version in versions[0].items())
 
 
@@ -49,7 +49,7 @@ def test_a_changed_in_file_is_noticed(tmp_path: Path) -> None:
     """`script/requirements --check` is what script/test runs; here it must fail for a line too many."""
     copy = tmp_path / "copy"
     (copy / "script").mkdir(parents=True)
-    for name in (*FILES, "requirements.in", "requirements-dev.in", "script/requirements"):
+    for name in (*FILES, "requirements.in", "requirements-dev.in", "requirements-old.in", "script/requirements"):
         shutil.copy2(ROOT / name, copy / name)
     (copy / ".venv").symlink_to(Path(shutil.which("uv", path=f"{ROOT}/.venv/bin")).parent.parent)
     with (copy / "requirements.in").open("a") as file:
