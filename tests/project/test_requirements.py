@@ -40,8 +40,10 @@ def test_every_direct_requirement_is_in_the_compiled_file() -> None:
 
 
 def test_what_runs_and_what_tests_it_agree_on_every_version() -> None:
-    versions = [dict(re.match(r"([\w.-]+)(?:\[.*?\])?==(\S+)", e).groups() for e in entries(name)) for name in FILES[:2]]
-    assert all(versions[1].get(package, version) == version for package, version in versions[0].items())
+    runs, tests = (
+        dict(re.match(r"([\w.-]+)(?:\[.*?\])?==(\S+)", entry).groups() for entry in entries(name)) for name in FILES[:2]
+    )
+    assert all(tests.get(package, version) == version for package, version in runs.items())
 
 
 @pytest.mark.long
