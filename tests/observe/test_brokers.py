@@ -117,7 +117,7 @@ def test_celery_5_2(new_shop):
     """TESTS_OLD_CELERY: a Python that has Celery 5.2 and redis, as script/test makes one."""
     python = os.environ.get("TESTS_OLD_CELERY")
     if not python:
-        pytest.skip("TESTS_OLD_CELERY names no Python with Celery 5.2: it is not tested")
+        pytest.skip("TESTS_OLD_CELERY names no Python with Celery 5.2, which needs 3.11: it is not tested")
     shop = new_shop()
     shop.python = python
     shop.start(concurrency=1)
