@@ -5,10 +5,11 @@ Settings come from the environment: SHOP_BROKER, SHOP_RESULTS, SHOP_DIARY, SHOP_
 
 import json
 import os
+import signal
 import time
 
 from celery import Celery
-from celery.exceptions import Ignore
+from celery.exceptions import Ignore, Reject
 
 app = Celery("shop", broker=os.environ["SHOP_BROKER"], backend=os.environ.get("SHOP_RESULTS") or None)
 app.conf.update(json.loads(os.environ.get("SHOP_CONF", "{}")))
@@ -66,3 +67,48 @@ def ignore(self):
 @app.task(bind=True, name="shop.hidden", send_events=False)
 def hidden(self):
     note(self, "succeeded")
+
+
+@app.task(bind=True, name="shop.reject", acks_late=True)
+def reject(self, path=""):
+    """Hand the message back once, or for good."""
+    if path and os.path.exists(path):
+        note(self, "succeeded")
+        return "at last"
+    note(self, "rejected")
+    if path:
+        open(path, "w").close()
+    raise Reject("not mine", requeue=bool(path))
+
+
+@app.task(bind=True, name="shop.die")
+def die(self):
+    note(self, "died")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@app.task(bind=True, name="shop.steps")
+def steps(self, path):
+    note(self, "started")
+    self.update_state(state="PROGRESS", meta={"done": 1})
+    while not os.path.exists(path):
+        time.sleep(0.05)
+    note(self, "succeeded")
+
+
+@app.task(bind=True, name="shop.replaced")
+def replaced(self, a, b):
+    note(self, "replaced")
+    return self.replace(add.s(a, b))
+
+
+@app.task(bind=True, name="shop.total")
+def total(self, numbers):
+    note(self, "succeeded")
+    return sum(numbers)
+
+
+@app.task(bind=True, name="shop.parent")
+def parent(self):
+    note(self, "succeeded")
+    return add.delay(1, 2).id
